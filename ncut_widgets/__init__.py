@@ -1,0 +1,1 @@
+"""Look inside vision models from Jupyter: Normalized Cut embeddings in linked, live widgets."""

@@ -1,0 +1,11 @@
+"""The exceptions and warnings that `ncut_widgets` raises beyond the built-in ones."""
+
+from __future__ import annotations
+
+
+class ImageReadError(ValueError):
+    """An image could not be read; the message names the file and the cause."""
+
+
+class ConvergenceError(RuntimeError):
+    """An eigensolver did not reach its tolerance; the message says what to raise or change."""
