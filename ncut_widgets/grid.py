@@ -81,9 +81,7 @@ class PatchGrid:
             if m.rows < 1 or m.columns < 1:
                 raise ValueError(f"`maps` must have at least one row and column; got {m.rows} x {m.columns}.")
             if not 0 <= m.image < len(self.image_sizes):
-                raise ValueError(
-                    f"`maps` must name images 0 to {len(self.image_sizes) - 1}; got image {m.image}."
-                )
+                raise ValueError(f"`maps` must name images 0 to {len(self.image_sizes) - 1}; got image {m.image}.")
             if (m.image, m.source) in seen:
                 raise ValueError(
                     f"`maps` must show each image once per source; got image {m.image} twice under "
