@@ -1,0 +1,268 @@
+"""One voice for every argument error, and one way in and out of torch.
+
+The library computes in torch and answers in the caller's own terms: `check_features` turns what was passed into a
+tensor and remembers in a `Like` how to hand results back.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import warnings
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+
+__all__ = [
+    "Like",
+    "check_features",
+    "check_in",
+    "check_number",
+    "check_positive_int",
+    "check_random_state",
+    "to_tensor",
+    "torch_generator",
+]
+
+_CHUNK_ELEMENTS = 1 << 24
+_WORK_DTYPES = (torch.float32, torch.float64)
+
+
+@dataclass(frozen=True)
+class Like:
+    """How the caller's array looked: enough to hand a result back as numpy or torch, on its device, in its dtype."""
+
+    is_numpy: bool
+    dtype: torch.dtype
+    device: torch.device
+
+    def restore(self, result: torch.Tensor) -> Any:
+        """Return a floating `result` as the caller's kind of array, integers and booleans keeping their own dtype."""
+        result = result.detach() if self.is_numpy else result
+        result = result.to(self.device, self.dtype if result.is_floating_point() else result.dtype)
+        return result.numpy() if self.is_numpy else result
+
+
+def to_tensor(X: Any, name: str = "X") -> tuple[torch.Tensor, Like]:
+    """Return `X` as a real tensor, sharing memory where it can, and the `Like` that undoes it.
+
+    Takes numpy arrays, torch tensors, nested sequences, and anything with `.flatten()` and `.grid` (feature maps).
+    Floats keep their dtype; integers and booleans become float64 from numpy and float32 from torch.
+
+    Raises
+    ------
+    TypeError
+        Where `X` is sparse or does not hold numbers.
+    ValueError
+        Where `X` is complex.
+    """
+    if hasattr(X, "grid") and callable(getattr(X, "flatten", None)):
+        X = X.flatten()
+    if isinstance(X, torch.Tensor):
+        if X.is_sparse or X.layout is not torch.strided:
+            raise TypeError(f"`{name}` must be dense; got a sparse tensor. Pass `{name}.to_dense()`.")
+        if X.is_complex():
+            raise ValueError(f"`{name}` must be real; got {X.dtype}. Complex data not supported: pass its parts.")
+        tensor = X if X.is_floating_point() else X.to(torch.float32)
+        return tensor, Like(is_numpy=False, dtype=tensor.dtype, device=tensor.device)
+    if sparse.issparse(X):
+        raise TypeError(f"`{name}` must be dense; got a sparse {type(X).__name__}. Pass `{name}.toarray()`.")
+    array = np.asarray(X)
+    if array.dtype.kind == "c":
+        raise ValueError(f"`{name}` must be real; got {array.dtype}. Complex data not supported: pass its parts.")
+    if array.dtype.kind not in "fiub":
+        array = _object_to_float(array, name)
+    if array.dtype.kind != "f" or array.dtype.itemsize > 8 or not array.dtype.isnative:
+        array = array.astype(np.float64)
+    if any(stride < 0 for stride in array.strides):
+        array = np.ascontiguousarray(array)
+    with warnings.catch_warnings():
+        # Memory-mapped and other read-only arrays are safe here: the library never writes into its input.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writ", category=UserWarning)
+        tensor = torch.from_numpy(array)
+    return tensor, Like(is_numpy=True, dtype=tensor.dtype, device=tensor.device)
+
+
+def _object_to_float(array: np.ndarray, name: str) -> np.ndarray:
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"`{name}` must hold numbers; got an array of dtype {array.dtype} ({error}). Pass a 2D array of floats."
+        ) from error
+
+
+def check_features(
+    X: Any, name: str = "X", *, min_nodes: int = 1, n_channels: int | None = None, device: Any = None
+) -> tuple[torch.Tensor, Like]:
+    """Return finite (n, c) features as a float32 or float64 tensor, and how to hand results back.
+
+    Parameters
+    ----------
+    X : array, tensor or feature maps of shape (n, c)
+        What the user passed: see `to_tensor` for the kinds.
+    name : str
+        How messages call it.
+    min_nodes : int
+        The smallest n that makes sense to the caller.
+    n_channels : int, optional
+        The c that is required.
+    device : torch device, optional
+        Where to compute; by default where `X` is.
+
+    Returns
+    -------
+    tensor : torch.Tensor of shape (n, c)
+        Half precision becomes float32, everything else keeps its dtype. Shares memory with `X` where it can.
+    like : Like
+        `like.restore(result)` has the kind, device and dtype of `X`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Not numbers, sparse, complex, not 2D, empty, too few nodes, wrong channel count, NaN or infinity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tensor, like = check_features(np.zeros((3, 2), dtype=np.float16))
+    >>> tensor.dtype, like.restore(tensor).dtype
+    (torch.float32, dtype('float16'))
+    """
+    tensor, like = to_tensor(X, name)
+    shape = tuple(tensor.shape)
+    if tensor.ndim != 2:
+        raise ValueError(
+            f"`{name}` must be 2D, (nodes, channels); got shape {shape}. "
+            "Reshape your data: feature maps (b, h, w, c) by `.reshape(-1, c)`, a single node by `.reshape(1, -1)`."
+        )
+    n, c = shape
+    if c == 0:
+        raise ValueError(
+            f"`{name}` must have at least one channel; got 0 feature(s) (shape={shape}) while a minimum of 1 is "
+            "required. Pass features with channels."
+        )
+    if n == 0:
+        raise ValueError(f"`{name}` must not be empty; got 0 nodes (shape={shape}). Pass at least {min_nodes}.")
+    if n < min_nodes:
+        got = "1 sample" if n == 1 else f"{n} samples"
+        raise ValueError(f"`{name}` must have at least {min_nodes} nodes; got {got} (shape={shape}). Pass more images.")
+    if n_channels is not None and c != n_channels:
+        raise ValueError(
+            f"`{name}` must have {n_channels} channels, as what it is compared with; got {c} (shape={shape}). "
+            "Extract the features with the same backbone and settings."
+        )
+    tensor = tensor.to(device=device, dtype=tensor.dtype if tensor.dtype in _WORK_DTYPES else torch.float32)
+    _check_finite(tensor, name)
+    return tensor, like
+
+
+def _check_finite(tensor: torch.Tensor, name: str) -> None:
+    rows = max(1, _CHUNK_ELEMENTS // tensor.shape[1])
+    # A sum is finite where all its terms are, unless it overflows: the cheap question first, then the exact one.
+    if all(bool(torch.isfinite(chunk.detach().sum())) for chunk in tensor.split(rows)):
+        return
+    bad = torch.cat([~torch.isfinite(chunk).all(1) for chunk in tensor.split(rows)])
+    if bool(bad.any()):
+        first = int(bad.nonzero()[0, 0])
+        raise ValueError(
+            f"`{name}` must be finite; got NaN or inf in {int(bad.sum())} of {len(tensor)} nodes, first in node "
+            f"{first}. Drop those nodes, or compute the features in float32 or better."
+        )
+
+
+def check_positive_int(value: Any, name: str, *, minimum: int = 1, maximum: int | None = None) -> int:
+    """Return `value` as an int in [minimum, maximum], or say what is wrong with it.
+
+    Examples
+    --------
+    >>> check_positive_int(0, "n_clusters")
+    Traceback (most recent call last):
+    ...
+    ValueError: `n_clusters` must be at least 1; got 0. Raise it.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"`{name}` must be an integer; got {value!r} ({type(value).__name__}). Pass a whole number.")
+    if value < minimum:
+        raise ValueError(f"`{name}` must be at least {minimum}; got {value}. Raise it.")
+    if maximum is not None and value > maximum:
+        raise ValueError(f"`{name}` must be at most {maximum}; got {value}. Lower it.")
+    return int(value)
+
+
+def check_number(
+    value: Any,
+    name: str,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    low_open: bool = False,
+    high_open: bool = False,
+) -> float:
+    """Return `value` as a finite float in the interval from `low` to `high`, or say what is wrong with it.
+
+    Examples
+    --------
+    >>> check_number(1.5, "degree", low=0, high=1, low_open=True, high_open=True)
+    Traceback (most recent call last):
+    ...
+    ValueError: `degree` must be in (0, 1); got 1.5. Lower it.
+    """
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"`{name}` must be a number; got {value!r} ({type(value).__name__}). Pass a float.")
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"`{name}` must be finite; got {number}. Pass a finite number.")
+    too_low = number < low or (low_open and number == low)
+    too_high = number > high or (high_open and number == high)
+    if too_low or too_high:
+        left = "(" if low_open or math.isinf(low) else "["
+        right = ")" if high_open or math.isinf(high) else "]"
+        todo = "Raise it." if too_low else "Lower it."
+        raise ValueError(f"`{name}` must be in {left}{low:g}, {high:g}{right}; got {value!r}. {todo}")
+    return number
+
+
+def check_in(value: Any, name: str, allowed: Collection[str]) -> str:
+    """Return `value` where it is one of the `allowed` words, or list them.
+
+    Examples
+    --------
+    >>> check_in("tnse", "method", ("pca", "tsne"))
+    Traceback (most recent call last):
+    ...
+    ValueError: `method` must be one of 'pca', 'tsne'; got 'tnse'. Pick one of these.
+    """
+    words = ", ".join(repr(word) for word in allowed)
+    if not isinstance(value, str):
+        raise TypeError(f"`{name}` must be one of {words}; got {value!r} ({type(value).__name__}). Pick one of these.")
+    if value not in allowed:
+        raise ValueError(f"`{name}` must be one of {words}; got {value!r}. Pick one of these.")
+    return value
+
+
+def check_random_state(random_state: Any, name: str = "random_state") -> np.random.Generator:
+    """Return a numpy generator: from a seed, from an existing generator, or from fresh entropy for None.
+
+    The global generators of numpy and torch are neither read nor written.
+    """
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(0, 2**31 - 1, size=4))
+    if random_state is None:
+        return np.random.default_rng()
+    return np.random.default_rng(check_positive_int(random_state, name, minimum=0))
+
+
+def torch_generator(random_state: Any, device: Any = "cpu") -> torch.Generator:
+    """Return a torch generator on `device`, seeded as `check_random_state` says.
+
+    Draw on the CPU and move: the same seed then means the same numbers on every device.
+    """
+    rng = check_random_state(random_state)
+    return torch.Generator(device).manual_seed(int(rng.integers(2**63)))
