@@ -1,0 +1,71 @@
+/** Values to colours. Every table is RGBA bytes; every painter fills (4 n) RGBA for n nodes. */
+import { interpolateInferno, interpolateRdBu } from "d3-scale-chromatic";
+
+const LEVELS = 256;
+
+function table(interpolate: (t: number) => string): Uint8ClampedArray {
+  const colors = new Uint8ClampedArray(LEVELS * 4);
+  for (let i = 0; i < LEVELS; i++) {
+    const color = interpolate(i / (LEVELS - 1));
+    const channels = color.startsWith("#")
+      ? [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16))
+      : color.match(/[\d.]+/g)!.map(Number);
+    colors.set([channels[0]!, channels[1]!, channels[2]!, 255], i * 4);
+  }
+  return colors;
+}
+
+/** Blue below zero, white at zero, red above. */
+export const diverging = table((t) => interpolateRdBu(1 - t));
+export const sequential = table(interpolateInferno);
+
+export function paintTable(values: Float32Array, low: number, high: number, colors: Uint8ClampedArray): Uint8ClampedArray {
+  const out = new Uint8ClampedArray(values.length * 4);
+  const scale = high > low ? (LEVELS - 1) / (high - low) : 0;
+  for (let i = 0; i < values.length; i++) {
+    const level = Math.min(LEVELS - 1, Math.max(0, Math.round((values[i]! - low) * scale)));
+    out.set(colors.subarray(level * 4, level * 4 + 4), i * 4);
+  }
+  return out;
+}
+
+export function paintRgb(rgb: Uint8Array): Uint8ClampedArray {
+  const n = rgb.length / 3;
+  const out = new Uint8ClampedArray(n * 4);
+  for (let i = 0; i < n; i++) {
+    out[i * 4] = rgb[i * 3]!;
+    out[i * 4 + 1] = rgb[i * 3 + 1]!;
+    out[i * 4 + 2] = rgb[i * 3 + 2]!;
+    out[i * 4 + 3] = 255;
+  }
+  return out;
+}
+
+/** Each cluster in the mean colour of its nodes, so that a cluster keeps its colour when their number changes. */
+export function paintClusters(labels: Uint8Array, rgb: Uint8Array): Uint8ClampedArray {
+  const sums = new Float64Array(256 * 4);
+  for (let i = 0; i < labels.length; i++) {
+    const at = labels[i]! * 4;
+    sums[at]! += rgb[i * 3]!;
+    sums[at + 1]! += rgb[i * 3 + 1]!;
+    sums[at + 2]! += rgb[i * 3 + 2]!;
+    sums[at + 3]! += 1;
+  }
+  const out = new Uint8ClampedArray(labels.length * 4);
+  for (let i = 0; i < labels.length; i++) {
+    const at = labels[i]! * 4;
+    const count = sums[at + 3]!;
+    out[i * 4] = sums[at]! / count;
+    out[i * 4 + 1] = sums[at + 1]! / count;
+    out[i * 4 + 2] = sums[at + 2]! / count;
+    out[i * 4 + 3] = 255;
+  }
+  return out;
+}
+
+/** Heat over a picture: the cold stays clear, so that the picture is still seen where nothing is alike. */
+export function paintHeat(heat: Float32Array): Uint8ClampedArray {
+  const out = paintTable(heat, 0, 1, sequential);
+  for (let i = 0; i < heat.length; i++) out[i * 4 + 3] = 90 + 165 * Math.min(1, heat[i]! * 1.5);
+  return out;
+}

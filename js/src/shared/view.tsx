@@ -1,0 +1,113 @@
+/** What every view has in common: its root element, its session, its state as signals, and its errors on show. */
+import type { RenderProps } from "@anywidget/types";
+import { type ReadonlySignal, type Signal, effect, signal } from "@preact/signals";
+import { type ComponentType, render } from "preact";
+import type { Host, SessionState, SessionStore, ViewModel } from "./types.ts";
+
+/** The session's small state as signals of this view. Read `.value` to follow a change. */
+export type StateSignals = { readonly [K in keyof SessionState]: ReadonlySignal<SessionState[K]> };
+
+export interface ViewContext {
+  root: HTMLElement;
+  model: RenderProps<ViewModel>["model"];
+  host: Host;
+  store: SessionStore;
+  state: StateSignals;
+  /** Aborts when the view goes: hang every listener on it. */
+  signal: AbortSignal;
+  /** Show an error inside the widget; null takes it away. */
+  error: Signal<string | null>;
+  /** Like preact's `effect`, until the view goes. */
+  effect(run: () => void | (() => void)): void;
+  /** Call once the first frame is drawn. */
+  ready(): void;
+}
+
+const KEYS: (keyof SessionState)[] = [
+  "meta", "hover", "selection", "layer", "source", "blend", "smooth", "eigenvector", "n_clusters",
+  "hover_heatmap", "point_size", "camera",
+];
+
+function stateSignals(store: SessionStore, abort: AbortSignal): StateSignals {
+  const signals: Record<string, Signal> = {};
+  for (const key of KEYS) {
+    signals[key] = signal(store.get(key));
+    store.subscribe(key, () => { signals[key]!.value = store.get(key); }, abort);
+  }
+  return signals as StateSignals;
+}
+
+export function defineView(name: string, View: ComponentType<ViewContext>) {
+  return {
+    async render({ model, el, host, signal: abort }: RenderProps<ViewModel>) {
+      const root = document.createElement("div");
+      root.className = `ncut ncut-${name}`;
+      root.dataset.ncutView = name;
+      // The notebook's own shortcuts (dd, a, b, ...) stay away from keys pressed in here.
+      root.setAttribute("data-lm-suppress-shortcuts", "true");
+      el.append(root);
+      followTheme(root, abort);
+      abort.addEventListener("abort", () => {
+        render(null, root);
+        root.remove();
+      });
+      try {
+        const { exports } = await host.getWidget<{ store: SessionStore }>(model.get("session"));
+        if (abort.aborted) return;
+        const error = signal<string | null>(null);
+        const context: ViewContext = {
+          root, model, host, signal: abort, error,
+          store: exports.store,
+          state: stateSignals(exports.store, abort),
+          effect: (run) => abort.addEventListener("abort", effect(run)),
+          ready: () => { root.dataset.ready = "true"; },
+        };
+        render(
+          <>
+            <View {...context} />
+            <ErrorNote error={error} />
+          </>,
+          root,
+        );
+      } catch (error) {
+        // Whatever went wrong, the reader of the notebook sees it where the view would be.
+        render(<ErrorNote error={signal(message(error))} />, root);
+      }
+    },
+  };
+}
+
+export function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function ErrorNote({ error }: { error: Signal<string | null> }) {
+  if (error.value === null) return null;
+  return (
+    <div class="ncut-error" role="alert">
+      <span>{error.value}</span>
+      <button type="button" aria-label="Dismiss" onClick={() => { error.value = null; }}>×</button>
+    </div>
+  );
+}
+
+/** Light or dark as the host has it: JupyterLab and VS Code mark the body, elsewhere the system decides. */
+function followTheme(root: HTMLElement, abort: AbortSignal): void {
+  const system = window.matchMedia("(prefers-color-scheme: dark)");
+  const apply = () => {
+    const { jpThemeLight, vscodeThemeKind, theme } = document.body.dataset;
+    let dark = system.matches;
+    if (jpThemeLight !== undefined) dark = jpThemeLight === "false";
+    else if (vscodeThemeKind !== undefined) dark = !vscodeThemeKind.includes("light");
+    else if (theme !== undefined) dark = theme === "dark";
+    root.dataset.theme = dark ? "dark" : "light";
+  };
+  apply();
+  system.addEventListener("change", apply, { signal: abort });
+  const observer = new MutationObserver(apply);
+  observer.observe(document.body, {
+    attributes: true,
+    attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind", "data-theme"],
+  });
+  abort.addEventListener("abort", () => observer.disconnect());
+}

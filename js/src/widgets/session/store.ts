@@ -1,0 +1,199 @@
+/** The session on the page: its state, its arrays, and what is computed from both, shared by all of its views. */
+import { diverging, paintClusters, paintHeat, paintRgb, paintTable } from "../../shared/color.ts";
+import { heatmap, quantileInPlace, rowNorms } from "../../shared/similarity.ts";
+import type { ArrayTypes, NdArray, SessionModel, SessionState, SessionStore } from "../../shared/types.ts";
+import { Wire } from "../../shared/wire.ts";
+
+/** Python hears of a gesture this many milliseconds after it, and of the last one always. */
+const SAVE_DELAY = 40;
+
+type Paint = Uint8ClampedArray | null;
+
+export class Store implements SessionStore {
+  #model: SessionModel;
+  #wire: Wire;
+  #signal: AbortSignal;
+  #arrays = new Map<string, Promise<NdArray>>();
+  #images = new Map<number, Promise<string>>();
+  #urls: string[] = [];
+  #paint: { key: string; value: Promise<Paint> } | null = null;
+  #eigenvectors: { values: Float32Array; columns: number; norms: Float32Array } | null = null;
+  #heat: { key: string; value: Float32Array } | null = null;
+  #version: number;
+  #saving = 0;
+
+  constructor(model: SessionModel, signal: AbortSignal) {
+    this.#model = model;
+    this.#signal = signal;
+    this.#wire = new Wire(model, signal);
+    this.#version = model.get("meta").version;
+    this.subscribe("meta", () => this.#forget(), signal);
+    signal.addEventListener("abort", () => {
+      clearTimeout(this.#saving);
+      this.#forgetImages();
+    });
+  }
+
+  get<K extends keyof SessionState>(key: K): SessionState[K] {
+    return this.#model.get(key);
+  }
+
+  set<K extends keyof SessionState>(key: K, value: SessionState[K]): void {
+    if (this.#signal.aborted || same(this.get(key), value)) return;
+    this.#model.set(key, value);
+    this.#saving ||= window.setTimeout(() => {
+      this.#saving = 0;
+      this.#model.save_changes();
+    }, SAVE_DELAY);
+  }
+
+  subscribe(key: keyof SessionState, listener: () => void, signal: AbortSignal): void {
+    const both = AbortSignal.any([signal, this.#signal]);
+    if (both.aborted) return;
+    this.#model.on(`change:${key}`, listener);
+    both.addEventListener("abort", () => this.#model.off(`change:${key}`, listener));
+  }
+
+  array<K extends keyof ArrayTypes>(name: K): Promise<NdArray<ArrayTypes[K]>> {
+    let array = this.#arrays.get(name);
+    if (!array) {
+      array = this.#wire.array(name);
+      this.#arrays.set(name, array);
+      // A failed request may be tried again: the kernel may have been busy dying or coming back.
+      array.catch(() => this.#arrays.delete(name));
+    }
+    return array as Promise<NdArray<ArrayTypes[K]>>;
+  }
+
+  image(index: number): Promise<string> {
+    let url = this.#images.get(index);
+    if (!url) {
+      url = this.#wire.array(`image/${index}`).then(({ data }) => {
+        const made = URL.createObjectURL(new Blob([data as Uint8Array<ArrayBuffer>]));
+        this.#urls.push(made);
+        return made;
+      });
+      this.#images.set(index, url);
+      url.catch(() => this.#images.delete(index));
+    }
+    return url;
+  }
+
+  paint(): Promise<Paint> {
+    const heat = this.heatNodes();
+    const layer = this.get("layer");
+    const key = [
+      layer,
+      layer === "eigenvector" && this.get("eigenvector"),
+      layer === "clusters" && this.get("n_clusters"),
+      layer === "heatmap" && heat.join(),
+    ].join("|");
+    if (this.#paint?.key !== key) {
+      const value = this.#compute(heat);
+      const entry = { key, value };
+      this.#paint = entry;
+      value.catch(() => {
+        if (this.#paint === entry) this.#paint = null;
+      });
+    }
+    return this.#paint!.value;
+  }
+
+  async #compute(heat: readonly number[]): Promise<Paint> {
+    switch (this.get("layer")) {
+      case "image":
+        return null;
+      case "ncut":
+        return paintRgb((await this.array("rgb")).data);
+      case "eigenvector": {
+        const column = this.get("eigenvector");
+        const { data, shape } = await this.array("eigenvectors");
+        return paintEigenvector(data, shape[1]!, column);
+      }
+      case "clusters": {
+        const count = this.get("n_clusters");
+        const [labels, rgb] = await Promise.all([this.array(`labels/${count}`), this.array("rgb")]);
+        return paintClusters(labels.data, rgb.data);
+      }
+      case "heatmap": {
+        await this.#load();
+        const values = this.heat(heat);
+        return values && heat.length ? paintHeat(values) : null;
+      }
+    }
+  }
+
+  /** The eigenvectors with their norms; afterwards `heat` answers at once. */
+  async #load(): Promise<void> {
+    if (this.#eigenvectors) return;
+    const { data, shape } = await this.array("eigenvectors");
+    const columns = shape[1]!;
+    this.#eigenvectors = { values: data, columns, norms: rowNorms(data, columns) };
+  }
+
+  heat(nodes: readonly number[]): Float32Array | null {
+    const loaded = this.#eigenvectors;
+    if (!loaded) {
+      void this.#load().catch(() => undefined);
+      return null;
+    }
+    if (nodes.length === 0) return null;
+    const key = nodes.join();
+    if (this.#heat?.key !== key) {
+      const [first, ...rest] = nodes;
+      const value = heatmap(loaded.values, loaded.columns, loaded.norms, first!);
+      for (const node of rest) {
+        const other = heatmap(loaded.values, loaded.columns, loaded.norms, node);
+        for (let i = 0; i < value.length; i++) value[i] = Math.max(value[i]!, other[i]!);
+      }
+      this.#heat = { key, value };
+    }
+    return this.#heat.value;
+  }
+
+  heatNodes(): readonly number[] {
+    const selection = this.get("selection");
+    if (selection.length) return selection;
+    const hover = this.get("hover");
+    const wanted = this.get("hover_heatmap") || this.get("layer") === "heatmap";
+    return hover !== null && wanted ? [hover] : [];
+  }
+
+  pin(node: number, { toggle = false } = {}): void {
+    const pinned = this.get("selection");
+    if (!toggle) this.set("selection", [node]);
+    else this.set("selection", pinned.includes(node) ? pinned.filter((n) => n !== node) : [...pinned, node]);
+  }
+
+  unpin(): void {
+    this.set("selection", []);
+  }
+
+  #forget(): void {
+    const { version } = this.get("meta");
+    if (version === this.#version) return;
+    this.#version = version;
+    this.#arrays.clear();
+    this.#paint = null;
+    this.#eigenvectors = null;
+    this.#heat = null;
+  }
+
+  #forgetImages(): void {
+    this.#images.clear();
+    for (const url of this.#urls.splice(0)) URL.revokeObjectURL(url);
+  }
+}
+
+/** One column, on a scale that is symmetric about zero and ends at the 99 % quantile of |value|. */
+function paintEigenvector(values: Float32Array, columns: number, column: number): Uint8ClampedArray {
+  const n = values.length / columns;
+  const one = new Float32Array(n);
+  for (let i = 0; i < n; i++) one[i] = values[i * columns + column]!;
+  const limit = quantileInPlace(one.map(Math.abs), 0.99) || 1;
+  return paintTable(one, -limit, limit, diverging);
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return a === b || JSON.stringify(a) === JSON.stringify(b);
+}
