@@ -187,11 +187,12 @@ def check_positive_int(value: Any, name: str, *, minimum: int = 1, maximum: int 
     """
     if isinstance(value, bool) or not isinstance(value, numbers.Integral):
         raise TypeError(f"`{name}` must be an integer; got {value!r} ({type(value).__name__}). Pass a whole number.")
-    if value < minimum:
-        raise ValueError(f"`{name}` must be at least {minimum}; got {value}. Raise it.")
-    if maximum is not None and value > maximum:
-        raise ValueError(f"`{name}` must be at most {maximum}; got {value}. Lower it.")
-    return int(value)
+    number = int(value)
+    if number < minimum:
+        raise ValueError(f"`{name}` must be at least {minimum}; got {number}. Raise it.")
+    if maximum is not None and number > maximum:
+        raise ValueError(f"`{name}` must be at most {maximum}; got {number}. Lower it.")
+    return number
 
 
 def check_number(
