@@ -1,0 +1,137 @@
+# `make demo` and `make test` do everything a fresh checkout needs, installation included; a second run is fast,
+# because every step leaves a stamp and runs again only when what it was made from has changed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+
+TORCH := $(VENV)/.torch-installed
+PACKAGE := $(VENV)/.package-installed
+NODE := node_modules/.installed
+BUNDLES := ncut_widgets/static/.built
+CHROMIUM := $(VENV)/.chromium-found
+
+JS_SOURCES := js/build.mjs js/tsconfig.json $(shell find js/src -type f -not -name '*.test.*' 2>/dev/null)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+say = printf '\n==> %s\n'
+took = printf '    %d s\n' $$SECONDS
+
+.PHONY: help demo test lab check lint types imports test-js test-py docs bench watch constraints clean distclean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# ---- what a user runs ------------------------------------------------------------------------------------------------
+
+demo: $(PACKAGE) $(BUNDLES) ## install, build, and write demo/explorer.html from the sample photographs
+	@$(say) "Running explore() on the sample photographs"
+	@$(PY) -m ncut_widgets demo --output demo/explorer.html
+	@printf '\nOpen demo/explorer.html in a browser, or run `make lab` for the notebook.\n'
+
+lab: $(PACKAGE) $(BUNDLES) ## open the notebooks in JupyterLab
+	@$(BIN)/jupyter lab --notebook-dir=notebooks
+
+# ---- what a contributor runs -----------------------------------------------------------------------------------------
+
+test: lint types imports test-js test-py ## install, build, and run every check and every test
+
+check: lint types imports ## the linters and type checkers alone
+
+lint: $(PACKAGE)
+	@$(say) "ruff"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(PACKAGE) $(NODE)
+	@$(say) "mypy, tsc"
+	@$(BIN)/mypy
+	@npm run --silent typecheck
+
+imports: $(PACKAGE)
+	@$(say) "import-linter"
+	@$(BIN)/lint-imports --no-logo
+
+test-js: $(NODE)
+	@$(say) "vitest"
+	@npm run --silent test
+
+test-py: $(PACKAGE) $(BUNDLES) $(CHROMIUM)
+	@$(say) "pytest"
+	@NCUT_CHROMIUM="$$(cat $(CHROMIUM))" $(PY) -m pytest
+
+docs: $(PACKAGE) ## check the links of the documentation and run the examples of every docstring
+	@$(PY) -m pytest tests/unit/test_docs.py ncut_widgets
+
+bench: $(PACKAGE) $(BUNDLES) ## run the benchmarks; those that need data say so
+	@for benchmark in benchmarks/[!_]*.py; do $(say) "$$benchmark"; $(PY) "$$benchmark"; done
+
+watch: $(NODE) ## rebuild the front end at every change
+	@npm run --silent watch
+
+constraints: $(VENV)/pyvenv.cfg ## resolve the tested versions of all Python dependencies anew
+	@$(say) "Resolving constraints.txt"
+	@$(PY) -m pip install --quiet uv
+	@{ printf '# The versions under which the tests pass, for Python 3.10 and newer. Written by `make constraints`.\n'; \
+	   $(PY) -m uv pip compile pyproject.toml --quiet --universal --python-version 3.10 --all-extras --upgrade \
+	     --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+	   | grep -vE '^(cuda-|nvidia-|triton)'; } > constraints.tmp
+	@mv constraints.tmp constraints.txt
+
+clean: ## remove what was built, and the caches; keeps .venv and node_modules
+	@rm -rf ncut_widgets/static demo dist test-results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find ncut_widgets tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## remove everything that the other commands made
+	@rm -rf $(VENV) node_modules
+
+# ---- the steps behind them -------------------------------------------------------------------------------------------
+
+$(VENV)/pyvenv.cfg:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found. Install Python 3.10 or newer, or pass PYTHON=/path/to/python3."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "Python 3.10 or newer is needed; $(PYTHON) is $$($(PYTHON) -V). Pass PYTHON=/path/to/a/newer/python3."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) cannot create virtual environments. Install its venv module (Debian, Ubuntu: apt-get install python3-venv)."; exit 1; }
+	@$(say) "Creating $(VENV) with $$($(PYTHON) -V)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(took)
+
+# torch goes first and alone: whatever comes later finds it installed and does not ask for another build of it.
+$(TORCH): constraints.txt | $(VENV)/pyvenv.cfg
+	@$(say) "Installing PyTorch"
+	@$(PY) -m pip install --quiet --constraint constraints.txt torch
+	@$(took)
+	@touch $@
+
+$(PACKAGE): pyproject.toml constraints.txt $(TORCH)
+	@$(say) "Installing ncut_widgets and its dependencies"
+	@$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[backbones,dev]'
+	@$(took)
+	@touch $@
+
+$(NODE): package.json package-lock.json .npmrc
+	@command -v npm >/dev/null || { echo "npm was not found. Install Node 20 or newer: https://nodejs.org"; exit 1; }
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || \
+	  { echo "Node 20 or newer is needed; this is $$(node --version)."; exit 1; }
+	@$(say) "Installing the front end's dependencies"
+	@npm ci --loglevel=error
+	@$(took)
+	@touch $@
+
+$(BUNDLES): $(JS_SOURCES) $(NODE)
+	@$(say) "Building the front end"
+	@npm run --silent build
+	@$(took)
+
+# Found again at every run (it takes no time): a browser that was removed since must not be remembered.
+.PHONY: $(CHROMIUM)
+$(CHROMIUM): $(PACKAGE)
+	@$(PY) tests/browser/chromium.py > $@
