@@ -78,11 +78,15 @@ export interface SessionStore {
   set<K extends keyof SessionState>(key: K, value: SessionState[K]): void;
   subscribe(key: keyof SessionState, listener: () => void, signal: AbortSignal): void;
   array<K extends keyof ArrayTypes>(name: K): Promise<NdArray<ArrayTypes[K]>>;
+  /** Count a view as watching. When the last one goes, the arrays are let go; a new view fetches them again. */
+  watch(signal: AbortSignal): void;
+  /** Fetch what `heat` needs. */
+  prepare(): Promise<void>;
   /** A URL for an image element. */
   image(index: number): Promise<string>;
   /** (4 n) RGBA of every node under the present layer, or null where the layer paints nothing. */
   paint(): Promise<Uint8ClampedArray | null>;
-  /** Similarity in [0, 1] of every node to the nearest of `nodes`; null until the eigenvectors are here. */
+  /** Similarity in [0, 1] of every node to the nearest of `nodes`; null until `prepare` has resolved. */
   heat(nodes: readonly number[]): Float32Array | null;
   /** The nodes whose heatmap is on show: the pinned ones, else the hovered one; empty for none. */
   heatNodes(): readonly number[];
@@ -95,6 +99,8 @@ export type SessionModel = AnyModel<SessionState>;
 
 export interface ViewModel {
   session: string;
+  /** CSS pixels. */
+  height: number;
   [key: string]: unknown;
 }
 

@@ -47,6 +47,9 @@ export function defineView(name: string, View: ComponentType<ViewContext>) {
       root.setAttribute("data-lm-suppress-shortcuts", "true");
       el.append(root);
       followTheme(root, abort);
+      const resize = () => root.style.setProperty("--ncut-height", `${model.get("height")}px`);
+      resize();
+      model.on("change:height", resize);
       abort.addEventListener("abort", () => {
         render(null, root);
         root.remove();
@@ -54,6 +57,7 @@ export function defineView(name: string, View: ComponentType<ViewContext>) {
       try {
         const { exports } = await host.getWidget<{ store: SessionStore }>(model.get("session"));
         if (abort.aborted) return;
+        exports.store.watch(abort);
         const error = signal<string | null>(null);
         const context: ViewContext = {
           root, model, host, signal: abort, error,

@@ -21,16 +21,25 @@ export class Store implements SessionStore {
   #heat: { key: string; value: Float32Array } | null = null;
   #version: number;
   #saving = 0;
+  #watching = 0;
 
   constructor(model: SessionModel, signal: AbortSignal) {
     this.#model = model;
     this.#signal = signal;
     this.#wire = new Wire(model, signal);
     this.#version = model.get("meta").version;
-    this.subscribe("meta", () => this.#forget(), signal);
+    this.subscribe("meta", () => this.#refresh(), signal);
     signal.addEventListener("abort", () => {
       clearTimeout(this.#saving);
-      this.#forgetImages();
+      this.#release();
+    });
+  }
+
+  watch(signal: AbortSignal): void {
+    if (signal.aborted) return;
+    this.#watching++;
+    signal.addEventListener("abort", () => {
+      if (--this.#watching === 0) this.#release();
     });
   }
 
@@ -116,15 +125,14 @@ export class Store implements SessionStore {
         return paintClusters(labels.data, rgb.data);
       }
       case "heatmap": {
-        await this.#load();
+        await this.prepare();
         const values = this.heat(heat);
         return values && heat.length ? paintHeat(values) : null;
       }
     }
   }
 
-  /** The eigenvectors with their norms; afterwards `heat` answers at once. */
-  async #load(): Promise<void> {
+  async prepare(): Promise<void> {
     if (this.#eigenvectors) return;
     const { data, shape } = await this.array("eigenvectors");
     const columns = shape[1]!;
@@ -133,11 +141,7 @@ export class Store implements SessionStore {
 
   heat(nodes: readonly number[]): Float32Array | null {
     const loaded = this.#eigenvectors;
-    if (!loaded) {
-      void this.#load().catch(() => undefined);
-      return null;
-    }
-    if (nodes.length === 0) return null;
+    if (!loaded || nodes.length === 0) return null;
     const key = nodes.join();
     if (this.#heat?.key !== key) {
       const [first, ...rest] = nodes;
@@ -169,17 +173,22 @@ export class Store implements SessionStore {
     this.set("selection", []);
   }
 
-  #forget(): void {
+  #refresh(): void {
     const { version } = this.get("meta");
     if (version === this.#version) return;
     this.#version = version;
+    this.#forgetArrays();
+  }
+
+  #forgetArrays(): void {
     this.#arrays.clear();
     this.#paint = null;
     this.#eigenvectors = null;
     this.#heat = null;
   }
 
-  #forgetImages(): void {
+  #release(): void {
+    this.#forgetArrays();
     this.#images.clear();
     for (const url of this.#urls.splice(0)) URL.revokeObjectURL(url);
   }

@@ -1,0 +1,55 @@
+/** An exported explorer: the same widgets on the data in the page, with nobody to ask. */
+import type { Host } from "@anywidget/types";
+import embeddingScatter from "../widgets/embedding-scatter/index.ts";
+import explorer from "../widgets/explorer/index.ts";
+import imageGrid from "../widgets/image-grid/index.ts";
+import session from "../widgets/session/index.ts";
+import type { SessionModel, SessionState, SessionStore } from "../shared/types.ts";
+import { LocalModel } from "./model.ts";
+import { answer } from "./data.ts";
+
+interface Manifest {
+  session: SessionState;
+  height: number;
+}
+
+async function start(): Promise<void> {
+  const manifest = JSON.parse(document.getElementById("ncut-manifest")!.textContent!) as Manifest;
+  const never = new AbortController().signal;
+  const sessionModel = new LocalModel({ ...manifest.session });
+  sessionModel.answer = (message, reply) => answer(message, reply);
+  const { store } = session.initialize({ model: sessionModel.proxy<SessionModel>(), signal: never } as never);
+
+  const { height } = manifest;
+  const widgets: Record<string, { view?: { render(props: never): unknown }; model: LocalModel; exports?: unknown }> = {
+    "anywidget:session": { model: sessionModel, exports: { store } satisfies { store: SessionStore } },
+    "anywidget:image-grid": { view: imageGrid, model: new LocalModel({ session: "anywidget:session", height }) },
+    "anywidget:scatter": { view: embeddingScatter, model: new LocalModel({ session: "anywidget:session", height }) },
+    "anywidget:explorer": {
+      view: explorer,
+      model: new LocalModel({
+        session: "anywidget:session", image_grid: "anywidget:image-grid", scatter: "anywidget:scatter", height,
+      }),
+    },
+  };
+  const host = {
+    async getWidget(ref: string) {
+      const { view, model, exports } = widgets[ref]!;
+      return {
+        exports,
+        async render({ el, signal = never }: { el: HTMLElement; signal?: AbortSignal }) {
+          await view!.render({ model: model.proxy(), el, host, signal } as never);
+        },
+      };
+    },
+    async getModel(ref: string) {
+      return widgets[ref]!.model.proxy();
+    },
+  } as Host;
+  const shown = await host.getWidget("anywidget:explorer");
+  await shown.render({ el: document.getElementById("ncut-explorer")! });
+  // For scripts and tests: the same traits that Python would see.
+  Object.assign(globalThis, { ncutSession: sessionModel.proxy() });
+}
+
+void start();

@@ -1,0 +1,59 @@
+/** What only this view knows: its size, how large the tiles are, where it is scrolled to, which one is enlarged. */
+import { computed, signal } from "@preact/signals";
+import { PatchGrid, type Tile, justify } from "../../shared/geometry.ts";
+import type { ViewContext } from "../../shared/view.tsx";
+
+export const GAP = 4;
+export const ROW_HEIGHT = { min: 56, max: 400 };
+
+export function gridState({ state }: Pick<ViewContext, "state">) {
+  const size = signal({ width: 0, height: 0 });
+  const scroll = signal(0);
+  const chosenHeight = signal<number | null>(null);
+  const zoomed = signal<number | null>(null);
+
+  const grid = computed(() => new PatchGrid(state.meta.value));
+  const aspects = computed(() => state.meta.value.images.map((image) => image.width / image.height));
+  /** The height of rows: the user's, or the largest at which all images are seen at once, within reason. */
+  const rowHeight = computed(() => {
+    const { width, height } = size.value;
+    return chosenHeight.value ?? fittingHeight(aspects.value, width, height);
+  });
+  const layout = computed(() => justify(aspects.value, size.value.width, rowHeight.value, GAP));
+
+  /** The tiles on screen and a screenful around them; all others cost nothing. */
+  const visible = computed<Tile[]>(() => {
+    const { width, height } = size.value;
+    if (!width || !height) return [];
+    const { tiles } = layout.value;
+    const near = tiles.filter((t) => t.y + t.height > scroll.value - height && t.y < scroll.value + 2 * height);
+    return near;
+  });
+  /** The enlarged image as one tile in the middle of the view. */
+  const enlarged = computed<Tile | null>(() => {
+    const image = zoomed.value;
+    if (image === null || image >= aspects.value.length) return null;
+    const { width, height } = size.value;
+    const aspect = aspects.value[image]!;
+    const tileHeight = Math.max(1, Math.min(height - 2 * GAP, (width - 2 * GAP) / aspect));
+    const tileWidth = tileHeight * aspect;
+    return { image, x: (width - tileWidth) / 2, y: (height - tileHeight) / 2, width: tileWidth, height: tileHeight };
+  });
+  const shown = computed(() => (enlarged.value ? [enlarged.value] : visible.value));
+  return { size, scroll, chosenHeight, zoomed, grid, rowHeight, layout, visible, enlarged, shown };
+}
+
+export type GridState = ReturnType<typeof gridState>;
+
+function fittingHeight(aspects: readonly number[], width: number, height: number): number {
+  if (!width || !height || !aspects.length) return ROW_HEIGHT.min;
+  let low = 88;
+  let high = Math.min(ROW_HEIGHT.max, 300);
+  if (justify(aspects, width, low, GAP).height > height) return low;
+  while (high - low > 1) {
+    const middle = (low + high) / 2;
+    if (justify(aspects, width, middle, GAP).height <= height) low = middle;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,97 @@
+/** One image: the picture, its overlay of one canvas pixel per patch, and rings around hovered and pinned patches. */
+import { useComputed } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import type { Tile } from "../../shared/geometry.ts";
+import { type ViewContext, message } from "../../shared/view.tsx";
+import type { GridState } from "./state.ts";
+
+export interface Tiles {
+  /** Have the canvas painted from now on, until the returned function is called. */
+  mount(image: number, canvas: HTMLCanvasElement): () => void;
+  loaded(image: number): void;
+}
+
+interface Props {
+  tile: Tile;
+  view: ViewContext;
+  ui: GridState;
+  tiles: Tiles;
+}
+
+export function ImageTile({ tile, view, ui, tiles }: Props) {
+  const { state, store } = view;
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const picture = useRef<HTMLImageElement>(null);
+  const { image } = tile;
+  const { name } = state.meta.value.images[image]!;
+
+  useEffect(() => tiles.mount(image, canvas.current!), [image]);
+  useEffect(() => {
+    let gone = false;
+    store.image(image).then(
+      (url) => { if (!gone && picture.current) picture.current.src = url; },
+      (error) => { view.error.value = `${name}: ${message(error)}`; },
+    );
+    return () => { gone = true; };
+  }, [image, state.meta.value.version]);
+
+  return (
+    <figure
+      class="ncut-tile"
+      data-image={image}
+      style={{ left: `${tile.x}px`, top: `${tile.y}px`, width: `${tile.width}px`, height: `${tile.height}px` }}
+    >
+      <img ref={picture} alt={name} draggable={false} onLoad={() => tiles.loaded(image)} />
+      <canvas
+        ref={canvas}
+        aria-hidden="true"
+        class={state.smooth.value ? "ncut-smooth" : undefined}
+        style={{ opacity: state.blend.value }}
+      />
+      <Rings image={image} view={view} ui={ui} />
+      <figcaption>{name}</figcaption>
+      {ui.zoomed.value === null && (
+        <button
+          type="button"
+          class="ncut-zoom"
+          tabIndex={-1}
+          aria-label={`Enlarge ${name}`}
+          title="Enlarge"
+          onClick={() => { ui.zoomed.value = image; }}
+        >
+          ⤢
+        </button>
+      )}
+    </figure>
+  );
+}
+
+function Rings({ image, view: { state }, ui }: { image: number; view: ViewContext; ui: GridState }) {
+  // As text, so that a hover elsewhere leaves this tile alone.
+  const here = useComputed(() => {
+    const nodes: [number, boolean][] = state.selection.value.map((node) => [node, true]);
+    if (state.hover.value !== null) nodes.push([state.hover.value, false]);
+    const inside = nodes.filter(([node]) => {
+      const patch = ui.grid.value.locate(node);
+      return patch?.image === image;
+    });
+    return JSON.stringify(inside);
+  });
+  const nodes = JSON.parse(here.value) as [number, boolean][];
+  return (
+    <>
+      {nodes.map(([node, pinned]) => {
+        const box = ui.grid.value.box(ui.grid.value.locate(node)!);
+        const percent = (value: number) => `${value * 100}%`;
+        return (
+          <div
+            key={`${node} ${pinned}`}
+            class={pinned ? "ncut-ring ncut-pinned" : "ncut-ring"}
+            data-node={node}
+            style={{ left: percent(box.left), top: percent(box.top), width: percent(box.width), height: percent(box.height) }}
+          />
+        );
+      })}
+    </>
+  );
+}

@@ -1,0 +1,182 @@
+/** Every image with an overlay; hover shows what is alike everywhere, click pins it. */
+import { useMemo } from "preact/hooks";
+import { paintHeat } from "../../shared/color.ts";
+import { type ViewContext, message } from "../../shared/view.tsx";
+import { Bar } from "./bar.tsx";
+import { keyboard } from "./keyboard.ts";
+import { type GridState, gridState } from "./state.ts";
+import { ImageTile, type Tiles } from "./tile.tsx";
+
+export function ImageGrid(view: ViewContext) {
+  const [ui, tiles] = useMemo(() => {
+    const made = gridState(view);
+    return [made, drawTiles(view, made)] as const;
+  }, []);
+  const { state, store } = view;
+
+  /** The node under the pointer; null beside the images. */
+  const nodeUnder = (event: MouseEvent): number | null => {
+    const tile = (event.target as Element).closest<HTMLElement>("[data-image]");
+    if (!tile || (event.target as Element).closest("button")) return null;
+    const map = ui.grid.value.find(Number(tile.dataset.image), state.source.value);
+    if (map < 0) return null;
+    const box = tile.getBoundingClientRect();
+    return ui.grid.value.nodeAt(map, (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+  };
+
+  const attach = useMemo(() => {
+    let area: HTMLElement | null = null;
+    const observer = new ResizeObserver(() => {
+      if (area) ui.size.value = { width: area.clientWidth, height: area.clientHeight };
+    });
+    view.signal.addEventListener("abort", () => observer.disconnect());
+    return (element: HTMLElement | null) => {
+      if (!element || element === area) return;
+      area = element;
+      observer.observe(element);
+      view.effect(() => scrollToPinned(view, ui, element));
+    };
+  }, []);
+
+  const enlarged = ui.enlarged.value;
+  return (
+    <>
+      <Bar view={view} ui={ui} />
+      <div class="ncut-grid-body" onKeyDown={(event) => keyboard(event, view, ui)}>
+        <div
+          class="ncut-tiles"
+          ref={attach}
+          tabIndex={0}
+          role="application"
+          aria-label={
+            `${state.meta.value.images.length} images. Arrow keys move from patch to patch, Page Up and Page Down ` +
+            "from image to image, Enter pins the similarity of a patch, Escape lets go, Z enlarges an image."
+          }
+          onScroll={(event) => { ui.scroll.value = event.currentTarget.scrollTop; }}
+          onPointerMove={(event) => { if (event.pointerType !== "touch") store.set("hover", nodeUnder(event)); }}
+          onPointerLeave={() => store.set("hover", null)}
+          onClick={(event) => {
+            const node = nodeUnder(event);
+            if (node !== null) store.pin(node, { toggle: event.shiftKey });
+          }}
+          onDblClick={(event) => {
+            const tile = (event.target as Element).closest<HTMLElement>("[data-image]");
+            if (tile && !enlarged) ui.zoomed.value = Number(tile.dataset.image);
+          }}
+        >
+          <div class="ncut-canvas" style={{ height: `${ui.layout.value.height}px` }} hidden={enlarged !== null}>
+            {!enlarged && ui.visible.value.map((tile) => (
+              <ImageTile key={tile.image} tile={tile} view={view} ui={ui} tiles={tiles} />
+            ))}
+          </div>
+          {enlarged && <ImageTile key={`large ${enlarged.image}`} tile={enlarged} view={view} ui={ui} tiles={tiles} />}
+        </div>
+        {enlarged && <Enlarged ui={ui} count={state.meta.value.images.length} />}
+      </div>
+      <div class="ncut-hidden" aria-live="polite">{spoken(view, ui)}</div>
+    </>
+  );
+}
+
+function Enlarged({ ui, count }: { ui: GridState; count: number }) {
+  const turn = (by: number) => { ui.zoomed.value = (ui.zoomed.value! + by + count) % count; };
+  return (
+    <div class="ncut-enlarged">
+      <button type="button" aria-label="Previous image" onClick={() => turn(-1)}>‹</button>
+      <button type="button" aria-label="Next image" onClick={() => turn(1)}>›</button>
+      <button type="button" aria-label="Back to all images" onClick={() => { ui.zoomed.value = null; }}>×</button>
+    </div>
+  );
+}
+
+/** Paints the overlays of the tiles on screen, at most once a frame, whenever something they show has changed. */
+function drawTiles(view: ViewContext, ui: GridState): Tiles {
+  const { state, store } = view;
+  const canvases = new Map<number, HTMLCanvasElement>();
+  const waiting = new Set<number>();
+  let frame = 0;
+  let drawn = false;
+
+  const announce = () => { if (drawn && canvases.size && waiting.size === 0) view.ready(); };
+
+  const draw = async () => {
+    frame = 0;
+    try {
+      const heatNodes = store.heatNodes();
+      const heat = store.heat(heatNodes);
+      const colors = heat && heatNodes.length ? paintHeat(heat) : await store.paint();
+      // A newer change may have come while this one was waiting for an array.
+      if (frame || view.signal.aborted) return;
+      view.root.dataset.shows = heat && heatNodes.length ? "heatmap" : state.layer.peek();
+      for (const [image, canvas] of canvases) paintTile(canvas, image, colors);
+      drawn = true;
+      announce();
+    } catch (error) {
+      view.error.value = message(error);
+    }
+  };
+  const paintTile = (canvas: HTMLCanvasElement, image: number, colors: Uint8ClampedArray | null) => {
+    const grid = ui.grid.peek();
+    const index = grid.find(image, state.source.peek());
+    const context = canvas.getContext("2d")!;
+    if (index < 0 || !colors) {
+      context.clearRect(0, 0, canvas.width, canvas.height);
+      return;
+    }
+    const { rows, columns } = grid.maps[index]!;
+    if (canvas.width !== columns || canvas.height !== rows) Object.assign(canvas, { width: columns, height: rows });
+    const part = colors.subarray(grid.offsets[index]! * 4, grid.offsets[index + 1]! * 4);
+    context.putImageData(new ImageData(part as Uint8ClampedArray<ArrayBuffer>, columns, rows), 0, 0);
+  };
+  const request = () => { frame ||= requestAnimationFrame(() => void draw()); };
+
+  view.effect(() => {
+    for (const key of ["meta", "selection", "layer", "source", "eigenvector", "n_clusters", "hover_heatmap", "hover"] as const) {
+      void state[key].value;
+    }
+    void ui.shown.value;
+    request();
+  });
+  view.signal.addEventListener("abort", () => cancelAnimationFrame(frame));
+  // Hovering must answer at once, so the eigenvectors are on their way before anybody does.
+  view.effect(() => {
+    void state.meta.value;
+    store.prepare().then(request, (error) => { view.error.value = message(error); });
+  });
+
+  return {
+    mount(image, canvas) {
+      canvases.set(image, canvas);
+      waiting.add(image);
+      request();
+      return () => {
+        if (canvases.get(image) === canvas) canvases.delete(image);
+        waiting.delete(image);
+      };
+    },
+    loaded(image) {
+      waiting.delete(image);
+      announce();
+    },
+  };
+}
+
+/** A node pinned in another view comes into sight here. */
+function scrollToPinned({ state, root }: ViewContext, ui: GridState, area: HTMLElement): void {
+  const node = state.selection.value.at(-1);
+  if (node === undefined || root.matches(":hover")) return;
+  const patch = ui.grid.peek().locate(node);
+  const tile = patch && ui.layout.peek().tiles.find((t) => t.image === patch.image);
+  if (!tile) return;
+  const above = tile.y < area.scrollTop;
+  if (above || tile.y + tile.height > area.scrollTop + area.clientHeight) {
+    area.scrollTo({ top: above ? tile.y : tile.y + tile.height - area.clientHeight, behavior: "smooth" });
+  }
+}
+
+function spoken({ state }: ViewContext, ui: GridState): string {
+  const node = state.hover.value;
+  const patch = node === null ? null : ui.grid.value.locate(node);
+  if (!patch) return "";
+  return `${state.meta.value.images[patch.image]!.name}, row ${patch.row}, column ${patch.column}`;
+}

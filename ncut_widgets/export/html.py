@@ -1,0 +1,79 @@
+"""One HTML file with the data, the views and a small host for them: no kernel, and not one network request."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+# The browser itself keeps the promise that nothing is fetched: only what is in the file may run or show.
+_POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src blob: data:"
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<style>{style}</style>
+</head>
+<body>
+<h1>{title}</h1>
+<div id="ncut-explorer"></div>
+<noscript>This page needs JavaScript.</noscript>
+<script type="application/json" id="ncut-manifest">{manifest}</script>
+{arrays}
+<script>{script}</script>
+</body>
+</html>
+"""
+
+
+def write_html(
+    path: Path, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray], *, title: str, height: int
+) -> Path:
+    """Write an explorer as one HTML file and return its path.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Where to write; folders on the way are made.
+    state : mapping
+        The session's traits, as JSON takes them.
+    arrays : mapping of str to array
+        By the names that views ask for.
+    title : str
+        The heading of the page.
+    height : int
+        Of the views, in CSS pixels.
+    """
+    static = resources.files("ncut_widgets") / "static"
+    blocks = [
+        f'<script type="text/plain" data-ncut-array="{html.escape(name)}" data-dtype="{array.dtype.name}" '
+        f'data-shape="{json.dumps(array.shape)}">{base64.b64encode(np.ascontiguousarray(array)).decode()}</script>'
+        for name, array in arrays.items()
+    ]
+    page = _PAGE.format(
+        policy=html.escape(_POLICY),
+        title=html.escape(title),
+        style=(static / "standalone.css").read_text("utf-8"),
+        manifest=_inside_script(json.dumps({"session": dict(state), "height": height})),
+        arrays="\n".join(blocks),
+        script=_inside_script((static / "standalone.js").read_text("utf-8")),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, "utf-8")
+    return path
+
+
+def _inside_script(text: str) -> str:
+    """Keep a closing tag or comment inside a string from ending the script element early."""
+    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")

@@ -1,0 +1,174 @@
+"""Images and embedding side by side, and the one call that makes them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import anywidget
+from IPython import get_ipython
+from IPython.display import publish_display_data
+
+from ncut_widgets.export.png import render_still
+from ncut_widgets.pipeline import embed
+from ncut_widgets.readouts import Coloring
+from ncut_widgets.widgets._base import View, bundle
+from ncut_widgets.widgets.embedding_scatter import EmbeddingScatter
+from ncut_widgets.widgets.image_grid import ImageGrid
+from ncut_widgets.widgets.session import Session
+
+
+class Explorer(View):
+    """The images and the 3D embedding of a session side by side, linked both ways.
+
+    Parameters
+    ----------
+    session : Session
+        What to show.
+    height : int, default 560
+        Of the views, in CSS pixels. In a narrow cell they stand one above the other.
+
+    Attributes
+    ----------
+    image_grid : ImageGrid
+    scatter : EmbeddingScatter
+
+    Examples
+    --------
+    >>> import numpy as np, ncut_widgets as nw
+    >>> grid = nw.PatchGrid([(40, 30)], [nw.PatchMap(0, 3, 4)])
+    >>> session = nw.Session([np.zeros((30, 40, 3), np.uint8)], grid=grid, eigenvectors=np.eye(12)[:, :4])
+    >>> explorer = nw.Explorer(session)
+    >>> explorer.session.layer = "clusters"
+    """
+
+    _esm = bundle("explorer.js")
+    _css = bundle("explorer.css")
+
+    image_grid = anywidget.WidgetTrait().tag(sync=True)
+    scatter = anywidget.WidgetTrait().tag(sync=True)
+
+    def __init__(self, session: Session, *, height: int = 560) -> None:
+        super().__init__(session, height=height)
+        self.image_grid = ImageGrid(session)
+        self.scatter = EmbeddingScatter(session)
+
+    def to_html(self, path: str | os.PathLike[str], *, title: str = "NCUT explorer") -> Path:
+        """Write this explorer as one HTML file that needs no kernel and no network.
+
+        Parameters
+        ----------
+        path : path
+            Where to write; folders on the way are made.
+        title : str
+            The heading of the page.
+
+        Returns
+        -------
+        pathlib.Path
+            The file written.
+        """
+        return self.session.to_html(path, title=title, height=self.height)
+
+    def to_png(self, *, width: int = 960, dark: bool = False) -> bytes:
+        """Return a still picture of the explorer as the bytes of a PNG, drawn without a browser."""
+        session = self.session
+        return render_still(session.images, session.grid, session.rgb, session.coords, width=width, dark=dark)
+
+    def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict] | None:
+        """Show the widget, and leave a still picture of it for whoever opens the notebook without a kernel.
+
+        Jupyter's widget renderer puts "model not found" where a widget was and looks no further in the same
+        output, so the picture is an output of its own there. The live session hides it (js/.../stills.ts).
+        Elsewhere the host picks what it can show from one bundle.
+        """
+        shown = super()._repr_mimebundle_(**options)
+        if shown is None:
+            return None
+        data, metadata = shown
+        if _outputs_are_jupyters():
+            publish_display_data(data, metadata)
+            return {"image/png": self.to_png(), "text/plain": repr(self)}, {}
+        return data | {"image/png": self.to_png()}, metadata
+
+    def __repr__(self) -> str:
+        return f"Explorer({self.session!r})"
+
+
+def _outputs_are_jupyters() -> bool:
+    """Whether several outputs of a cell stand one below the other as JupyterLab and Notebook lay them out."""
+    shell = get_ipython()
+    return (
+        shell is not None
+        and hasattr(shell, "kernel")
+        and "VSCODE_PID" not in os.environ
+        and "google.colab" not in sys.modules
+        and "marimo" not in sys.modules
+    )
+
+
+def explore(
+    images: Any,
+    *,
+    backbone: Any = "multiscale",
+    layer: int = -1,
+    resolution: int | None = None,
+    n_eig: int = 20,
+    height: int = 560,
+    random_state: int = 0,
+    progress: bool = True,
+) -> Explorer:
+    """Return an explorer of the images: features, Normalized Cut, colours and linked views in one call.
+
+    Parameters
+    ----------
+    images : anything that `load_images` takes
+        Paths, globs, folders, PIL images, arrays, tensors, or items of a dataset.
+    backbone : str, model or callable, default "multiscale"
+        As in `extract_features`; the default needs no download.
+    layer : int, default -1
+        Of the backbone.
+    resolution : int, optional
+        The longer side in pixels at which the backbone sees the images.
+    n_eig : int, default 20
+        The number of eigenvectors.
+    height : int, default 560
+        Of the views, in CSS pixels.
+    random_state : int, default 0
+        Same images and seed, same result, colours included.
+    progress : bool, default True
+        Show a bar for each step.
+
+    Returns
+    -------
+    Explorer
+        Everything it shows is in ``explorer.session``.
+
+    Examples
+    --------
+    >>> import ncut_widgets as nw
+    >>> explorer = nw.explore(nw.sample_images()[:2], progress=False)
+    >>> explorer
+    Explorer(Session(2 images, ... nodes, 20 eigenvectors))
+    """
+    result = embed(
+        images,
+        backbone=backbone,
+        layer=layer,
+        resolution=resolution,
+        n_eig=n_eig,
+        random_state=random_state,
+        progress=progress,
+    )
+    coloring = Coloring(method="tsne", random_state=random_state).fit(result.eigenvectors)
+    session = Session(
+        result.images,
+        features=result.features,
+        eigenvectors=result.eigenvectors,
+        eigenvalues=result.ncut.eigval,
+        rgb=coloring.rgb,
+        coords=coloring.coords,
+    )
+    return Explorer(session, height=height)

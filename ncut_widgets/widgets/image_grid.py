@@ -1,0 +1,29 @@
+"""Every image with an overlay."""
+
+from __future__ import annotations
+
+from ncut_widgets.widgets._base import View, bundle
+
+
+class ImageGrid(View):
+    """The session's images with an overlay; hover shows what is alike in all of them, click pins it.
+
+    Parameters
+    ----------
+    session : Session
+        What to show.
+    height : int, default 480
+        In CSS pixels.
+
+    Examples
+    --------
+    >>> import numpy as np, ncut_widgets as nw
+    >>> grid = nw.PatchGrid([(40, 30)], [nw.PatchMap(0, 3, 4)])
+    >>> session = nw.Session([np.zeros((30, 40, 3), np.uint8)], grid=grid, eigenvectors=np.eye(12)[:, :4])
+    >>> view = nw.ImageGrid(session, height=300)
+    >>> view.height
+    300
+    """
+
+    _esm = bundle("image_grid.js")
+    _css = bundle("image_grid.css")
