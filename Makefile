@@ -106,14 +106,14 @@ $(VENV)/pyvenv.cfg:
 
 # torch goes first and alone: whatever comes later finds it installed and does not ask for another build of it.
 $(TORCH): constraints.txt | $(VENV)/pyvenv.cfg
-	@$(say) "Installing PyTorch"
-	@$(PY) -m pip install --quiet --constraint constraints.txt torch
+	@$(say) "Installing PyTorch (a few minutes the first time)"
+	@$(PY) -m pip install -qq --constraint constraints.txt torch
 	@$(took)
 	@touch $@
 
 $(PACKAGE): pyproject.toml constraints.txt $(TORCH)
-	@$(say) "Installing ncut_widgets and its dependencies"
-	@$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[backbones,dev]'
+	@$(say) "Installing ncut_widgets and its dependencies (a few minutes the first time)"
+	@$(PY) -m pip install -qq --constraint constraints.txt --editable '.[backbones,dev]'
 	@$(took)
 	@touch $@
 

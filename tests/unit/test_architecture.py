@@ -1,0 +1,46 @@
+"""The arrows of the architecture that import-linter cannot draw: laziness of the root, and nobody importing it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import grimp
+import pytest
+
+HEAVY = ("matplotlib", "plotly", "transformers", "umap", "anywidget", "ipywidgets")
+
+
+def modules_loaded_by(statement: str) -> set[str]:
+    """Return the top-level modules that a fresh interpreter has loaded after `statement`."""
+    script = f"{statement}\nimport json, sys\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("statement", ["import ncut_widgets", "import ncut_widgets.ncut"])
+def test_importing_loads_no_widget_or_plotting_library(statement):
+    assert modules_loaded_by(statement).isdisjoint(HEAVY)
+
+
+def test_every_public_name_resolves():
+    import ncut_widgets
+
+    missing = [name for name in ncut_widgets.__all__ if not hasattr(ncut_widgets, name)]
+    assert missing == []
+    assert set(ncut_widgets.__all__) <= set(dir(ncut_widgets))
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    import ncut_widgets
+
+    with pytest.raises(AttributeError, match="no attribute 'kway_nct'"):
+        _ = ncut_widgets.kway_nct
+
+
+def test_nothing_but_the_command_line_imports_the_root():
+    # Through the root every arrow can be turned round unseen: it knows all the names there are.
+    graph = grimp.build_graph("ncut_widgets", exclude_type_checking_imports=True)
+    importers = graph.find_modules_that_directly_import("ncut_widgets")
+    assert importers <= {"ncut_widgets.__main__", "ncut_widgets.cli"}

@@ -1,0 +1,110 @@
+"""What reaches the user: the wheel and the sdist hold the built front end, and a widget needs nothing but the wheel."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+WIDGETS = sorted(path.parent.name.replace("-", "_") for path in ROOT.glob("js/src/widgets/*/index.ts"))
+BUNDLES = [f"ncut_widgets/static/{name}.js" for name in [*WIDGETS, "standalone"]]
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory):
+    """The folder with the sdist, and the wheel that was built from it."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(distributions):
+    (path,) = distributions.glob("*.whl")
+    with zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+@pytest.fixture(scope="module")
+def sdist(distributions):
+    (path,) = distributions.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        yield archive
+
+
+@pytest.fixture(scope="module")
+def installed(distributions, tmp_path_factory):
+    """An otherwise empty folder into which the wheel is installed."""
+    (path,) = distributions.glob("*.whl")
+    target = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*command, "--target", str(target), str(path)], check=True, capture_output=True, text=True)
+    return target
+
+
+def sdist_names(sdist):
+    return {name.split("/", 1)[1] for name in sdist.getnames() if "/" in name}
+
+
+def test_the_wheel_holds_every_bundle_and_the_licences(wheel):
+    names = set(wheel.namelist())
+    assert set(BUNDLES) <= names
+    assert "ncut_widgets/static/THIRD_PARTY_LICENSES.txt" in names
+    assert any(re.fullmatch(r"ncut_widgets-.*\.dist-info/licenses/LICENSE", name) for name in names)
+
+
+def test_the_wheel_holds_the_package_and_nothing_else(wheel):
+    outside = {name for name in wheel.namelist() if not re.match(r"ncut_widgets(-[^/]+\.dist-info)?/", name)}
+    assert outside == set()
+    assert not [name for name in wheel.namelist() if "node_modules" in name or name.endswith((".map", ".ts", ".pyc"))]
+
+
+def test_the_sdist_builds_without_node(sdist):
+    # The wheel of these fixtures is built from this sdist: it has the bundles, so nobody has to build them.
+    names = sdist_names(sdist)
+    assert set(BUNDLES) <= names
+    assert {"LICENSE", "Makefile", "constraints.txt", "package-lock.json", "js/build.mjs", "pyproject.toml"} <= names
+    assert not [name for name in names if "node_modules" in name or name.endswith((".map", ".pyc"))]
+
+
+@pytest.mark.parametrize("bundle", BUNDLES)
+def test_a_bundle_is_minified_and_tells_nothing_of_where_it_was_built(wheel, bundle):
+    text = wheel.read(bundle).decode()
+    assert "sourceMappingURL" not in text
+    assert str(ROOT) not in text
+    assert len(text.splitlines()) < len(text) / 100
+
+
+def test_an_installed_widget_renders_without_node_or_sources(installed, tmp_path):
+    script = (
+        "import ncut_widgets, PIL.Image, numpy\n"
+        "from ncut_widgets.grid import PatchGrid\n"
+        f"assert ncut_widgets.__file__.startswith({str(installed)!r}), ncut_widgets.__file__\n"
+        "image = PIL.Image.new('RGB', (32, 24))\n"
+        "session = ncut_widgets.Session([image], features=numpy.eye(12, dtype='float32').reshape(1, 3, 4, 12))\n"
+        "for view in (session, ncut_widgets.ImageGrid(session)):\n"
+        "    assert len(str(view._esm)) > 100, view\n"
+        "print('rendered')\n"
+    )
+    environment = {**os.environ, "PATH": str(tmp_path), "PYTHONPATH": str(installed)}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.splitlines()[-1:] == ["rendered"], done.stderr
+
+
+def test_the_pinned_versions_name_no_address_and_no_cuda_package():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert "torch==2.13.0" in pins
+    assert [line for line in pins if not re.match(r"[a-z0-9._-]+==\S+( ; .*)?$", line)] == []
+    assert [line for line in pins if line.startswith(("nvidia-", "cuda-", "triton"))] == []
+    assert '"resolved"' not in (ROOT / "package-lock.json").read_text()
