@@ -20,38 +20,41 @@ export function Bar({ view: { state, store }, ui }: { view: ViewContext; ui: Gri
   const place = counts.indexOf(state.n_clusters.value);
   return (
     <div class="ncut-bar" role="toolbar" aria-label="Overlay">
-      <Segments layer={layer} choose={(next) => store.set("layer", next)} />
-      {layer === "eigenvector" && (
-        <>
-          <Slider label="No." value={state.eigenvector.value} min={0} max={columns - 1} step={1}
-            set={(value) => store.set("eigenvector", value)} />
-          {eigenvalue !== undefined && <span class="ncut-field"><span>λ</span>{eigenvalue.toFixed(3)}</span>}
-          <Legend table={diverging} low="−" high="+" />
-        </>
-      )}
-      {layer === "clusters" && (
-        <Slider label="Number" value={place} min={0} max={counts.length - 1} step={1}
-          shown={state.n_clusters.value} set={(value) => store.set("n_clusters", counts[value]!)} />
-      )}
-      {layer === "heatmap" && <Legend table={sequential} low="0" high="1" />}
-      <Slider label="Blend" value={state.blend.value} min={0} max={1} step={0.01} disabled={layer === "image"}
-        shown={`${Math.round(state.blend.value * 100)}%`} set={(value) => store.set("blend", value)} />
-      <Slider label="Size" value={Math.round(ui.rowHeight.value)} {...ROW_HEIGHT} step={1} shown=""
-        set={(value) => { ui.chosenHeight.value = value; }} />
-      <Check label="Smooth" title="Blend between patches instead of showing their edges"
-        value={state.smooth.value} set={(value) => store.set("smooth", value)} />
-      <Check label="Heat on hover" title="Show everywhere what is alike to the patch under the mouse"
-        value={state.hover_heatmap.value} set={(value) => store.set("hover_heatmap", value)} />
-      {ui.grid.value.sources.length > 1 && (
-        <label class="ncut-field">
-          <span>Source</span>
-          <select value={state.source.value} onChange={(event) => store.set("source", event.currentTarget.value)}>
-            {ui.grid.value.sources.map((source) => <option key={source}>{source}</option>)}
-          </select>
-        </label>
-      )}
-      <span class="ncut-spring" />
-      <Pinned count={state.selection.value.length} release={() => store.unpin()} />
+      <div class="ncut-bar-layer">
+        <Segments layer={layer} choose={(next) => store.set("layer", next)} />
+        {layer === "eigenvector" && (
+          <>
+            <Slider label="No." value={state.eigenvector.value} min={0} max={columns - 1} step={1}
+              set={(value) => store.set("eigenvector", value)} />
+            {eigenvalue !== undefined && <span class="ncut-field"><span>λ</span>{eigenvalue.toFixed(3)}</span>}
+            <Legend table={diverging} low="−" high="+" />
+          </>
+        )}
+        {layer === "clusters" && (
+          <Slider label="Number" value={place} min={0} max={counts.length - 1} step={1}
+            shown={state.n_clusters.value} set={(value) => store.set("n_clusters", counts[value]!)} />
+        )}
+        {layer === "heatmap" && <Legend table={sequential} low="0" high="1" />}
+      </div>
+      <div class="ncut-bar-look">
+        <Slider label="Blend" value={state.blend.value} min={0} max={1} step={0.01} disabled={layer === "image"}
+          shown={`${Math.round(state.blend.value * 100)}%`} set={(value) => store.set("blend", value)} />
+        <Slider label="Size" value={Math.round(ui.rowHeight.value)} {...ROW_HEIGHT} step={1} shown=""
+          set={(value) => { ui.chosenHeight.value = value; }} />
+        <Check label="Smooth" title="Blend between patches instead of showing their edges"
+          value={state.smooth.value} set={(value) => store.set("smooth", value)} />
+        <Check label="Heat on hover" title="Show everywhere what is alike to the patch under the mouse"
+          value={state.hover_heatmap.value} set={(value) => store.set("hover_heatmap", value)} />
+        {ui.grid.value.sources.length > 1 && (
+          <label class="ncut-field">
+            <span>Source</span>
+            <select value={state.source.value} onChange={(event) => store.set("source", event.currentTarget.value)}>
+              {ui.grid.value.sources.map((source) => <option key={source}>{source}</option>)}
+            </select>
+          </label>
+        )}
+        <Pinned count={state.selection.value.length} release={() => store.unpin()} />
+      </div>
     </div>
   );
 }

@@ -35,7 +35,7 @@ export function gridState({ state }: Pick<ViewContext, "state">) {
     if (image === null || image >= aspects.value.length) return null;
     const { width, height } = size.value;
     const aspect = aspects.value[image]!;
-    const tileHeight = Math.max(1, Math.min(height - 2 * GAP, (width - 2 * GAP) / aspect));
+    const tileHeight = Math.max(1, Math.min(height, width / aspect));
     const tileWidth = tileHeight * aspect;
     return { image, x: (width - tileWidth) / 2, y: (height - tileHeight) / 2, width: tileWidth, height: tileHeight };
   });

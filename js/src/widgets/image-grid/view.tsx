@@ -4,7 +4,7 @@ import { paintHeat } from "../../shared/color.ts";
 import { type ViewContext, message } from "../../shared/view.tsx";
 import { Bar } from "./bar.tsx";
 import { keyboard } from "./keyboard.ts";
-import { type GridState, gridState } from "./state.ts";
+import { GAP, type GridState, gridState } from "./state.ts";
 import { ImageTile, type Tiles } from "./tile.tsx";
 
 export function ImageGrid(view: ViewContext) {
@@ -27,7 +27,7 @@ export function ImageGrid(view: ViewContext) {
   const attach = useMemo(() => {
     let area: HTMLElement | null = null;
     const observer = new ResizeObserver(() => {
-      if (area) ui.size.value = { width: area.clientWidth, height: area.clientHeight };
+      if (area) ui.size.value = { width: area.clientWidth - 2 * GAP, height: area.clientHeight - 2 * GAP };
     });
     view.signal.addEventListener("abort", () => observer.disconnect());
     return (element: HTMLElement | null) => {
@@ -53,7 +53,11 @@ export function ImageGrid(view: ViewContext) {
             "from image to image, Enter pins the similarity of a patch, Escape lets go, Z enlarges an image."
           }
           onScroll={(event) => { ui.scroll.value = event.currentTarget.scrollTop; }}
-          onPointerMove={(event) => { if (event.pointerType !== "touch") store.set("hover", nodeUnder(event)); }}
+          onPointerMove={(event) => {
+            const node = nodeUnder(event);
+            // Between two tiles the last patch stays, or crossing the gap would flash.
+            if (node !== null && event.pointerType !== "touch") store.set("hover", node);
+          }}
           onPointerLeave={() => store.set("hover", null)}
           onClick={(event) => {
             const node = nodeUnder(event);
@@ -69,8 +73,13 @@ export function ImageGrid(view: ViewContext) {
               <ImageTile key={tile.image} tile={tile} view={view} ui={ui} tiles={tiles} />
             ))}
           </div>
-          {enlarged && <ImageTile key={`large ${enlarged.image}`} tile={enlarged} view={view} ui={ui} tiles={tiles} />}
+          {enlarged && (
+            <div class="ncut-canvas">
+              <ImageTile key={enlarged.image} tile={enlarged} view={view} ui={ui} tiles={tiles} />
+            </div>
+          )}
         </div>
+        <div class="ncut-focus" />
         {enlarged && <Enlarged ui={ui} count={state.meta.value.images.length} />}
       </div>
       <div class="ncut-hidden" aria-live="polite">{spoken(view, ui)}</div>

@@ -1,0 +1,290 @@
+/**
+ * Round points drawn on one WebGL2 context that every scatter of a page shares, for a browser keeps only
+ * about 16 of them alive. Each view hands over plain arrays and a matrix and gets the picture drawn into a
+ * 2D canvas of its own, so it does not matter whose copy of this module opened the context.
+ */
+
+/** One picture to draw. Lengths are in device pixels, colours in [0, 1]. */
+export interface Frame {
+  width: number;
+  height: number;
+  /** Column-major 4 x 4, from the space of the points to clip space. */
+  viewProjection: Float32Array;
+  /** Diameter of a point at the distance `focus` from the camera. */
+  size: number;
+  focus: number;
+  /** Nearest and farthest distance of the points: what is far away fades a little into the ground. */
+  depth: readonly [number, number];
+  ground: readonly [number, number, number];
+}
+
+export interface PointRenderer {
+  readonly kind: "webgl2" | "canvas2d";
+  /** False while the graphics context is lost; nothing can be drawn until it is back. */
+  readonly available: boolean;
+  /** (3 n) x, y, z. */
+  setPoints(coords: Float32Array): void;
+  /** (4 n) RGBA; the points are opaque whatever A says. */
+  setColors(rgba: Uint8ClampedArray): void;
+  draw(target: CanvasRenderingContext2D, frame: Frame): void;
+  dispose(): void;
+}
+
+/** How both renderers shape a point, so that they draw the same picture. */
+export const LOOK = {
+  /** Nearer points are drawn larger, by the square root of perspective and within these bounds. */
+  smallest: 0.6,
+  largest: 2,
+  /** How much of the ground is mixed into the farthest points. */
+  fade: 0.3,
+  /** Width of the rim, and the diameters (device px) between which it comes in: tiny points have none. */
+  rim: 1.6,
+  rimFrom: 3,
+  rimTo: 9,
+  /** Light colours get a darker rim, dark ones a lighter one: both are seen on either ground. */
+  rimTurn: 0.42,
+  rimDarker: 0.5,
+  rimLighter: 0.4,
+} as const;
+
+/** A GLSL float has a decimal point. */
+const glsl = (value: number) => (Number.isInteger(value) ? value.toFixed(1) : String(value));
+
+const VERTEX = `#version 300 es
+precision highp float;
+layout(location = 0) in vec3 position;
+layout(location = 1) in vec4 color;
+uniform mat4 viewProjection;
+uniform float size;
+uniform float focus;
+uniform vec2 depth;
+uniform vec3 ground;
+flat out vec3 inner;
+flat out vec3 rim;
+flat out float radius;
+void main() {
+  gl_Position = viewProjection * vec4(position, 1.0);
+  float distance = gl_Position.w;
+  float diameter = size * clamp(sqrt(focus / max(distance, 1e-6)), ${glsl(LOOK.smallest)}, ${glsl(LOOK.largest)});
+  radius = diameter * 0.5;
+  gl_PointSize = diameter + 2.0;
+  float light = dot(color.rgb, vec3(0.299, 0.587, 0.114));
+  vec3 contrast = light > ${glsl(LOOK.rimTurn)}
+    ? color.rgb * ${glsl(LOOK.rimDarker)}
+    : mix(color.rgb, vec3(1.0), ${glsl(LOOK.rimLighter)});
+  float strength = smoothstep(${glsl(LOOK.rimFrom)}, ${glsl(LOOK.rimTo)}, diameter);
+  float far = clamp((distance - depth.x) / max(depth.y - depth.x, 1e-6), 0.0, 1.0) * ${glsl(LOOK.fade)};
+  inner = mix(color.rgb, ground, far);
+  rim = mix(mix(color.rgb, contrast, strength), ground, far);
+}`;
+
+const FRAGMENT = `#version 300 es
+precision highp float;
+flat in vec3 inner;
+flat in vec3 rim;
+flat in float radius;
+uniform bool fringe;
+out vec4 fragment;
+void main() {
+  float inside = radius - length(gl_PointCoord - 0.5) * (radius * 2.0 + 2.0);
+  float coverage = clamp(inside + 0.5, 0.0, 1.0);
+  if (fringe ? coverage <= 0.0 || coverage >= 1.0 : coverage < 1.0) discard;
+  fragment = vec4(mix(rim, inner, smoothstep(0.0, ${glsl(LOOK.rim)}, inside)), 1.0) * coverage;
+}`;
+
+const UNIFORMS = ["viewProjection", "size", "focus", "depth", "ground", "fringe"] as const;
+type Uniforms = Record<(typeof UNIFORMS)[number], WebGLUniformLocation | null>;
+
+/** What lies on `globalThis`: any copy of this module uses it, whichever made it. */
+interface Page {
+  points?: { create(onRestore: () => void): PointRenderer };
+}
+
+/** A renderer on the page's shared context, or null where there is no WebGL2. `onRestore`: draw again. */
+export function createGlPoints(onRestore: () => void): PointRenderer | null {
+  const shared = globalThis as unknown as Record<symbol, Page | undefined>;
+  const page = (shared[Symbol.for("ncut-widgets@1")] ??= {});
+  if (!page.points) {
+    const context = PointContext.open(() => { delete page.points; });
+    if (!context) return null;
+    page.points = context;
+  }
+  return page.points.create(onRestore);
+}
+
+/** The canvas nobody sees, its context and its program; gone with the last renderer. */
+class PointContext {
+  readonly gl: WebGL2RenderingContext;
+  uniforms!: Uniforms;
+  #program!: WebGLProgram;
+  #canvas: HTMLCanvasElement;
+  #renderers = new Set<GlPoints>();
+  #close: () => void;
+  #listening = new AbortController();
+
+  static open(onClose: () => void): PointContext | null {
+    const canvas = document.createElement("canvas");
+    const gl = canvas.getContext("webgl2", { antialias: false, stencil: false });
+    return gl && !gl.isContextLost() ? new PointContext(canvas, gl, onClose) : null;
+  }
+
+  private constructor(canvas: HTMLCanvasElement, gl: WebGL2RenderingContext, onClose: () => void) {
+    this.#canvas = canvas;
+    this.gl = gl;
+    this.#close = onClose;
+    this.#build();
+    const { signal } = this.#listening;
+    // Only a loss whose default is prevented is ever restored.
+    canvas.addEventListener("webglcontextlost", (event) => event.preventDefault(), { signal });
+    canvas.addEventListener("webglcontextrestored", () => {
+      this.#build();
+      for (const renderer of this.#renderers) renderer.restore();
+    }, { signal });
+  }
+
+  create(onRestore: () => void): PointRenderer {
+    const renderer = new GlPoints(this, onRestore);
+    this.#renderers.add(renderer);
+    return renderer;
+  }
+
+  release(renderer: GlPoints): void {
+    if (!this.#renderers.delete(renderer) || this.#renderers.size > 0) return;
+    this.#listening.abort();
+    this.gl.deleteProgram(this.#program);
+    // Without it the context lives on until the garbage collector comes by, and counts against the limit.
+    this.gl.getExtension("WEBGL_lose_context")?.loseContext();
+    this.#close();
+  }
+
+  begin(width: number, height: number): void {
+    // Growing only: views of different sizes would otherwise reallocate the buffer at each turn.
+    if (this.#canvas.width < width) this.#canvas.width = width;
+    if (this.#canvas.height < height) this.#canvas.height = height;
+    const { gl } = this;
+    gl.viewport(0, 0, width, height);
+    gl.scissor(0, 0, width, height);
+    gl.enable(gl.SCISSOR_TEST);
+    gl.enable(gl.DEPTH_TEST);
+    gl.depthMask(true);
+    gl.clearColor(0, 0, 0, 0);
+    gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
+    gl.useProgram(this.#program);
+  }
+
+  /** In the same task as the drawing: afterwards the browser may empty the buffer. */
+  blit(target: CanvasRenderingContext2D, width: number, height: number): void {
+    target.drawImage(this.#canvas, 0, this.#canvas.height - height, width, height, 0, 0, width, height);
+  }
+
+  #build(): void {
+    const { gl } = this;
+    const program = gl.createProgram();
+    for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]] as const) {
+      const shader = gl.createShader(kind)!;
+      gl.shaderSource(shader, source);
+      gl.compileShader(shader);
+      gl.attachShader(program, shader);
+      gl.deleteShader(shader);
+    }
+    gl.linkProgram(program);
+    if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
+      throw new Error(`the graphics driver refused the shader of the points: ${gl.getProgramInfoLog(program)}`);
+    }
+    this.#program = program;
+    this.uniforms = Object.fromEntries(
+      UNIFORMS.map((name) => [name, gl.getUniformLocation(program, name)]),
+    ) as Uniforms;
+  }
+}
+
+class GlPoints implements PointRenderer {
+  readonly kind = "webgl2";
+  #context: PointContext;
+  #onRestore: () => void;
+  #coords: Float32Array = new Float32Array(0);
+  #colors: Uint8ClampedArray = new Uint8ClampedArray(0);
+  #array!: WebGLVertexArrayObject;
+  #positionBuffer!: WebGLBuffer;
+  #colorBuffer!: WebGLBuffer;
+
+  constructor(context: PointContext, onRestore: () => void) {
+    this.#context = context;
+    this.#onRestore = onRestore;
+    this.#build();
+  }
+
+  get available(): boolean {
+    return !this.#context.gl.isContextLost();
+  }
+
+  setPoints(coords: Float32Array): void {
+    this.#coords = coords;
+    this.#upload(this.#positionBuffer, coords);
+  }
+
+  setColors(rgba: Uint8ClampedArray): void {
+    this.#colors = rgba;
+    this.#upload(this.#colorBuffer, rgba);
+  }
+
+  restore(): void {
+    this.#build();
+    this.#upload(this.#positionBuffer, this.#coords);
+    this.#upload(this.#colorBuffer, this.#colors);
+    this.#onRestore();
+  }
+
+  draw(target: CanvasRenderingContext2D, frame: Frame): void {
+    const { gl, uniforms } = this.#context;
+    const count = Math.min(this.#coords.length / 3, this.#colors.length / 4);
+    this.#context.begin(frame.width, frame.height);
+    gl.uniformMatrix4fv(uniforms.viewProjection, false, frame.viewProjection);
+    gl.uniform1f(uniforms.size, frame.size);
+    gl.uniform1f(uniforms.focus, frame.focus);
+    gl.uniform2f(uniforms.depth, frame.depth[0], frame.depth[1]);
+    gl.uniform3f(uniforms.ground, frame.ground[0], frame.ground[1], frame.ground[2]);
+    gl.bindVertexArray(this.#array);
+    // First what is wholly inside of the discs, then their soft edges over what lies behind them: in one pass
+    // an edge would write its depth and cut a halo into the points drawn later.
+    gl.disable(gl.BLEND);
+    gl.uniform1i(uniforms.fringe, 0);
+    gl.drawArrays(gl.POINTS, 0, count);
+    gl.enable(gl.BLEND);
+    gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
+    gl.depthMask(false);
+    gl.uniform1i(uniforms.fringe, 1);
+    gl.drawArrays(gl.POINTS, 0, count);
+    gl.bindVertexArray(null);
+    this.#context.blit(target, frame.width, frame.height);
+  }
+
+  dispose(): void {
+    const { gl } = this.#context;
+    gl.deleteVertexArray(this.#array);
+    gl.deleteBuffer(this.#positionBuffer);
+    gl.deleteBuffer(this.#colorBuffer);
+    this.#context.release(this);
+  }
+
+  #build(): void {
+    const { gl } = this.#context;
+    this.#array = gl.createVertexArray();
+    this.#positionBuffer = gl.createBuffer();
+    this.#colorBuffer = gl.createBuffer();
+    gl.bindVertexArray(this.#array);
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.#positionBuffer);
+    gl.enableVertexAttribArray(0);
+    gl.vertexAttribPointer(0, 3, gl.FLOAT, false, 0, 0);
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.#colorBuffer);
+    gl.enableVertexAttribArray(1);
+    gl.vertexAttribPointer(1, 4, gl.UNSIGNED_BYTE, true, 0, 0);
+    gl.bindVertexArray(null);
+  }
+
+  #upload(buffer: WebGLBuffer, data: Float32Array | Uint8ClampedArray): void {
+    const { gl } = this.#context;
+    gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
+    gl.bufferData(gl.ARRAY_BUFFER, data, gl.DYNAMIC_DRAW);
+  }
+}

@@ -1,0 +1,41 @@
+import { describe, expect, it } from "vitest";
+import vectors from "../../../tests/vectors/similarity.json" with { type: "json" };
+import { cosine, heatmap, quantileInPlace, rowNorms } from "./similarity.ts";
+
+describe("heatmap", () => {
+  const values = Float32Array.from(vectors.eigenvectors.flat());
+  const columns = vectors.eigenvectors[0]!.length;
+  const norms = rowNorms(values, columns);
+
+  it.each(vectors.cases)("agrees with Python for node $node, gamma $gamma", ({ node, gamma, heatmap: expected }) => {
+    const found = heatmap(values, columns, norms, node, gamma);
+    for (let i = 0; i < expected.length; i++) expect(Math.abs(found[i]! - expected[i]!)).toBeLessThan(1e-4);
+  });
+
+  it("is all ones where every node is alike", () => {
+    const same = new Float32Array(12).fill(0.5);
+    expect([...heatmap(same, 3, rowNorms(same, 3), 1)]).toEqual([1, 1, 1, 1]);
+  });
+
+  it("takes a zero row as similar to nothing", () => {
+    const some = Float32Array.from([1, 0, 0, 0, 0, 2]);
+    expect([...cosine(some, 2, rowNorms(some, 2), 0)]).toEqual([1, 0, 0]);
+  });
+});
+
+describe("quantileInPlace", () => {
+  it("interpolates between neighbours in sorted order", () => {
+    const numbers = Array.from({ length: 501 }, (_, i) => Math.sin(i * 12.9898) * 100);
+    const sorted = [...numbers].sort((a, b) => a - b);
+    for (const q of [0, 0.01, 0.25, 0.5, 0.993, 1]) {
+      const position = q * 500;
+      const low = Math.floor(position);
+      const expected = sorted[low]! + (position - low) * ((sorted[low + 1] ?? sorted[low]!) - sorted[low]!);
+      expect(quantileInPlace(Float32Array.from(numbers), q)).toBeCloseTo(expected, 4);
+    }
+  });
+
+  it("stands many equal values", () => {
+    expect(quantileInPlace(new Float32Array(10_000).fill(3), 0.99)).toBe(3);
+  });
+});

@@ -1,0 +1,69 @@
+/** A thin box around the cloud: only the faces behind it, which no point can be behind of. */
+import { type Bounds, type Lens, project } from "./camera.ts";
+import type { Inks } from "./marks.ts";
+
+type Axis = 0 | 1 | 2;
+const AXES: readonly Axis[] = [0, 1, 2];
+
+export interface Edge {
+  axis: Axis;
+  from: [number, number, number];
+  to: [number, number, number];
+  /** On the outline of the box, where a label is clear of the points. */
+  outline: boolean;
+}
+
+/** The nine edges of the three faces that are turned away from a camera at `position`. */
+export function backEdges({ low, high }: Bounds, position: readonly number[]): Edge[] {
+  const ends = [low, high] as const;
+  // A face is behind where the camera is on the inner side of its plane; between both planes, the farther one.
+  const hidden = AXES.map((axis) => (position[axis]! > (low[axis] + high[axis]) / 2 ? 0 : 1));
+  const edges: Edge[] = [];
+  for (const axis of AXES) {
+    const [u, v] = AXES.filter((other) => other !== axis) as [Axis, Axis];
+    for (const a of [0, 1] as const) {
+      for (const b of [0, 1] as const) {
+        const faces = Number(a === hidden[u]) + Number(b === hidden[v]);
+        if (faces === 0) continue;
+        const from: [number, number, number] = [0, 0, 0];
+        from[axis] = low[axis];
+        from[u] = ends[a][u];
+        from[v] = ends[b][v];
+        const to: [number, number, number] = [...from];
+        to[axis] = high[axis];
+        edges.push({ axis, from, to, outline: faces === 1 });
+      }
+    }
+  }
+  return edges;
+}
+
+export function drawAxes(
+  context: CanvasRenderingContext2D, view: Lens, cloud: Bounds, width: number, height: number, inks: Inks,
+): void {
+  const at = ([x, y, z]: [number, number, number]) => project(view.viewProjection, x, y, z, width, height);
+  const middle = at(cloud.center);
+  context.lineWidth = 1;
+  context.strokeStyle = inks.line;
+  context.fillStyle = inks.muted;
+  context.font = "11px system-ui, sans-serif";
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  const labels = new Map<Axis, { x: number; y: number }>();
+  for (const edge of backEdges(cloud, view.position)) {
+    const from = at(edge.from);
+    const to = at(edge.to);
+    if (!(from.depth > 0 && to.depth > 0)) continue;
+    context.beginPath();
+    context.moveTo(from.x, from.y);
+    context.lineTo(to.x, to.y);
+    context.stroke();
+    const place = { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 };
+    // Of the two edges of an axis on the outline, the lower one on the screen carries its label.
+    if (edge.outline && place.y > (labels.get(edge.axis)?.y ?? -Infinity)) labels.set(edge.axis, place);
+  }
+  for (const [axis, { x, y }] of labels) {
+    const away = Math.hypot(x - middle.x, y - middle.y) || 1;
+    context.fillText(String(axis + 1), x + ((x - middle.x) / away) * 11, y + ((y - middle.y) / away) * 11);
+  }
+}

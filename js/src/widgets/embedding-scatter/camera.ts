@@ -1,0 +1,204 @@
+/** The camera of the cloud: where it starts, how gestures move it, and where it puts a point on the screen. */
+import type { Camera } from "../../shared/types.ts";
+import { quantileInPlace } from "../../shared/similarity.ts";
+
+type Vector = [number, number, number];
+
+/** Vertical or horizontal angle of view, whichever side of the view is shorter: nothing is cut in a narrow cell. */
+const HALF_TANGENT = Math.tan((35 / 2) * (Math.PI / 180));
+/** From where the cloud is first seen: three quarters round, a little from above. z points up. */
+const FIRST_DIRECTION: Vector = unit([0.62, -0.78, 0.48]);
+/** Straight above or below the view would spin, so it stops just short of it. */
+const POLE = 0.02;
+/** Share of the points that must be in the first view; strays beyond may fall outside. */
+const FRAMED = 0.995;
+/** How much wider the view may get to hold the strays too. */
+const STRAYS = 1.25;
+const MARGIN = 1.06;
+
+/** Of all finite points. An empty cloud is a unit ball at the origin. */
+export interface Bounds {
+  low: Vector;
+  high: Vector;
+  center: Vector;
+  radius: number;
+}
+
+function add(a: Vector, b: Vector, scale = 1): Vector {
+  return [a[0] + b[0] * scale, a[1] + b[1] * scale, a[2] + b[2] * scale];
+}
+
+function dot(a: Vector, b: Vector): number {
+  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
+
+function cross(a: Vector, b: Vector): Vector {
+  return [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
+}
+
+function unit(a: Vector): Vector {
+  const length = Math.hypot(...a) || 1;
+  return [a[0] / length, a[1] / length, a[2] / length];
+}
+
+export function bounds(coords: Float32Array): Bounds {
+  const low: Vector = [Infinity, Infinity, Infinity];
+  const high: Vector = [-Infinity, -Infinity, -Infinity];
+  for (let p = 0; p < coords.length; p++) {
+    const value = coords[p]!;
+    const axis = (p % 3) as 0 | 1 | 2;
+    if (!Number.isFinite(value)) continue;
+    if (value < low[axis]) low[axis] = value;
+    if (value > high[axis]) high[axis] = value;
+  }
+  for (const axis of [0, 1, 2] as const) {
+    if (low[axis] > high[axis]) [low[axis], high[axis]] = [-1, 1];
+  }
+  const center: Vector = [(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, (low[2] + high[2]) / 2];
+  return { low, high, center, radius: Math.hypot(...add(high, center, -1)) || 1 };
+}
+
+/** The camera's axes in the space of the points: to the right, up, and back towards the viewer. */
+function basis(back: Vector): { right: Vector; up: Vector; back: Vector } {
+  const side = cross([0, 0, 1], back);
+  const right = Math.hypot(...side) > 1e-9 ? unit(side) : ([1, 0, 0] as Vector);
+  return { right, up: cross(back, right), back };
+}
+
+function offset(camera: Camera): { back: Vector; distance: number } {
+  const away = add(camera.position, camera.target, -1);
+  const distance = Math.hypot(...away);
+  return distance > 0 ? { back: unit(away), distance } : { back: FIRST_DIRECTION, distance: 1 };
+}
+
+/** The first view: as near as it gets with the points in sight, a few strays aside. */
+export function frame(coords: Float32Array, aspect: number): Camera {
+  const { right, up, back } = basis(FIRST_DIRECTION);
+  const n = coords.length / 3;
+  const axes = [right, up, back].map((axis) => {
+    const along = new Float32Array(n);
+    for (let i = 0; i < n; i++) {
+      along[i] = coords[i * 3]! * axis[0] + coords[i * 3 + 1]! * axis[1] + coords[i * 3 + 2]! * axis[2];
+    }
+    return along;
+  }) as [Float32Array, Float32Array, Float32Array];
+  const middles = axes.map((along) => {
+    const values = along.filter(Number.isFinite);
+    if (values.length === 0) return 0;
+    return (quantileInPlace(values, (1 - FRAMED) / 2) + quantileInPlace(values, (1 + FRAMED) / 2)) / 2;
+  }) as Vector;
+  const needs = new Float32Array(n);
+  const tangentX = HALF_TANGENT * Math.max(1, aspect);
+  const tangentY = HALF_TANGENT / Math.min(1, aspect);
+  for (let i = 0; i < n; i++) {
+    const x = Math.abs(axes[0][i]! - middles[0]) / tangentX;
+    const y = Math.abs(axes[1][i]! - middles[1]) / tangentY;
+    needs[i] = Math.max(x, y) + (axes[2][i]! - middles[2]);
+  }
+  const finite = needs.filter(Number.isFinite);
+  let distance = 0;
+  if (finite.length > 0) {
+    const most = quantileInPlace(finite, FRAMED);
+    const all = finite.reduce((a, b) => Math.max(a, b), 0);
+    distance = all < most * STRAYS ? all : most;
+  }
+  if (!(distance > 1e-9)) distance = 3;
+  const target = add(add(add([0, 0, 0], right, middles[0]), up, middles[1]), back, middles[2]);
+  return { position: add(target, back, distance * MARGIN), target, zoom: 1 };
+}
+
+/** Turn around the target: by angles in radians to the right and upwards. */
+export function orbit(camera: Camera, right: number, up: number): Camera {
+  const { back, distance } = offset(camera);
+  const azimuth = Math.atan2(back[1], back[0]) - right;
+  const polar = Math.min(Math.PI - POLE, Math.max(POLE, Math.acos(Math.min(1, Math.max(-1, back[2]))) + up));
+  const direction: Vector = [
+    Math.sin(polar) * Math.cos(azimuth), Math.sin(polar) * Math.sin(azimuth), Math.cos(polar),
+  ];
+  return { ...camera, position: add(camera.target, direction, distance) };
+}
+
+/** Move along the screen, so that what lies at the target's distance keeps to the pointer (pixels right, down). */
+export function pan(camera: Camera, dx: number, dy: number, width: number, height: number): Camera {
+  const { back, distance } = offset(camera);
+  const { right, up } = basis(back);
+  const step = (2 * distance * HALF_TANGENT) / (Math.min(width, height) * camera.zoom);
+  const shift = add(add([0, 0, 0], right, -dx * step), up, dy * step);
+  return { ...camera, position: add(camera.position, shift), target: add(camera.target, shift) };
+}
+
+/** Come nearer (factor below 1) or go away, within sight of a cloud of the given radius. */
+export function dolly(camera: Camera, factor: number, radius: number): Camera {
+  const { back, distance } = offset(camera);
+  const wanted = Math.min(radius * 50, Math.max(radius * 0.01, distance * factor));
+  return { ...camera, position: add(camera.target, back, wanted) };
+}
+
+export function sameCamera(a: Camera, b: Camera): boolean {
+  const close = (x: number, y: number) => Math.abs(x - y) <= 1e-9 * Math.max(1, Math.abs(x));
+  return (
+    close(a.zoom, b.zoom) &&
+    a.position.every((value, i) => close(value, b.position[i]!)) &&
+    a.target.every((value, i) => close(value, b.target[i]!))
+  );
+}
+
+/** A camera set up for a view of a given shape: all that drawing and picking need of it. */
+export interface Lens {
+  /** Column-major 4 x 4, from the points to clip space; the w it yields is the distance along the view. */
+  viewProjection: Float32Array;
+  /** Distance of the target, where points have their nominal size. */
+  focus: number;
+  /** Nearest and farthest distance at which the cloud has points. */
+  depth: [number, number];
+  /** From the points towards the viewer. */
+  back: Vector;
+  position: Vector;
+}
+
+export function lens(camera: Camera, aspect: number, cloud: Bounds): Lens {
+  const { back, distance } = offset(camera);
+  const { right, up } = basis(back);
+  const position = add(camera.target, back, distance);
+  const center = dot(add(position, cloud.center, -1), back);
+  const far = Math.max(center + cloud.radius * 1.05, distance * 0.01);
+  const near = Math.max((center - cloud.radius * 1.05) * 0.95, far * 1e-3);
+  const scale = camera.zoom / HALF_TANGENT;
+  const x = scale / Math.max(1, aspect);
+  const y = scale * Math.min(1, aspect);
+  const a = (far + near) / (near - far);
+  const b = (2 * far * near) / (near - far);
+  const tx = -dot(right, position);
+  const ty = -dot(up, position);
+  const tz = -dot(back, position);
+  return {
+    viewProjection: new Float32Array([
+      x * right[0], y * up[0], a * back[0], -back[0],
+      x * right[1], y * up[1], a * back[1], -back[1],
+      x * right[2], y * up[2], a * back[2], -back[2],
+      x * tx, y * ty, a * tz + b, -tz,
+    ]),
+    focus: distance,
+    depth: [Math.max(near, center - cloud.radius), far],
+    back,
+    position,
+  };
+}
+
+export interface Projected {
+  x: number;
+  y: number;
+  /** Distance along the view; not positive behind the camera. */
+  depth: number;
+}
+
+/** Where a place in space is on a screen of the given size, in its pixels from the top left. */
+export function project(
+  viewProjection: Float32Array, x: number, y: number, z: number, width: number, height: number,
+): Projected {
+  const m = viewProjection;
+  const depth = m[3]! * x + m[7]! * y + m[11]! * z + m[15]!;
+  const cx = m[0]! * x + m[4]! * y + m[8]! * z + m[12]!;
+  const cy = m[1]! * x + m[5]! * y + m[9]! * z + m[13]!;
+  return { x: (cx / depth + 1) * 0.5 * width, y: (1 - cy / depth) * 0.5 * height, depth };
+}

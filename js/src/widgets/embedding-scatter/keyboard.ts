@@ -1,0 +1,69 @@
+/** Everything the mouse does, by keys. */
+import type { Camera } from "../../shared/types.ts";
+import type { ViewContext } from "../../shared/view.tsx";
+import { dolly, orbit, pan } from "./camera.ts";
+import type { GestureTarget } from "./gestures.ts";
+
+/** Radians, share of the height and factor that one press of a key is worth. */
+const TURN = Math.PI / 24;
+const SHIFT = 0.06;
+const NEARER = 0.85;
+
+const ARROWS: Record<string, [number, number]> = {
+  ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
+};
+
+export const KEYS =
+  "Arrow keys orbit, with Shift they pan, plus and minus zoom, Home frames all points; N and P go to the next and " +
+  "the previous patch, Enter pins it, Escape lets go.";
+
+interface KeyEvents {
+  hover(node: number | null): void;
+  /** The camera has come to rest. */
+  rest(): void;
+}
+
+export function attachKeys(
+  { root, state, store, signal }: ViewContext, canvas: HTMLElement, scene: GestureTarget, events: KeyEvents,
+): void {
+  const turn = (change: (camera: Camera) => Camera) => {
+    if (!scene.camera) return;
+    scene.move(change(scene.camera));
+    events.rest();
+  };
+  const step = (by: number) => {
+    const { n_nodes } = state.meta.peek();
+    const from = state.hover.peek();
+    events.hover(from === null ? (by > 0 ? 0 : n_nodes - 1) : (from + by + n_nodes) % n_nodes);
+  };
+  const press = (event: KeyboardEvent): boolean => {
+    const arrow = ARROWS[event.key];
+    const hover = state.hover.peek();
+    if (arrow && event.shiftKey) {
+      const [dx, dy] = arrow.map((way) => way * SHIFT * scene.height) as [number, number];
+      turn((camera) => pan(camera, dx, dy, scene.width, scene.height));
+    } else if (arrow) turn((camera) => orbit(camera, arrow[0] * TURN, -arrow[1] * TURN));
+    else if (event.key === "+" || event.key === "=") turn((camera) => dolly(camera, NEARER, scene.radius));
+    else if (event.key === "-" || event.key === "_") turn((camera) => dolly(camera, 1 / NEARER, scene.radius));
+    else if (event.key === "Home") store.set("camera", null);
+    else if (event.key === "n") step(1);
+    else if (event.key === "p") step(-1);
+    else if ((event.key === "Enter" || event.key === " ") && hover !== null) store.pin(hover, { toggle: event.shiftKey });
+    else return false;
+    return true;
+  };
+  canvas.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || !press(event)) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }, { signal });
+
+  // Escape also works while the pointer is in here and the focus is not, since hovering takes no focus.
+  let inside = false;
+  root.addEventListener("pointerenter", () => { inside = true; }, { signal });
+  root.addEventListener("pointerleave", () => { inside = false; }, { signal });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !(inside || event.composedPath().includes(root))) return;
+    store.unpin();
+  }, { signal, capture: true });
+}

@@ -1,0 +1,59 @@
+/** Which point is under the pointer: all are projected anew, which is faster than reading back from the GPU. */
+import { LOOK } from "../../shared/gl.ts";
+import type { Lens } from "./camera.ts";
+
+/** A near miss by this many pixels still counts, where no point is hit. */
+const REACH = 4;
+
+/** Diameter of a point drawn at a distance, given its diameter at the focus. */
+export function diameterAt(size: number, focus: number, depth: number): number {
+  return size * Math.min(LOOK.largest, Math.max(LOOK.smallest, Math.sqrt(focus / depth)));
+}
+
+/**
+ * The front-most point whose disc holds the pixel (x, y), else the one whose edge is nearest to it within
+ * `REACH` pixels, else null. Lengths are in the same pixels as the view's width and height.
+ */
+export function pick(
+  coords: Float32Array,
+  { viewProjection: m, focus }: Lens,
+  x: number, y: number, width: number, height: number, size: number,
+): number | null {
+  const m0 = m[0]!, m4 = m[4]!, m8 = m[8]!, m12 = m[12]!;
+  const m1 = m[1]!, m5 = m[5]!, m9 = m[9]!, m13 = m[13]!;
+  const m3 = m[3]!, m7 = m[7]!, m11 = m[11]!, m15 = m[15]!;
+  // The pointer in clip space over w, and pixels per unit of it.
+  const px = (2 * x) / width - 1;
+  const py = 1 - (2 * y) / height;
+  const halfWidth = width / 2;
+  const halfHeight = height / 2;
+  const widest = (size * LOOK.largest) / 2 + REACH;
+  const n = coords.length / 3;
+  let hit = -1;
+  let front = Infinity;
+  let near = -1;
+  let nearest = REACH;
+  for (let i = 0, p = 0; i < n; i++, p += 3) {
+    const cx = coords[p]!;
+    const cy = coords[p + 1]!;
+    const cz = coords[p + 2]!;
+    const depth = m3 * cx + m7 * cy + m11 * cz + m15;
+    if (!(depth > 0)) continue;
+    const dx = ((m0 * cx + m4 * cy + m8 * cz + m12) / depth - px) * halfWidth;
+    if (dx > widest || dx < -widest) continue;
+    const dy = ((m1 * cx + m5 * cy + m9 * cz + m13) / depth - py) * halfHeight;
+    if (dy > widest || dy < -widest) continue;
+    const gap = Math.sqrt(dx * dx + dy * dy) - diameterAt(size, focus, depth) / 2;
+    if (gap <= 0) {
+      if (depth < front) {
+        front = depth;
+        hit = i;
+      }
+    } else if (gap <= nearest) {
+      nearest = gap;
+      near = i;
+    }
+  }
+  if (hit >= 0) return hit;
+  return near >= 0 ? near : null;
+}

@@ -1,0 +1,271 @@
+/**
+ * The cloud on the screen: two canvases, drawn on demand and never otherwise. The lower one shows the points,
+ * the upper one what changes with every move of the pointer, so that a hover costs next to nothing.
+ */
+import { type Frame, type PointRenderer, createGlPoints } from "../../shared/gl.ts";
+import type { Camera } from "../../shared/types.ts";
+import { drawAxes } from "./axes.ts";
+import { type Bounds, type Lens, bounds, frame, lens, project, sameCamera } from "./camera.ts";
+import { type Inks, type Mark, drawMark, readInks } from "./marks.ts";
+import { diameterAt, pick } from "./picking.ts";
+import { CanvasPoints } from "./renderer-canvas.ts";
+
+/** Beyond two device pixels per CSS pixel nobody sees the difference, but the graphics card does. */
+const MAX_RATIO = 2;
+
+export interface Place {
+  x: number;
+  y: number;
+}
+
+export interface SceneOptions {
+  /** Its size is the size of the view. */
+  stage: HTMLElement;
+  cloud: HTMLCanvasElement;
+  marks: HTMLCanvasElement;
+  signal: AbortSignal;
+  /** After each drawing of the points. */
+  onDraw: () => void;
+}
+
+export class Scene {
+  readonly kind: PointRenderer["kind"];
+  #options: SceneOptions;
+  #renderer: PointRenderer;
+  #cloud: CanvasRenderingContext2D;
+  #marks: CanvasRenderingContext2D;
+  #coords: Float32Array | null = null;
+  #colors: Uint8ClampedArray | null = null;
+  #bounds: Bounds = bounds(new Float32Array(0));
+  #camera: Camera | null = null;
+  /** Frame all points, and again when the view changes its shape. */
+  #framing = true;
+  #lens: Lens | null = null;
+  #size = 5;
+  #axes = false;
+  #hover: number | null = null;
+  #pinned: readonly number[] = [];
+  #inks: Inks;
+  #width = 0;
+  #height = 0;
+  #ratio = 1;
+  #request = 0;
+  #cloudStale = true;
+
+  constructor(options: SceneOptions) {
+    this.#options = options;
+    this.#cloud = context2d(options.cloud);
+    this.#marks = context2d(options.marks);
+    this.#inks = readInks(options.stage);
+    this.#renderer = createGlPoints(() => this.#invalidate()) ?? new CanvasPoints();
+    this.kind = this.#renderer.kind;
+    const observer = new ResizeObserver(() => this.#resize());
+    observer.observe(options.stage);
+    options.signal.addEventListener("abort", () => {
+      observer.disconnect();
+      cancelAnimationFrame(this.#request);
+      this.#renderer.dispose();
+      this.#coords = this.#colors = null;
+    });
+    this.#resize();
+  }
+
+  get camera(): Camera | null {
+    return this.#camera;
+  }
+
+  get radius(): number {
+    return this.#bounds.radius;
+  }
+
+  /** CSS pixels. */
+  get width(): number {
+    return this.#width;
+  }
+
+  get height(): number {
+    return this.#height;
+  }
+
+  get points(): number {
+    return (this.#coords?.length ?? 0) / 3;
+  }
+
+  setPoints(coords: Float32Array, colors: Uint8ClampedArray): void {
+    this.#coords = coords;
+    this.#bounds = bounds(coords);
+    this.#renderer.setPoints(coords);
+    if (this.#framing) this.#camera = null;
+    this.setColors(colors);
+  }
+
+  setColors(colors: Uint8ClampedArray): void {
+    this.#colors = colors;
+    this.#renderer.setColors(colors);
+    this.#invalidate();
+  }
+
+  /** A camera given from outside; null frames all points. */
+  follow(camera: Camera | null): void {
+    if (camera) this.move(camera);
+    else if (!this.#framing || !this.#camera) {
+      this.#framing = true;
+      this.#camera = null;
+      this.#invalidate();
+    }
+  }
+
+  move(camera: Camera): void {
+    this.#framing = false;
+    if (this.#camera && sameCamera(this.#camera, camera)) return;
+    this.#camera = camera;
+    this.#invalidate();
+  }
+
+  setPointSize(size: number): void {
+    if (size === this.#size) return;
+    this.#size = size;
+    this.#invalidate();
+  }
+
+  setAxes(on: boolean): void {
+    if (on === this.#axes) return;
+    this.#axes = on;
+    this.#invalidate();
+  }
+
+  setMarks(hover: number | null, pinned: readonly number[]): void {
+    this.#hover = hover;
+    this.#pinned = pinned;
+    this.#invalidate(false);
+  }
+
+  /** The theme has changed. */
+  recolor(): void {
+    this.#inks = readInks(this.#options.stage);
+    this.#invalidate();
+  }
+
+  /** The node under a place of the stage, in CSS pixels. */
+  pick(x: number, y: number): number | null {
+    const view = this.#look();
+    return view && pick(this.#coords!, view, x, y, this.#width, this.#height, this.#size);
+  }
+
+  /** Where a node is on the stage, in CSS pixels; null where it is out of sight. */
+  project(node: number): Place | null {
+    const place = this.#place(node);
+    if (!place || place.x < 0 || place.y < 0 || place.x > this.#width || place.y > this.#height) return null;
+    return { x: place.x, y: place.y };
+  }
+
+  #place(node: number): { x: number; y: number; depth: number } | null {
+    const view = this.#look();
+    if (!view || !(node >= 0 && node < this.points)) return null;
+    const [x, y, z] = this.#coords!.subarray(node * 3, node * 3 + 3) as unknown as [number, number, number];
+    const place = project(view.viewProjection, x, y, z, this.#width, this.#height);
+    return place.depth > 0 ? place : null;
+  }
+
+  /** The present view, or null while there is nothing to see or nowhere to see it. */
+  #look(): Lens | null {
+    if (!this.#coords || this.#width === 0 || this.#height === 0) return null;
+    if (!this.#camera) {
+      this.#camera = frame(this.#coords, this.#width / this.#height);
+      this.#lens = null;
+    }
+    return (this.#lens ??= lens(this.#camera, this.#width / this.#height, this.#bounds));
+  }
+
+  #resize(): void {
+    const { stage, cloud, marks } = this.#options;
+    const ratio = Math.min(MAX_RATIO, window.devicePixelRatio || 1);
+    if (stage.clientWidth === this.#width && stage.clientHeight === this.#height && ratio === this.#ratio) return;
+    this.#width = stage.clientWidth;
+    this.#height = stage.clientHeight;
+    this.#ratio = ratio;
+    // Hidden: keep what is there, and draw when it shows again.
+    if (this.#width === 0 || this.#height === 0) return;
+    for (const canvas of [cloud, marks]) {
+      canvas.width = Math.round(this.#width * ratio);
+      canvas.height = Math.round(this.#height * ratio);
+    }
+    if (this.#framing) this.#camera = null;
+    this.#lens = null;
+    this.#cloudStale = true;
+    // At once: a canvas is empty after its size has changed, and the next frame would show that.
+    this.#draw();
+  }
+
+  #invalidate(cloud = true): void {
+    if (this.#options.signal.aborted) return;
+    if (cloud) {
+      this.#lens = null;
+      this.#cloudStale = true;
+    }
+    this.#request ||= requestAnimationFrame(() => {
+      this.#request = 0;
+      this.#resize();
+      this.#draw();
+    });
+  }
+
+  #draw(): void {
+    const view = this.#look();
+    if (!view || !this.#colors) return;
+    if (this.#cloudStale) {
+      // While the graphics context is lost the last picture stays; the renderer says when it is back.
+      if (!this.#renderer.available) return;
+      this.#cloudStale = false;
+      this.#drawCloud(view);
+      this.#drawMarks();
+      this.#options.onDraw();
+    } else {
+      this.#drawMarks();
+    }
+  }
+
+  #drawCloud(view: Lens): void {
+    const { width, height } = this.#options.cloud;
+    const context = this.#cloud;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, width, height);
+    if (this.#axes) {
+      context.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
+      drawAxes(context, view, this.#bounds, this.#width, this.#height, this.#inks);
+      context.setTransform(1, 0, 0, 1, 0, 0);
+    }
+    const picture: Frame = {
+      width,
+      height,
+      viewProjection: view.viewProjection,
+      size: this.#size * this.#ratio,
+      focus: view.focus,
+      depth: view.depth,
+      ground: this.#inks.ground,
+    };
+    this.#renderer.draw(context, picture);
+  }
+
+  #drawMarks(): void {
+    const context = this.#marks;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.#options.marks.width, this.#options.marks.height);
+    context.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
+    for (const node of this.#pinned) if (node !== this.#hover) this.#drawOne(node, { lit: false, pinned: true });
+    if (this.#hover !== null) this.#drawOne(this.#hover, { lit: true, pinned: this.#pinned.includes(this.#hover) });
+  }
+
+  #drawOne(node: number, mark: Mark): void {
+    const place = this.#place(node);
+    if (!place) return;
+    const radius = diameterAt(this.#size, this.#lens!.focus, place.depth) / 2;
+    drawMark(this.#marks, place, radius, this.#colors!.subarray(node * 4, node * 4 + 3), mark, this.#inks);
+  }
+}
+
+function context2d(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
+  const context = canvas.getContext("2d");
+  if (!context) throw new Error("this browser does not let the scatter draw in a canvas");
+  return context;
+}

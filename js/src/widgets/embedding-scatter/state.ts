@@ -1,0 +1,49 @@
+/** What the scatter shows of the session: the colours of the points, and a node in words. */
+import { paintRgb, paintTable, sequential } from "../../shared/color.ts";
+import type { PatchGrid } from "../../shared/geometry.ts";
+import type { Camera, Meta, SessionStore } from "../../shared/types.ts";
+
+/**
+ * (4 n) RGBA of the points. Pinned patches, and the heatmap layer, show similarity; otherwise the colours of the
+ * overlay, and where it has none those of the images.
+ */
+export async function pointColors(store: SessionStore): Promise<Uint8ClampedArray> {
+  const similar = store.get("selection").length > 0 || store.get("layer") === "heatmap";
+  const nodes = similar ? store.heatNodes() : [];
+  if (nodes.length > 0) {
+    await store.prepare();
+    const heat = store.heat(nodes);
+    if (heat) return paintTable(heat, 0, 1, sequential);
+  }
+  return (await store.paint()) ?? paintRgb((await store.array("patch_rgb")).data);
+}
+
+/** The hovered patch for the tooltip and for a screen reader. */
+export interface Described {
+  name: string;
+  place: string;
+  source: string | null;
+}
+
+export function describe(meta: Meta, grid: PatchGrid, node: number): Described | null {
+  const patch = grid.locate(node);
+  if (!patch) return null;
+  return {
+    name: meta.images[patch.image]!.name,
+    place: `row ${patch.row}, column ${patch.column}`,
+    source: grid.sources.length > 1 ? patch.source : null,
+  };
+}
+
+const finite = (vector: unknown): boolean =>
+  Array.isArray(vector) && vector.length === 3 && vector.every(Number.isFinite);
+
+/** Python may set anything for a camera; say what is wrong with it instead of showing nothing. */
+export function checkCamera(camera: Camera | null): Camera | null {
+  if (camera === null) return null;
+  if (finite(camera.position) && finite(camera.target) && camera.zoom > 0 && Number.isFinite(camera.zoom)) return camera;
+  throw new Error(
+    "`camera` must be None or {position: [x, y, z], target: [x, y, z], zoom: positive number}; " +
+      `got ${JSON.stringify(camera)}. Set it to None to frame all points.`,
+  );
+}

@@ -1,0 +1,100 @@
+/** Beside a hovered point: the part of its image it comes from, with the patch ringed. */
+import type { PatchGrid } from "../../shared/geometry.ts";
+import type { Meta } from "../../shared/types.ts";
+import { describe } from "./state.ts";
+
+/** Side of the thumbnail, in CSS pixels, and how many patches wide the crop is. */
+const THUMBNAIL = 112;
+const PATCHES_WIDE = 7;
+/** Never less than this share of the image: a few pixels blown up tell nothing. */
+const LEAST_SHARE = 0.3;
+export const TOOLTIP = { width: THUMBNAIL + 12, height: THUMBNAIL + 66 };
+const GAP = 14;
+const EDGE = 4;
+
+export interface Tip {
+  node: number;
+  /** Of the point, on the stage. */
+  x: number;
+  y: number;
+  url: string | null;
+  cluster: number | null;
+}
+
+interface Rectangle {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+/** Right below the point, or on the other side of it where there is no room; inside of the stage in any case. */
+export function placeTooltip(
+  point: { x: number; y: number }, size: { width: number; height: number }, stage: { width: number; height: number },
+): { left: number; top: number } {
+  const along = (at: number, length: number, room: number) => {
+    const after = at + GAP;
+    const before = at - GAP - length;
+    const wanted = after + length + EDGE <= room ? after : before;
+    return Math.max(EDGE, Math.min(wanted, room - length - EDGE));
+  };
+  return { left: along(point.x, size.width, stage.width), top: along(point.y, size.height, stage.height) };
+}
+
+/** How an image is laid behind a square window to show a patch and its surroundings, and the patch in it. */
+export function crop(
+  image: { width: number; height: number }, patch: Rectangle, window: number,
+): { image: Rectangle; patch: Rectangle } {
+  const width = patch.width * image.width;
+  const height = patch.height * image.height;
+  const shorter = Math.min(image.width, image.height);
+  const side = Math.min(shorter, Math.max(PATCHES_WIDE * Math.max(width, height), LEAST_SHARE * shorter));
+  const start = (middle: number, length: number) => Math.min(length - side, Math.max(0, middle - side / 2));
+  const left = start(patch.left * image.width + width / 2, image.width);
+  const top = start(patch.top * image.height + height / 2, image.height);
+  const scale = window / side;
+  return {
+    image: { left: -left * scale, top: -top * scale, width: image.width * scale, height: image.height * scale },
+    patch: {
+      left: (patch.left * image.width - left) * scale,
+      top: (patch.top * image.height - top) * scale,
+      width: width * scale,
+      height: height * scale,
+    },
+  };
+}
+
+const px = (box: Rectangle) => ({
+  left: `${box.left}px`, top: `${box.top}px`, width: `${box.width}px`, height: `${box.height}px`,
+});
+
+interface TooltipProps {
+  tip: Tip;
+  meta: Meta;
+  grid: PatchGrid;
+  stage: { width: number; height: number };
+}
+
+export function Tooltip({ tip, meta, grid, stage }: TooltipProps) {
+  const patch = grid.locate(tip.node);
+  const said = describe(meta, grid, tip.node);
+  if (!patch || !said) return null;
+  const cut = crop(meta.images[patch.image]!, grid.box(patch), THUMBNAIL);
+  const roomy = stage.height >= TOOLTIP.height + 2 * EDGE && stage.width >= TOOLTIP.width + 2 * EDGE;
+  const size = roomy ? TOOLTIP : { width: TOOLTIP.width, height: TOOLTIP.height - THUMBNAIL };
+  const { left, top } = placeTooltip(tip, size, stage);
+  return (
+    <div class="ncut-tip" aria-hidden="true" style={{ left: `${left}px`, top: `${top}px`, width: `${size.width}px`, maxHeight: `${size.height}px` }}>
+      {roomy && (
+        <div class="ncut-tip-crop" style={{ height: `${THUMBNAIL}px` }}>
+          {tip.url && <img src={tip.url} alt="" style={px(cut.image)} />}
+          <i style={px(cut.patch)} />
+        </div>
+      )}
+      <b>{said.name}</b>
+      <span>{said.place}</span>
+      {said.source && <span>{said.source}</span>}
+      {tip.cluster !== null && <span>cluster {tip.cluster}</span>}
+    </div>
+  );
+}

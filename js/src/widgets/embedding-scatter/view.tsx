@@ -1,0 +1,78 @@
+/** The embedding as a cloud of points in space, linked to the patches they stand for. */
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { PatchGrid } from "../../shared/geometry.ts";
+import { type ViewContext, message } from "../../shared/view.tsx";
+import { type ScatterUi, connect, scatterUi } from "./connect.ts";
+import { KEYS } from "./keyboard.ts";
+import { describe } from "./state.ts";
+import { Tooltip } from "./tooltip.tsx";
+
+export function EmbeddingScatter(view: ViewContext) {
+  const ui = useMemo(scatterUi, []);
+  const stage = useRef<HTMLDivElement>(null);
+  const cloud = useRef<HTMLCanvasElement>(null);
+  const marks = useRef<HTMLCanvasElement>(null);
+  useLayoutEffect(() => {
+    try {
+      connect(view, ui, { stage: stage.current!, cloud: cloud.current!, marks: marks.current! });
+    } catch (error) {
+      ui.loading.value = false;
+      view.error.value = message(error);
+    }
+  }, []);
+
+  const { meta } = view.state;
+  const grid = useMemo(() => new PatchGrid(meta.value), [meta.value]);
+  const count = meta.value.n_nodes.toLocaleString("en");
+  return (
+    <>
+      <Bar view={view} ui={ui} />
+      <div class="ncut-stage" ref={stage}>
+        <canvas class="ncut-cloud" ref={cloud} aria-hidden="true" />
+        <canvas
+          class="ncut-marks"
+          ref={marks}
+          tabIndex={0}
+          role="application"
+          aria-label={`The embedding of ${count} patches as points in space. ${KEYS}`}
+        />
+        {ui.loading.value && view.error.value === null && (
+          <div class="ncut-loading" role="status">Fetching {count} points…</div>
+        )}
+        {ui.tip.value && <Tooltip tip={ui.tip.value} meta={meta.value} grid={grid} stage={ui.stage.value} />}
+      </div>
+      <div class="ncut-hidden" aria-live="polite">{spoken(view, ui, grid)}</div>
+    </>
+  );
+}
+
+function Bar({ view: { state, store }, ui }: { view: ViewContext; ui: ScatterUi }) {
+  const size = state.point_size.value;
+  return (
+    <div class="ncut-bar" role="toolbar" aria-label="Embedding">
+      <label class="ncut-field">
+        <span>Points</span>
+        <input type="range" aria-label="Point size" min={1} max={Math.max(20, size)} step={0.5} value={size}
+          aria-valuetext={`${size} pixels`}
+          onInput={(event) => store.set("point_size", event.currentTarget.valueAsNumber)} />
+        <output>{size}</output>
+      </label>
+      <label class="ncut-field" title="A box around the points with its three axes">
+        <input type="checkbox" checked={ui.axes.value}
+          onChange={(event) => { ui.axes.value = event.currentTarget.checked; }} />
+        Axes
+      </label>
+      <span class="ncut-spring" />
+      <button type="button" title="Frame all points (double click, Home)" onClick={() => store.set("camera", null)}>
+        Reset
+      </button>
+    </div>
+  );
+}
+
+/** Only what was hovered in this view: the others speak for themselves. */
+function spoken({ state }: ViewContext, ui: ScatterUi, grid: PatchGrid): string {
+  const node = ui.own.value;
+  const said = node === null ? null : describe(state.meta.value, grid, node);
+  return said ? [said.name, said.place, said.source].filter(Boolean).join(", ") : "";
+}

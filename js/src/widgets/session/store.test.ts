@@ -1,0 +1,196 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { SessionModel, SessionState } from "../../shared/types.ts";
+import { LocalModel } from "../../standalone/model.ts";
+import { Store } from "./store.ts";
+
+const META = {
+  version: 0,
+  images: [{ name: "one", width: 20, height: 20 }],
+  maps: [{ image: 0, rows: 2, columns: 2, source: "features" }],
+  n_nodes: 4, n_eig: 2, eigenvalues: null, cluster_counts: [2],
+};
+const STATE: SessionState = {
+  meta: META, hover: null, selection: [], layer: "ncut", source: "features", blend: 0.7, smooth: false,
+  eigenvector: 1, n_clusters: 2, hover_heatmap: true, point_size: 5, camera: null,
+};
+const ARRAYS: Record<string, { dtype: string; shape: number[]; bytes: Uint8Array }> = {
+  eigenvectors: floats([1, 0, 1, 0.1, 0, 1, 0.1, -1], [4, 2]),
+  rgb: { dtype: "uint8", shape: [4, 3], bytes: Uint8Array.from([255, 0, 0, 155, 0, 0, 0, 0, 255, 0, 0, 255]) },
+  "labels/2": { dtype: "uint8", shape: [4], bytes: Uint8Array.from([0, 0, 1, 1]) },
+};
+
+function floats(numbers: number[], shape: number[]) {
+  return { dtype: "float32", shape, bytes: new Uint8Array(Float32Array.from(numbers).buffer) };
+}
+
+type Request = { id: string; name: string };
+
+/** A session whose kernel answers in `parts` parts, out of order. */
+function session(parts = 1) {
+  const local = new LocalModel({ ...STATE });
+  const requests: Request[] = [];
+  local.answer = (message, reply) => {
+    const { id, name } = message as Request;
+    requests.push({ id, name });
+    const array = ARRAYS[name];
+    if (!array) {
+      reply({ kind: "reply", id, ok: false, error: `no ${name} here` }, []);
+      return;
+    }
+    const size = Math.ceil(array.bytes.length / parts);
+    for (let part = parts - 1; part >= 0; part--) {
+      const bytes = array.bytes.slice(part * size, (part + 1) * size);
+      reply({ kind: "reply", id, ok: true, part, parts, ...array, bytes: undefined }, [new DataView(bytes.buffer)]);
+    }
+  };
+  const controller = new AbortController();
+  const model = local.proxy<SessionModel>();
+  const save = vi.spyOn(model, "save_changes");
+  return { store: new Store(model, controller.signal), model, requests, controller, save, local };
+}
+
+describe("state", () => {
+  beforeEach(() => { vi.useFakeTimers(); });
+  afterEach(() => { vi.useRealTimers(); });
+
+  it("reaches other views at once and Python once, however fast the gestures come", () => {
+    const { store, save } = session();
+    const heard = vi.fn();
+    store.subscribe("hover", heard, new AbortController().signal);
+    for (const node of [1, 2, 3]) store.set("hover", node);
+    expect(heard).toHaveBeenCalledTimes(3);
+    expect(save).not.toHaveBeenCalled();
+    vi.runAllTimers();
+    expect(save).toHaveBeenCalledTimes(1);
+    expect(store.get("hover")).toBe(3);
+  });
+
+  it("does not echo what did not change", () => {
+    const { store, save } = session();
+    store.set("selection", []);
+    store.set("blend", 0.7);
+    vi.runAllTimers();
+    expect(save).not.toHaveBeenCalled();
+  });
+
+  it("is no longer heard by a view that has gone", () => {
+    const { store } = session();
+    const view = new AbortController();
+    const heard = vi.fn();
+    store.subscribe("hover", heard, view.signal);
+    view.abort();
+    store.set("hover", 1);
+    expect(heard).not.toHaveBeenCalled();
+  });
+
+  it("pins one node, adds others, takes one away again, and lets go", () => {
+    const { store } = session();
+    store.pin(1);
+    store.pin(2);
+    expect(store.get("selection")).toEqual([2]);
+    store.pin(3, { toggle: true });
+    expect(store.get("selection")).toEqual([2, 3]);
+    store.pin(2, { toggle: true });
+    expect(store.get("selection")).toEqual([3]);
+    store.unpin();
+    expect(store.get("selection")).toEqual([]);
+  });
+
+  it("shows the heat of the pinned nodes, else of the hovered one, unless that is switched off", () => {
+    const { store } = session();
+    expect(store.heatNodes()).toEqual([]);
+    store.set("hover", 1);
+    expect(store.heatNodes()).toEqual([1]);
+    store.pin(2);
+    expect(store.heatNodes()).toEqual([2]);
+    store.unpin();
+    store.set("hover_heatmap", false);
+    expect(store.heatNodes()).toEqual([]);
+    store.set("layer", "heatmap");
+    expect(store.heatNodes()).toEqual([1]);
+  });
+});
+
+describe("arrays", () => {
+  it("come in parts and in any order, and are asked for once", async () => {
+    const { store, requests } = session(3);
+    const [first, second] = await Promise.all([store.array("eigenvectors"), store.array("eigenvectors")]);
+    expect(first).toBe(second);
+    expect([...first.data]).toEqual([...Float32Array.from([1, 0, 1, 0.1, 0, 1, 0.1, -1])]);
+    expect(first.shape).toEqual([4, 2]);
+    expect(requests.length).toBe(1);
+  });
+
+  it("fail with the kernel's words, and can be asked for again", async () => {
+    const { store, requests } = session();
+    await expect(store.array("coords")).rejects.toThrow("no coords here");
+    await expect(store.array("coords")).rejects.toThrow("no coords here");
+    expect(requests.length).toBe(2);
+  });
+
+  it("are fetched anew when Python has replaced them", async () => {
+    const { store, model, requests } = session();
+    await store.array("rgb");
+    model.set("meta", { ...META, version: 1 });
+    await store.array("rgb");
+    expect(requests.length).toBe(2);
+  });
+
+  it("are let go with the last view", async () => {
+    const { store, requests } = session();
+    const [one, two] = [new AbortController(), new AbortController()];
+    store.watch(one.signal);
+    store.watch(two.signal);
+    await store.array("rgb");
+    one.abort();
+    await store.array("rgb");
+    expect(requests.length).toBe(1);
+    two.abort();
+    await store.array("rgb");
+    expect(requests.length).toBe(2);
+  });
+
+  it("of another page's request are none of ours", async () => {
+    const { store, local, model } = session();
+    local.answer = () => undefined;
+    const pending = store.array("rgb");
+    const stranger = { kind: "reply", id: "other-0", ok: false, error: "not for you" };
+    local.answer = (_, reply) => reply(stranger, []);
+    model.send({});
+    const settled = await Promise.race([pending.then(() => "answered", () => "failed"), Promise.resolve("waiting")]);
+    expect(settled).toBe("waiting");
+  });
+});
+
+describe("paint", () => {
+  it("gives the layer's colours to every node", async () => {
+    const { store } = session();
+    expect([...(await store.paint())!.slice(0, 8)]).toEqual([255, 0, 0, 255, 155, 0, 0, 255]);
+    store.set("layer", "clusters");
+    expect([...(await store.paint())!]).toEqual(
+      [205, 0, 0, 255, 205, 0, 0, 255, 0, 0, 255, 255, 0, 0, 255, 255],
+    );
+    store.set("layer", "image");
+    expect(await store.paint()).toBeNull();
+  });
+
+  it("puts zero of an eigenvector in the middle of the scale", async () => {
+    const { store } = session();
+    store.set("layer", "eigenvector");
+    const colors = (await store.paint())!;
+    const [zero, positive, negative] = [colors.slice(0, 3), colors.slice(8, 11), colors.slice(12, 15)];
+    expect(Math.min(...zero)).toBeGreaterThan(230);
+    expect(positive[0]!).toBeGreaterThan(positive[2]!);
+    expect(negative[2]!).toBeGreaterThan(negative[0]!);
+  });
+
+  it("has the warmest node at the prompt", async () => {
+    const { store } = session();
+    await store.prepare();
+    const heat = store.heat([0])!;
+    expect(heat[0]).toBe(1);
+    expect(heat[1]!).toBeGreaterThan(heat[2]!);
+    const both = store.heat([0, 2])!;
+    expect(both[2]).toBe(1);
+  });
+});
