@@ -56,7 +56,8 @@ describe("justify", () => {
 
   it("fills the width in every row but the last, without overlap", () => {
     const { tiles, height } = justify(aspects, 700, 150, 4);
-    const rows = Map.groupBy(tiles, (tile) => tile.y);
+    const rows = new Map<number, typeof tiles>();
+    for (const tile of tiles) rows.set(tile.y, [...(rows.get(tile.y) ?? []), tile]);
     const last = Math.max(...rows.keys());
     for (const [y, row] of rows) {
       const end = row.at(-1)!;
