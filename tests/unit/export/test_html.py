@@ -1,0 +1,72 @@
+import base64
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ncut_widgets import PatchGrid, PatchMap, Session
+
+
+@pytest.fixture
+def session():
+    grid = PatchGrid([(40, 30)], [PatchMap(0, 3, 4)])
+    vectors = np.random.default_rng(0).normal(size=(12, 4))
+    image = Image.new("RGB", (40, 30), "teal")
+    image.info["name"] = "</script><b>evil</b>"
+    return Session([image], grid=grid, eigenvectors=vectors)
+
+
+@pytest.fixture
+def page(session, tmp_path):
+    session.layer = "clusters"
+    session.selection = [3]
+    session.hover = 5
+    return session.to_html(tmp_path / "deep" / "explorer.html", title="Cats & dogs").read_text("utf-8")
+
+
+def manifest(page):
+    return json.loads(re.search(r'id="ncut-manifest">(.*?)</script>', page, re.S)[1].replace("<\\/", "</"))
+
+
+def array(page, name):
+    found = re.search(rf'data-ncut-array="{name}" data-dtype="(\w+)" data-shape="([^"]*)">([^<]*)<', page)
+    dtype, shape, text = found.groups()
+    return np.frombuffer(base64.b64decode(text), dtype).reshape(json.loads(shape))
+
+
+def test_carries_the_data(page, session):
+    np.testing.assert_allclose(array(page, "eigenvectors"), session.eigenvectors, rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(array(page, "coords"), session.coords)
+    for k in (2, 3, 4):
+        np.testing.assert_array_equal(array(page, f"labels/{k}"), session.labels(k))
+
+
+def test_carries_the_state_but_not_a_passing_hover(page):
+    state = manifest(page)["session"]
+    assert state["layer"] == "clusters"
+    assert state["selection"] == [3]
+    assert state["hover"] is None
+
+
+def test_names_cannot_break_out_of_the_page(page):
+    assert manifest(page)["session"]["meta"]["images"][0]["name"] == "</script><b>evil</b>"
+    assert "<b>evil" not in page.split('id="ncut-manifest"')[0]
+    assert page.count("</script><b>") == 0
+    assert "<title>Cats &amp; dogs</title>" in page
+
+
+def test_the_page_forbids_itself_the_network(page):
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
+    assert policy.startswith("default-src &#x27;none&#x27;")
+    assert not re.search(r'(src|href)="https?:', page)
+
+
+def test_the_session_is_left_as_it_was(session, tmp_path):
+    session.hover = 2
+    version = session.meta["version"]
+    session.to_html(tmp_path / "x.html")
+    assert session.hover == 2
+    assert session.meta["version"] == version
+    assert session.eigenvectors.dtype == np.float32

@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+import torch
+from traitlets import TraitError
+
+from ncut_widgets import FeatureMaps, Session
+
+
+class TestConstruction:
+    def test_features_bring_the_grid(self, images, grid, eigenvectors):
+        features = FeatureMaps(np.ones((grid.n_nodes, 3), np.float32), grid)
+        session = Session(images, features=features, eigenvectors=eigenvectors)
+        assert session.grid is features.grid
+        assert session.features is features
+
+    def test_takes_tensors(self, images, grid, eigenvectors):
+        session = Session(images, grid=grid, eigenvectors=torch.tensor(eigenvectors, requires_grad=True))
+        np.testing.assert_allclose(session.eigenvectors, eigenvectors, rtol=1e-6)
+
+    def test_colours_and_places_come_from_the_eigenvectors_unless_given(self, images, grid, eigenvectors):
+        coords = np.arange(grid.n_nodes * 3, dtype=float).reshape(-1, 3)
+        session = Session(images, grid=grid, eigenvectors=eigenvectors, coords=coords)
+        np.testing.assert_array_equal(session.coords, coords)
+        assert session.rgb.shape == (grid.n_nodes, 3)
+        between = np.linalg.norm(session.rgb[:12].mean(0) - session.rgb[12:].mean(0))
+        within = np.linalg.norm(session.rgb[:12] - session.rgb[:12].mean(0), axis=1).mean()
+        assert between > within
+
+    @pytest.mark.parametrize(
+        ("change", "error", "match"),
+        [
+            ({"eigenvectors": None}, ValueError, r"`eigenvectors` must be .* got None\. Compute it with"),
+            ({"eigenvectors": np.ones((7, 2))}, ValueError, r"`eigenvectors` must have shape \(20, k\).* got \(7, 2\)"),
+            ({"eigenvectors": np.full((20, 2), np.nan)}, ValueError, "`eigenvectors` must be finite; got NaN"),
+            ({"rgb": np.full((20, 3), 255)}, ValueError, r"`rgb` must lie in \[0, 1\]; got values from 255 to 255"),
+            ({"coords": np.ones((20, 2))}, ValueError, r"`coords` must have shape \(20, 3\)"),
+            ({"eigenvalues": [1, 2]}, ValueError, r"`eigenvalues` must have shape \(5,\)"),
+            ({"grid": None}, ValueError, "`features` or `grid` must say which patch each node is; got neither"),
+        ],
+    )
+    def test_says_what_is_wrong(self, images, grid, eigenvectors, change, error, match):
+        with pytest.raises(error, match=match):
+            Session(images, **({"grid": grid, "eigenvectors": eigenvectors} | change))
+
+    def test_refuses_other_images_than_the_grid_was_made_for(self, images, grid, eigenvectors):
+        with pytest.raises(ValueError, match=r"`images` must be the ones that the grid was made for, 2 of sizes"):
+            Session(images[::-1], grid=grid, eigenvectors=eigenvectors)
+
+    def test_refuses_a_grid_beside_features(self, images, grid, eigenvectors):
+        features = FeatureMaps(np.ones((grid.n_nodes, 3), np.float32), grid)
+        with pytest.raises(ValueError, match="`grid` must not be given beside `features`"):
+            Session(images, features=features, grid=grid, eigenvectors=eigenvectors)
+
+
+class TestState:
+    def test_is_observable(self, session):
+        seen = []
+        session.observe(lambda change: seen.append(change.new), "hover")
+        session.hover = 3
+        session.hover = None
+        assert seen == [3, None]
+
+    @pytest.mark.parametrize(
+        ("trait", "value", "match"),
+        [
+            ("hover", 20, "`hover` must hold nodes from 0 to 19; got 20"),
+            ("selection", [1, -1], "`selection` must hold nodes from 0 to 19; got -1"),
+            ("layer", "mosaic", "mosaic"),
+            ("eigenvector", 5, "`eigenvector` must lie in 0 to 4; got 5"),
+            ("n_clusters", 6, "`n_clusters` must lie in 1 to 5 for 5 eigenvectors; got 6"),
+            ("source", "dino", r"`source` must be one of \['features'\]; got 'dino'"),
+            ("blend", 1.5, "blend"),
+        ],
+    )
+    def test_bad_values_are_refused_and_nothing_is_lost(self, session, trait, value, match):
+        before = getattr(session, trait)
+        with pytest.raises(TraitError, match=match):
+            setattr(session, trait, value)
+        assert getattr(session, trait) == before
+
+    def test_starts_within_what_there_is(self, images, grid):
+        session = Session(images, grid=grid, eigenvectors=np.ones((20, 1)))
+        assert session.eigenvector == 0
+        assert session.n_clusters == 1
+
+
+class TestUpdate:
+    def test_views_hear_of_it_and_the_state_stays(self, session):
+        session.selection = [4]
+        version = session.meta["version"]
+        rgb = np.zeros((20, 3))
+        session.update(rgb=rgb)
+        assert session.meta["version"] > version
+        assert session.selection == [4]
+        np.testing.assert_array_equal(session.rgb, rgb)
+
+    def test_bad_data_leaves_the_session_as_it_was(self, session):
+        rgb, meta = session.rgb, session.meta
+        with pytest.raises(ValueError, match=r"`coords` must have shape \(20, 3\)"):
+            session.update(rgb=np.zeros((20, 3)), coords=np.ones((3, 3)))
+        assert session.rgb is rgb
+        assert session.meta == meta
+
+    def test_fewer_eigenvectors_pull_the_sliders_in(self, session):
+        session.eigenvector = 4
+        session.labels(5)
+        session.update(eigenvectors=session.eigenvectors[:, :3])
+        assert session.eigenvector == 2
+        assert session.n_clusters == 3
+        assert session.eigenvalues is None
+        with pytest.raises(ValueError, match="`n_clusters` must lie in 1 to 3"):
+            session.labels(5)
+
+
+class TestLabels:
+    def test_finds_the_planted_clusters_largest_first(self, session):
+        labels = session.labels(2)
+        assert labels.dtype == np.uint8
+        np.testing.assert_array_equal(labels, [0] * 12 + [1] * 8)
+
+    def test_follow_the_trait(self, session):
+        session.n_clusters = 3
+        assert session.labels().max() == 2
+        assert np.all(np.diff(np.bincount(session.labels())) <= 0)
+
+    def test_one_cluster_is_everything(self, session):
+        assert not session.labels(1).any()
+
+
+def test_sources_can_be_switched(images, eigenvectors):
+    from ncut_widgets import PatchGrid, PatchMap
+
+    grid = PatchGrid([(40, 30), (24, 48)], [PatchMap(0, 3, 4, "coarse"), PatchMap(1, 4, 2, "fine")])
+    session = Session(images, grid=grid, eigenvectors=eigenvectors)
+    assert session.source == "coarse"
+    session.source = "fine"
+
+
+def test_repr_says_what_it_holds(session):
+    assert repr(session) == "Session(2 images, 20 nodes, 5 eigenvectors)"

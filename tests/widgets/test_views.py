@@ -1,0 +1,81 @@
+import pytest
+
+import ncut_widgets as nw
+from ncut_widgets.widgets import explorer as explorer_module
+from ncut_widgets.widgets._base import bundle
+
+VIEWS = [nw.ImageGrid, nw.EmbeddingScatter, nw.Explorer]
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_views_of_one_session_share_it(session, view):
+    assert view(session).session is view(session).session
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_views_carry_their_front_end(session, view):
+    made = view(session)
+    assert "render" in made._esm
+    assert f"ncut-{made.__class__.__name__.lower()[:5]}" in made._css.replace("-grid", "grid").lower()
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_only_a_session_can_be_viewed(view):
+    with pytest.raises(TypeError, match=r"`session` must be a Session; got list\. Make one with"):
+        view([1, 2, 3])
+
+
+def test_unknown_options_are_refused(session):
+    with pytest.raises(TypeError, match="ImageGrid has no option 'heigth'"):
+        nw.ImageGrid(session, heigth=300)
+
+
+def test_arrays_stay_out_of_the_saved_state(session):
+    """What a notebook would save of a widget is small state, not megabytes of data."""
+    state = {key: value for key, value in session.get_state().items() if key != "_esm"}
+    assert not any(isinstance(value, (bytes, memoryview)) for value in state.values())
+    assert len(str(state)) < 4000
+
+
+def test_a_missing_front_end_says_how_to_build_it():
+    with pytest.raises(FileNotFoundError, match=r"must be built .* nothing\.js is missing\. Run `make build`"):
+        bundle("nothing.js")
+
+
+class TestStill:
+    @pytest.fixture
+    def explorer(self, session):
+        return nw.Explorer(session)
+
+    def test_jupyter_gets_the_widget_and_then_a_still_of_its_own(self, explorer, monkeypatch):
+        published = []
+        monkeypatch.setattr(explorer_module, "_outputs_are_jupyters", lambda: True)
+        monkeypatch.setattr(explorer_module, "publish_display_data", lambda data, metadata: published.append(data))
+        data, _ = explorer._repr_mimebundle_()
+        assert list(published[0]) == ["text/plain", WIDGET]
+        assert data["image/png"].startswith(b"\x89PNG")
+        assert WIDGET not in data
+
+    def test_other_hosts_choose_from_one_bundle(self, explorer, monkeypatch):
+        monkeypatch.setattr(explorer_module, "_outputs_are_jupyters", lambda: False)
+        data, _ = explorer._repr_mimebundle_()
+        assert data["image/png"].startswith(b"\x89PNG")
+        assert WIDGET in data
+
+
+def test_explore_does_everything_in_one_call():
+    explorer = nw.explore(nw.sample_images()[:2], n_eig=6, progress=False)
+    session = explorer.session
+    assert len(session.images) == 2
+    assert session.eigenvectors.shape == (session.grid.n_nodes, 6)
+    assert session.features.grid is session.grid
+    assert session.eigenvalues[0] == pytest.approx(1, abs=1e-3)
+
+
+def test_explore_gives_the_same_twice():
+    images = nw.sample_images()[:1]
+    first, second = (nw.explore(images, n_eig=5, progress=False).session for _ in range(2))
+    assert (first.eigenvectors == second.eigenvectors).all()
+    assert (first.rgb == second.rgb).all()
+    assert (first.coords == second.coords).all()
