@@ -1,0 +1,108 @@
+"""Directions to points in space: a layout is found once and then places any node."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from ncut_widgets.ncut import nystrom_propagate
+
+from ._rows import farthest_points
+from ._tsne import tsne_layout
+
+__all__ = ["METHODS", "Layout", "find_layout"]
+
+METHODS = ("tsne", "umap", "pca")
+# With fewer nodes there are no neighbourhoods to preserve; the principal axes show all there is.
+FEWEST_FOR_NEIGHBORS = 16
+# Farthest points find what is small and different, but of all nodes they would be outliers, and slow: they are
+# picked from this many times as many random ones.
+_OVERSAMPLING = 3
+_INITIAL_SPREAD = 1e-4
+
+
+class Layout(Protocol):
+    """Where nodes are, in the layout's own axes."""
+
+    def place(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return coordinates (n, 3) of unit rows (n, k)."""
+
+
+class PrincipalLayout:
+    """The three leading principal axes of all nodes, each pointing where its largest loading is positive."""
+
+    def __init__(self, rows: torch.Tensor) -> None:
+        self._mean = rows.mean(0)
+        centred = (rows - self._mean).double()
+        _, axes = torch.linalg.eigh(centred.T @ centred)
+        axes = axes.flip(1)[:, :3]
+        leading = axes.abs().argmax(0)
+        axes = axes * axes[leading, torch.arange(axes.shape[1], device=axes.device)].sign()
+        missing = axes.new_zeros((rows.shape[1], 3 - axes.shape[1]))
+        self._axes = torch.cat([axes, missing], dim=1).to(rows.dtype)
+
+    def place(self, rows: torch.Tensor) -> torch.Tensor:
+        return (rows - self._mean) @ self._axes
+
+
+class NeighborLayout:
+    """Coordinates of a sample, carried to all nodes by their nearest sampled ones."""
+
+    def __init__(self, sampled: torch.Tensor, coords: torch.Tensor) -> None:
+        self._sampled, self._coords = sampled, coords
+
+    def place(self, rows: torch.Tensor) -> torch.Tensor:
+        return nystrom_propagate(self._coords, rows, self._sampled)
+
+
+def find_layout(
+    rows: torch.Tensor, *, method: str, n_sample: int, n_neighbors: int, rng: np.random.Generator
+) -> Layout:
+    """Return the layout of unit rows (n, k) that `method` finds on `n_sample` of them."""
+    if method == "pca" or len(rows) < FEWEST_FOR_NEIGHBORS:
+        return PrincipalLayout(rows)
+    sampled = rows[_pick(rows, n_sample, rng).to(rows.device)]
+    numbers = sampled.cpu().float().numpy()
+    start = _start(sampled, rng)
+    if method == "tsne":
+        # Beyond a third of the nodes a "neighbourhood" is most of the graph, and its width is not defined.
+        coords = tsne_layout(numbers, start, perplexity=min(n_neighbors, (len(numbers) - 1) / 3))
+    else:
+        coords = _umap_layout(numbers, start, min(n_neighbors, len(numbers) - 1), int(rng.integers(2**31)))
+    table = torch.from_numpy(np.asarray(coords)).to(rows.device, rows.dtype)
+    return NeighborLayout(sampled, table - table.mean(0))
+
+
+def _pick(rows: torch.Tensor, n_sample: int, rng: np.random.Generator) -> torch.Tensor:
+    if len(rows) <= n_sample:
+        return torch.arange(len(rows))
+    candidates = torch.from_numpy(rng.choice(len(rows), min(len(rows), _OVERSAMPLING * n_sample), replace=False))
+    pool = rows[candidates.to(rows.device)].cpu().float().numpy()
+    return candidates[torch.from_numpy(farthest_points(pool, n_sample))]
+
+
+def _start(sampled: torch.Tensor, rng: np.random.Generator) -> np.ndarray:
+    """Principal coordinates, shrunk, with enough noise to tell equal nodes apart."""
+    coords = PrincipalLayout(sampled).place(sampled).cpu().float().numpy()
+    spread = coords[:, 0].std()
+    noise = rng.normal(size=coords.shape)
+    return (_INITIAL_SPREAD * (coords / (spread if spread > 0 else 1) + 0.01 * noise)).astype(np.float32)
+
+
+def _umap_layout(rows: np.ndarray, start: np.ndarray, n_neighbors: int, seed: int) -> np.ndarray:
+    # Compiles for about ten seconds in a fresh process: nobody who does not ask for it should pay.
+    from umap import UMAP
+
+    reducer = UMAP(
+        n_components=3,
+        n_neighbors=n_neighbors,
+        min_dist=0.3,
+        n_epochs=200,
+        init=start,
+        random_state=seed,
+        n_jobs=1,
+        low_memory=False,
+    )
+    return reducer.fit_transform(rows)
