@@ -9,3 +9,7 @@ class ImageReadError(ValueError):
 
 class ConvergenceError(RuntimeError):
     """An eigensolver did not reach its tolerance; the message says what to raise or change."""
+
+
+class NystromWarning(RuntimeWarning):
+    """An embedding is not what an exact solution would give; the message says where and what to raise."""

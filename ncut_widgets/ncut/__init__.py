@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .estimator import Ncut
 from .propagate import nystrom_propagate
 
-__all__ = ["nystrom_propagate"]
+__all__ = ["Ncut", "nystrom_propagate"]
