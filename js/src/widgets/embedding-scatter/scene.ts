@@ -12,6 +12,9 @@ import { CanvasPoints } from "./renderer-canvas.ts";
 
 /** Beyond two device pixels per CSS pixel nobody sees the difference, but the graphics card does. */
 const MAX_RATIO = 2;
+/** More points than these are drawn with hard edges first, and with soft ones after a moment of rest (ms). */
+const MANY = 20_000;
+const REST = 160;
 
 export interface Place {
   x: number;
@@ -51,6 +54,7 @@ export class Scene {
   #ratio = 1;
   #request = 0;
   #cloudStale = true;
+  #resting = 0;
 
   constructor(options: SceneOptions) {
     this.#options = options;
@@ -64,6 +68,7 @@ export class Scene {
     options.signal.addEventListener("abort", () => {
       observer.disconnect();
       cancelAnimationFrame(this.#request);
+      clearTimeout(this.#resting);
       this.#renderer.dispose();
       this.#coords = this.#colors = null;
     });
@@ -217,15 +222,23 @@ export class Scene {
       // While the graphics context is lost the last picture stays; the renderer says when it is back.
       if (!this.#renderer.available) return;
       this.#cloudStale = false;
-      this.#drawCloud(view);
+      const soft = this.kind === "canvas2d" || this.points <= MANY;
+      this.#drawCloud(view, soft);
       this.#drawMarks();
+      clearTimeout(this.#resting);
+      if (!soft) this.#resting = window.setTimeout(() => this.#soften(), REST);
       this.#options.onDraw();
     } else {
       this.#drawMarks();
     }
   }
 
-  #drawCloud(view: Lens): void {
+  #soften(): void {
+    const view = this.#look();
+    if (view && this.#renderer.available && !this.#cloudStale) this.#drawCloud(view, true);
+  }
+
+  #drawCloud(view: Lens, soft: boolean): void {
     const { width, height } = this.#options.cloud;
     const context = this.#cloud;
     context.setTransform(1, 0, 0, 1, 0, 0);
@@ -243,6 +256,7 @@ export class Scene {
       focus: view.focus,
       depth: view.depth,
       ground: this.#inks.ground,
+      soft,
     };
     this.#renderer.draw(context, picture);
   }

@@ -8,7 +8,10 @@ const THUMBNAIL = 112;
 const PATCHES_WIDE = 7;
 /** Never less than this share of the image: a few pixels blown up tell nothing. */
 const LEAST_SHARE = 0.3;
-export const TOOLTIP = { width: THUMBNAIL + 12, height: THUMBNAIL + 66 };
+/** Padding and border on both sides, the gap below the thumbnail, and a line of text: as in the style sheet. */
+const FRAME = 12;
+const GAP_BELOW = 4;
+const LINE = 16;
 const GAP = 14;
 const EDGE = 4;
 
@@ -80,11 +83,14 @@ export function Tooltip({ tip, meta, grid, stage }: TooltipProps) {
   const said = describe(meta, grid, tip.node);
   if (!patch || !said) return null;
   const cut = crop(meta.images[patch.image]!, grid.box(patch), THUMBNAIL);
-  const roomy = stage.height >= TOOLTIP.height + 2 * EDGE && stage.width >= TOOLTIP.width + 2 * EDGE;
-  const size = roomy ? TOOLTIP : { width: TOOLTIP.width, height: TOOLTIP.height - THUMBNAIL };
+  const lines = [said.place, said.source, tip.cluster === null ? null : `cluster ${tip.cluster}`].filter(Boolean);
+  const size = { width: THUMBNAIL + FRAME, height: FRAME + LINE * (1 + lines.length) };
+  const tall = size.height + THUMBNAIL + GAP_BELOW;
+  const roomy = stage.height >= tall + 2 * EDGE;
+  if (roomy) size.height = tall;
   const { left, top } = placeTooltip(tip, size, stage);
   return (
-    <div class="ncut-tip" aria-hidden="true" style={{ left: `${left}px`, top: `${top}px`, width: `${size.width}px`, maxHeight: `${size.height}px` }}>
+    <div class="ncut-tip" aria-hidden="true" style={px({ left, top, ...size })}>
       {roomy && (
         <div class="ncut-tip-crop" style={{ height: `${THUMBNAIL}px` }}>
           {tip.url && <img src={tip.url} alt="" style={px(cut.image)} />}
@@ -92,9 +98,7 @@ export function Tooltip({ tip, meta, grid, stage }: TooltipProps) {
         </div>
       )}
       <b>{said.name}</b>
-      <span>{said.place}</span>
-      {said.source && <span>{said.source}</span>}
-      {tip.cluster !== null && <span>cluster {tip.cluster}</span>}
+      {lines.map((line) => <span key={line}>{line}</span>)}
     </div>
   );
 }

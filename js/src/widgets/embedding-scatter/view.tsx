@@ -62,8 +62,7 @@ function Bar({ view: { state, store }, ui }: { view: ViewContext; ui: ScatterUi 
           onChange={(event) => { ui.axes.value = event.currentTarget.checked; }} />
         Axes
       </label>
-      <span class="ncut-spring" />
-      <button type="button" title="Frame all points (double click, Home)" onClick={() => store.set("camera", null)}>
+      <button type="button" class="ncut-reset" title="Frame all points (double click, Home)" onClick={() => store.set("camera", null)}>
         Reset
       </button>
     </div>
