@@ -24,7 +24,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 say = printf '\n==> %s\n'
 took = printf '    %d s\n' $$SECONDS
 
-.PHONY: help demo test lab check lint types imports test-js test-py docs bench watch constraints clean distclean
+.PHONY: help demo test lab build check lint types imports test-js test-py docs bench watch constraints clean distclean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,8 @@ demo: $(PACKAGE) $(BUNDLES) ## install, build, and write demo/explorer.html from
 	@$(say) "Running explore() on the sample photographs"
 	@$(PY) -m ncut_widgets demo --output demo/explorer.html
 	@printf '\nOpen demo/explorer.html in a browser, or run `make lab` for the notebook.\n'
+
+build: $(BUNDLES) ## build the front end, without which a checkout has no widgets
 
 lab: $(PACKAGE) $(BUNDLES) ## open the notebooks in JupyterLab
 	@$(BIN)/jupyter lab --notebook-dir=notebooks
