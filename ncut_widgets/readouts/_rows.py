@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from threadpoolctl import threadpool_limits
+
+from ._threads import one_blas_thread
 
 __all__ = ["farthest_points", "unit_rows"]
 
@@ -23,8 +24,7 @@ def farthest_points(rows: np.ndarray, n_points: int) -> np.ndarray:
     picked = np.zeros(n_points, dtype=np.int64)
     squared = np.square(rows).sum(1)
     nearest = np.full(len(rows), np.inf, dtype=rows.dtype)
-    # A thousand tiny products: waking BLAS threads for each costs more than it gains.
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         for i in range(1, n_points):
             last = picked[i - 1]
             np.minimum(nearest, squared + squared[last] - 2 * (rows @ rows[last]), out=nearest)

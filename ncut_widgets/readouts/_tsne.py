@@ -7,7 +7,8 @@ arithmetic needs about a second where scikit-learn's tree needs ten or more.
 from __future__ import annotations
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+
+from ._threads import one_blas_thread
 
 __all__ = ["tsne_layout"]
 
@@ -29,9 +30,7 @@ def tsne_layout(rows: np.ndarray, start: np.ndarray, *, perplexity: float) -> np
     ----------
     van der Maaten, Hinton. Visualizing Data using t-SNE. JMLR 2008.
     """
-    # Steps of a few milliseconds each: waking BLAS threads for them costs more than it gains, many times over on a
-    # busy machine.
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         return _descend(_joint_probabilities(rows, perplexity), start)
 
 

@@ -73,6 +73,7 @@ class Coloring(BaseEstimator):
     """
 
     _layout: Layout | None = None
+    _coords: torch.Tensor
 
     def __init__(
         self, method: str = "tsne", *, n_sample: int = 800, n_neighbors: int = 100, random_state: Any = 0
