@@ -5,6 +5,7 @@ Tests of what both must do take the `host` fixture and run twice.
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Callable
@@ -100,19 +101,19 @@ class Host:
         return np.array(pixels["data"], np.uint8).reshape(pixels["height"], pixels["width"], 4)
 
     def cloud(self) -> np.ndarray:
-        """Return the scatter as it is drawn, (height, width, 4) RGBA in device pixels."""
-        pixels = self.scatter.locator("canvas").first.evaluate(
-            """(canvas) => {
-              const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d");
-              copy.drawImage(canvas, 0, 0);
-              const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+        """Return the scatter as it is drawn, points and marks, (height, width, 4) RGBA in device pixels."""
+        pixels = self.scatter.evaluate(
+            """(scatter) => {
+              const layers = [...scatter.querySelectorAll("canvas")];
+              const { width, height } = layers[0];
+              const copy = new OffscreenCanvas(width, height).getContext("2d");
+              for (const layer of layers) copy.drawImage(layer, 0, 0);
+              const { data } = copy.getImageData(0, 0, width, height);
               let text = "";
               for (let i = 0; i < data.length; i += 32768) text += String.fromCharCode(...data.subarray(i, i + 32768));
-              return { data: btoa(text), width: canvas.width, height: canvas.height };
+              return { data: btoa(text), width, height };
             }"""
         )
-        import base64
-
         flat = np.frombuffer(base64.b64decode(pixels["data"]), np.uint8)
         return flat.reshape(pixels["height"], pixels["width"], 4)
 

@@ -1,23 +1,6 @@
-/** Values to colours. Every table is RGBA bytes; every painter fills (4 n) RGBA for n nodes. */
-import { interpolateInferno, interpolateRdBu } from "d3-scale-chromatic";
+/** Values to colours. A table is 256 RGBA colours; every painter fills (4 n) RGBA for n nodes. */
 
 const LEVELS = 256;
-
-function table(interpolate: (t: number) => string): Uint8ClampedArray {
-  const colors = new Uint8ClampedArray(LEVELS * 4);
-  for (let i = 0; i < LEVELS; i++) {
-    const color = interpolate(i / (LEVELS - 1));
-    const channels = color.startsWith("#")
-      ? [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16))
-      : color.match(/[\d.]+/g)!.map(Number);
-    colors.set([channels[0]!, channels[1]!, channels[2]!, 255], i * 4);
-  }
-  return colors;
-}
-
-/** Blue below zero, white at zero, red above. */
-export const diverging = table((t) => interpolateRdBu(1 - t));
-export const sequential = table(interpolateInferno);
 
 export function paintTable(values: Float32Array, low: number, high: number, colors: Uint8ClampedArray): Uint8ClampedArray {
   const out = new Uint8ClampedArray(values.length * 4);
@@ -64,8 +47,8 @@ export function paintClusters(labels: Uint8Array, rgb: Uint8Array): Uint8Clamped
 }
 
 /** Heat over a picture: the cold stays clear, so that the picture is still seen where nothing is alike. */
-export function paintHeat(heat: Float32Array): Uint8ClampedArray {
-  const out = paintTable(heat, 0, 1, sequential);
+export function paintHeat(heat: Float32Array, colors: Uint8ClampedArray): Uint8ClampedArray {
+  const out = paintTable(heat, 0, 1, colors);
   for (let i = 0; i < heat.length; i++) out[i * 4 + 3] = 90 + 165 * Math.min(1, heat[i]! * 1.5);
   return out;
 }

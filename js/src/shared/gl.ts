@@ -26,7 +26,7 @@ export interface PointRenderer {
   readonly available: boolean;
   /** (3 n) x, y, z. */
   setPoints(coords: Float32Array): void;
-  /** (4 n) RGBA; the points are opaque whatever A says. */
+  /** (4 n) RGBA. Points are opaque: A is how much of the colour is mixed into the ground's. */
   setColors(rgba: Uint8ClampedArray): void;
   draw(target: CanvasRenderingContext2D, frame: Frame): void;
   dispose(): void;
@@ -70,14 +70,15 @@ void main() {
   float diameter = size * clamp(sqrt(focus / max(distance, 1e-6)), ${glsl(LOOK.smallest)}, ${glsl(LOOK.largest)});
   radius = diameter * 0.5;
   gl_PointSize = diameter + 2.0;
-  float light = dot(color.rgb, vec3(0.299, 0.587, 0.114));
+  vec3 base = mix(ground, color.rgb, color.a);
+  float light = dot(base, vec3(0.299, 0.587, 0.114));
   vec3 contrast = light > ${glsl(LOOK.rimTurn)}
-    ? color.rgb * ${glsl(LOOK.rimDarker)}
-    : mix(color.rgb, vec3(1.0), ${glsl(LOOK.rimLighter)});
+    ? base * ${glsl(LOOK.rimDarker)}
+    : mix(base, vec3(1.0), ${glsl(LOOK.rimLighter)});
   float strength = smoothstep(${glsl(LOOK.rimFrom)}, ${glsl(LOOK.rimTo)}, diameter);
   float far = clamp((distance - depth.x) / max(depth.y - depth.x, 1e-6), 0.0, 1.0) * ${glsl(LOOK.fade)};
-  inner = mix(color.rgb, ground, far);
-  rim = mix(mix(color.rgb, contrast, strength), ground, far);
+  inner = mix(base, ground, far);
+  rim = mix(mix(base, contrast, strength), ground, far);
 }`;
 
 const FRAGMENT = `#version 300 es

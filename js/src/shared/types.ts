@@ -88,6 +88,10 @@ export interface SessionStore {
   paint(): Promise<Uint8ClampedArray | null>;
   /** Similarity in [0, 1] of every node to the nearest of `nodes`; null until `prepare` has resolved. */
   heat(nodes: readonly number[]): Float32Array | null;
+  /** The same as (4 n) RGBA, clear where it is cold. */
+  heatColors(nodes: readonly number[]): Uint8ClampedArray | null;
+  /** The colour tables of eigenvectors and heatmaps, 256 RGBA each, for legends. */
+  readonly palettes: { diverging: Uint8ClampedArray; sequential: Uint8ClampedArray };
   /** The nodes whose heatmap is on show: the pinned ones, else the hovered one; empty for none. */
   heatNodes(): readonly number[];
   /** Put a node in focus: pin it alone, or add it to the pinned and take it away again. */

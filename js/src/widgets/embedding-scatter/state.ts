@@ -1,5 +1,5 @@
 /** What the scatter shows of the session: the colours of the points, and a node in words. */
-import { paintRgb, paintTable, sequential } from "../../shared/color.ts";
+import { paintRgb } from "../../shared/color.ts";
 import type { PatchGrid } from "../../shared/geometry.ts";
 import type { Camera, Meta, SessionStore } from "../../shared/types.ts";
 
@@ -12,8 +12,8 @@ export async function pointColors(store: SessionStore): Promise<Uint8ClampedArra
   const nodes = similar ? store.heatNodes() : [];
   if (nodes.length > 0) {
     await store.prepare();
-    const heat = store.heat(nodes);
-    if (heat) return paintTable(heat, 0, 1, sequential);
+    const heat = store.heatColors(nodes);
+    if (heat) return heat;
   }
   return (await store.paint()) ?? paintRgb((await store.array("patch_rgb")).data);
 }

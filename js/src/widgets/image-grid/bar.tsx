@@ -1,6 +1,5 @@
 /** The controls above the images: which layer, how strong, and what belongs to the layer. */
 import type { ComponentChildren } from "preact";
-import { diverging, sequential } from "../../shared/color.ts";
 import type { Layer } from "../../shared/types.ts";
 import type { ViewContext } from "../../shared/view.tsx";
 import { type GridState, ROW_HEIGHT } from "./state.ts";
@@ -27,14 +26,14 @@ export function Bar({ view: { state, store }, ui }: { view: ViewContext; ui: Gri
             <Slider label="No." value={state.eigenvector.value} min={0} max={columns - 1} step={1}
               set={(value) => store.set("eigenvector", value)} />
             {eigenvalue !== undefined && <span class="ncut-field"><span>λ</span>{eigenvalue.toFixed(3)}</span>}
-            <Legend table={diverging} low="−" high="+" />
+            <Legend table={store.palettes.diverging} low="−" high="+" />
           </>
         )}
         {layer === "clusters" && (
           <Slider label="Number" value={place} min={0} max={counts.length - 1} step={1}
             shown={state.n_clusters.value} set={(value) => store.set("n_clusters", counts[value]!)} />
         )}
-        {layer === "heatmap" && <Legend table={sequential} low="0" high="1" />}
+        {layer === "heatmap" && <Legend table={store.palettes.sequential} low="0" high="1" />}
       </div>
       <div class="ncut-bar-look">
         <Slider label="Blend" value={state.blend.value} min={0} max={1} step={0.01} disabled={layer === "image"}

@@ -1,6 +1,5 @@
 /** Every image with an overlay; hover shows what is alike everywhere, click pins it. */
 import { useMemo } from "preact/hooks";
-import { paintHeat } from "../../shared/color.ts";
 import { type ViewContext, message } from "../../shared/view.tsx";
 import { Bar } from "./bar.tsx";
 import { keyboard } from "./keyboard.ts";
@@ -111,12 +110,11 @@ function drawTiles(view: ViewContext, ui: GridState): Tiles {
   const draw = async () => {
     frame = 0;
     try {
-      const heatNodes = store.heatNodes();
-      const heat = store.heat(heatNodes);
-      const colors = heat && heatNodes.length ? paintHeat(heat) : await store.paint();
+      const heat = store.heatColors(store.heatNodes());
+      const colors = heat ?? (await store.paint());
       // A newer change may have come while this one was waiting for an array.
       if (frame || view.signal.aborted) return;
-      view.root.dataset.shows = heat && heatNodes.length ? "heatmap" : state.layer.peek();
+      view.root.dataset.shows = heat ? "heatmap" : state.layer.peek();
       for (const [image, canvas] of canvases) paintTile(canvas, image, colors);
       drawn = true;
       announce();

@@ -1,8 +1,9 @@
 /** The session on the page: its state, its arrays, and what is computed from both, shared by all of its views. */
-import { diverging, paintClusters, paintHeat, paintRgb, paintTable } from "../../shared/color.ts";
+import { paintClusters, paintHeat, paintRgb, paintTable } from "../../shared/color.ts";
 import { heatmap, quantileInPlace, rowNorms } from "../../shared/similarity.ts";
 import type { ArrayTypes, NdArray, SessionModel, SessionState, SessionStore } from "../../shared/types.ts";
 import { Wire } from "../../shared/wire.ts";
+import { palettes } from "./palettes.ts";
 
 /** Python hears of a gesture this many milliseconds after it, and of the last one always. */
 const SAVE_DELAY = 40;
@@ -10,6 +11,7 @@ const SAVE_DELAY = 40;
 type Paint = Uint8ClampedArray | null;
 
 export class Store implements SessionStore {
+  readonly palettes = palettes;
   #model: SessionModel;
   #wire: Wire;
   #signal: AbortSignal;
@@ -18,7 +20,7 @@ export class Store implements SessionStore {
   #urls: string[] = [];
   #paint: { key: string; value: Promise<Paint> } | null = null;
   #eigenvectors: { values: Float32Array; columns: number; norms: Float32Array } | null = null;
-  #heat: { key: string; value: Float32Array } | null = null;
+  #heat: { key: string; value: Float32Array; colors: Uint8ClampedArray } | null = null;
   #version: number;
   #saving = 0;
   #watching = 0;
@@ -126,8 +128,7 @@ export class Store implements SessionStore {
       }
       case "heatmap": {
         await this.prepare();
-        const values = this.heat(heat);
-        return values && heat.length ? paintHeat(values) : null;
+        return this.heatColors(heat);
       }
     }
   }
@@ -150,9 +151,13 @@ export class Store implements SessionStore {
         const other = heatmap(loaded.values, loaded.columns, loaded.norms, node);
         for (let i = 0; i < value.length; i++) value[i] = Math.max(value[i]!, other[i]!);
       }
-      this.#heat = { key, value };
+      this.#heat = { key, value, colors: paintHeat(value, palettes.sequential) };
     }
     return this.#heat.value;
+  }
+
+  heatColors(nodes: readonly number[]): Uint8ClampedArray | null {
+    return this.heat(nodes) && this.#heat!.colors;
   }
 
   heatNodes(): readonly number[] {
@@ -200,7 +205,7 @@ function paintEigenvector(values: Float32Array, columns: number, column: number)
   const one = new Float32Array(n);
   for (let i = 0; i < n; i++) one[i] = values[i * columns + column]!;
   const limit = quantileInPlace(one.map(Math.abs), 0.99) || 1;
-  return paintTable(one, -limit, limit, diverging);
+  return paintTable(one, -limit, limit, palettes.diverging);
 }
 
 function same(a: unknown, b: unknown): boolean {
