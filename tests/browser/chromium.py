@@ -90,8 +90,9 @@ def _install_from_apt() -> bool:
         return False
     _say("Installing the package `chromium` with apt-get ...")
     apt = [*root, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--yes"]
-    update = _succeeds([*apt, "update"], seconds=DOWNLOAD_SECONDS)
-    return update and _succeeds([*apt, "install", "--no-install-recommends", "chromium"], seconds=2 * DOWNLOAD_SECONDS)
+    # A mirror that cannot be reached is no reason to stop: the lists at hand may still do.
+    _succeeds([*apt, "update"], seconds=DOWNLOAD_SECONDS)
+    return _succeeds([*apt, "install", "--no-install-recommends", "chromium"], seconds=2 * DOWNLOAD_SECONDS)
 
 
 def _as_root() -> list[str] | None:
