@@ -4,6 +4,8 @@ import type { Inks } from "./marks.ts";
 
 type Axis = 0 | 1 | 2;
 const AXES: readonly Axis[] = [0, 1, 2];
+/** How far a label stands off its line, in CSS pixels. */
+const OUTSIDE = 11;
 
 export interface Edge {
   axis: Axis;
@@ -58,12 +60,34 @@ export function drawAxes(
     context.moveTo(from.x, from.y);
     context.lineTo(to.x, to.y);
     context.stroke();
-    const place = { x: (from.x + to.x) / 2, y: (from.y + to.y) / 2 };
+    const place = middleInSight(from, to, width, height);
     // Of the two edges of an axis on the outline, the lower one on the screen carries its label.
-    if (edge.outline && place.y > (labels.get(edge.axis)?.y ?? -Infinity)) labels.set(edge.axis, place);
+    if (edge.outline && place && place.y > (labels.get(edge.axis)?.y ?? -Infinity)) labels.set(edge.axis, place);
   }
   for (const [axis, { x, y }] of labels) {
     const away = Math.hypot(x - middle.x, y - middle.y) || 1;
-    context.fillText(String(axis + 1), x + ((x - middle.x) / away) * 11, y + ((y - middle.y) / away) * 11);
+    context.fillText(String(axis + 1), x + ((x - middle.x) / away) * OUTSIDE, y + ((y - middle.y) / away) * OUTSIDE);
   }
+}
+
+/** The middle of what is in sight of a line, clear of the border by the room a label takes; null for nothing. */
+export function middleInSight(
+  from: { x: number; y: number }, to: { x: number; y: number }, width: number, height: number,
+): { x: number; y: number } | null {
+  const inset = 2 * OUTSIDE;
+  let start = 0;
+  let end = 1;
+  for (const [at, way, room] of [[from.x, to.x - from.x, width], [from.y, to.y - from.y, height]] as const) {
+    const low = (inset - at) / way;
+    const high = (room - inset - at) / way;
+    if (way === 0) {
+      if (at < inset || at > room - inset) return null;
+    } else {
+      start = Math.max(start, Math.min(low, high));
+      end = Math.min(end, Math.max(low, high));
+    }
+  }
+  if (start >= end) return null;
+  const t = (start + end) / 2;
+  return { x: from.x + (to.x - from.x) * t, y: from.y + (to.y - from.y) * t };
 }

@@ -10,10 +10,10 @@ import type { Tip } from "./tooltip.tsx";
 
 export interface ScatterElement extends HTMLElement {
   /**
-   * For tests and scripts: where a node is drawn, in client pixels as mouse events have them; null while it is
-   * out of sight.
+   * For tests and scripts: where a node is drawn, in client pixels as mouse events have them, and whether it is
+   * the one that a mouse finds there, no other being before it; null while it is out of sight.
    */
-  ncutProject?: (node: number) => Place | null;
+  ncutProject?: (node: number) => (Place & { front: boolean }) | null;
 }
 
 /** What this view alone knows. */
@@ -61,6 +61,7 @@ export function connect(view: ViewContext, ui: ScatterUi, elements: Elements): v
     return place && {
       x: box.left + (place.x * box.width) / scene.width,
       y: box.top + (place.y * box.height) / scene.height,
+      front: scene.pick(place.x, place.y) === node,
     };
   };
   followData(view, scene, fail);

@@ -39,6 +39,10 @@ function smoothstep(from: number, to: number, x: number): number {
   return t * t * (3 - 2 * t);
 }
 
+function mix(a: number, b: number, share: number): number {
+  return a + (b - a) * share;
+}
+
 /** The points in front of the camera, the farthest first. */
 export function farToNear(depths: Float32Array, nearest: number, farthest: number): Uint32Array {
   const scale = (LEVELS - 1) / Math.max(farthest - nearest, 1e-9);
@@ -85,12 +89,14 @@ export function splat(
     if (!disc) discs.set(steps, (disc = cutDisc(steps / STEPS)));
 
     const far = Math.min(LOOK.fade, Math.max(0, (w - depth[0]) * fade));
-    const light = (0.299 * rgba[i * 4]! + 0.587 * rgba[i * 4 + 1]! + 0.114 * rgba[i * 4 + 2]!) / 255;
+    const strength = rgba[i * 4 + 3]! / 255;
+    for (let c = 0; c < 3; c++) inner[c] = mix(ground[c]! * 255, rgba[i * 4 + c]!, strength);
+    const light = (0.299 * inner[0]! + 0.587 * inner[1]! + 0.114 * inner[2]!) / 255;
     for (let c = 0; c < 3; c++) {
-      const value = rgba[i * 4 + c]!;
-      const contrast = light > LOOK.rimTurn ? value * LOOK.rimDarker : value + (255 - value) * LOOK.rimLighter;
-      inner[c] = value + (ground[c]! * 255 - value) * far;
-      rim[c] = contrast + (ground[c]! * 255 - contrast) * far;
+      const base = inner[c]!;
+      const contrast = light > LOOK.rimTurn ? base * LOOK.rimDarker : mix(base, 255, LOOK.rimLighter);
+      inner[c] = mix(base, ground[c]! * 255, far);
+      rim[c] = mix(contrast, ground[c]! * 255, far);
     }
     const { dx, dy, coverage, rim: rims } = disc;
     for (let k = 0; k < dx.length; k++) {
@@ -102,7 +108,7 @@ export function splat(
       const under = (pixels[at + 3]! / 255) * (1 - over);
       const alpha = over + under;
       for (let c = 0; c < 3; c++) {
-        const value = inner[c]! + (rim[c]! - inner[c]!) * rims[k]!;
+        const value = mix(inner[c]!, rim[c]!, rims[k]!);
         pixels[at + c] = (value * over + pixels[at + c]! * under) / alpha;
       }
       pixels[at + 3] = alpha * 255;

@@ -75,8 +75,9 @@ export class Scene {
     this.#resize();
   }
 
+  /** Null while there is nothing to look at. */
   get camera(): Camera | null {
-    return this.#camera;
+    return this.#look() && this.#camera;
   }
 
   get radius(): number {

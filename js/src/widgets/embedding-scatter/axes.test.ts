@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { backEdges, middleInSight } from "./axes.ts";
+import { bounds } from "./camera.ts";
+
+const box = bounds(Float32Array.of(-1, -1, -1, 1, 1, 1));
+
+test("nine edges lie behind the cloud: none touches the corner that is nearest to the camera", () => {
+  const edges = backEdges(box, [5, -6, 7]);
+  expect(edges).toHaveLength(9);
+  expect(edges.filter((edge) => edge.outline)).toHaveLength(6);
+  for (const { from, to } of edges) for (const end of [from, to]) expect(end).not.toEqual([1, -1, 1]);
+});
+
+test("every axis has an edge from end to end", () => {
+  for (const { axis, from, to } of backEdges(box, [5, 5, 5])) {
+    expect(to[axis] - from[axis]).toBe(2);
+    expect(to.filter((value, i) => value !== from[i])).toHaveLength(1);
+  }
+});
+
+test("a label is put on what is in sight of its line", () => {
+  const place = middleInSight({ x: -1000, y: 100 }, { x: 200, y: 100 }, 400, 300)!;
+  expect(place.x).toBeGreaterThan(0);
+  expect(place.x).toBeLessThan(200);
+  expect(place.y).toBe(100);
+  expect(middleInSight({ x: 0, y: -50 }, { x: 400, y: -50 }, 400, 300)).toBeNull();
+  expect(middleInSight({ x: -90, y: 0 }, { x: -10, y: 300 }, 400, 300)).toBeNull();
+});
