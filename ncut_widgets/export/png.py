@@ -67,7 +67,7 @@ def overlay(image: Image.Image, values_rgb: Any, *, blend: float = 0.5, smooth: 
     >>> from PIL import Image
     >>> red = np.array([[[1.0, 0.0, 0.0]]])
     >>> overlay(Image.new("L", (4, 2), 100), red, blend=0.5).getpixel((3, 1))
-    (178, 50, 50)
+    (177, 50, 50)
     """
     values = _numpy(values_rgb, "values_rgb")
     if values.ndim != 3 or values.shape[2] != 3 or values.size == 0:
