@@ -1,0 +1,66 @@
+import { expect, test } from "vitest";
+import { PatchGrid } from "../../shared/geometry.ts";
+import type { Camera, Meta, SessionState, SessionStore } from "../../shared/types.ts";
+import { checkCamera, describe, pointColors } from "./state.ts";
+
+const META: Meta = {
+  version: 1,
+  images: [{ name: "astronaut.png", width: 60, height: 40 }, { name: "coffee.png", width: 60, height: 40 }],
+  maps: [{ image: 0, rows: 4, columns: 6, source: "a" }, { image: 1, rows: 4, columns: 6, source: "a" }],
+  n_nodes: 48, n_eig: 2, eigenvalues: null, cluster_counts: [],
+};
+const OVERLAY = Uint8ClampedArray.of(1, 2, 3, 255);
+const HEAT = Uint8ClampedArray.of(9, 8, 7, 90);
+
+/** A session whose similarity is there only once it has been prepared, as in the real one. */
+function session(state: Partial<SessionState>, paint: Uint8ClampedArray | null = OVERLAY): SessionStore {
+  const all = { selection: [], hover: null, layer: "ncut", hover_heatmap: true, ...state };
+  let prepared = false;
+  return {
+    get: (key: keyof SessionState) => all[key as keyof typeof all],
+    prepare: async () => { prepared = true; },
+    paint: async () => paint,
+    heatNodes: () => (all.selection.length ? all.selection : all.hover === null ? [] : [all.hover]),
+    heatColors: (nodes: number[]) => (prepared && nodes.length ? HEAT : null),
+    array: async (name: string) => ({ data: name === "patch_rgb" ? Uint8Array.of(40, 50, 60) : null, shape: [1, 3] }),
+  } as unknown as SessionStore;
+}
+
+test("points have the colours of the overlay, also while one is hovered", async () => {
+  expect(await pointColors(session({}))).toBe(OVERLAY);
+  expect(await pointColors(session({ hover: 3 }))).toBe(OVERLAY);
+});
+
+test("without an overlay they have the colours of the images", async () => {
+  expect([...await pointColors(session({ layer: "image" }, null))]).toEqual([40, 50, 60, 255]);
+  expect([...await pointColors(session({ layer: "heatmap" }, null))]).toEqual([40, 50, 60, 255]);
+});
+
+test("pinned patches show similarity on every layer, hovered ones on the layer of the heatmap", async () => {
+  expect(await pointColors(session({ selection: [3], layer: "image" }, null))).toBe(HEAT);
+  expect(await pointColors(session({ selection: [3] }))).toBe(HEAT);
+  expect(await pointColors(session({ hover: 3, layer: "heatmap" }))).toBe(HEAT);
+});
+
+test("a patch is described as the reader knows it", () => {
+  const grid = new PatchGrid(META);
+  expect(describe(META, grid, 24 + 6 + 2)).toEqual({ name: "coffee.png", place: "row 1, column 2", source: null });
+  expect(describe(META, grid, 48)).toBeNull();
+  const two = { ...META, maps: [META.maps[0]!, { ...META.maps[1]!, source: "b" }] };
+  expect(describe(two, new PatchGrid(two), 24)?.source).toBe("b");
+});
+
+test.each([
+  ["a short position", { position: [1, 2], target: [0, 0, 0], zoom: 1 }],
+  ["no target", { position: [1, 2, 3], zoom: 1 }],
+  ["a target that is not a number", { position: [1, 2, 3], target: [0, 0, "x"], zoom: 1 }],
+  ["a zoom of nothing", { position: [1, 2, 3], target: [0, 0, 0], zoom: 0 }],
+])("a camera with %s is refused with what to do", (_, camera) => {
+  expect(() => checkCamera(camera as unknown as Camera)).toThrow(/`camera` must be None or .*Set it to None/);
+});
+
+test("a whole camera, or none, is taken", () => {
+  const camera: Camera = { position: [1, 2, 3], target: [0, 0, 0], zoom: 1.5 };
+  expect(checkCamera(camera)).toBe(camera);
+  expect(checkCamera(null)).toBeNull();
+});
