@@ -146,6 +146,7 @@ class Notebook:
         page.goto(f"{lab.url}/lab/workspaces/{name}/tree/{self.path.name}?token={lab.token}")
         page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.context?.isReady")
         self._in_lab("await app.shell.currentWidget.sessionContext.ready; app.shell.collapseLeft()")
+        self._wait_for_no_splash()
         (session,) = (session for session in lab.request("GET", "sessions") if session["path"] == self.path.name)
         self._session = session["id"]
         self._client = BlockingKernelClient(connection_file=str(lab.connection_file(session["kernel"]["id"])))
@@ -187,6 +188,11 @@ class Notebook:
         self._in_lab("await app.commands.execute('apputils:change-theme', { theme: argument })", THEMES[theme])
         is_light = str(theme == "light").lower()
         self.page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{is_light}'")
+        self._wait_for_no_splash()
+
+    def _wait_for_no_splash(self) -> None:
+        # Lab covers the page with a splash at its start and at a change of theme, and stumbles over a second one.
+        self.page.wait_for_function("() => document.getElementById('jupyterlab-splash') === null")
 
     def save(self) -> nbformat.NotebookNode:
         """Save the notebook as a user would, and return what lies on disk."""
