@@ -62,7 +62,7 @@ def sdist_names(sdist):
 def test_the_wheel_holds_every_bundle_and_the_licences(wheel):
     names = set(wheel.namelist())
     assert set(BUNDLES) <= names
-    assert "ncut_widgets/static/THIRD_PARTY_LICENSES.txt" in names
+    assert {"ncut_widgets/static/THIRD_PARTY_LICENSES.txt", "ncut_widgets/py.typed"} <= names
     assert any(re.fullmatch(r"ncut_widgets-.*\.dist-info/licenses/LICENSE", name) for name in names)
 
 
@@ -76,7 +76,7 @@ def test_the_sdist_builds_without_node(sdist):
     # The wheel of these fixtures is built from this sdist: it has the bundles, so nobody has to build them.
     names = sdist_names(sdist)
     assert set(BUNDLES) <= names
-    assert {"LICENSE", "Makefile", "constraints.txt", "package-lock.json", "js/build.mjs", "pyproject.toml"} <= names
+    assert {"LICENSE", "Makefile", "constraints.txt", "package-lock.json", "js/build.mjs", ".npmrc"} <= names
     assert not [name for name in names if "node_modules" in name or name.endswith((".map", ".pyc"))]
 
 
