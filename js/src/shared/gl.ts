@@ -61,6 +61,7 @@ uniform float size;
 uniform float focus;
 uniform vec2 depth;
 uniform vec3 ground;
+uniform float margin;
 flat out vec3 inner;
 flat out vec3 rim;
 flat out float radius;
@@ -69,7 +70,7 @@ void main() {
   float distance = gl_Position.w;
   float diameter = size * clamp(sqrt(focus / max(distance, 1e-6)), ${glsl(LOOK.smallest)}, ${glsl(LOOK.largest)});
   radius = diameter * 0.5;
-  gl_PointSize = diameter + 2.0;
+  gl_PointSize = diameter + margin;
   vec3 base = mix(ground, color.rgb, color.a);
   float light = dot(base, vec3(0.299, 0.587, 0.114));
   vec3 contrast = light > ${glsl(LOOK.rimTurn)}
@@ -86,17 +87,18 @@ precision highp float;
 flat in vec3 inner;
 flat in vec3 rim;
 flat in float radius;
+uniform float margin;
 uniform vec2 range;
 out vec4 fragment;
 void main() {
-  float inside = radius - length(gl_PointCoord - 0.5) * (radius * 2.0 + 2.0);
+  float inside = radius - length(gl_PointCoord - 0.5) * (radius * 2.0 + margin);
   float coverage = clamp(inside + 0.5, 0.0, 1.0);
   if (coverage < range.x || coverage >= range.y) discard;
   float alpha = range.y > 1.0 ? 1.0 : coverage;
   fragment = vec4(mix(rim, inner, smoothstep(0.0, ${glsl(LOOK.rim)}, inside)), 1.0) * alpha;
 }`;
 
-const UNIFORMS = ["viewProjection", "size", "focus", "depth", "ground", "range"] as const;
+const UNIFORMS = ["viewProjection", "size", "focus", "depth", "ground", "margin", "range"] as const;
 type Uniforms = Record<(typeof UNIFORMS)[number], WebGLUniformLocation | null>;
 
 /** What lies on `globalThis`: any copy of this module uses it, whichever made it. */
@@ -250,6 +252,7 @@ class GlPoints implements PointRenderer {
     gl.uniform3f(uniforms.ground, frame.ground[0], frame.ground[1], frame.ground[2]);
     gl.bindVertexArray(this.#array);
     gl.disable(gl.BLEND);
+    gl.uniform1f(uniforms.margin, 0);
     gl.uniform2f(uniforms.range, frame.soft ? 1 : 0.5, 2);
     gl.drawArrays(gl.POINTS, 0, count);
     if (frame.soft) {
@@ -258,6 +261,7 @@ class GlPoints implements PointRenderer {
       gl.enable(gl.BLEND);
       gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
       gl.depthMask(false);
+      gl.uniform1f(uniforms.margin, 2);
       gl.uniform2f(uniforms.range, 0.01, 1);
       gl.drawArrays(gl.POINTS, 0, count);
     }

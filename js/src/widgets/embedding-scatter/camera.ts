@@ -15,6 +15,13 @@ const FRAMED = 0.995;
 /** How much wider the view may get to hold the strays too. */
 const STRAYS = 1.25;
 const MARGIN = 1.06;
+const SAMPLE = 20_000;
+
+/** Where the points are along one axis of the camera. */
+interface Extent {
+  along: Float32Array;
+  middle: number;
+}
 
 /** Of all finite points. An empty cloud is a unit ball at the origin. */
 export interface Bounds {
@@ -71,39 +78,44 @@ function offset(camera: Camera): { back: Vector; distance: number } {
   return distance > 0 ? { back: unit(away), distance } : { back: FIRST_DIRECTION, distance: 1 };
 }
 
+/** Finite points, evenly taken where there are very many: the first view does not need every one of them. */
+function sample(coords: Float32Array): Vector[] {
+  const step = Math.ceil(coords.length / 3 / SAMPLE) * 3;
+  const points: Vector[] = [];
+  for (let p = 0; p < coords.length; p += step) {
+    const point: Vector = [coords[p]!, coords[p + 1]!, coords[p + 2]!];
+    if (point.every(Number.isFinite)) points.push(point);
+  }
+  return points;
+}
+
 /** The first view: as near as it gets with the points in sight, a few strays aside. */
 export function frame(coords: Float32Array, aspect: number): Camera {
   const { right, up, back } = basis(FIRST_DIRECTION);
-  const n = coords.length / 3;
-  const axes = [right, up, back].map((axis) => {
-    const along = new Float32Array(n);
-    for (let i = 0; i < n; i++) {
-      along[i] = coords[i * 3]! * axis[0] + coords[i * 3 + 1]! * axis[1] + coords[i * 3 + 2]! * axis[2];
-    }
-    return along;
-  }) as [Float32Array, Float32Array, Float32Array];
-  const middles = axes.map((along) => {
-    const values = along.filter(Number.isFinite);
-    if (values.length === 0) return 0;
-    return (quantileInPlace(values, (1 - FRAMED) / 2) + quantileInPlace(values, (1 + FRAMED) / 2)) / 2;
-  }) as Vector;
-  const needs = new Float32Array(n);
+  const points = sample(coords);
+  const [x, y, z] = [right, up, back].map((axis) => {
+    const along = Float32Array.from(points, (point) => dot(point, axis));
+    if (points.length === 0) return { along, middle: 0 };
+    const scratch = along.slice();
+    const low = quantileInPlace(scratch, (1 - FRAMED) / 2);
+    return { along, middle: (low + quantileInPlace(scratch, (1 + FRAMED) / 2)) / 2 };
+  }) as [Extent, Extent, Extent];
   const tangentX = HALF_TANGENT * Math.max(1, aspect);
   const tangentY = HALF_TANGENT / Math.min(1, aspect);
-  for (let i = 0; i < n; i++) {
-    const x = Math.abs(axes[0][i]! - middles[0]) / tangentX;
-    const y = Math.abs(axes[1][i]! - middles[1]) / tangentY;
-    needs[i] = Math.max(x, y) + (axes[2][i]! - middles[2]);
-  }
-  const finite = needs.filter(Number.isFinite);
+  // How far off the camera has to be for each of the points.
+  const needs = Float32Array.from(points, (_, i) => {
+    const across = Math.abs(x.along[i]! - x.middle) / tangentX;
+    const above = Math.abs(y.along[i]! - y.middle) / tangentY;
+    return Math.max(across, above) + z.along[i]! - z.middle;
+  });
   let distance = 0;
-  if (finite.length > 0) {
-    const most = quantileInPlace(finite, FRAMED);
-    const all = finite.reduce((a, b) => Math.max(a, b), 0);
+  if (points.length > 0) {
+    const all = needs.reduce((most, need) => Math.max(most, need), 0);
+    const most = quantileInPlace(needs, FRAMED);
     distance = all < most * STRAYS ? all : most;
   }
   if (!(distance > 1e-9)) distance = 3;
-  const target = add(add(add([0, 0, 0], right, middles[0]), up, middles[1]), back, middles[2]);
+  const target = add(add(add([0, 0, 0], right, x.middle), up, y.middle), back, z.middle);
   return { position: add(target, back, distance * MARGIN), target, zoom: 1 };
 }
 

@@ -71,6 +71,13 @@ const px = (box: Rectangle) => ({
   left: `${box.left}px`, top: `${box.top}px`, width: `${box.width}px`, height: `${box.height}px`,
 });
 
+/** As a background the image is cut off at the crop, and the ring around a patch at its edge is not. */
+const background = (url: string | null, image: Rectangle) => url === null ? {} : {
+  backgroundImage: `url(${JSON.stringify(url)})`,
+  backgroundPosition: `${image.left}px ${image.top}px`,
+  backgroundSize: `${image.width}px ${image.height}px`,
+};
+
 interface TooltipProps {
   tip: Tip;
   meta: Meta;
@@ -92,8 +99,7 @@ export function Tooltip({ tip, meta, grid, stage }: TooltipProps) {
   return (
     <div class="ncut-tip" aria-hidden="true" style={px({ left, top, ...size })}>
       {roomy && (
-        <div class="ncut-tip-crop" style={{ height: `${THUMBNAIL}px` }}>
-          {tip.url && <img src={tip.url} alt="" style={px(cut.image)} />}
+        <div class="ncut-tip-crop" style={{ height: `${THUMBNAIL}px`, ...background(tip.url, cut.image) }}>
           <i style={px(cut.patch)} />
         </div>
       )}
