@@ -72,6 +72,8 @@ def to_tensor(X: Any, name: str = "X") -> tuple[torch.Tensor, Like]:
     if sparse.issparse(X):
         raise TypeError(f"`{name}` must be dense; got a sparse {type(X).__name__}. Pass `{name}.toarray()`.")
     array = np.asarray(X)
+    if array.dtype == object and array.ndim == 0:
+        raise TypeError(f"`{name}` must hold numbers; got {type(X).__name__}. Pass a 2D array of floats.")
     if array.dtype.kind == "c":
         raise ValueError(f"`{name}` must be real; got {array.dtype}. Complex data not supported: pass its parts.")
     if array.dtype.kind not in "fiub":

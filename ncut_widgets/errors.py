@@ -13,3 +13,7 @@ class ConvergenceError(RuntimeError):
 
 class NystromWarning(RuntimeWarning):
     """An embedding is not what an exact solution would give; the message says where and what to raise."""
+
+
+class DegenerateWarning(RuntimeWarning):
+    """Some eigenvectors mean nothing, because the nodes are too much alike; the message says what to change."""

@@ -16,7 +16,7 @@ __all__ = ["AFFINITIES", "Affinity", "build_affinity"]
 
 AFFINITIES = ("rbf", "cosine")
 
-_SCALE_NODES = 2048
+_SCALE_NODES = 1024
 _BASIS_NODES = 4096
 # Above this many channels, distances for the landmarks are taken on the leading principal directions.
 _MANY_CHANNELS = 256
@@ -93,7 +93,7 @@ def build_affinity(
 
     Without `sigma` and `degree`, sigma^2 is an eighth of the mean squared distance between two nodes (for "rbf",
     half the root mean square distance of the nodes from their mean; for "cosine" the distance is 1 - cos). With
-    `degree`, it is the sigma at which the mean over all pairs of nodes is `degree`. Both are taken on at most 2048
+    `degree`, it is the sigma at which the mean over all pairs of nodes is `degree`. Both are taken on at most 1024
     nodes, and both follow the units of the features.
     """
     if callable(affinity):
@@ -143,8 +143,8 @@ def _off_diagonal(E: torch.Tensor) -> torch.Tensor:
     E = E.double()
     squared = _squared_distances(E, E)
     squared[squared < 1e-13 * E.square().sum(1).amax()] = 0
-    n = len(E)
-    return squared.flatten()[1:].view(n - 1, n + 1)[:, :-1].flatten()
+    above = torch.triu_indices(len(E), len(E), offset=1, device=E.device)
+    return squared[above[0], above[1]]
 
 
 def _sigma_of_spread(squared: torch.Tensor) -> float:
@@ -163,7 +163,7 @@ def _sigma_of_degree(squared: torch.Tensor, degree: float, n: int) -> float:
         )
     positive = squared[squared > 0]
     low, high = math.log(float(positive.min())) / 2 - 4, math.log(float(positive.max())) / 2 + 8
-    for _ in range(50):
+    for _ in range(40):
         middle = (low + high) / 2
         mean = float((squared * (-0.5 * math.exp(-2 * middle))).exp().mean()) * (1 - 1 / n) + 1 / n
         low, high = (low, middle) if mean > degree else (middle, high)

@@ -18,17 +18,17 @@ from ncut_widgets._validation import (
     check_positive_int,
     torch_generator,
 )
-from ncut_widgets.errors import NystromWarning
+from ncut_widgets.errors import DegenerateWarning, NystromWarning
 
 from .affinity import AFFINITIES, Affinity, build_affinity
-from .nystrom import Solution, sampled_residuals, solve_exact, solve_nystrom
+from .nystrom import Solution, sampled_residuals, solve_exact, solve_nystrom, vanishing
 from .sampling import spread_nodes, uniform_nodes
 
 __all__ = ["Ncut"]
 
 _EXACT_NODES = 4096
 _POOL_NODES = 1 << 16
-_POOR_RESIDUAL = 0.15
+_POOR_RESIDUAL = 0.2
 
 
 class Ncut(TransformerMixin, BaseEstimator):
@@ -70,7 +70,7 @@ class Ncut(TransformerMixin, BaseEstimator):
         Also as `eigval`.
     residual_ : array or tensor of shape (n_eig,)
         |M u - lambda u| of every eigenvector, 0 where it is exact: to that distance of its eigenvalue the true
-        matrix has one. For Nyström it is estimated on 256 rows of the true matrix.
+        matrix has one. For Nyström it is estimated on 256 rows of the true matrix, and errs on the side of caution.
     sigma_ : float
         The sigma used; None for a callable affinity.
     landmarks_ : array or tensor of shape (m,)
@@ -88,7 +88,9 @@ class Ncut(TransformerMixin, BaseEstimator):
     Warns
     -----
     ncut_widgets.errors.NystromWarning
-        Where the landmarks do not carry the embedding: some residual is above 0.15.
+        Where the landmarks do not carry the embedding: some residual is above 0.2.
+    ncut_widgets.errors.DegenerateWarning
+        Where eigenvalues vanish, as they do for identical nodes: their eigenvectors are arbitrary.
 
     Notes
     -----
@@ -201,13 +203,14 @@ class Ncut(TransformerMixin, BaseEstimator):
                 degree=degree,
                 project=not exact,
                 like=like,
-                device=nodes.device if self.device is None else torch.device(self.device),
+                device=self._check_device(nodes),
                 generator=generator,
             )
             if exact:
                 landmarks = torch.arange(n)
                 solution = solve_exact(nodes, affinity, n_eig, generator)
                 residual = solution.pairs.residuals
+                self._warn_if_degenerate(solution.pairs.values)
             else:
                 landmarks = self._choose_landmarks(nodes, affinity, n_sample, generator)
                 encoded = affinity.encode(nodes[landmarks.to(nodes.device)])
@@ -237,6 +240,20 @@ class Ncut(TransformerMixin, BaseEstimator):
         solver = check_in(self.solver, "solver", ("auto", "exact", "nystrom"))
         return sigma, degree, solver, check_positive_int(self.n_sample, "n_sample")
 
+    def _check_device(self, nodes: torch.Tensor) -> torch.device:
+        if self.device is None:
+            return nodes.device
+        try:
+            device = torch.device(self.device)
+        except (RuntimeError, TypeError) as error:
+            raise ValueError(
+                f'`device` must be a torch device; got {self.device!r}. Pass "cpu", "cuda", or None for where the '
+                "features are."
+            ) from error
+        if device.type == "cuda" and not torch.cuda.is_available():
+            raise ValueError(f'`device` must be there; got {self.device!r} without CUDA. Pass "cpu" or None.')
+        return device
+
     def _choose_landmarks(self, nodes: torch.Tensor, affinity: Any, m: int, generator: torch.Generator) -> torch.Tensor:
         pool = uniform_nodes(len(nodes), _POOL_NODES, generator)
         encoded = affinity.encode(nodes[pool.to(nodes.device)])
@@ -253,6 +270,17 @@ class Ncut(TransformerMixin, BaseEstimator):
                 f"of {n} nodes this sharp. Raise `n_sample`, raise `sigma` or `degree`, lower `n_eig`, or pass "
                 'solver="exact".',
                 NystromWarning,
+                stacklevel=4,
+            )
+
+    def _warn_if_degenerate(self, values: torch.Tensor) -> None:
+        empty = vanishing(values).nonzero().flatten().tolist()
+        if empty:
+            warnings.warn(
+                f"{len(empty)} of {len(values)} eigenvectors have eigenvalue 0 and are arbitrary (first eigenvector "
+                f"{empty[0]}): the nodes are identical, or alike at this sigma, in all but {len(values) - len(empty)} "
+                "directions. Lower `n_eig`, or lower `sigma` or `degree`.",
+                DegenerateWarning,
                 stacklevel=4,
             )
 

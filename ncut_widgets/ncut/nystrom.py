@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from .affinity import Affinity, CallableAffinity
 from .eigensolver import Eigenpairs, fix_signs, leading_eigenpairs
 
-__all__ = ["Extension", "Solution", "sampled_residuals", "solve_exact", "solve_nystrom"]
+__all__ = ["Extension", "Solution", "sampled_residuals", "solve_exact", "solve_nystrom", "vanishing"]
 
 _CHUNK_ELEMENTS = 1 << 22
 # Up to so many elements are kept between the passes over the nodes; beyond that they are computed again.
@@ -119,7 +119,7 @@ def solve_nystrom(
     columns = Columns(X, affinity, landmarks, verbose)
     wide = landmarks.double() if isinstance(affinity, Affinity) else landmarks
     W = affinity(wide, wide).double()
-    R = _inverse_root((W + W.T) / 2)
+    R = _inverse_root((W + W.T) / 2, 1e-7 if landmarks.dtype == torch.float32 else 1e-12)
     sums = torch.zeros(len(landmarks), dtype=torch.float64, device=landmarks.device)
     for _, C in columns("degrees"):
         sums += C.sum(0)
@@ -131,7 +131,14 @@ def solve_nystrom(
         degrees[here] = draft.degrees(C)
         scaled = C / degrees[here].sqrt()[:, None]
         gram += scaled.T @ scaled
-    pairs = leading_eigenpairs(R.T @ gram @ R, k, first=R.T @ sums, generator=generator)
+    rank = R.shape[1]
+    pairs = leading_eigenpairs(R.T @ gram @ R, min(k, rank), first=R.T @ sums, generator=generator)
+    rank = min(rank, int((~vanishing(pairs.values.to(degrees))).sum()))
+    if rank < k:
+        raise ValueError(
+            f"`n_eig` must be at most {rank}, the number of directions in which the nodes differ at this sigma; got "
+            f"{k}. Lower it, or lower `sigma` or `degree`."
+        )
     return _extend_to_all(columns, draft, degrees, gram, R @ pairs.vectors, pairs)
 
 
@@ -164,11 +171,11 @@ def _extend_to_all(
     return Solution(Eigenpairs(values, vectors, torch.zeros_like(values)), degrees, extension)
 
 
-def _inverse_root(W: torch.Tensor) -> torch.Tensor:
+def _inverse_root(W: torch.Tensor, noise: float) -> torch.Tensor:
     """Return R (m, r) with R R^T the pseudo-inverse of the positive part of the float64 `W`."""
     values, vectors = torch.linalg.eigh(W)
-    # C carries float32 rounding: directions of W below that level hold noise, which the inverse would blow up.
-    kept = values > 1e-7 * values[-1]
+    # C carries its own rounding: directions of W below that level hold noise, which the inverse would blow up.
+    kept = values > noise * values[-1]
     return vectors[:, kept] / values[kept].sqrt()
 
 
@@ -179,10 +186,13 @@ def _whitening(inner: torch.Tensor) -> torch.Tensor:
     return torch.linalg.solve_triangular(factor, eye, upper=False).T.contiguous()
 
 
+def vanishing(values: torch.Tensor) -> torch.Tensor:
+    """Return which eigenvalues are zero up to rounding: such vectors are arbitrary and live on the nodes given only."""
+    return values.abs() < 1e2 * torch.finfo(values.dtype).eps
+
+
 def _inverse(values: torch.Tensor) -> torch.Tensor:
-    """1 / lambda, and 0 where lambda vanishes: such a vector lives on the training nodes only."""
-    vanishing = values.abs() < 1e2 * torch.finfo(values.dtype).eps
-    return torch.where(vanishing, 0.0, 1 / torch.where(vanishing, 1.0, values))
+    return torch.where(vanishing(values), 0.0, 1 / torch.where(vanishing(values), 1.0, values))
 
 
 def sampled_residuals(
@@ -191,7 +201,8 @@ def sampled_residuals(
     """Return an estimate of |M u - lambda u| (k,), M being made with the true affinities of 256 sampled nodes.
 
     Half of the nodes are drawn uniformly and half where the eigenvectors are large, weighted accordingly: vectors
-    that live on few nodes are seen too. The degrees of all other nodes are those of the approximation.
+    that live on few nodes are seen too. The degrees of all other nodes are those of the approximation, which are too
+    small where landmarks are few: the estimate is then cautious, up to some three times the true residual.
     """
     pairs, degrees, _ = solution
     n = len(degrees)

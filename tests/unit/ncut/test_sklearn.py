@@ -14,6 +14,6 @@ def _checks():
                 yield pytest.param(instance, check, id=f"{estimator.solver}-{check.func.__name__}")
 
 
-@pytest.mark.parametrize(("estimator", "check"), _checks())
+@pytest.mark.parametrize(("estimator", "check"), list(_checks()))
 def test_is_a_scikit_learn_estimator(estimator, check):
     check(estimator)

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from ncut_widgets.errors import DegenerateWarning, NystromWarning
+from ncut_widgets.ncut import Ncut
+
+
+@pytest.fixture
+def X():
+    rng = np.random.default_rng(0)
+    return np.concatenate([rng.normal(0, 1, (60, 6)), rng.normal(4, 1, (40, 6))])
+
+
+class Maps:
+    """What features.FeatureMaps promises to the engine, and no more."""
+
+    grid = "a grid"
+
+    def __init__(self, X):
+        self._X = X
+
+    def flatten(self):
+        return self._X
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        (
+            {"n_eig": 200},
+            ValueError,
+            r"`n_eig` must be at most 99 for 100 nodes; got 200\. Lower it or pass more images",
+        ),
+        ({"n_eig": 0}, ValueError, "`n_eig` must be at least 1; got 0"),
+        ({"n_eig": 2.0}, TypeError, "`n_eig` must be an integer; got 2.0"),
+        ({"affinity": "gauss"}, ValueError, "`affinity` must be one of 'rbf', 'cosine'; got 'gauss'"),
+        ({"affinity": 3}, TypeError, "`affinity` must be one of 'rbf', 'cosine'; got 3"),
+        ({"sigma": 1.0, "degree": 0.1}, ValueError, "`sigma` and `degree` must not both be given; got 1.0 and 0.1"),
+        ({"sigma": 0}, ValueError, r"`sigma` must be in \(0, inf\); got 0"),
+        ({"degree": 1.0}, ValueError, r"`degree` must be in \(0, 1\); got 1.0"),
+        ({"degree": 0.005}, ValueError, "`degree` must be above 0.01 for these 100 nodes"),
+        ({"solver": "fast"}, ValueError, "`solver` must be one of 'auto', 'exact', 'nystrom'; got 'fast'"),
+        ({"n_sample": 0}, ValueError, "`n_sample` must be at least 1; got 0"),
+        ({"solver": "nystrom", "n_sample": 3}, ValueError, "`n_sample` must be at least `n_eig`, that is 5; got 3"),
+        ({"device": "abacus"}, ValueError, "`device` must be a torch device; got 'abacus'"),
+        ({"affinity": min, "sigma": 1.0}, ValueError, "must be None with a callable `affinity`"),
+        ({"affinity": lambda X, Z: X @ Z.T}, ValueError, "`affinity` must return finite affinities of at least 0"),
+        ({"affinity": lambda X, Z: X[:, 0]}, ValueError, r"`affinity` must return one row per row .* got \(100,\)"),
+        ({"affinity": lambda X, Z: np.zeros((100, 100))}, ValueError, "`affinity` must connect every node"),
+        ({"random_state": "x"}, TypeError, "`random_state` must be an integer; got 'x'"),
+    ],
+)
+def test_unusable_options_are_named(X, options, error, message):
+    with pytest.raises(error, match=message):
+        Ncut(**{"n_eig": 5, **options}).fit(X)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.zeros((1, 3)), "`X` must have at least 2 nodes; got 1 sample"),
+        (np.zeros((0, 3)), "`X` must not be empty"),
+        (np.array([[1.0, np.nan], [0, 0]]), "`X` must be finite; got NaN or inf in 1 of 2"),
+        (np.array([[1.0, np.inf], [0, 0]]), "`X` must be finite; got NaN or inf in 1 of 2"),
+    ],
+)
+def test_unusable_nodes_are_named(X, message):
+    with pytest.raises(ValueError, match=message):
+        Ncut(1).fit(X)
+
+
+def test_transform_wants_the_channels_of_the_fit(X):
+    with pytest.raises(ValueError, match="X has 4 features, but Ncut is expecting 6 features"):
+        Ncut(2).fit(X).transform(X[:, :4])
+
+
+@pytest.mark.parametrize("affinity", ["rbf", "cosine"])
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_identical_nodes_have_one_meaningful_eigenvector_and_say_so(affinity, value):
+    X = np.full((500, 3), value)
+    with pytest.warns(DegenerateWarning, match="2 of 3 eigenvectors have eigenvalue 0 and are arbitrary"):
+        ncut = Ncut(3, affinity=affinity).fit(X)
+    np.testing.assert_allclose(ncut.eigval, [1, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(ncut.eigenvectors_[:, 0], 500**-0.5)
+    np.testing.assert_allclose(ncut.eigenvectors_.T @ ncut.eigenvectors_, np.eye(3), atol=1e-12)
+    assert np.isfinite(ncut.transform(X + 1)).all()
+    with pytest.raises(ValueError, match="`n_eig` must be at most 1, the number of directions in which the nodes"):
+        Ncut(3, affinity=affinity, solver="nystrom", n_sample=100).fit(X)
+
+
+def test_two_nodes_are_a_graph():
+    ncut = Ncut(1).fit(np.array([[0.0], [1.0]]))
+    np.testing.assert_allclose(ncut.eigenvectors_, [[0.5**0.5]] * 2)
+
+
+def test_separate_regions_share_the_eigenvalue_one():
+    """Four blobs out of each other's sight: the case that single-vector iterations resolve slowly."""
+    rng = np.random.default_rng(0)
+    blobs = np.repeat(np.arange(4), 300)
+    X = 1000.0 * blobs[:, None] + rng.normal(size=(1200, 2))
+    ncut = Ncut(5, sigma=3.0).fit(X)
+    np.testing.assert_allclose(ncut.eigval[:4], 1, atol=1e-9)
+    assert ncut.eigval[4] < 0.99
+    indicator = np.eye(4)[blobs] * ncut.eigenvectors_[:, :1]
+    indicator /= np.linalg.norm(indicator, axis=0)
+    np.testing.assert_allclose(np.square(indicator.T @ ncut.eigenvectors_[:, :4]).sum(0), 1, atol=1e-6)
+    assert (ncut.eigenvectors_[:, 0] > 0).all()
+
+
+@pytest.mark.parametrize("solver", ["exact", "nystrom"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_torch_in_torch_out(X, dtype, solver):
+    ncut = Ncut(3, solver=solver)
+    eig = ncut.fit_transform(torch.from_numpy(X).to(dtype))
+    assert (eig.dtype, ncut.eigval.dtype, ncut.landmarks_.dtype) == (dtype, dtype, torch.int64)
+    new = ncut.transform(torch.from_numpy(X[:7]).to(dtype))
+    assert (new.dtype, new.shape) == (dtype, (7, 3))
+    expected = Ncut(3, solver=solver).fit_transform(torch.from_numpy(X).to(dtype).double().numpy())
+    np.testing.assert_allclose(eig.double().numpy(), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("solver", ["exact", "nystrom"])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_numpy_in_numpy_out(X, dtype, solver):
+    eig = Ncut(3, solver=solver).fit_transform(X.astype(dtype))
+    assert isinstance(eig, np.ndarray)
+    assert eig.dtype == dtype
+
+
+def test_a_fit_on_one_kind_transforms_the_other(X):
+    ncut = Ncut(3).fit(X)
+    new = ncut.transform(torch.from_numpy(X))
+    assert isinstance(new, torch.Tensor)
+    np.testing.assert_allclose(new.numpy(), ncut.eigenvectors_, atol=1e-8)
+
+
+def test_feature_maps_are_taken_as_they_are(X):
+    np.testing.assert_array_equal(Ncut(3).fit_transform(Maps(X)), Ncut(3).fit_transform(X))
+
+
+@pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy], ids=["numpy", "torch"])
+def test_a_callable_gets_what_the_user_passed(X, convert):
+    seen = []
+
+    def affinity(rows, columns):
+        seen.append(type(rows))
+        square = (rows**2).sum(1)[:, None] + (columns**2).sum(1)[None] - 2 * rows @ columns.T
+        return np.exp(-square / 18) if isinstance(rows, np.ndarray) else torch.exp(-square / 18)
+
+    for solver in ("exact", "nystrom"):
+        ours = Ncut(3, sigma=3.0, solver=solver, n_sample=60).fit(convert(X))
+        theirs = Ncut(3, affinity=affinity, solver=solver, n_sample=60).fit(convert(X))
+        np.testing.assert_allclose(np.asarray(theirs.eigenvectors_), np.asarray(ours.eigenvectors_), atol=1e-2)
+        assert theirs.sigma_ is None
+    assert set(seen) == {type(convert(X))}
+
+
+def test_cosine_looks_at_directions_only(X):
+    scaled = X * np.random.default_rng(0).uniform(0.1, 10, (100, 1))
+    eig = Ncut(3, affinity="cosine").fit(X)
+    same = Ncut(3, affinity="cosine").fit(scaled)
+    np.testing.assert_allclose(same.eigenvalues_, eig.eigenvalues_, atol=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["exact", "nystrom"])
+def test_the_same_seed_gives_the_same_bits_and_global_seeds_stay(X, solver):
+    before = torch.random.get_rng_state()
+    options = {"solver": solver, "n_sample": 40, "random_state": 5}
+    np.testing.assert_array_equal(Ncut(3, **options).fit_transform(X), Ncut(3, **options).fit_transform(X))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_auto_is_exact_for_small_graphs_and_takes_landmarks_for_large_ones():
+    X = np.random.default_rng(0).normal(size=(4097, 2)).astype(np.float32)
+    assert len(Ncut(3, n_sample=64).fit(X[:4096]).landmarks_) == 4096
+    assert len(Ncut(3, n_sample=64).fit(X).landmarks_) == 64
+
+
+def test_the_sign_does_not_depend_on_the_order_of_the_nodes(X):
+    eig = Ncut(2).fit_transform(X)
+    np.testing.assert_allclose(Ncut(2).fit_transform(X[::-1]), eig[::-1], atol=1e-8)
+    assert (np.power(eig, 3).sum(0) > 0).all()
+
+
+def test_a_graph_too_sharp_for_its_landmarks_warns_and_says_what_to_raise():
+    X = np.random.default_rng(0).uniform(size=(1000, 3))
+    with pytest.warns(NystromWarning, match=r"of 10 eigenvectors are poorly approximated .* Raise `n_sample`"):
+        Ncut(10, degree=0.002, solver="nystrom", n_sample=40).fit(X)
+
+
+def test_chunks_do_not_change_the_embedding(X, monkeypatch):
+    options = {"solver": "nystrom", "n_sample": 50}
+    expected = Ncut(3, **options).fit(X)
+    monkeypatch.setattr("ncut_widgets.ncut.nystrom._CHUNK_ELEMENTS", 7 * 50)
+    monkeypatch.setattr("ncut_widgets.ncut.nystrom._CACHE_ELEMENTS", 0)
+    ncut = Ncut(3, **options).fit(X)
+    np.testing.assert_allclose(ncut.eigenvectors_, expected.eigenvectors_, atol=1e-10)
+    np.testing.assert_allclose(ncut.residual_, expected.residual_, atol=1e-10)
+    np.testing.assert_allclose(ncut.transform(X), expected.eigenvectors_, atol=1e-10)
+
+
+def test_progress_is_shown_only_on_request(X, capfd):
+    Ncut(3, solver="nystrom").fit(X)
+    assert capfd.readouterr().err == ""
+    Ncut(3, solver="nystrom", verbose=True).fit(X)
+    assert "ncut: degrees" in capfd.readouterr().err
+
+
+def test_a_pickled_fit_transforms_alike(X):
+    ncut = Ncut(3).fit(X)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(ncut)).transform(X), ncut.transform(X))
+
+
+def test_the_engine_loads_nothing_it_does_not_need():
+    heavy = "ipywidgets anywidget matplotlib plotly umap transformers skimage"
+    code = f"import sys, ncut_widgets.ncut; print([m for m in {heavy.split()!r} if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
