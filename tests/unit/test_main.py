@@ -1,0 +1,30 @@
+"""`python -m ncut_widgets`, as `make demo` runs it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from ncut_widgets.__main__ import main
+
+
+def test_the_demo_writes_the_explorer_and_times_every_step(tmp_path):
+    output = tmp_path / "new folder" / "explorer.html"
+    command = [sys.executable, "-m", "ncut_widgets", "demo", "--output", str(output)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert 'data-ncut-array="' in output.read_text()
+    steps = re.findall(r"^\S.* \.\.\.\n    (\d+\.\d) s$", done.stdout, re.MULTILINE)
+    total = re.search(r"^Done in (\d+\.\d) s: (.*) \(", done.stdout, re.MULTILINE)
+    assert len(steps) == 4
+    assert total.group(2) == str(output)
+    assert sum(map(float, steps)) <= float(total.group(1)) + 0.2
+
+
+def test_a_command_that_does_not_exist_is_named(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["dmeo"])
+    assert "invalid choice: 'dmeo'" in capsys.readouterr().err
