@@ -25,8 +25,10 @@ _BLEND = 0.55
 # Of one or two images, filling the width would take the whole page: how high they may get, against the scatter.
 _TALLEST = 1.25
 _MAX_BYTES = 400_000
-# The view from the first octant, a little above: right, up and towards the viewer.
-_VIEW = np.linalg.qr(np.array([[-0.62, -0.35, 0.75], [0.78, -0.28, 0.62], [0.0, 0.92, 0.42]]))[0]
+# The view from the first octant, a little above: columns point right, up and towards the viewer.
+_TOWARDS = np.array([0.73, 0.55, 0.41]) / np.linalg.norm([0.73, 0.55, 0.41])
+_RIGHT = np.cross([0, 0, 1], _TOWARDS) / np.linalg.norm(np.cross([0, 0, 1], _TOWARDS))
+_VIEW = np.stack([_RIGHT, np.cross(_TOWARDS, _RIGHT), _TOWARDS], axis=1)
 _LIGHT = {"background": (255, 255, 255), "text": (95, 99, 104)}
 _DARK = {"background": (17, 17, 17), "text": (170, 174, 180)}
 # "Source" is one of PNG's own keywords, and with it the value starts at byte 48: a multiple of three, so that the

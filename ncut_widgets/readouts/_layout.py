@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Protocol
 
 import numpy as np
@@ -93,7 +94,10 @@ def _start(sampled: torch.Tensor, rng: np.random.Generator) -> np.ndarray:
 
 def _umap_layout(rows: np.ndarray, start: np.ndarray, n_neighbors: int, seed: int) -> np.ndarray:
     # Compiles for about ten seconds in a fresh process: nobody who does not ask for it should pay.
-    from umap import UMAP
+    with warnings.catch_warnings():
+        # Importing it warns that TensorFlow, which nothing here uses, is not installed.
+        warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
+        from umap import UMAP
 
     reducer = UMAP(
         n_components=3,

@@ -1,0 +1,213 @@
+"""Colours: in range, faithful to neighbourhoods, the same tomorrow as today."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import silhouette_score
+
+from ncut_widgets.readouts import Coloring, pca_color, tsne_color, umap_color
+
+METHODS = ("tsne", "umap", "pca")
+
+
+def blobs(n_clusters=5, n_per_cluster=60, n_channels=8, noise=0.15, seed=0):
+    """Return directions around `n_clusters` orthogonal ones, and which."""
+    rng = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(n_clusters), n_per_cluster)
+    eig = np.eye(n_channels)[labels] + noise * rng.normal(size=(len(labels), n_channels))
+    return eig.astype(np.float32), labels
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_clusters_get_colors_of_their_own(method):
+    eig, labels = blobs(n_clusters=4)
+    coloring = Coloring(method, n_neighbors=30).fit(eig)
+    assert coloring.rgb.min() >= 0
+    assert coloring.rgb.max() <= 1
+    assert np.ptp(coloring.rgb, axis=0).min() == 1, "every axis uses the whole range of its colour"
+    assert silhouette_score(coloring.rgb, labels) > 0.6
+    assert silhouette_score(coloring.coords, labels) > 0.6
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nodes_left_out_of_the_sample_are_colored_like_their_cluster(method):
+    eig, labels = blobs()
+    rgb = Coloring(method, n_sample=60, n_neighbors=10).fit(eig).rgb
+    centers = np.stack([rgb[labels == k].mean(0) for k in range(5)])
+    nearest = np.linalg.norm(rgb[:, None] - centers, axis=2).argmin(1)
+    assert (nearest == labels).mean() > 0.97
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_same_seed_same_colors_and_global_generators_untouched(method):
+    eig, _ = blobs(n_per_cluster=12)
+    np.random.seed(7)  # noqa: NPY002
+    torch.manual_seed(7)
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
+    first, again = (Coloring(method, n_sample=40, random_state=3).fit(eig).rgb for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(np.random.get_state()[1], before[0])  # noqa: NPY002
+    assert torch.equal(torch.get_rng_state(), before[1])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_transform_gives_fitted_nodes_their_own_colors(method):
+    eig, _ = blobs(n_per_cluster=20)
+    coloring = Coloring(method, n_sample=50).fit(eig)
+    np.testing.assert_allclose(coloring.transform(eig), coloring.rgb, atol=1e-6)
+    np.testing.assert_allclose(coloring.transform_coords(eig[:7]), coloring.coords[:7], rtol=1e-4, atol=1e-4)
+
+
+def test_transform_colors_new_nodes_like_the_old_ones_of_their_kind():
+    eig, labels = blobs()
+    new, new_labels = blobs(n_per_cluster=15, seed=1)
+    coloring = Coloring().fit(eig)
+    before = coloring.rgb.copy()
+    rgb = coloring.transform(new)
+    centers = np.stack([before[labels == k].mean(0) for k in range(5)])
+    assert (np.linalg.norm(rgb[:, None] - centers, axis=2).argmin(1) == new_labels).all()
+    np.testing.assert_array_equal(coloring.rgb, before)
+
+
+@pytest.mark.parametrize("method", ["tsne", "pca"])
+def test_a_refit_keeps_the_colors(method):
+    eig, _ = blobs(n_clusters=4)
+    rng = np.random.default_rng(0)
+    # Noisier and turned, as another run of an eigensolver may be: colours from scratch are reshuffled by it.
+    turn = np.linalg.qr(rng.normal(size=(8, 8)))[0]
+    changed = ((eig + 0.05 * rng.normal(size=eig.shape)) @ turn).astype(np.float32)
+    coloring = Coloring(method, random_state=0).fit(eig)
+    first = coloring.rgb
+    refitted = coloring.fit(changed).rgb
+    fresh = Coloring(method, random_state=0).fit(changed).rgb
+    assert np.abs(refitted - first).mean() < 0.12
+    assert np.abs(refitted - first).mean() < 0.5 * np.abs(fresh - first).mean()
+
+
+def test_a_refit_undoes_any_turn_of_the_cloud():
+    eig, _ = blobs()
+    coloring = Coloring("pca").fit(eig)
+    coords, rgb = coloring.coords, coloring.rgb
+    # Principal axes come out in another order and direction when channels are mirrored and the third axis grows.
+    mirrored = eig * np.array([-1, 1, -1, 1, 1, 1, 1, 1], dtype=np.float32)
+    coloring.fit(mirrored)
+    np.testing.assert_allclose(coloring.coords, coords, atol=1e-4)
+    np.testing.assert_allclose(coloring.rgb, rgb, atol=1e-3)
+
+
+def test_a_refit_with_more_images_keeps_the_shared_nodes_where_they_were():
+    eig, _ = blobs()
+    more, _ = blobs(n_per_cluster=10, seed=3)
+    shared = np.arange(len(eig))
+    coloring = Coloring(random_state=0).fit(eig)
+    coords = coloring.coords
+    coloring.fit(np.concatenate([more, eig]), shared=(shared, shared + len(more)))
+    kept = np.linalg.norm(coloring.coords[len(more) :] - coords, axis=1).mean()
+    unaligned = Coloring(random_state=0).fit(np.concatenate([more, eig])).coords
+    assert kept < 0.5 * np.linalg.norm(unaligned[len(more) :] - coords, axis=1).mean()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 15, 16, 20])
+def test_few_nodes(method, n):
+    eig = np.random.default_rng(n).normal(size=(n, 4))
+    coloring = Coloring(method).fit(eig)
+    assert coloring.rgb.shape == coloring.coords.shape == (n, 3)
+    assert np.isfinite(coloring.coords).all()
+    assert ((coloring.rgb >= 0) & (coloring.rgb <= 1)).all()
+    if n > 1:
+        assert len(np.unique(coloring.rgb, axis=0)) == n
+
+
+@pytest.mark.parametrize("method", ["tsne", "pca"])
+def test_nodes_without_difference_are_grey(method):
+    for n in (1, 3, 40):
+        np.testing.assert_allclose(Coloring(method).fit(np.full((n, 3), 0.2)).rgb, 0.5, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_equal_and_zero_nodes_among_others_stay_finite(method):
+    eig = np.zeros((40, 3), dtype=np.float32)
+    eig[:20, 0] = 1
+    eig[20:30, 1] = 1
+    rgb = Coloring(method).fit(eig).rgb
+    assert np.isfinite(rgb).all()
+    assert np.abs(rgb[:20].mean(0) - rgb[20:30].mean(0)).max() > 0.3
+
+
+def test_the_length_of_a_row_does_not_matter():
+    eig, _ = blobs(n_per_cluster=20)
+    lengths = np.random.default_rng(0).uniform(0.1, 10, size=(len(eig), 1)).astype(np.float32)
+    np.testing.assert_allclose(pca_color(eig * lengths), pca_color(eig), atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_torch_comes_back_as_torch(dtype):
+    eig = torch.from_numpy(blobs(n_per_cluster=10)[0]).to(dtype).requires_grad_()
+    for rgb in (tsne_color(eig), pca_color(eig), Coloring("pca").fit(eig).transform(eig[:3])):
+        assert isinstance(rgb, torch.Tensor)
+        assert rgb.dtype == dtype
+        assert not rgb.requires_grad
+    assert pca_color(eig.detach().numpy()).dtype == eig.detach().numpy().dtype
+
+
+def test_the_functions_are_the_class():
+    eig, _ = blobs(n_per_cluster=10)
+    np.testing.assert_array_equal(tsne_color(eig, n_sample=30), Coloring("tsne", n_sample=30).fit(eig).rgb)
+    np.testing.assert_array_equal(umap_color(eig, n_sample=30), Coloring("umap", n_sample=30).fit(eig).rgb)
+    np.testing.assert_array_equal(pca_color(eig), Coloring("pca").fit(eig).rgb)
+
+
+def test_is_a_scikit_learn_estimator():
+    coloring = Coloring("pca", n_sample=50)
+    assert coloring.get_params() == {"method": "pca", "n_sample": 50, "n_neighbors": 100, "random_state": 0}
+    assert clone(coloring.fit(np.eye(4))).get_params() == coloring.get_params()
+    with pytest.raises(NotFittedError, match="must be fitted"):
+        _ = clone(coloring).rgb
+
+
+def test_twenty_thousand_nodes_take_seconds_not_minutes():
+    eig, _ = blobs(n_per_cluster=4000, n_channels=20)
+    began = time.process_time()
+    Coloring().fit(eig)
+    # Measured 1.2 s of processor time; scikit-learn's own 3D t-SNE of the sample alone takes over ten times that.
+    assert time.process_time() - began < 8
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"method": "tnse"}, ValueError, "`method` must be one of 'tsne', 'umap', 'pca'; got 'tnse'"),
+        ({"n_sample": 1}, ValueError, "`n_sample` must be at least 2; got 1"),
+        ({"n_neighbors": 0}, ValueError, "`n_neighbors` must be at least 2; got 0"),
+        ({"n_neighbors": 2.5}, TypeError, "`n_neighbors` must be an integer; got 2.5"),
+    ],
+)
+def test_bad_options(options, error, message):
+    with pytest.raises(error, match=message):
+        Coloring(**options).fit(np.eye(20))
+
+
+def test_bad_data():
+    coloring = Coloring("pca")
+    with pytest.raises(NotFittedError, match="`shared` must refer to an earlier fit"):
+        coloring.fit(np.eye(4), shared=([0], [0]))
+    coloring.fit(np.eye(4))
+    with pytest.raises(ValueError, match="`eig` must have 4 channels"):
+        coloring.transform(np.eye(3))
+    with pytest.raises(ValueError, match="`eig` must be finite; got NaN"):
+        coloring.fit(np.full((4, 4), np.nan))
+    with pytest.raises(ValueError, match=r"`shared\[1\]` must lie in 0 to 3; got 9 to 9"):
+        coloring.fit(np.eye(4), shared=([0], [9]))
+    with pytest.raises(ValueError, match="`shared` must name as many nodes"):
+        coloring.fit(np.eye(4), shared=([0, 1], [2]))
+    with pytest.raises(ValueError, match="`shared` must be a pair"):
+        coloring.fit(np.eye(4), shared=([0], [1], [2]))
+    with pytest.raises(TypeError, match="must be a 1D array of integers"):
+        coloring.fit(np.eye(4), shared=([0.5], [1]))

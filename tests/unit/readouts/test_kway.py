@@ -1,0 +1,143 @@
+"""K-way: planted clusters come back, whatever the rows look like."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import adjusted_rand_score
+
+from ncut_widgets.readouts import kway_ncut
+
+
+def planted(n_clusters=5, n_per_cluster=40, noise=0.03, seed=0):
+    """Return eigenvectors of nearly separate clusters of growing size, turned by a random rotation, and the truth."""
+    rng = np.random.default_rng(seed)
+    truth = np.repeat(np.arange(n_clusters), n_per_cluster + 10 * np.arange(n_clusters))
+    rotation = np.linalg.qr(rng.normal(size=(n_clusters, n_clusters)))[0]
+    rows = np.eye(n_clusters)[truth] @ rotation + noise * rng.normal(size=(len(truth), n_clusters))
+    return rows * rng.uniform(0.1, 3, size=(len(truth), 1)), truth
+
+
+@pytest.mark.parametrize("n_clusters", [2, 3, 8, 16])
+def test_finds_planted_clusters_in_any_rotation(n_clusters):
+    eig, truth = planted(n_clusters)
+    scores = kway_ncut(eig, n_clusters=n_clusters)
+    assert scores.shape == (len(truth), n_clusters)
+    assert adjusted_rand_score(truth, scores.argmax(1)) == 1
+
+
+def test_scores_are_a_rotation_of_the_unit_rows():
+    eig, _ = planted(4)
+    scores = kway_ncut(eig, n_clusters=4)
+    np.testing.assert_allclose(np.linalg.norm(scores, axis=1), 1)
+    unit = eig / np.linalg.norm(eig, axis=1, keepdims=True)
+    np.testing.assert_allclose(scores @ scores.T, unit @ unit.T, atol=1e-12)
+
+
+def test_argmax_over_nodes_is_a_typical_node_of_each_cluster():
+    eig, truth = planted(5)
+    scores = kway_ncut(eig, n_clusters=5)
+    centroids = scores.argmax(0)
+    np.testing.assert_array_equal(scores[centroids].argmax(1), np.arange(5))
+    assert len(set(truth[centroids])) == 5
+
+
+def test_clusters_are_numbered_by_size():
+    eig, _ = planted(6)
+    sizes = np.bincount(kway_ncut(eig, n_clusters=6).argmax(1))
+    np.testing.assert_array_equal(sizes, [90, 80, 70, 60, 50, 40])
+
+
+def test_only_the_leading_eigenvectors_count():
+    eig, _ = planted(4)
+    more = np.concatenate([eig, np.random.default_rng(0).normal(size=(len(eig), 6))], axis=1)
+    np.testing.assert_array_equal(kway_ncut(more, n_clusters=4), kway_ncut(eig, n_clusters=4))
+
+
+def test_restarts_only_improve():
+    eig = np.random.default_rng(0).normal(size=(300, 10))
+
+    def objective(scores):
+        """tr(S): how far the hard assignment explains the scores."""
+        return np.linalg.svd(np.eye(10)[scores.argmax(1)].T @ scores, compute_uv=False).sum()
+
+    reached = [objective(kway_ncut(eig, n_clusters=10, n_restarts=r, random_state=1)) for r in (1, 4, 40)]
+    assert reached[0] < reached[2]
+    assert reached[1] <= reached[2] * (1 + 1e-9)
+
+
+def test_deterministic_and_global_generators_untouched():
+    eig = np.random.default_rng(0).normal(size=(9000, 6))
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    np.testing.assert_array_equal(kway_ncut(eig, n_clusters=6), kway_ncut(eig, n_clusters=6))
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+def test_zero_rows_score_zero_and_disturb_nobody():
+    eig, truth = planted(3)
+    eig = np.concatenate([np.zeros((50, 3)), eig])
+    scores = kway_ncut(eig, n_clusters=3)
+    assert (scores[:50] == 0).all()
+    assert adjusted_rand_score(truth, scores[50:].argmax(1)) == 1
+    assert (kway_ncut(np.zeros((4, 3)), n_clusters=2) == 0).all()
+
+
+def test_tiny_and_huge_rows_keep_their_direction():
+    eig, truth = planted(3, noise=0)
+    scale = np.where(np.arange(len(eig)) % 2, 1e-30, 1e30)[:, None]
+    scores = kway_ncut((eig * scale).astype(np.float32), n_clusters=3)
+    assert adjusted_rand_score(truth, scores.argmax(1)) == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_torch_comes_back_as_torch(dtype):
+    eig, truth = planted(3)
+    scores = kway_ncut(torch.from_numpy(eig).to(dtype), n_clusters=3)
+    assert scores.dtype == dtype
+    assert adjusted_rand_score(truth, scores.argmax(1).numpy()) == 1
+    assert kway_ncut(eig.astype(np.float32), n_clusters=3).dtype == np.float32
+
+
+def test_scores_carry_gradients_with_the_rotation_held():
+    eig = torch.from_numpy(planted(3)[0]).requires_grad_()
+    scores = kway_ncut(eig, n_clusters=3)
+    scores[:, 0].sum().backward()
+    assert torch.isfinite(eig.grad).all()
+    assert eig.grad.abs().max() > 0
+    # A unit row does not move along itself.
+    torch.testing.assert_close((eig.grad * eig).sum(1), torch.zeros(len(eig), dtype=eig.dtype), atol=1e-9, rtol=0)
+
+
+def test_one_cluster_and_one_node():
+    assert kway_ncut(np.array([[2.0, 1.0]]), n_clusters=1).shape == (1, 1)
+    assert (kway_ncut(np.full((5, 2), -0.3), n_clusters=1) > 0).all()
+
+
+def test_enough_clusters_for_all_of_a_slider_in_seconds():
+    rng = np.random.default_rng(0)
+    eig = rng.normal(size=(29_000, 20)).astype(np.float32)
+    began = time.process_time()
+    for n_clusters in range(2, 17):
+        kway_ncut(eig, n_clusters=n_clusters)
+    # Measured about a second and a half on structured data; this has no structure to converge to.
+    assert time.process_time() - began < 12
+
+
+@pytest.mark.parametrize(
+    ("eig", "options", "error", "message"),
+    [
+        (np.eye(5, 3), {"n_clusters": 4}, ValueError, "at most the number of eigenvectors, 3; got 4"),
+        (np.eye(2, 5), {"n_clusters": 3}, ValueError, "at most the number of nodes, 2; got 3"),
+        (np.eye(5), {"n_clusters": 0}, ValueError, "`n_clusters` must be at least 1; got 0"),
+        (np.eye(5), {"n_clusters": 2.0}, TypeError, "`n_clusters` must be an integer; got 2.0"),
+        (np.eye(5), {"n_clusters": 2, "n_restarts": 0}, ValueError, "`n_restarts` must be at least 1; got 0"),
+        (np.full((5, 5), np.inf), {"n_clusters": 2}, ValueError, "`eig` must be finite"),
+        (np.zeros(5), {"n_clusters": 2}, ValueError, "`eig` must be 2D"),
+    ],
+)
+def test_bad_arguments(eig, options, error, message):
+    with pytest.raises(error, match=message):
+        kway_ncut(eig, **options)
