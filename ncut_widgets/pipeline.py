@@ -1,0 +1,201 @@
+"""From images to an embedding, and to label maps, with the defaults that `explore` has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ncut_widgets._validation import check_positive_int
+from ncut_widgets.features import FeatureMaps, Multiscale, extract_features, load_images
+from ncut_widgets.features.edge_aware import smooth_within_edges
+from ncut_widgets.features.multiscale import guide
+from ncut_widgets.ncut import Ncut
+from ncut_widgets.readouts import kway_ncut
+
+__all__ = ["Embedding", "embed", "segment"]
+
+# The built-in features are nearly constant within a region, so that a sharp kernel does not tear it apart: a patch
+# is like 1 or 2 of 100. Other backbones get what `Ncut` finds for them.
+_BUILT_IN_DEGREE = 0.015
+# Scores are carried to pixels over about five patches, stopping at the contours that the features stop at.
+_SCORE_RADIUS = 40.0
+_SEPARATES = 16.0
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Embedding:
+    """Images, their features, and the Normalized Cut embedding of all their patches.
+
+    Attributes
+    ----------
+    images : list of PIL.Image.Image
+        As `load_images` returns them.
+    features : FeatureMaps
+        Of n nodes.
+    ncut : Ncut
+        Fitted: it transforms the features of new images.
+    eigenvectors : array or tensor of shape (n, n_eig)
+        Of the kind of the features; column 0 is the trivial one.
+    """
+
+    images: list[Image.Image]
+    features: FeatureMaps
+    ncut: Ncut
+    eigenvectors: Any
+
+    def __repr__(self) -> str:
+        n, k = self.eigenvectors.shape
+        return f"Embedding({len(self.images)} images, {n} nodes, {k} eigenvectors)"
+
+
+def embed(
+    images: Any,
+    *,
+    backbone: Any = "multiscale",
+    layer: int = -1,
+    resolution: int | None = None,
+    n_eig: int = 20,
+    degree: float | None = None,
+    device: Any = None,
+    random_state: Any = 0,
+    progress: bool = True,
+) -> Embedding:
+    """Return the spectral embedding of all patches of all images: features, then one Normalized Cut.
+
+    Parameters
+    ----------
+    images : anything that `load_images` takes
+        They share one graph, so what looks alike in two images gets the same place.
+    backbone, layer, resolution
+        As in `extract_features`.
+    n_eig : int
+        Eigenvectors, fewer than there are patches.
+    degree : float in (0, 1), optional
+        The mean affinity: smaller is sharper. By default 0.015 for the built-in backbone, whose features vary little
+        within a region, and `Ncut`'s own sigma for others.
+    device : torch device, optional
+        Where a transformers model named by id and the cut run.
+    random_state : int, numpy Generator or None
+        Same images and seed, same embedding.
+    progress : bool
+        Show a bar for each step.
+
+    Returns
+    -------
+    Embedding
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `load_images`, `extract_features` and `Ncut` do.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.zeros((64, 96, 3), dtype=np.uint8)
+    >>> image[:, 48:] = (255, 128, 0)
+    >>> embed(image, n_eig=2, progress=False)
+    Embedding(1 images, 96 nodes, 2 eigenvectors)
+    """
+    pictures = load_images(images)
+    features = extract_features(
+        pictures, backbone=backbone, layer=layer, resolution=resolution, device=device, progress=progress
+    )
+    if degree is None and (backbone == "multiscale" or isinstance(backbone, Multiscale)):
+        degree = _BUILT_IN_DEGREE
+    ncut = Ncut(n_eig, degree=degree, device=device, random_state=random_state, verbose=progress)
+    return Embedding(pictures, features, ncut, ncut.fit_transform(features))
+
+
+def segment(
+    images: Any,
+    *,
+    n_clusters: int = 8,
+    backbone: Any = "multiscale",
+    layer: int = -1,
+    resolution: int | None = None,
+    degree: float | None = None,
+    device: Any = None,
+    random_state: Any = 0,
+    progress: bool = False,
+) -> list[np.ndarray]:
+    """Return a label for every pixel of every image: the k-way Normalized Cut of all of them together.
+
+    The embedding is that of `explore`, the cut that of `kway_ncut`. Its soft scores are carried to the pixels along
+    regions, not across contours, and the largest wins.
+
+    Parameters
+    ----------
+    images : anything that `load_images` takes
+        They are cut as one, so a label means the same in all of them.
+    n_clusters : int
+        Labels over all images; an image need not have all of them.
+    backbone, layer, resolution, degree, device, random_state, progress
+        As in `embed`.
+
+    Returns
+    -------
+    list of array of shape (height, width)
+        int64 labels from 0 to `n_clusters` - 1, at each image's own size.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `embed` does, and where there are more clusters than patches.
+
+    References
+    ----------
+    Yu, Shi. Multiclass Spectral Clustering. ICCV 2003.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.zeros((64, 96, 3), dtype=np.uint8)
+    >>> image[:, 48:] = (255, 128, 0)
+    >>> labels = segment(image, n_clusters=2)[0]
+    >>> labels.shape, bool((labels[:, :48] != labels[:, 48:]).all())
+    ((64, 96), True)
+    """
+    n_clusters = check_positive_int(n_clusters, "n_clusters")
+    embedding = embed(
+        images,
+        backbone=backbone,
+        layer=layer,
+        resolution=resolution,
+        n_eig=n_clusters,
+        degree=degree,
+        device=device,
+        random_state=random_state,
+        progress=progress,
+    )
+    scores = kway_ncut(embedding.eigenvectors, n_clusters=n_clusters, random_state=random_state)
+    if isinstance(scores, torch.Tensor):
+        scores = scores.float().cpu().numpy()
+    maps = embedding.features.grid.split(scores)
+    return [_to_pixels(map_, image) for map_, image in zip(maps, embedding.images, strict=True)]
+
+
+def _to_pixels(scores: np.ndarray, image: Image.Image) -> np.ndarray:
+    """Labels (height, width) of the image from scores (rows, columns, k) of its patches."""
+    edges, cell_size = guide(image)
+    rows, columns = edges.shape[:2]
+    cells = np.stack([_resize(scores[..., j], (columns, rows)) for j in range(scores.shape[2])], axis=2)
+    cells = smooth_within_edges(cells, edges, radius=_SCORE_RADIUS / cell_size, contrast=_SEPARATES, n_rounds=2)
+    best = np.full((image.height, image.width), -np.inf, dtype=np.float32)
+    labels = np.zeros(best.shape, dtype=np.int64)
+    # One cluster at a time: all scores of a large photograph at once would fill gigabytes.
+    for label in range(cells.shape[2]):
+        score = _resize(cells[..., label], image.size)
+        labels[score > best] = label
+        np.maximum(best, score, out=best)
+    return labels
+
+
+def _resize(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Bilinear, between the centres of the cells."""
+    plane = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32))
+    return np.asarray(plane.resize(size, Image.Resampling.BILINEAR))
