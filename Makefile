@@ -74,8 +74,13 @@ test-py: $(PACKAGE) $(BUNDLES) $(CHROMIUM)
 docs: $(PACKAGE) ## check the links of the documentation and run the examples of every docstring
 	@$(PY) -m pytest tests/unit/test_docs.py ncut_widgets
 
-bench: $(PACKAGE) $(BUNDLES) ## run the benchmarks; those that need data say so
-	@for benchmark in benchmarks/[!_]*.py; do $(say) "$$benchmark"; $(PY) "$$benchmark"; done
+bench: $(PACKAGE) $(BUNDLES) ## run the benchmarks; DATA=folder runs those that need data, too
+	@for benchmark in benchmarks/[!_]*.py; do \
+	  $(say) "$$benchmark"; \
+	  if ! $(PY) "$$benchmark" --help | grep -q '^  folder'; then $(PY) "$$benchmark"; \
+	  elif [ -n "$(DATA)" ]; then $(PY) "$$benchmark" "$(DATA)"; \
+	  else echo "Needs data, which the repository does not carry: make bench DATA=/path/to/it"; fi; \
+	done
 
 watch: $(NODE) ## rebuild the front end at every change
 	@npm run --silent watch
