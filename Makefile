@@ -77,7 +77,7 @@ docs: $(PACKAGE) ## check the links of the documentation and run the examples of
 bench: $(PACKAGE) $(BUNDLES) ## run the benchmarks; DATA=folder runs those that need data, too
 	@for benchmark in benchmarks/[!_]*.py; do \
 	  $(say) "$$benchmark"; \
-	  if ! $(PY) "$$benchmark" --help | grep -q '^  folder'; then $(PY) "$$benchmark"; \
+	  if ! $(PY) "$$benchmark" --help | grep '^  folder' >/dev/null; then $(PY) "$$benchmark"; \
 	  elif [ -n "$(DATA)" ]; then $(PY) "$$benchmark" "$(DATA)"; \
 	  else echo "Needs data, which the repository does not carry: make bench DATA=/path/to/it"; fi; \
 	done
