@@ -15,7 +15,7 @@ N_EIG = 10
 
 
 def clusters():
-    """As many clusters as eigenvectors, so that these end at a gap; 300 channels: above the bound from which Nyström projects on principal directions."""
+    """As many as eigenvectors, so that these end at a gap, in enough channels for Nyström to project them."""
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(N_EIG, 300))
     return centres[rng.integers(0, N_EIG, 700)] + 0.6 * rng.normal(size=(700, 300))
