@@ -94,7 +94,7 @@ class Session(AnyWidget):
     n_clusters = traitlets.Int(8, min=1).tag(sync=True)
     hover_heatmap = traitlets.Bool(True).tag(sync=True)
     point_size = traitlets.Float(5.0, min=1, max=40).tag(sync=True)
-    camera = traitlets.Dict(None, allow_none=True).tag(sync=True)
+    camera = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
 
     def __init__(
         self,

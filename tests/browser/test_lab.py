@@ -1,0 +1,116 @@
+"""What only a notebook with a kernel has: Python's side of the state, several cells, saving, reopening."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from hosts import LabHost
+from test_explorer import CELLS
+
+STILL = "img[src*='bmN1dC13aWRnZXRz']"
+
+
+@pytest.fixture
+def notebook(open_notebook):
+    return open_notebook(CELLS)
+
+
+@pytest.fixture
+def host(notebook):
+    notebook.run_all()
+    return LabHost(notebook, 1)
+
+
+def test_python_sets_a_trait_and_every_view_follows(host):
+    node = host.node(1, 2, 3)
+    host.set("hover", node)
+    expect(host.tile(1).locator(f".ncut-ring[data-node='{node}']")).to_be_visible()
+    host.set("hover", None)
+    expect(host.grid.locator(".ncut-ring")).to_have_count(0)
+    host.set("layer", "clusters")
+    host.shows("clusters")
+    expect(host.grid.get_by_role("radio", name="Clusters")).to_be_checked()
+
+
+def test_new_data_from_python_is_drawn(host):
+    host.shows("ncut")
+    host.notebook.execute("explorer.session.update(rgb=explorer.session.rgb * 0)")
+    host.until(lambda: host.overlay(0)[..., :3].max() == 0, "the new colours are drawn")
+
+
+def test_an_error_in_the_kernel_shows_in_the_widget(host):
+    host.notebook.execute(
+        "def broken(*_, **__): raise ValueError('no labels today')\nexplorer.session.labels = broken"
+    )
+    host.choose("Clusters")
+    alert = host.grid.get_by_role("alert")
+    expect(alert).to_contain_text("no labels today")
+    alert.get_by_role("button", name="Dismiss").click()
+    expect(alert).to_have_count(0)
+
+
+def test_views_in_several_cells_are_linked(open_notebook):
+    notebook = open_notebook(
+        [*CELLS[:1], CELLS[1].replace("\nexplorer", ""), "nw.ImageGrid(explorer.session, height=240)",
+         "nw.EmbeddingScatter(explorer.session, height=240)"]
+    )  # fmt: skip
+    notebook.run_all()
+    grid = notebook.output(2).locator("[data-ncut-view=image-grid][data-ready=true]")
+    scatter = notebook.output(3).locator("[data-ncut-view=embedding-scatter][data-ready=true]")
+    expect(grid).to_be_visible()
+    expect(scatter).to_be_visible()
+    grid.get_by_role("radio", name="Eigenvector").click()
+    notebook.wait_for("explorer.session.layer == 'eigenvector'")
+    grid.locator("[data-image='0']").click(position={"x": 20, "y": 20})
+    notebook.wait_for("len(explorer.session.selection) == 1")
+    place = scatter.evaluate("(element, node) => element.ncutProject(node)", notebook.evaluate("explorer.session.selection[0]"))
+    assert place is not None
+
+
+def test_follows_the_theme_of_the_notebook(host):
+    for theme in ("dark", "light"):
+        host.notebook.use_theme(theme)
+        expect(host.grid).to_have_attribute("data-theme", theme)
+        expect(host.scatter).to_have_attribute("data-theme", theme)
+
+
+def test_keys_pressed_in_a_view_are_not_the_notebooks(host):
+    count = host.notebook.cells.count()
+    host.grid.locator("[role=application]").focus()
+    for key in ("d", "d", "a", "b", "x", "m"):
+        host.page.keyboard.press(key)
+    host.next_frame()
+    assert host.notebook.cells.count() == count
+
+
+def test_a_cell_run_again_and_again_leaves_nothing_behind(notebook):
+    notebook.run_all()
+    for _ in range(6):
+        notebook.run(1)
+    LabHost(notebook, 1)
+    page = notebook.page
+    assert page.locator("[data-ncut-view]").count() == 3
+    assert page.evaluate("() => globalThis[Symbol.for('ncut-widgets@1')]?.gl?.users ?? 1") == 1
+
+
+def test_a_reopened_notebook_shows_a_still_picture(host):
+    notebook, page = host.notebook, host.page
+    expect(page.locator(STILL)).to_have_count(1)
+    expect(page.locator(STILL)).to_be_hidden()
+    notebook.save()
+    page.evaluate("async () => { await window.jupyterapp.shell.currentWidget.sessionContext.shutdown(); }")
+    page.reload()
+    still = page.locator(STILL)
+    expect(still).to_be_visible()
+    size = still.evaluate("(image) => [image.naturalWidth, image.naturalHeight]")
+    assert min(size) > 200
+
+
+def test_arrays_stay_out_of_the_saved_notebook(host):
+    host.choose("Clusters")
+    host.shows("clusters")
+    host.notebook.save()
+    size = host.notebook.path.stat().st_size
+    still = host.page.locator(STILL).get_attribute("src")
+    assert size < len(still) + 10_000
