@@ -42,7 +42,9 @@ class Extension:
 
     def __call__(self, X: torch.Tensor, *, verbose: bool = False) -> torch.Tensor:
         """Return the eigenvectors (n, k) at the nodes `X` (n, c)."""
-        return torch.cat([self.embed(C) for _, C in Columns(X, self.affinity, self.landmarks, verbose)("extend")])
+        return torch.cat(
+            [self.embed(C) for _, C in Columns(X, self.affinity, self.landmarks, verbose, keep=False)("extend")]
+        )
 
 
 class Solution(NamedTuple):
@@ -56,13 +58,16 @@ class Solution(NamedTuple):
 class Columns:
     """The affinities C = k(X, Z), (n, m), served a few rows at a time, as often as asked for."""
 
-    def __init__(self, X: torch.Tensor, affinity: Kernel, landmarks: torch.Tensor, verbose: bool) -> None:
+    def __init__(
+        self, X: torch.Tensor, affinity: Kernel, landmarks: torch.Tensor, verbose: bool, keep: bool = True
+    ) -> None:
         self._X = X
         self._affinity = affinity
         self._landmarks = landmarks
         self._verbose = verbose
         self._rows = max(1, _CHUNK_ELEMENTS // max(len(landmarks), X.shape[1]))
-        self._kept: list[torch.Tensor] | None = [] if len(X) * len(landmarks) <= _CACHE_ELEMENTS else None
+        keep = keep and len(X) * len(landmarks) <= _CACHE_ELEMENTS
+        self._kept: list[torch.Tensor] | None = [] if keep else None
 
     def __call__(self, what: str) -> Iterator[tuple[slice, torch.Tensor]]:
         starts = range(0, len(self._X), self._rows)
