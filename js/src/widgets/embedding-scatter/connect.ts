@@ -77,13 +77,10 @@ export function connect(view: ViewContext, ui: ScatterUi, elements: Elements): v
     hover(node);
     showTip(view, ui, node, node === null ? null : scene.project(node));
   };
-  const leave = () => {
-    if (ui.own.peek() !== null) pointAt(null);
-  };
   const rest = () => { if (scene.camera) store.set("camera", scene.camera); };
   attachGestures(elements.marks, scene, {
     hover: (x, y) => pointAt(scene.pick(x, y)),
-    leave,
+    leave: () => pointAt(null),
     click: (x, y, event) => {
       const node = scene.pick(x, y);
       if (node !== null) store.pin(node, { toggle: event.shiftKey });

@@ -4,6 +4,7 @@ import { LocalModel } from "../../standalone/model.ts";
 import { Store } from "../session/store.ts";
 import type { ScatterElement } from "./connect.ts";
 import widget from "./index.ts";
+import { CanvasPoints } from "./renderer-canvas.ts";
 
 const WIDTH = 400;
 const HEIGHT = 300;
@@ -133,7 +134,8 @@ test("a click pins, with Shift it adds and takes away, beside the points it does
   const { store, mouse, at } = await shown();
   const click = (x: number, y: number, more = {}) => {
     mouse("pointerdown", x, y, more);
-    mouse("pointerup", x + 2, y, more);
+    mouse("pointermove", x + 2, y + 1, more);
+    mouse("pointerup", x + 2, y + 1, more);
   };
   click(at(2).x, at(2).y);
   expect(store.get("selection")).toEqual([2]);
@@ -261,10 +263,11 @@ test("new data replaces the points and keeps the camera", async () => {
   await ready();
   key("ArrowLeft");
   const camera = store.get("camera");
-  arrays.coords = [COORDS.map((value) => 2 * value), "float32", [6, 3]];
+  const across = () => Math.abs(root.ncutProject!(0)!.x - root.ncutProject!(1)!.x);
+  const before = across();
+  arrays.coords = [COORDS.map((value) => value / 2), "float32", [6, 3]];
   model.set("meta", { ...META, version: 2 });
-  const old = root.ncutProject!(0);
-  await vi.waitFor(() => expect(root.ncutProject!(0)).not.toEqual(old));
+  await vi.waitFor(() => expect(across()).toBeLessThan(0.6 * before));
   expect(store.get("camera")).toEqual(camera);
 });
 
@@ -274,6 +277,22 @@ test("only the coordinates and colours that are shown are fetched, and once", as
   await vi.waitFor(() => expect(asked).toContain("labels/2"));
   store.set("layer", "ncut");
   expect(asked.sort()).toEqual(["coords", "labels/2", "rgb"]);
+});
+
+test("a late answer does not overwrite the colours of a later question", async () => {
+  const colors = vi.spyOn(CanvasPoints.prototype, "setColors");
+  const points = vi.spyOn(CanvasPoints.prototype, "setPoints");
+  const { store } = await shown();
+  let answer = (_: Uint8ClampedArray) => {};
+  vi.spyOn(store, "paint").mockReturnValueOnce(new Promise((resolve) => { answer = resolve; }));
+  store.set("layer", "eigenvector");
+  store.set("layer", "clusters");
+  await vi.waitFor(() => expect(colors).toHaveBeenCalledTimes(2));
+  answer(new Uint8ClampedArray(24).fill(7));
+  await new Promise(requestAnimationFrame);
+  expect(colors).toHaveBeenCalledTimes(2);
+  // New colours alone do not send the points again.
+  expect(points).toHaveBeenCalledTimes(1);
 });
 
 test("what the kernel could not answer is shown inside of the view", async () => {
