@@ -10,6 +10,7 @@ from typing import Any
 import anywidget
 from IPython import get_ipython
 from IPython.display import publish_display_data
+from tqdm.auto import tqdm
 
 from ncut_widgets.export.png import render_still
 from ncut_widgets.pipeline import embed
@@ -55,7 +56,7 @@ class Explorer(View):
         self.image_grid = ImageGrid(session)
         self.scatter = EmbeddingScatter(session)
 
-    def to_html(self, path: str | os.PathLike[str], *, title: str = "NCUT explorer") -> Path:
+    def to_html(self, path: str | os.PathLike[str], *, title: str = "NCUT explorer", progress: bool = True) -> Path:
         """Write this explorer as one HTML file that needs no kernel and no network.
 
         Parameters
@@ -64,13 +65,15 @@ class Explorer(View):
             Where to write; folders on the way are made.
         title : str
             The heading of the page.
+        progress : bool
+            Show a bar.
 
         Returns
         -------
         pathlib.Path
             The file written.
         """
-        return self.session.to_html(path, title=title, height=self.height)
+        return self.session.to_html(path, title=title, height=self.height, progress=progress)
 
     def to_png(self, *, width: int = 960, dark: bool = False) -> bytes:
         """Return a still picture of the explorer as the bytes of a PNG, drawn without a browser."""
@@ -162,7 +165,10 @@ def explore(
         random_state=random_state,
         progress=progress,
     )
-    coloring = Coloring(method="tsne", random_state=random_state).fit(result.eigenvectors)
+    nodes = result.features.grid.n_nodes
+    with tqdm(total=1, desc=f"colours: t-SNE of {nodes} nodes", disable=not progress, leave=False) as bar:
+        coloring = Coloring(method="tsne", random_state=random_state).fit(result.eigenvectors)
+        bar.update()
     session = Session(
         result.images,
         features=result.features,

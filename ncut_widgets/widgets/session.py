@@ -12,6 +12,7 @@ import numpy as np
 import traitlets
 from anywidget import AnyWidget
 from PIL import Image
+from tqdm.auto import tqdm
 
 from ncut_widgets.features import FeatureMaps, load_images
 from ncut_widgets.grid import PatchGrid
@@ -225,7 +226,9 @@ class Session(AnyWidget):
             self._labels[k] = np.argsort(order)[labels].astype(np.uint8)
         return self._labels[k]
 
-    def to_html(self, path: str | os.PathLike[str], *, title: str = "NCUT explorer", height: int = 640) -> Path:
+    def to_html(
+        self, path: str | os.PathLike[str], *, title: str = "NCUT explorer", height: int = 640, progress: bool = True
+    ) -> Path:
         """Write the explorer of this session as one HTML file that needs no kernel and no network.
 
         Parameters
@@ -236,6 +239,8 @@ class Session(AnyWidget):
             The heading of the page.
         height : int
             Of the views, in CSS pixels.
+        progress : bool
+            Show a bar: all numbers of clusters are computed, since nobody can be asked for them later.
 
         Returns
         -------
@@ -248,7 +253,8 @@ class Session(AnyWidget):
         names += [f"labels/{k}" for k in self.meta["cluster_counts"]]
         names += [f"image/{i}" for i in range(len(self._images))]
         state = {name: getattr(self, name) for name in Session.class_own_traits(sync=True)}
-        arrays = {name: self._array(name) for name in names}
+        bar = tqdm(names, desc=f"export: {Path(path).name}", disable=not progress, leave=False)
+        arrays = {name: self._array(name) for name in bar}
         # Half precision is what the eye and a similarity need, at half the size of the file.
         arrays["eigenvectors"] = arrays["eigenvectors"].astype(np.float16)
         return write_html(Path(path), state | {"hover": None}, arrays, title=title, height=height)

@@ -17,6 +17,14 @@ describe("heatmap", () => {
     expect([...heatmap(same, 3, rowNorms(same, 3), 1)]).toEqual([1, 1, 1, 1]);
   });
 
+  it("lights up only the rare nodes where nearly all others are equally unlike the prompt", () => {
+    const rare = new Float32Array(400).fill(1);
+    rare.set([1, -1], 0);
+    const found = heatmap(rare, 2, rowNorms(rare, 2), 0);
+    expect(found[0]).toBe(1);
+    expect(found.slice(1).every((value) => value === 0)).toBe(true);
+  });
+
   it("takes a zero row as similar to nothing", () => {
     const some = Float32Array.from([1, 0, 0, 0, 0, 2]);
     expect([...cosine(some, 2, rowNorms(some, 2), 0)]).toEqual([1, 0, 0]);

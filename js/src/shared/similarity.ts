@@ -65,7 +65,8 @@ function select(values: Float32Array, k: number): void {
 
 /**
  * (n) heatmap in [0, 1] of one prompt: with h = 1 - cos(u, p) and z its standard score over all nodes,
- * g = exp(-gamma z) is stretched between its 1 % and 99 % quantiles. Where every node is alike, all are 1.
+ * g = exp(-gamma z) is stretched between its 1 % and 99 % quantiles. Where every node is alike, all are 1; where
+ * nearly all are, so that the quantiles coincide, it is a step halfway to the largest. As similarity_heatmap in Python.
  */
 export function heatmap(
   values: Float32Array,
@@ -90,7 +91,10 @@ export function heatmap(
   const low = quantileInPlace(scratch, 0.01);
   const high = quantileInPlace(scratch, 0.99);
   const span = high - low;
-  if (!(span > 0)) return map.fill(1);
+  if (!(span > 0)) {
+    const step = (low + map.reduce((a, b) => Math.max(a, b))) / 2;
+    return map.map((value) => Number(value >= step));
+  }
   for (let i = 0; i < n; i++) map[i] = Math.min(1, Math.max(0, (map[i]! - low) / span));
   return map;
 }

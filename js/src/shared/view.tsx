@@ -50,6 +50,7 @@ export function defineView(name: string, View: ComponentType<ViewContext>) {
       const resize = () => root.style.setProperty("--ncut-height", `${model.get("height")}px`);
       resize();
       model.on("change:height", resize);
+      abort.addEventListener("abort", () => model.off("change:height", resize));
       abort.addEventListener("abort", () => {
         render(null, root);
         root.remove();
