@@ -19,8 +19,11 @@ from ncut_widgets.readouts import kway_ncut
 __all__ = ["Embedding", "embed", "segment"]
 
 # The built-in features are nearly constant within a region, so that a sharp kernel does not tear it apart: a patch
-# is like 1 or 2 of 100. Other backbones get what `Ncut` finds for them.
+# is like 1 or 2 of 100, but in small images like no fewer than a few dozen, for fewer leave odd patches alone, each a
+# cluster of its own. Other backbones get what `Ncut` finds for them.
 _BUILT_IN_DEGREE = 0.015
+_FEWEST_ALIKE = 36
+_SMOOTHEST = 0.25
 # Scores are carried to pixels over about five patches, stopping at the contours that the features stop at.
 _SCORE_RADIUS = 40.0
 _SEPARATES = 16.0
@@ -76,7 +79,8 @@ def embed(
         Eigenvectors, fewer than there are patches.
     degree : float in (0, 1), optional
         The mean affinity: smaller is sharper. By default 0.015 for the built-in backbone, whose features vary little
-        within a region, and `Ncut`'s own sigma for others.
+        within a region (more in small images, where that would be a handful of patches), and `Ncut`'s own sigma for
+        others.
     device : torch device, optional
         Where a transformers model named by id and the cut run.
     random_state : int, numpy Generator or None
@@ -105,10 +109,10 @@ def embed(
     features = extract_features(
         pictures, backbone=backbone, layer=layer, resolution=resolution, device=device, progress=progress
     )
-    if degree is None and (backbone == "multiscale" or isinstance(backbone, Multiscale)):
-        degree = _BUILT_IN_DEGREE
-    ncut = Ncut(n_eig, degree=degree, device=device, random_state=random_state, verbose=progress)
-    return Embedding(pictures, features, ncut, ncut.fit_transform(features))
+    ncut, eigenvectors = _fit(
+        features, backbone, n_eig=n_eig, degree=degree, device=device, random_state=random_state, progress=progress
+    )
+    return Embedding(pictures, features, ncut, eigenvectors)
 
 
 def segment(
@@ -161,22 +165,39 @@ def segment(
     ((64, 96), True)
     """
     n_clusters = check_positive_int(n_clusters, "n_clusters")
-    embedding = embed(
-        images,
-        backbone=backbone,
-        layer=layer,
-        resolution=resolution,
+    pictures = load_images(images)
+    features = extract_features(
+        pictures, backbone=backbone, layer=layer, resolution=resolution, device=device, progress=progress
+    )
+    if n_clusters >= len(features):
+        raise ValueError(
+            f"`n_clusters` must be less than the number of patches, {len(features)}; got {n_clusters}. "
+            "Lower it or pass more images."
+        )
+    _, eigenvectors = _fit(
+        features,
+        backbone,
         n_eig=n_clusters,
         degree=degree,
         device=device,
         random_state=random_state,
         progress=progress,
     )
-    scores = kway_ncut(embedding.eigenvectors, n_clusters=n_clusters, random_state=random_state)
+    scores = kway_ncut(eigenvectors, n_clusters=n_clusters, random_state=random_state)
     if isinstance(scores, torch.Tensor):
         scores = scores.float().cpu().numpy()
-    maps = embedding.features.grid.split(scores)
-    return [_to_pixels(map_, image) for map_, image in zip(maps, embedding.images, strict=True)]
+    return [_to_pixels(map_, picture) for map_, picture in zip(features.grid.split(scores), pictures, strict=True)]
+
+
+def _fit(
+    features: FeatureMaps, backbone: Any, *, degree: float | None, progress: bool, **options: Any
+) -> tuple[Ncut, Any]:
+    """The fitted cut of the features, and its eigenvectors, as sharp as suits the backbone."""
+    built_in = isinstance(backbone, Multiscale) or (isinstance(backbone, str) and backbone == "multiscale")
+    if degree is None and built_in:
+        degree = min(_SMOOTHEST, max(_BUILT_IN_DEGREE, _FEWEST_ALIKE / len(features)))
+    ncut = Ncut(degree=degree, verbose=progress, **options)
+    return ncut, ncut.fit_transform(features)
 
 
 def _to_pixels(scores: np.ndarray, image: Image.Image) -> np.ndarray:

@@ -13,8 +13,8 @@ from PIL import Image, ImageOps
 
 from ncut_widgets.errors import ImageReadError
 
-# PIL's decoders report a broken file by any of these.
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, TypeError, Image.DecompressionBombError)
+# PIL's decoders report a broken file by any of these, and a closed one by an assertion.
+_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, TypeError, AssertionError, Image.DecompressionBombError)
 _CHANNELS = (1, 2, 3, 4)
 # An eighth of one 8-bit step: what resizing in floating point may overshoot without a visible difference.
 _OVERSHOOT = 1 / 2048
@@ -91,10 +91,9 @@ def upright_rgb(image: Image.Image) -> Image.Image:
 def _deep_grey(values: np.ndarray, mode: str) -> np.ndarray:
     """8-bit grey from PIL's 16-bit, 32-bit and float modes, by the values' range where the mode leaves it open."""
     low, high = values.min(), values.max()
-    if mode == "F":
-        scale = 255.0 if high <= 1 else 1.0
-    else:
-        scale = 1 / 257 if mode.startswith("I;16") or high > 255 else 1.0
+    scale = 255.0 if mode == "F" and high <= 1 else 1.0
+    if mode != "F" and (mode.startswith("I;16") or high > 255):
+        scale = 1 / 257
     if not (low >= 0 and high * scale <= 255):
         raise ValueError(
             f"grey values of mode {mode!r} range from {low:g} to {high:g}. Scale them to 0..1, 0..255 or 0..65535"

@@ -278,7 +278,7 @@ def _checked(answer: Any, batch: list[Image.Image], start: int) -> list[Array]:
 
 def _cat(parts: Sequence[Array]) -> Array:
     if all(isinstance(part, np.ndarray) for part in parts):
-        return np.concatenate(parts)  # type: ignore[arg-type]
+        return np.concatenate(parts)
     if all(isinstance(part, torch.Tensor) for part in parts):
         return torch.cat(parts)  # type: ignore[arg-type]
     raise TypeError("`backbone` must answer all images in numpy or all in torch; got both. Convert one of them.")

@@ -1,0 +1,117 @@
+"""From images to labels: what looks apart is cut apart, the same in every image and every run."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ncut_widgets.features import Multiscale, extract_features
+from ncut_widgets.ncut import Ncut
+from ncut_widgets.pipeline import embed, segment
+
+SKY, GRASS, BALL = (120, 170, 230), (60, 120, 40), (220, 60, 50)
+
+
+def scene(width=192, height=128, ball=None):
+    """Sky over grass with some noise, and a ball where asked; and the truth."""
+    truth = np.zeros((height, width), dtype=int)
+    truth[height // 2 :] = 1
+    if ball:
+        y, x = np.indices(truth.shape)
+        truth[np.hypot(x - ball[0], y - ball[1]) < 25] = 2
+    noise = np.random.default_rng(0).normal(0, 8, (height, width, 3))
+    colours = np.array([SKY, GRASS, BALL])[truth] + noise
+    return Image.fromarray(np.clip(colours, 0, 255).astype(np.uint8)), truth
+
+
+def agreement(labels, truth):
+    """The share of pixels that agree when every label means the part of the truth that it meets most."""
+    matches = [np.bincount(truth[labels == label]).max() for label in np.unique(labels)]
+    return sum(matches) / truth.size
+
+
+def test_cuts_along_contours_to_the_pixel():
+    image, truth = scene(ball=(60, 50))
+    (labels,) = segment(image, n_clusters=3)
+    assert labels.shape == (128, 192)
+    assert labels.dtype == np.int64
+    assert set(np.unique(labels)) == {0, 1, 2}
+    assert agreement(labels, truth) > 0.98
+
+
+def test_a_label_means_the_same_in_images_of_all_sizes():
+    images, truths = zip(scene(), scene(96, 160), scene(160, 90), strict=True)
+    labels = segment(list(images), n_clusters=2)
+    assert [found.shape for found in labels] == [(128, 192), (160, 96), (90, 160)]
+    assert agreement(np.concatenate([a.ravel() for a in labels]), np.concatenate([t.ravel() for t in truths])) > 0.98
+
+
+def test_same_seed_same_labels():
+    image, _ = scene(ball=(60, 50))
+    np.testing.assert_array_equal(segment(image, n_clusters=5)[0], segment(image, n_clusters=5)[0])
+
+
+def test_embed_is_features_then_ncut_at_the_built_in_sharpness():
+    image, _ = scene(512, 320, ball=(200, 100))
+    result = embed(image, n_eig=4, progress=False)
+    features = extract_features(image, progress=False)
+    np.testing.assert_array_equal(result.features.values, features.values)
+    mean_affinity = np.exp(-square_distances(features.values) / (2 * result.ncut.sigma_**2)).mean()
+    assert mean_affinity == pytest.approx(0.015, rel=0.1)
+    np.testing.assert_array_equal(result.eigenvectors, Ncut(4, degree=0.015).fit_transform(features))
+    assert repr(result) == "Embedding(1 images, 2560 nodes, 4 eigenvectors)"
+
+
+def square_distances(values):
+    return np.square(values[:, None] - values[None]).sum(2)
+
+
+def test_options_of_the_built_in_backbone_reach_it():
+    image, truth = scene()
+    coarse = embed(image, backbone=Multiscale(stride=16), n_eig=3, progress=False)
+    assert len(coarse.features) == 96
+    assert embed(image, resolution=96, n_eig=3, progress=False).features.maps[0].shape[:2] == (8, 12)
+    assert agreement(segment(image, n_clusters=2, backbone=Multiscale(stride=16))[0], truth) > 0.97
+
+
+def test_other_backbones_keep_ncuts_own_sigma_and_may_answer_in_torch():
+    def colours(images):
+        return [torch.from_numpy(np.asarray(image.resize((24, 16)), dtype=np.float32)) for image in images]
+
+    image, truth = scene()
+    result = embed(image, backbone=colours, n_eig=3, progress=False)
+    assert isinstance(result.eigenvectors, torch.Tensor)
+    reference = Ncut(3).fit(result.features)
+    assert result.ncut.sigma_ == pytest.approx(reference.sigma_)
+    assert agreement(segment(image, n_clusters=2, backbone=colours)[0], truth) > 0.97
+
+
+def test_degree_is_the_mean_affinity_asked_for():
+    image, _ = scene()
+    smooth, sharp = (embed(image, degree=d, n_eig=3, progress=False).ncut.sigma_ for d in (0.3, 0.003))
+    assert smooth > 2 * sharp
+
+
+def test_progress_says_what_it_does(capsys):
+    image, _ = scene()
+    embed(image, n_eig=3)
+    assert "features: multiscale" in capsys.readouterr().err
+    segment(image, n_clusters=2)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"n_clusters": 0}, ValueError, "`n_clusters` must be at least 1; got 0"),
+        ({"n_clusters": 2.5}, TypeError, "`n_clusters` must be an integer; got 2.5"),
+        ({"degree": 2}, ValueError, "`degree` must be in"),
+        ({"backbone": 3}, TypeError, "`backbone` must be 'multiscale'"),
+        ({"n_clusters": 384}, ValueError, "`n_clusters` must be less than the number of patches, 384; got 384"),
+    ],
+)
+def test_bad_options_say_so(options, error, message):
+    with pytest.raises(error, match=message):
+        segment(scene()[0], **options)
