@@ -21,13 +21,13 @@ export function gridState({ state }: Pick<ViewContext, "state">) {
   });
   const layout = computed(() => justify(aspects.value, size.value.width, rowHeight.value, GAP));
 
-  /** The tiles on screen and a screenful around them; all others cost nothing. */
+  /** The tiles on screen and half a screen around them; all others cost nothing. */
   const visible = computed<Tile[]>(() => {
     const { width, height } = size.value;
     if (!width || !height) return [];
     const { tiles } = layout.value;
-    const near = tiles.filter((t) => t.y + t.height > scroll.value - height && t.y < scroll.value + 2 * height);
-    return near;
+    const margin = height / 2;
+    return tiles.filter((t) => t.y + t.height > scroll.value - margin && t.y < scroll.value + height + margin);
   });
   /** The enlarged image as one tile in the middle of the view. */
   const enlarged = computed<Tile | null>(() => {
