@@ -202,7 +202,8 @@ def _fit(
 
 def _to_pixels(scores: np.ndarray, image: Image.Image) -> np.ndarray:
     """Labels (height, width) of the image from scores (rows, columns, k) of its patches."""
-    edges, cell_size = guide(image)
+    # Two cells per patch, so that a fine grid keeps what it found.
+    edges, cell_size = guide(image, resolution=max(512, 8 * max(scores.shape[:2])))
     rows, columns = edges.shape[:2]
     cells = np.stack([_resize(scores[..., j], (columns, rows)) for j in range(scores.shape[2])], axis=2)
     cells = smooth_within_edges(cells, edges, radius=_SCORE_RADIUS / cell_size, contrast=_SEPARATES, n_rounds=2)

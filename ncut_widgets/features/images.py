@@ -24,7 +24,7 @@ _KINDS = (
     "a path, glob or folder, a PIL image, a numpy array, a torch tensor, or an iterable of these or of dataset items"
 )
 
-# Colour photographs first; the names are what a tile shows. All but the last two files come with scikit-image.
+# Colour photographs first; the names are what a tile shows.
 _SAMPLES = (
     ("cat", "skimage", "data/chelsea.png"),
     ("astronaut", "skimage", "data/astronaut.png"),
@@ -100,7 +100,7 @@ def sample_images() -> list[Image.Image]:
     Returns
     -------
     list of PIL.Image.Image
-        Mode "RGB", of 8 different sizes from 451 x 300 to 1411 x 1411; `image.info["name"]` says what is to be seen.
+        Mode "RGB", of 7 different sizes from 451 x 300 to 1411 x 1411; `image.info["name"]` says what is to be seen.
 
     Examples
     --------

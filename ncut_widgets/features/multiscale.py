@@ -32,7 +32,7 @@ _REGION = 160.0
 _SEPARATES = 16.0
 # Shading changes lightness more than chroma does.
 _LIGHTNESS_WEIGHT = 0.7
-_CUE_WEIGHT = 0.3
+_CUE_WEIGHT = 0.6
 _HISTOGRAM_WEIGHT = 80.0
 _POSITION_WEIGHT = 80.0
 
@@ -92,7 +92,7 @@ class Multiscale:
             "blue to yellow",
             f"contrast, {_NEAR:.0f} px",
             f"upright against level edges, {_NEAR:.0f} px",
-            f"falling against rising edges, {_NEAR:.0f} px",
+            f"rising against falling edges, {_NEAR:.0f} px",
             *(f"lightness near {v:.0f}, {_AROUND:.0f} px" for v in _LIGHTNESS),
             *(f"green to red near {v:.0f}, {_AROUND:.0f} px" for v in _CHROMA),
             *(f"blue to yellow near {v:.0f}, {_AROUND:.0f} px" for v in _CHROMA),

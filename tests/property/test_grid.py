@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncut_widgets.grid import PatchGrid, PatchMap
@@ -28,6 +28,7 @@ def grids_and_nodes(draw):
     return grid, draw(st.integers(0, grid.n_nodes - 1))
 
 
+@settings(deadline=None)
 @given(grids_and_nodes())
 def test_node_to_patch_and_back(case):
     grid, node = case
@@ -36,6 +37,7 @@ def test_node_to_patch_and_back(case):
     assert grid.image_of[node] == patch.image
 
 
+@settings(deadline=None)
 @given(grids_and_nodes())
 def test_node_to_pixels_and_back(case):
     grid, node = case
@@ -44,6 +46,7 @@ def test_node_to_pixels_and_back(case):
     assert grid.node_at(patch.image, (x0 + x1) / 2, (y0 + y1) / 2, patch.source) == node
 
 
+@settings(deadline=None)
 @given(grids(), st.data())
 def test_every_pixel_lies_in_the_box_of_its_node(grid, data):
     m = data.draw(st.sampled_from(grid.maps))
@@ -56,6 +59,7 @@ def test_every_pixel_lies_in_the_box_of_its_node(grid, data):
     assert grid.locate(node)[::3] == (m.image, m.source)
 
 
+@settings(deadline=None)
 @given(grids())
 def test_boxes_tile_every_image(grid):
     for index, m in enumerate(grid.maps):
@@ -66,6 +70,7 @@ def test_boxes_tile_every_image(grid):
         np.testing.assert_allclose([*boxes[:, :2].min(0), *boxes[:, 2:].max(0)], [0, 0, width, height], atol=1e-9)
 
 
+@settings(deadline=None)
 @given(grids())
 def test_split_gives_each_map_its_own_nodes_without_copying(grid):
     nodes = np.arange(grid.n_nodes)

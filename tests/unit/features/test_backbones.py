@@ -155,9 +155,7 @@ def test_folders_load_and_name_their_source(tmp_path, spotted):
 
 def test_a_checkpoint_that_does_not_say_how_to_normalise_is_refused(tmp_path, spotted):
     save(tmp_path / "bare", vit(), processor=False)
-    with pytest.raises(
-        ValueError, match=r"come with a preprocessor_config\.json.*Pass \(model, image processor\)"
-    ):
+    with pytest.raises(ValueError, match=r"come with a preprocessor_config\.json.*Pass \(model, image processor\)"):
         extract_features(spotted, backbone=str(tmp_path / "bare"), progress=False)
     with pytest.raises(ValueError, match="must say how to normalise images"):
         extract_features(spotted, backbone=vit(), progress=False)

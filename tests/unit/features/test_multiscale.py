@@ -50,6 +50,11 @@ def test_orientation_and_contrast_show_in_their_channels():
     features = extract_features([upright, level, flat], progress=False)
     along = channel(features, "upright against level edges")
     assert along[0].mean() > 1 > abs(along[2].mean()) + 1e-3 > -1 > along[1].mean()
+    x = np.add.outer(np.arange(64), np.arange(96))
+    rising = Image.fromarray(np.uint8(127 + 60 * np.sin(2 * np.pi * x / 12))).convert("RGB")
+    both = extract_features([rising, rising.transpose(Image.Transpose.FLIP_TOP_BOTTOM)], progress=False)
+    diagonal = channel(both, "rising against falling edges")
+    assert diagonal[0].mean() > 1 > -1 > diagonal[1].mean()
     contrast = channel(features, "contrast")
     assert contrast[0].mean() > 2 > contrast[2].mean()
     lightness = channel(features, "lightness near 60")
@@ -93,7 +98,7 @@ def test_a_mirrored_image_has_mirrored_features():
     image = Image.fromarray(rng.integers(0, 256, (4, 6, 3), dtype=np.uint8)).resize((96, 64), Image.Resampling.BICUBIC)
     mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     features = extract_features([image, mirrored], progress=False)
-    changed = ("falling against rising edges", "horizontal position")
+    changed = ("rising against falling edges", "horizontal position")
     kept = [i for i, name in enumerate(features.channel_names) if not name.startswith(changed)]
     plain, flipped = features.maps
     # The smoothing runs to the right and then back, so it is mirrored only nearly.
