@@ -3,7 +3,8 @@
 - `page`: a page of its own for each test; an error that nobody caught fails the test.
 - `offline_page`: the same without a network; any request but for the opened file, and any console error, fails it.
 - `lab`: the JupyterLab server, one for all tests.
-- `open_notebook`: `open_notebook([cell, ...])` opens a new notebook in `page` and returns its `Notebook`.
+- `open_notebook`: `open_notebook([cell, ...])` opens a new notebook in `page` and returns its `Notebook`; with
+  `shared_kernel=True` in a kernel that has the imports of the tests before.
 """
 
 from __future__ import annotations
@@ -87,11 +88,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterLab]:
 
 
 @pytest.fixture
-def open_notebook(lab: JupyterLab, page: Page) -> Iterator[Callable[[Sequence[str]], Notebook]]:
+def open_notebook(lab: JupyterLab, page: Page) -> Iterator[Callable[..., Notebook]]:
     notebooks: list[Notebook] = []
 
-    def open_notebook(cells: Sequence[str]) -> Notebook:
-        notebooks.append(lab.open(page, cells))
+    def open_notebook(cells: Sequence[str], *, shared_kernel: bool = False) -> Notebook:
+        notebooks.append(lab.open(page, cells, shared_kernel=shared_kernel))
         return notebooks[-1]
 
     yield open_notebook

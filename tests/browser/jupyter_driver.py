@@ -40,6 +40,7 @@ class JupyterLab:
         self.root = folder / "notebooks"
         self.token = secrets.token_hex(16)
         self._runtime = folder / "runtime"
+        self._shared_kernel: str | None = None
         self._log: list[str] = []
         self._running = threading.Event()
         environment = self._prepare(folder)
@@ -114,21 +115,31 @@ class JupyterLab:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def request(self, method: str, path: str) -> Any:
+    def request(self, method: str, path: str, body: Any = None) -> Any:
         """Ask the server's REST interface, and return the answer's JSON."""
-        headers = {"Authorization": f"token {self.token}"}
-        request = urllib.request.Request(f"{self.url}/api/{path}", method=method, headers=headers)
+        headers = {"Authorization": f"token {self.token}", "Content-Type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/api/{path}", data, headers, method=method)
         with urllib.request.urlopen(request, timeout=KERNEL_SECONDS) as response:
-            body = response.read()
-        return json.loads(body) if body else None
+            answer = response.read()
+        return json.loads(answer) if answer else None
 
-    def open(self, page: Page, cells: Sequence[str]) -> Notebook:
-        """Write a notebook with these code cells, open it in the page, and wait for its kernel."""
+    def open(self, page: Page, cells: Sequence[str], *, shared_kernel: bool = False) -> Notebook:
+        """Write a notebook with these code cells, open it in the page, and wait for its kernel.
+
+        A shared kernel is the one of all notebooks that ask for it. What they imported and named stays there, which
+        saves seconds; their widgets are closed with them.
+        """
         name = f"notebook-{secrets.token_hex(6)}"
         document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
         document.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(document, self.root / f"{name}.ipynb")
-        return Notebook(self, page, name)
+        if shared_kernel:
+            if self._shared_kernel is None:
+                self._shared_kernel = self.request("POST", "kernels", {"name": "python3"})["id"]
+            session = {"path": f"{name}.ipynb", "name": "", "type": "notebook", "kernel": {"id": self._shared_kernel}}
+            self.request("POST", "sessions", session)
+        return Notebook(self, page, name, keep_kernel=shared_kernel)
 
     def connection_file(self, kernel: str) -> Path:
         """Return where the kernel of this id wrote how to reach it."""
@@ -138,8 +149,9 @@ class JupyterLab:
 class Notebook:
     """A notebook that is open in a page, and its kernel."""
 
-    def __init__(self, lab: JupyterLab, page: Page, name: str) -> None:
+    def __init__(self, lab: JupyterLab, page: Page, name: str, *, keep_kernel: bool) -> None:
         self.lab = lab
+        self._keep_kernel = keep_kernel
         self.page = page
         self.path = lab.root / f"{name}.ipynb"
         # A workspace of its own: Lab would restore there what an earlier test had open.
@@ -227,6 +239,9 @@ class Notebook:
         return value
 
     def close(self) -> None:
-        """Shut the kernel down."""
+        """Shut the kernel down, or close its widgets where others will use it."""
+        if self._keep_kernel:
+            self.execute("__import__('ipywidgets').Widget.close_all()")
         self._client.stop_channels()
-        self.lab.request("DELETE", f"sessions/{self._session}")
+        if not self._keep_kernel:
+            self.lab.request("DELETE", f"sessions/{self._session}")

@@ -43,6 +43,17 @@ def test_a_click_in_lab_changes_a_trait_in_python_and_back(open_notebook):
     expect(first).to_have_text("count 41")
 
 
+@pytest.mark.parametrize("turn", [1, 2])
+def test_a_shared_kernel_keeps_names_and_closes_widgets(open_notebook, turn):
+    cells = [COUNTER, "turns = globals().get('turns', 0) + 1", "counter"]
+    notebook = open_notebook(cells, shared_kernel=True)
+    assert notebook.evaluate("len(__import__('ipywidgets').Widget.widgets)") == 0
+    notebook.run_all()
+    notebook.output(2).get_by_role("button", name="count 0").click()
+    notebook.wait_for("counter.count == 1")
+    assert notebook.evaluate("turns") == turn
+
+
 def test_a_cell_that_fails_fails_the_run(open_notebook):
     notebook = open_notebook(["1 / 0"])
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
