@@ -58,7 +58,7 @@ def write_html(
     static = resources.files("ncut_widgets") / "static"
     blocks = [
         f'<script type="text/plain" data-ncut-array="{html.escape(name)}" data-dtype="{array.dtype.name}" '
-        f'data-shape="{json.dumps(array.shape)}">{base64.b64encode(np.ascontiguousarray(array)).decode()}</script>'
+        f'data-shape="{json.dumps(array.shape)}">{base64.b64encode(array.tobytes()).decode()}</script>'
         for name, array in arrays.items()
     ]
     page = _PAGE.format(

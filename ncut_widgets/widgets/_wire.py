@@ -27,8 +27,8 @@ def reply_to(
     except (ValueError, OSError) as error:
         send(answer | {"ok": False, "error": str(error)}, [])
         return
-    data = memoryview(array).cast("B") if array.size else memoryview(b"")
+    data = array.reshape(-1).view(np.uint8)
     parts = max(1, -(-len(data) // PART_BYTES))
     answer |= {"parts": parts, "dtype": array.dtype.name, "shape": list(array.shape)}
     for part in range(parts):
-        send(answer | {"part": part}, [bytes(data[part * PART_BYTES : (part + 1) * PART_BYTES])])
+        send(answer | {"part": part}, [data[part * PART_BYTES : (part + 1) * PART_BYTES].tobytes()])

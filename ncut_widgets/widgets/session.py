@@ -82,7 +82,7 @@ class Session(AnyWidget):
     """
 
     _esm = bundle("session.js")
-    _view_name = None
+    _view_name = traitlets.Unicode(None, allow_none=True).tag(sync=True)  # type: ignore[assignment]
 
     meta = traitlets.Dict().tag(sync=True)
     hover = traitlets.Int(None, allow_none=True).tag(sync=True)

@@ -77,12 +77,11 @@ class Host:
         return place["x"], place["y"]
 
     def a_point_in_front(self) -> int:
-        """Return a node whose point nothing hides: the one nearest to the left edge of the cloud."""
-        n = self.get("meta")["n_nodes"]
-        xs = self.scatter.evaluate(
-            "(element, n) => Array.from({ length: n }, (_, i) => element.ncutProject(i)?.x ?? Infinity)", n
+        """Return a node whose point no other hides."""
+        return self.scatter.evaluate(
+            "(element, n) => Array.from({ length: n }, (_, i) => i).find((i) => element.ncutProject(i)?.front)",
+            self.get("meta")["n_nodes"],
         )
-        return int(np.argmin(xs))
 
     # -- what is drawn there -----------------------------------------------------------------------------
 

@@ -43,8 +43,10 @@ export function defineView(name: string, View: ComponentType<ViewContext>) {
       const root = document.createElement("div");
       root.className = `ncut ncut-${name}`;
       root.dataset.ncutView = name;
-      // The notebook's own shortcuts (dd, a, b, ...) stay away from keys pressed in here.
+      // The notebook's own shortcuts (dd, a, b, ...) stay away from keys pressed in here. Nor may the notebook hear of
+      // them: at every key it takes the focus back to the cell, and the next one would be a shortcut after all.
       root.setAttribute("data-lm-suppress-shortcuts", "true");
+      root.addEventListener("keydown", (event) => event.stopPropagation(), { signal: abort });
       el.append(root);
       followTheme(root, abort);
       const resize = () => root.style.setProperty("--ncut-height", `${model.get("height")}px`);
