@@ -101,11 +101,12 @@ function Enlarged({ ui, count }: { ui: GridState; count: number }) {
 function drawTiles(view: ViewContext, ui: GridState): Tiles {
   const { state, store } = view;
   const canvases = new Map<number, HTMLCanvasElement>();
-  const waiting = new Set<number>();
+  /** Images whose picture, and whose overlay, is not there yet. */
+  const loading = new Set<number>();
+  const unpainted = new Set<number>();
   let frame = 0;
-  let drawn = false;
 
-  const announce = () => { if (drawn && canvases.size && waiting.size === 0) view.ready(); };
+  const announce = () => { if (canvases.size && !loading.size && !unpainted.size) view.ready(); };
 
   const draw = async () => {
     frame = 0;
@@ -113,10 +114,10 @@ function drawTiles(view: ViewContext, ui: GridState): Tiles {
       const heat = store.heatColors(store.heatNodes());
       const colors = heat ?? (await store.paint());
       // A newer change may have come while this one was waiting for an array.
-      if (frame || view.signal.aborted) return;
-      view.root.dataset.shows = heat ? "heatmap" : state.layer.peek();
+      if (frame || view.signal.aborted || !canvases.size) return;
       for (const [image, canvas] of canvases) paintTile(canvas, image, colors);
-      drawn = true;
+      unpainted.clear();
+      view.root.dataset.shows = heat ? "heatmap" : state.layer.peek();
       announce();
     } catch (error) {
       view.error.value = message(error);
@@ -154,15 +155,16 @@ function drawTiles(view: ViewContext, ui: GridState): Tiles {
   return {
     mount(image, canvas) {
       canvases.set(image, canvas);
-      waiting.add(image);
+      loading.add(image);
+      unpainted.add(image);
       request();
       return () => {
-        if (canvases.get(image) === canvas) canvases.delete(image);
-        waiting.delete(image);
+        if (canvases.get(image) !== canvas) return;
+        for (const images of [canvases, loading, unpainted]) images.delete(image);
       };
     },
     loaded(image) {
-      waiting.delete(image);
+      loading.delete(image);
       announce();
     },
   };
