@@ -16,10 +16,10 @@ from hosts import Host, LabHost, PageHost
 CELLS = [
     "import ncut_widgets as nw\n"
     "if 'data' not in globals():\n"
-    "    data = vars(nw.explore(nw.sample_images()[:4], n_eig=8, progress=False).session)",
-    "explorer = nw.Explorer(nw.Session(data['_images'], grid=data['_grid'], eigenvectors=data['_eigenvectors'],\n"
-    "                                  eigenvalues=data['_eigenvalues'], rgb=data['_rgb'], coords=data['_coords']))\n"
-    "explorer",
+    "    names = ('images', 'features', 'eigenvectors', 'eigenvalues', 'rgb', 'coords')\n"
+    "    first = nw.explore(nw.sample_images()[:4], n_eig=8, progress=False).session\n"
+    "    data = {name: getattr(first, name) for name in names}",
+    "explorer = nw.Explorer(nw.Session(**data))\nexplorer",
 ]
 
 

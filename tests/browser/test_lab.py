@@ -40,7 +40,9 @@ def test_new_data_from_python_is_drawn(host):
 
 
 def test_an_error_in_the_kernel_shows_in_the_widget(host):
-    host.notebook.execute("def broken(*_, **__): raise ValueError('no labels today')\nexplorer.session.labels = broken")
+    host.notebook.execute(
+        "def broken(*_, **__): raise ValueError('no labels today')\nexplorer.session._data.labels = broken"
+    )
     host.choose("Clusters")
     alert = host.grid.get_by_role("alert")
     expect(alert).to_contain_text("no labels today")

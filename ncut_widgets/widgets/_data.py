@@ -1,0 +1,159 @@
+"""What a session holds: images, embedding, colours, and everything that views fetch by name."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ncut_widgets.grid import PatchGrid
+from ncut_widgets.readouts import Coloring, kway_ncut
+
+MAX_CLUSTERS = 32
+# Larger than any tile is drawn; an enlarged image on a large screen still looks sharp.
+_LONGEST_SIDE = 1024
+
+
+class SessionData:
+    """Images with one row of eigenvectors, colours and coordinates for each node of their grid."""
+
+    def __init__(
+        self, images: list[Image.Image], grid: PatchGrid, eigenvectors: Any, eigenvalues: Any, rgb: Any, coords: Any
+    ) -> None:
+        sizes = tuple(image.size for image in images)
+        if sizes != grid.image_sizes:
+            raise ValueError(
+                f"`images` must be the ones that the grid was made for, {len(grid.image_sizes)} of sizes "
+                f"{_few(grid.image_sizes)}; got {len(sizes)} of sizes {_few(sizes)}."
+            )
+        self.images = images
+        self.grid = grid
+        self._labels: dict[int, np.ndarray] = {}
+        self._encoded: dict[int, np.ndarray] = {}
+        self._patch_rgb: np.ndarray | None = None
+        self.replace(eigenvectors, eigenvalues, rgb, coords)
+
+    def replace(self, eigenvectors: Any, eigenvalues: Any, rgb: Any, coords: Any) -> None:
+        """Check everything, then set everything, so that bad input leaves the data as they were."""
+        n = self.grid.n_nodes
+        vectors = _table("eigenvectors", eigenvectors, n, None)
+        values = None
+        if eigenvalues is not None:
+            values = np.asarray(_numpy(eigenvalues), np.float64)
+            if values.shape != (vectors.shape[1],):
+                raise ValueError(
+                    f"`eigenvalues` must have shape ({vectors.shape[1]},), one per eigenvector; got {values.shape}."
+                )
+        if rgb is None or coords is None:
+            coloring = Coloring(method="pca").fit(vectors)
+            rgb = coloring.rgb if rgb is None else rgb
+            coords = coloring.coords if coords is None else coords
+        colors = _table("rgb", rgb, n, 3)
+        if colors.min() < 0 or colors.max() > 1:
+            raise ValueError(f"`rgb` must lie in [0, 1]; got values from {colors.min():.3g} to {colors.max():.3g}.")
+        points = _table("coords", coords, n, 3)
+        self.eigenvectors, self.eigenvalues, self.rgb, self.coords = vectors, values, colors, points
+        self._labels.clear()
+
+    @property
+    def n_eig(self) -> int:
+        return self.eigenvectors.shape[1]
+
+    @property
+    def max_clusters(self) -> int:
+        return min(MAX_CLUSTERS, self.n_eig, self.grid.n_nodes)
+
+    @property
+    def cluster_counts(self) -> list[int]:
+        """The numbers of clusters on offer; a single one only where there is no second eigenvector."""
+        return list(range(min(2, self.max_clusters), self.max_clusters + 1))
+
+    def labels(self, n_clusters: int) -> np.ndarray:
+        """Return (n,) uint8 labels of the k-way cut; the largest cluster is 0."""
+        if not 1 <= n_clusters <= self.max_clusters:
+            raise ValueError(
+                f"`n_clusters` must lie in 1 to {self.max_clusters} for {self.n_eig} eigenvectors; "
+                f"got {n_clusters}. Lower it, or compute more eigenvectors."
+            )
+        if n_clusters not in self._labels:
+            self._labels[n_clusters] = kway_ncut(self.eigenvectors, n_clusters=n_clusters).argmax(1).astype(np.uint8)
+        return self._labels[n_clusters]
+
+    def names(self) -> list[str]:
+        """Return the names of all arrays that `array` knows."""
+        names = ["eigenvectors", "rgb", "coords", "patch_rgb"]
+        names += [f"labels/{k}" for k in self.cluster_counts]
+        return names + [f"image/{i}" for i in range(len(self.images))]
+
+    def array(self, name: str) -> np.ndarray:
+        """Return an array by the name that views ask for it; ValueError if there is none."""
+        kind, _, index = name.partition("/")
+        if name == "eigenvectors":
+            return self.eigenvectors
+        if name == "rgb":
+            return np.rint(self.rgb * 255).astype(np.uint8)
+        if name == "coords":
+            return self.coords
+        if name == "patch_rgb":
+            return self._mean_colors()
+        if kind == "labels" and index.isdecimal():
+            return self.labels(int(index))
+        if kind == "image" and index.isdecimal() and int(index) < len(self.images):
+            return self._jpeg(int(index))
+        raise ValueError(f"The session has no array named {name!r}.")
+
+    def describe(self) -> dict[str, Any]:
+        """Return what there is, without the arrays themselves."""
+        return {
+            "images": [
+                {"name": str(image.info.get("name", f"image {i}")), "width": image.width, "height": image.height}
+                for i, image in enumerate(self.images)
+            ],
+            "maps": [m._asdict() for m in self.grid.maps],
+            "n_nodes": self.grid.n_nodes,
+            "n_eig": self.n_eig,
+            "eigenvalues": None if self.eigenvalues is None else self.eigenvalues.tolist(),
+            "cluster_counts": self.cluster_counts,
+        }
+
+    def _mean_colors(self) -> np.ndarray:
+        if self._patch_rgb is None:
+            self._patch_rgb = np.concatenate(
+                [
+                    np.asarray(self.images[m.image].resize((m.columns, m.rows), Image.Resampling.BOX)).reshape(-1, 3)
+                    for m in self.grid.maps
+                ]
+            )
+        return self._patch_rgb
+
+    def _jpeg(self, index: int) -> np.ndarray:
+        if index not in self._encoded:
+            image = self.images[index].copy()
+            image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.LANCZOS)
+            buffer = io.BytesIO()
+            image.save(buffer, "JPEG", quality=88)
+            self._encoded[index] = np.frombuffer(buffer.getvalue(), np.uint8)
+        return self._encoded[index]
+
+
+def _numpy(array: Any) -> np.ndarray:
+    """Return a torch tensor, a list or an array as a numpy array."""
+    return np.asarray(array.detach().cpu().numpy() if hasattr(array, "detach") else array)
+
+
+def _table(name: str, array: Any, n: int, columns: int | None) -> np.ndarray:
+    table = np.ascontiguousarray(_numpy(array), dtype=np.float32)
+    if table.ndim != 2 or table.shape[0] != n or columns not in (None, table.shape[1]) or table.shape[1] < 1:
+        raise ValueError(
+            f"`{name}` must have shape ({n}, {columns or 'k'}), a row for each node of the grid; got {table.shape}."
+        )
+    if not np.isfinite(table).all():
+        raise ValueError(f"`{name}` must be finite; got NaN or infinity in {int((~np.isfinite(table)).sum())} places.")
+    return table
+
+
+def _few(sizes: Sequence[tuple[int, int]]) -> str:
+    return ", ".join(map(str, sizes[:4])) + (", ..." if len(sizes) > 4 else "")
