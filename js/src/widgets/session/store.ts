@@ -1,5 +1,5 @@
 /** The session on the page: its state, its arrays, and what is computed from both, shared by all of its views. */
-import { paintClusters, paintHeat, paintRgb, paintTable } from "../../shared/color.ts";
+import { paintClusters, paintRgb, paintTable } from "../../shared/color.ts";
 import { heatmap, quantileInPlace, rowNorms } from "../../shared/similarity.ts";
 import type { ArrayTypes, NdArray, SessionModel, SessionState, SessionStore } from "../../shared/types.ts";
 import { Wire } from "../../shared/wire.ts";
@@ -151,7 +151,7 @@ export class Store implements SessionStore {
         const other = heatmap(loaded.values, loaded.columns, loaded.norms, node);
         for (let i = 0; i < value.length; i++) value[i] = Math.max(value[i]!, other[i]!);
       }
-      this.#heat = { key, value, colors: paintHeat(value, palettes.sequential) };
+      this.#heat = { key, value, colors: paintTable(value, 0, 1, palettes.heat) };
     }
     return this.#heat.value;
   }
