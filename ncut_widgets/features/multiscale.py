@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ class Multiscale:
 
     def __call__(self, images: Sequence[Image.Image]) -> list[np.ndarray]:
         # The filters release the interpreter while they run.
-        with ThreadPoolExecutor(max_workers=2) as pool:
+        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
             return list(pool.map(self._describe, images))
 
     def _describe(self, image: Image.Image) -> np.ndarray:
