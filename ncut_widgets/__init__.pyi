@@ -3,7 +3,7 @@ from .grid import Patch, PatchGrid, PatchMap
 from .ncut import Ncut, nystrom_propagate
 from .pipeline import Embedding, embed, segment
 from .plotting import plot_eigenvectors, plot_embedding, plot_images
-from .readouts import Coloring, kway_ncut, pca_color, similarity_heatmap, tsne_color, umap_color
+from .readouts import Coloring, Kway, kway_ncut, pca_color, similarity_heatmap, tsne_color, umap_color
 from .widgets import EmbeddingScatter, Explorer, ImageGrid, Session, explore
 
 __version__: str
@@ -15,6 +15,7 @@ __all__ = [
     "Explorer",
     "FeatureMaps",
     "ImageGrid",
+    "Kway",
     "Ncut",
     "Patch",
     "PatchGrid",

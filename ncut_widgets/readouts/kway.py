@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
-from ncut_widgets._validation import check_features, check_positive_int, check_random_state
+from ncut_widgets._validation import Like, check_features, check_positive_int, check_random_state
 
 from ._rows import unit_rows
 from ._threads import one_blas_thread
 
-__all__ = ["kway_ncut"]
+__all__ = ["Kway", "kway_ncut"]
 
 # The rotation has k^2 unknowns: this many rows determine it, however many nodes there are.
 _MAX_ROWS = 8192
@@ -20,8 +22,8 @@ _MAX_ROUNDS = 60
 _TOLERANCE = 1e-6
 
 
-def kway_ncut(eig: Any, *, n_clusters: int, n_restarts: int = 8, random_state: Any = 0) -> Any:
-    """Return how much each node belongs to each of `n_clusters` clusters: scores of shape (n, n_clusters).
+class Kway(ClusterMixin, TransformerMixin, BaseEstimator):
+    """Clusters read off eigenvectors by a rotation, which is kept: new nodes join the clusters already found.
 
     With u the leading `n_clusters` eigenvectors, their rows scaled to length one, and H a hard assignment of the
     nodes, the rotation R and H take turns to minimise
@@ -33,19 +35,24 @@ def kway_ncut(eig: Any, *, n_clusters: int, n_restarts: int = 8, random_state: A
 
     Parameters
     ----------
-    eig : array or tensor of shape (n, n_eig)
-        Eigenvectors by descending eigenvalue, the trivial one first, as `Ncut` returns them.
     n_clusters : int
-        At most n_eig and at most n.
+        At most the number of eigenvectors and at most the number of nodes.
     n_restarts : int
-        How many starting rotations to try; the one with the largest tr(S) wins.
+        How many starting rotations to try; the one with the smallest objective wins.
     random_state : int, numpy.random.Generator or None
         Draws the starting nodes.
 
-    Returns
-    -------
-    array or tensor of shape (n, n_clusters)
-        In [-1, 1], of the kind, dtype and device of `eig`. A node whose eigenvectors are all zero scores zero.
+    Attributes
+    ----------
+    labels_ : integer array or tensor of shape (n,)
+        The cluster of each fitted node.
+    rotation_ : array or tensor of shape (n_clusters, n_clusters)
+        R: its columns are the clusters, as directions among the eigenvectors.
+    objective_ : float
+        |H - u R|^2 / n over the fitted nodes: 0 where the clusters fall apart by themselves.
+        Smaller is better at one number of clusters; more clusters are not comparable.
+    n_features_in_ : int
+        Eigenvectors.
 
     Raises
     ------
@@ -65,29 +72,126 @@ def kway_ncut(eig: Any, *, n_clusters: int, n_restarts: int = 8, random_state: A
     Examples
     --------
     >>> import numpy as np
+    >>> kway = Kway(n_clusters=2).fit(np.array([[1.0, 0.9], [1.0, 1.1], [1.0, -1.0], [1.0, 1.0]]))
+    >>> kway.labels_, kway.predict([[1.0, -0.7], [1.0, 0.7]])
+    (array([0, 0, 1, 0]), array([1, 0]))
+    >>> round(kway.objective_, 4)
+    0.0013
+    """
+
+    def __init__(self, n_clusters: int = 8, *, n_restarts: int = 8, random_state: Any = 0) -> None:
+        self.n_clusters = n_clusters
+        self.n_restarts = n_restarts
+        self.random_state = random_state
+
+    def fit(self, eig: Any, y: object = None) -> Kway:  # noqa: ARG002
+        """Return the estimator, with the clusters of `eig` found.
+
+        Parameters
+        ----------
+        eig : array or tensor of shape (n, n_eig)
+            Eigenvectors by descending eigenvalue, the trivial one first, as `Ncut` returns them.
+        y : ignored
+            Here for scikit-learn.
+        """
+        self._fit(eig)
+        return self
+
+    def fit_transform(self, eig: Any, y: object = None) -> Any:  # noqa: ARG002
+        """Return the scores (n, n_clusters) of the fitted nodes: see `fit` and `transform`."""
+        scores, like = self._fit(eig)
+        return like.restore(scores)
+
+    def transform(self, eig: Any) -> Any:
+        """Return how much each node (n, n_eig) belongs to each fitted cluster: scores (n, n_clusters) in [-1, 1].
+
+        Of the kind, dtype and device of `eig`. A node whose eigenvectors are all zero scores zero.
+        """
+        scores, like = self._score(eig)
+        return like.restore(scores)
+
+    def predict(self, eig: Any) -> Any:
+        """Return the fitted cluster that each node (n, n_eig) belongs to most: integers (n,)."""
+        scores, like = self._score(eig)
+        return like.restore(scores.argmax(1))
+
+    def _fit(self, eig: Any) -> tuple[torch.Tensor, Like]:
+        tensor, like = check_features(eig, "eig")
+        n, n_eig = tensor.shape
+        n_clusters = check_positive_int(self.n_clusters, "n_clusters")
+        n_restarts = check_positive_int(self.n_restarts, "n_restarts")
+        rng = check_random_state(self.random_state)
+        if n_clusters > n_eig:
+            raise ValueError(
+                f"`n_clusters` must be at most the number of eigenvectors, {n_eig}; got {n_clusters}. "
+                "Lower it, or compute more eigenvectors with a larger `n_eig`."
+            )
+        if n_clusters > n:
+            raise ValueError(
+                f"`n_clusters` must be at most the number of nodes, {n}; got {n_clusters}. "
+                "Lower it or pass more images."
+            )
+        rows = unit_rows(tensor[:, :n_clusters])
+        picked = np.sort(rng.choice(n, _MAX_ROWS, replace=False)) if n > _MAX_ROWS else np.arange(n)
+        sample = rows.detach()[torch.from_numpy(picked).to(rows.device)].cpu().double().numpy()
+        rotation = _best_rotation(sample[sample.any(axis=1)], n_clusters, n_restarts, rng)
+
+        # In float64 whatever the input: new nodes may come in a better precision than the fitted ones.
+        self._rotation = torch.from_numpy(rotation)
+        scores = self._rotate(rows)
+        best, labels = scores.detach().max(1)
+        # |h - s|^2 = |h|^2 - 2 h.s + |s|^2 with h the unit vector of the largest entry of s.
+        squared = 1 - 2 * best.double() + rows.detach().double().square().sum(1)
+        self.objective_ = max(float(squared.mean()), 0.0)
+        self.labels_ = like.restore(labels)
+        self.rotation_ = like.restore(self._rotation)
+        self.n_features_in_ = n_eig
+        return scores, like
+
+    def _score(self, eig: Any) -> tuple[torch.Tensor, Like]:
+        check_is_fitted(self, "rotation_")
+        tensor, like = check_features(eig, "eig", n_channels=self.n_features_in_)
+        return self._rotate(unit_rows(tensor[:, : len(self._rotation)])), like
+
+    def _rotate(self, rows: torch.Tensor) -> torch.Tensor:
+        return rows @ self._rotation.to(rows.device, rows.dtype)
+
+
+def kway_ncut(eig: Any, *, n_clusters: int, n_restarts: int = 8, random_state: Any = 0) -> Any:
+    """Return how much each node belongs to each of `n_clusters` clusters: scores of shape (n, n_clusters).
+
+    `Kway(n_clusters).fit(eig)` does the same, and keeps the rotation for new nodes; the method, the parameters and
+    what can go wrong are explained there. ``scores.argmax(1)`` are the labels, ``scores.argmax(0)`` the most typical
+    node of each cluster.
+
+    Parameters
+    ----------
+    eig : array or tensor of shape (n, n_eig)
+        Eigenvectors by descending eigenvalue, the trivial one first, as `Ncut` returns them.
+    n_clusters : int
+        At most n_eig and at most n.
+    n_restarts : int
+        How many starting rotations to try.
+    random_state : int, numpy.random.Generator or None
+        Draws the starting nodes.
+
+    Returns
+    -------
+    array or tensor of shape (n, n_clusters)
+        In [-1, 1], of the kind, dtype and device of `eig`. A node whose eigenvectors are all zero scores zero.
+
+    References
+    ----------
+    Yu, Shi. Multiclass Spectral Clustering. ICCV 2003.
+
+    Examples
+    --------
+    >>> import numpy as np
     >>> eig = np.array([[1.0, 0.9], [1.0, 1.1], [1.0, -1.0], [1.0, 1.0]])
     >>> kway_ncut(eig, n_clusters=2).argmax(1)
     array([0, 0, 1, 0])
     """
-    tensor, like = check_features(eig, "eig")
-    n, n_eig = tensor.shape
-    n_clusters = check_positive_int(n_clusters, "n_clusters")
-    n_restarts = check_positive_int(n_restarts, "n_restarts")
-    rng = check_random_state(random_state)
-    if n_clusters > n_eig:
-        raise ValueError(
-            f"`n_clusters` must be at most the number of eigenvectors, {n_eig}; got {n_clusters}. "
-            "Lower it, or compute more eigenvectors with a larger `n_eig`."
-        )
-    if n_clusters > n:
-        raise ValueError(
-            f"`n_clusters` must be at most the number of nodes, {n}; got {n_clusters}. Lower it or pass more images."
-        )
-    rows = unit_rows(tensor[:, :n_clusters])
-    picked = np.sort(rng.choice(n, _MAX_ROWS, replace=False)) if n > _MAX_ROWS else np.arange(n)
-    sample = rows.detach()[torch.from_numpy(picked).to(rows.device)].cpu().double().numpy()
-    rotation = _best_rotation(sample[sample.any(axis=1)], n_clusters, n_restarts, rng)
-    return like.restore(rows @ torch.from_numpy(rotation).to(rows.device, rows.dtype))
+    return Kway(n_clusters, n_restarts=n_restarts, random_state=random_state).fit_transform(eig)
 
 
 def _best_rotation(rows: np.ndarray, k: int, n_restarts: int, rng: np.random.Generator) -> np.ndarray:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
 import time
 
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 
-from ncut_widgets.readouts import kway_ncut
+from ncut_widgets.readouts import Kway, kway_ncut
 
 
 def planted(n_clusters=5, n_per_cluster=40, noise=0.03, seed=0):
@@ -123,6 +126,59 @@ def test_enough_clusters_for_all_of_a_slider_in_seconds():
         kway_ncut(eig, n_clusters=n_clusters)
     # Measured about one second for 29 000 nodes, on photographs as here.
     assert time.process_time() - began < 6
+
+
+def test_new_nodes_join_the_clusters_already_found():
+    eig, truth = planted(5)
+    half = np.random.default_rng(0).permutation(len(eig))
+    kway = Kway(n_clusters=5).fit(eig[half[:100]])
+    names = {label: truth[half[:100]][kway.labels_ == label][0] for label in range(5)}
+    # One at a time, so that nothing of the new nodes can be fitted.
+    predicted = [kway.predict(eig[None, i])[0] for i in half[100:]]
+    assert [names[label] for label in predicted] == truth[half[100:]].tolist()
+    np.testing.assert_array_equal(kway.transform(eig).argmax(1), kway.predict(eig))
+
+
+def test_the_estimator_agrees_with_itself_and_with_the_function():
+    eig = np.random.default_rng(0).normal(size=(9000, 6)).astype(np.float32)
+    kway = Kway(n_clusters=4, random_state=2).fit(eig)
+    scores = kway_ncut(eig, n_clusters=4, random_state=2)
+    np.testing.assert_array_equal(kway.transform(eig), scores)
+    np.testing.assert_array_equal(kway.labels_, scores.argmax(1))
+    np.testing.assert_array_equal(Kway(n_clusters=4, random_state=2).fit_predict(eig), kway.labels_)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(kway)).predict(eig), kway.labels_)
+    np.testing.assert_allclose(kway.rotation_.T @ kway.rotation_, np.eye(4), atol=1e-6)
+    unit = eig[:, :4] / np.linalg.norm(eig[:, :4], axis=1, keepdims=True)
+    np.testing.assert_allclose(unit @ kway.rotation_, scores, atol=1e-6)
+
+
+def test_the_objective_is_the_distance_to_the_hard_cut():
+    eig = np.random.default_rng(0).normal(size=(300, 6))
+    eig[:7] = 0
+    kway = Kway(n_clusters=6).fit(eig)
+    scores = kway.transform(eig)
+    assert kway.objective_ == pytest.approx(np.square(np.eye(6)[kway.labels_] - scores).sum(1).mean())
+    assert kway.objective_ > Kway(n_clusters=6).fit(planted(6)[0]).objective_ > 0
+    assert Kway(n_clusters=3).fit(np.eye(3)).objective_ == pytest.approx(0, abs=1e-12)
+
+
+def test_torch_keeps_its_kind_in_the_estimator_too():
+    eig = torch.from_numpy(planted(3)[0]).half().requires_grad_()
+    kway = Kway(n_clusters=3).fit(eig)
+    assert kway.labels_.dtype == kway.predict(eig).dtype == torch.int64
+    assert kway.rotation_.dtype == torch.float16
+    kway.transform(eig).float().square()[:, 0].sum().backward()
+    assert eig.grad.abs().max() > 0
+
+
+def test_is_a_scikit_learn_estimator():
+    kway = Kway(3, n_restarts=2)
+    assert kway.get_params() == {"n_clusters": 3, "n_restarts": 2, "random_state": 0}
+    fresh = clone(kway.fit(np.eye(4)))
+    with pytest.raises(NotFittedError, match="is not fitted yet"):
+        fresh.predict(np.eye(4))
+    with pytest.raises(ValueError, match="`eig` must have 4 channels"):
+        kway.transform(np.eye(3))
 
 
 @pytest.mark.parametrize(
