@@ -21,13 +21,20 @@ export function gridState({ state }: Pick<ViewContext, "state">) {
   });
   const layout = computed(() => justify(aspects.value, size.value.width, rowHeight.value, GAP));
 
-  /** The tiles on screen and half a screen around them; all others cost nothing. */
+  /** The tiles on screen and half a screen around them; all others cost nothing. Tiles are in order from the top. */
+  const first = computed(() => {
+    const edge = scroll.value - size.value.height / 2;
+    return layout.value.tiles.findIndex((tile) => tile.y + tile.height > edge);
+  });
+  const end = computed(() => {
+    const edge = scroll.value + 1.5 * size.value.height;
+    const below = layout.value.tiles.findIndex((tile) => tile.y >= edge);
+    return below < 0 ? layout.value.tiles.length : below;
+  });
+  // By way of two numbers, so that scrolling within a row changes nothing.
   const visible = computed<Tile[]>(() => {
     const { width, height } = size.value;
-    if (!width || !height) return [];
-    const { tiles } = layout.value;
-    const margin = height / 2;
-    return tiles.filter((t) => t.y + t.height > scroll.value - margin && t.y < scroll.value + height + margin);
+    return width && height ? layout.value.tiles.slice(Math.max(0, first.value), end.value) : [];
   });
   /** The enlarged image as one tile in the middle of the view. */
   const enlarged = computed<Tile | null>(() => {

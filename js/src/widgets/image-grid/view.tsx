@@ -1,5 +1,6 @@
 /** Every image with an overlay; hover shows what is alike everywhere, click pins it. */
 import { useMemo } from "preact/hooks";
+import type { PatchGrid } from "../../shared/geometry.ts";
 import { type ViewContext, message } from "../../shared/view.tsx";
 import { Bar } from "./bar.tsx";
 import { keyboard } from "./keyboard.ts";
@@ -105,6 +106,8 @@ function drawTiles(view: ViewContext, ui: GridState): Tiles {
   const loading = new Set<number>();
   const unpainted = new Set<number>();
   let frame = 0;
+  /** What the painted overlays show; a tile that comes into sight later needs no other to be painted again. */
+  let shown: { colors: Uint8ClampedArray | null; grid: PatchGrid; source: string } | null = null;
 
   const announce = () => { if (canvases.size && !loading.size && !unpainted.size) view.ready(); };
 
@@ -115,7 +118,12 @@ function drawTiles(view: ViewContext, ui: GridState): Tiles {
       const colors = heat ?? (await store.paint());
       // A newer change may have come while this one was waiting for an array.
       if (frame || view.signal.aborted || !canvases.size) return;
-      for (const [image, canvas] of canvases) paintTile(canvas, image, colors);
+      const now = { colors, grid: ui.grid.peek(), source: state.source.peek() };
+      const same = shown?.colors === colors && shown.grid === now.grid && shown.source === now.source;
+      for (const [image, canvas] of canvases) {
+        if (!same || unpainted.has(image)) paintTile(canvas, image, now);
+      }
+      shown = now;
       unpainted.clear();
       view.root.dataset.shows = heat ? "heatmap" : state.layer.peek();
       announce();
@@ -123,9 +131,8 @@ function drawTiles(view: ViewContext, ui: GridState): Tiles {
       view.error.value = message(error);
     }
   };
-  const paintTile = (canvas: HTMLCanvasElement, image: number, colors: Uint8ClampedArray | null) => {
-    const grid = ui.grid.peek();
-    const index = grid.find(image, state.source.peek());
+  const paintTile = (canvas: HTMLCanvasElement, image: number, { colors, grid, source }: NonNullable<typeof shown>) => {
+    const index = grid.find(image, source);
     const context = canvas.getContext("2d")!;
     if (index < 0 || !colors) {
       context.clearRect(0, 0, canvas.width, canvas.height);
@@ -142,7 +149,6 @@ function drawTiles(view: ViewContext, ui: GridState): Tiles {
     for (const key of ["meta", "selection", "layer", "source", "eigenvector", "n_clusters", "hover_heatmap", "hover"] as const) {
       void state[key].value;
     }
-    void ui.shown.value;
     request();
   });
   view.signal.addEventListener("abort", () => cancelAnimationFrame(frame));
