@@ -3,7 +3,19 @@ from .grid import Patch, PatchGrid, PatchMap
 from .ncut import Ncut, nystrom_propagate
 from .pipeline import Embedding, embed, segment
 from .plotting import plot_eigenvectors, plot_embedding, plot_images
-from .readouts import Coloring, Kway, kway_ncut, pca_color, similarity_heatmap, tsne_color, umap_color
+from .readouts import (
+    Coloring,
+    Kway,
+    colormap_2d,
+    convert_to_lab_color,
+    kway_ncut,
+    pca_color,
+    rotate_rgb_cube,
+    similarity_heatmap,
+    tsne_color,
+    umap_color,
+    umap_sphere_color,
+)
 from .widgets import EmbeddingScatter, Explorer, ImageGrid, Session, explore
 
 __version__: str
@@ -21,7 +33,9 @@ __all__ = [
     "PatchGrid",
     "PatchMap",
     "Session",
+    "colormap_2d",
     "concat",
+    "convert_to_lab_color",
     "embed",
     "explore",
     "extract_features",
@@ -32,9 +46,11 @@ __all__ = [
     "plot_eigenvectors",
     "plot_embedding",
     "plot_images",
+    "rotate_rgb_cube",
     "sample_images",
     "segment",
     "similarity_heatmap",
     "tsne_color",
     "umap_color",
+    "umap_sphere_color",
 ]

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from .color import Coloring, pca_color, tsne_color, umap_color
+from .color import Coloring, pca_color, tsne_color, umap_color, umap_sphere_color
+from .colormap import colormap_2d, convert_to_lab_color, rotate_rgb_cube
 from .kway import Kway, kway_ncut
 from .similarity import similarity_heatmap
 
-__all__ = ["Coloring", "Kway", "kway_ncut", "pca_color", "similarity_heatmap", "tsne_color", "umap_color"]
+__all__ = [
+    "Coloring",
+    "Kway",
+    "colormap_2d",
+    "convert_to_lab_color",
+    "kway_ncut",
+    "pca_color",
+    "rotate_rgb_cube",
+    "similarity_heatmap",
+    "tsne_color",
+    "umap_color",
+    "umap_sphere_color",
+]

@@ -10,12 +10,12 @@ import torch
 
 from ncut_widgets.ncut import nystrom_propagate
 
-from ._rows import farthest_points
+from ._rows import farthest_points, unit_rows
 from ._tsne import tsne_layout
 
 __all__ = ["METHODS", "Layout", "find_layout"]
 
-METHODS = ("tsne", "umap", "pca")
+METHODS = ("tsne", "umap", "umap_sphere", "pca")
 # With fewer nodes there are no neighbourhoods to preserve; the principal axes show all there is.
 FEWEST_FOR_NEIGHBORS = 16
 # Farthest points find what is small and different, but of all nodes they would be outliers, and slow: they are
@@ -27,12 +27,16 @@ _INITIAL_SPREAD = 1e-4
 class Layout(Protocol):
     """Where nodes are, in the layout's own axes."""
 
+    on_sphere: bool
+
     def place(self, rows: torch.Tensor) -> torch.Tensor:
         """Return coordinates (n, 3) of unit rows (n, k)."""
 
 
 class PrincipalLayout:
     """The three leading principal axes of all nodes, each pointing where its largest loading is positive."""
+
+    on_sphere = False
 
     def __init__(self, rows: torch.Tensor) -> None:
         self._mean = rows.mean(0)
@@ -51,11 +55,14 @@ class PrincipalLayout:
 class NeighborLayout:
     """Coordinates of a sample, carried to all nodes by their nearest sampled ones."""
 
-    def __init__(self, sampled: torch.Tensor, coords: torch.Tensor) -> None:
-        self._sampled, self._coords = sampled, coords
+    def __init__(self, sampled: torch.Tensor, coords: torch.Tensor, *, on_sphere: bool = False) -> None:
+        self.on_sphere = on_sphere
+        self._sampled, self._coords = sampled, coords if on_sphere else coords - coords.mean(0)
 
     def place(self, rows: torch.Tensor) -> torch.Tensor:
-        return nystrom_propagate(self._coords, rows, self._sampled)
+        coords = nystrom_propagate(self._coords, rows, self._sampled)
+        # The mean of places on a sphere lies within it; that of angles would jump where they wrap around.
+        return unit_rows(coords) if self.on_sphere else coords
 
 
 def find_layout(
@@ -71,9 +78,13 @@ def find_layout(
         # Beyond a third of the nodes a "neighbourhood" is most of the graph, and its width is not defined.
         coords = tsne_layout(numbers, start, perplexity=min(n_neighbors, (len(numbers) - 1) / 3))
     else:
-        coords = _umap_layout(numbers, start, min(n_neighbors, len(numbers) - 1), int(rng.integers(2**31)))
+        # UMAP stretches any start to one size; what counts is that it has the dimensions of the layout.
+        on_sphere = method == "umap_sphere"
+        start = start[:, :2] if on_sphere else start
+        seed = int(rng.integers(2**31))
+        coords = _umap_layout(numbers, start, min(n_neighbors, len(numbers) - 1), seed, on_sphere=on_sphere)
     table = torch.from_numpy(np.asarray(coords)).to(rows.device, rows.dtype)
-    return NeighborLayout(sampled, table - table.mean(0))
+    return NeighborLayout(sampled, table, on_sphere=method == "umap_sphere")
 
 
 def _pick(rows: torch.Tensor, n_sample: int, rng: np.random.Generator) -> torch.Tensor:
@@ -92,7 +103,7 @@ def _start(sampled: torch.Tensor, rng: np.random.Generator) -> np.ndarray:
     return (_INITIAL_SPREAD * (coords / (spread if spread > 0 else 1) + 0.01 * noise)).astype(np.float32)
 
 
-def _umap_layout(rows: np.ndarray, start: np.ndarray, n_neighbors: int, seed: int) -> np.ndarray:
+def _umap_layout(rows: np.ndarray, start: np.ndarray, n_neighbors: int, seed: int, *, on_sphere: bool) -> np.ndarray:
     # Compiles for about ten seconds in a fresh process: nobody who does not ask for it should pay.
     with warnings.catch_warnings():
         # Importing it warns that TensorFlow, which nothing here uses, is not installed.
@@ -100,13 +111,20 @@ def _umap_layout(rows: np.ndarray, start: np.ndarray, n_neighbors: int, seed: in
         from umap import UMAP
 
     reducer = UMAP(
-        n_components=3,
+        n_components=2 if on_sphere else 3,
+        output_metric="haversine" if on_sphere else "euclidean",
         n_neighbors=n_neighbors,
-        min_dist=0.3,
+        # A sphere has only so much room: places are closer there.
+        min_dist=0.1 if on_sphere else 0.3,
         n_epochs=200,
         init=start,
         random_state=seed,
         n_jobs=1,
         low_memory=False,
     )
-    return reducer.fit_transform(rows)
+    coords = reducer.fit_transform(rows)
+    if not on_sphere:
+        return coords
+    # UMAP's first angle is measured from the pole.
+    polar, azimuth = coords.astype(np.float64).T
+    return np.stack([np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)], axis=1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
@@ -17,15 +16,12 @@ from ncut_widgets._validation import (
     check_random_state,
 )
 
+from ._align import check_nodes, procrustes
 from ._layout import METHODS, Layout, find_layout
 from ._rows import unit_rows
+from .colormap import quantile_box
 
-__all__ = ["Coloring", "pca_color", "tsne_color", "umap_color"]
-
-# The share of nodes beyond each face of the colour cube: a few outliers must not squeeze all others into grey.
-_TAIL = 0.02
-# An axis this much thinner than the widest is rounding: stretched to the full cube it would be noise.
-_FLAT = 1e-5
+__all__ = ["Coloring", "pca_color", "tsne_color", "umap_color", "umap_sphere_color"]
 
 
 class Coloring(BaseEstimator):
@@ -37,9 +33,10 @@ class Coloring(BaseEstimator):
 
     Parameters
     ----------
-    method : "tsne", "umap" or "pca"
+    method : "tsne", "umap", "umap_sphere" or "pca"
         t-SNE (about a second), UMAP (the same look, but its library compiles for ten seconds or more in a fresh
-        process), or the three principal axes (instant and linear; separates less).
+        process), UMAP on the unit sphere, where no node is at an edge, or the three principal axes (instant and
+        linear; separates less).
     n_sample : int
         How many nodes t-SNE and UMAP lay out: farthest points among three times as many random ones.
     n_neighbors : int
@@ -87,7 +84,8 @@ class Coloring(BaseEstimator):
         """Lay out `eig`; where there was a fit before, turn the new embedding onto the last one.
 
         The new coordinates are rotated (or reflected), shifted and scaled as a whole so that the shared nodes come as
-        close as they can to where they were (orthogonal Procrustes). Colours are then read off anew.
+        close as they can to where they were (orthogonal Procrustes); a sphere is only rotated. Colours are then read
+        off anew.
 
         Parameters
         ----------
@@ -115,11 +113,13 @@ class Coloring(BaseEstimator):
         turn, shift = torch.eye(3, dtype=coords.dtype, device=coords.device), coords.new_zeros(3)
         if len(old):
             last = self._coords.to(coords.device, coords.dtype)
-            turn, shift = _procrustes(coords[new.to(coords.device)], last[old.to(coords.device)])
+            turn, shift = procrustes(
+                coords[new.to(coords.device)], last[old.to(coords.device)], about_origin=layout.on_sphere
+            )
         self._layout, self._turn, self._shift = layout, turn, shift
         self._like, self._n_channels = like, tensor.shape[1]
         self._coords = coords @ turn + shift
-        self._low, self._span = _calibrate(self._coords)
+        self._low, self._span = quantile_box(self._coords)
         return self
 
     @property
@@ -174,51 +174,13 @@ class Coloring(BaseEstimator):
                 f"`shared` must be a pair, the nodes of the last fit and of this one; got {len(shared)} entries. "
                 "Pass (old, new)."
             )
-        old, new = _indices(shared[0], "shared[0]", n_last), _indices(shared[1], "shared[1]", n)
+        old, new = check_nodes(shared[0], "shared[0]", n_last), check_nodes(shared[1], "shared[1]", n)
         if len(old) != len(new):
             raise ValueError(
                 f"`shared` must name as many nodes of the last fit as of this one; got {len(old)} and {len(new)}. "
                 "Pass matching pairs."
             )
         return old, new
-
-
-def _indices(values: Any, name: str, n: int) -> torch.Tensor:
-    array = np.asarray(values)
-    if array.ndim != 1 or (array.dtype.kind not in "iu" and len(array)):
-        raise TypeError(
-            f"`{name}` must be a 1D array of integers; got shape {array.shape} of {array.dtype}. Pass node indices."
-        )
-    if len(array) and (array.min() < 0 or array.max() >= n):
-        raise ValueError(
-            f"`{name}` must lie in 0 to {n - 1}; got {array.min()} to {array.max()}. Pass nodes of that fit."
-        )
-    return torch.from_numpy(array.astype(np.int64))
-
-
-def _procrustes(moving: torch.Tensor, fixed: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The similarity, as x @ turn + shift, that brings the `moving` points (s, 3) closest to the `fixed` ones."""
-    a, b = moving.double(), fixed.double()
-    a_mean, b_mean = a.mean(0), b.mean(0)
-    a, b = a - a_mean, b - b_mean
-    left, _, right = torch.linalg.svd(a.T @ b)
-    # Scaled to the old size, not by least squares, which would shrink a little with every refit.
-    a_size, b_size = a.norm(), b.norm()
-    scale = torch.where((a_size > 0) & (b_size > 0), b_size / a_size.clamp_min(1e-300), torch.ones_like(a_size))
-    turn = scale * (left @ right)
-    return turn.to(moving.dtype), (b_mean - a_mean @ turn).to(moving.dtype)
-
-
-def _calibrate(coords: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The corner and the size of the box that becomes the colour cube; flat axes become mid-grey."""
-    ranked = coords.sort(0).values
-    last = len(ranked) - 1
-    low, high = (ranked[round(q * last)] for q in (_TAIL, 1 - _TAIL))
-    span = high - low
-    flat = span <= _FLAT * max(float(span.max()), _FLAT)
-    # A flat axis holds nothing but rounding: a box wide enough puts all of it in the middle.
-    wide = torch.where(flat, torch.full_like(span, max(1.0, float(coords.abs().max()) * 1e6)), span)
-    return torch.where(flat, (low + high) / 2 - wide / 2, low), wide
 
 
 def _one_shot(method: str, eig: Any, options: dict[str, Any]) -> Any:
@@ -261,6 +223,27 @@ def umap_color(eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, random_
     (4, 3)
     """
     return _one_shot("umap", eig, {"n_sample": n_sample, "n_neighbors": n_neighbors, "random_state": random_state})
+
+
+def umap_sphere_color(eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, random_state: Any = 0) -> Any:
+    """Return colours (n, 3) in [0, 1] from a UMAP of eigenvectors (n, n_eig) on the unit sphere.
+
+    Distances between places are angles (UMAP's "haversine" output metric), so no node lies at an edge, and colours
+    go round in every direction. `Coloring(method="umap_sphere")` does the same, and keeps the calibration for new
+    nodes; the parameters are explained there. The first call in a process waits for UMAP to compile.
+
+    References
+    ----------
+    McInnes, Healy, Melville. UMAP: Uniform Manifold Approximation and Projection. arXiv 1802.03426, 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> umap_sphere_color(np.eye(4)).shape
+    (4, 3)
+    """
+    options = {"n_sample": n_sample, "n_neighbors": n_neighbors, "random_state": random_state}
+    return _one_shot("umap_sphere", eig, options)
 
 
 def pca_color(eig: Any) -> Any:

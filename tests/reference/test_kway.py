@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from skimage.color import lab2rgb
 from sklearn.cluster import SpectralClustering
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 from sklearn.metrics import adjusted_rand_score, pairwise_kernels, silhouette_score
 
-from ncut_widgets.readouts import Coloring, kway_ncut, similarity_heatmap
+from ncut_widgets.readouts import Coloring, convert_to_lab_color, kway_ncut, similarity_heatmap
 from ncut_widgets.readouts._tsne import _joint_probabilities, tsne_layout
 
 
@@ -74,6 +75,14 @@ def test_pca_is_scikit_learns():
     unit = eig / np.linalg.norm(eig, axis=1, keepdims=True)
     ours, theirs = Coloring("pca").fit(eig).coords, PCA(3).fit_transform(unit)
     np.testing.assert_allclose(np.abs(ours), np.abs(theirs), atol=1e-9)
+
+
+def test_lab_is_scikit_images():
+    # Within what exists, so that it has nothing to warn of.
+    rgb = np.random.default_rng(0).random((2000, 3)) * [0.6, 0.5, 0.5] + [0.35, 0.2, 0.3]
+    np.testing.assert_allclose(convert_to_lab_color(rgb), lab2rgb(rgb * [100, 255, 255] - [0, 128, 128]), atol=1e-5)
+    theirs = lab2rgb(rgb * 100 - [0, 50, 50])
+    np.testing.assert_allclose(convert_to_lab_color(rgb, full_range=False), theirs, atol=1e-5)
 
 
 def divergence(p, coords):

@@ -11,9 +11,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import silhouette_score
 
-from ncut_widgets.readouts import Coloring, pca_color, tsne_color, umap_color
+from ncut_widgets.readouts import Coloring, pca_color, tsne_color, umap_color, umap_sphere_color
 
-METHODS = ("tsne", "umap", "pca")
+METHODS = ("tsne", "umap", "umap_sphere", "pca")
 
 
 def blobs(n_clusters=5, n_per_cluster=60, n_channels=8, noise=0.15, seed=0):
@@ -31,8 +31,10 @@ def test_clusters_get_colors_of_their_own(method):
     assert coloring.rgb.min() >= 0
     assert coloring.rgb.max() <= 1
     assert np.ptp(coloring.rgb, axis=0).min() == 1, "every axis uses the whole range of its colour"
-    assert silhouette_score(coloring.rgb, labels) > 0.6
-    assert silhouette_score(coloring.coords, labels) > 0.6
+    # A sphere is filled all around, so that clusters there touch.
+    separate = 0.4 if method == "umap_sphere" else 0.6
+    assert silhouette_score(coloring.rgb, labels) > separate
+    assert silhouette_score(coloring.coords, labels) > separate
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -62,6 +64,20 @@ def test_transform_gives_fitted_nodes_their_own_colors(method):
     coloring = Coloring(method, n_sample=50).fit(eig)
     np.testing.assert_allclose(coloring.transform(eig), coloring.rgb, atol=1e-6)
     np.testing.assert_allclose(coloring.transform_coords(eig[:7]), coloring.coords[:7], rtol=1e-4, atol=1e-4)
+
+
+def test_on_the_sphere_every_node_stays_on_it_through_refits():
+    eig, _ = blobs()
+    new, _ = blobs(n_per_cluster=10, seed=1)
+    coloring = Coloring("umap_sphere", n_sample=150, n_neighbors=20).fit(eig)
+    first = coloring.coords
+    coloring.fit(eig + 0.03 * np.random.default_rng(0).normal(size=eig.shape).astype(np.float32))
+    for coords in (first, coloring.coords, coloring.transform_coords(new)):
+        np.testing.assert_allclose(np.linalg.norm(coords, axis=1), 1, atol=1e-5)
+    assert np.ptp(first, axis=0).min() > 1.5, "all around"
+    kept = (coloring.coords * first).sum(1)
+    fresh = (Coloring("umap_sphere", n_sample=150, n_neighbors=20, random_state=1).fit(eig).coords * first).sum(1)
+    assert kept.mean() > 0.5 > fresh.mean()
 
 
 def test_transform_colors_new_nodes_like_the_old_ones_of_their_kind():
@@ -161,6 +177,8 @@ def test_the_functions_are_the_class():
     eig, _ = blobs(n_per_cluster=10)
     np.testing.assert_array_equal(tsne_color(eig, n_sample=30), Coloring("tsne", n_sample=30).fit(eig).rgb)
     np.testing.assert_array_equal(umap_color(eig, n_sample=30), Coloring("umap", n_sample=30).fit(eig).rgb)
+    sphere = Coloring("umap_sphere", n_sample=30).fit(eig).rgb
+    np.testing.assert_array_equal(umap_sphere_color(eig, n_sample=30), sphere)
     np.testing.assert_array_equal(pca_color(eig), Coloring("pca").fit(eig).rgb)
 
 
@@ -183,7 +201,7 @@ def test_twenty_thousand_nodes_take_seconds_not_minutes():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"method": "tnse"}, ValueError, "`method` must be one of 'tsne', 'umap', 'pca'; got 'tnse'"),
+        ({"method": "tnse"}, ValueError, "`method` must be one of 'tsne', 'umap', 'umap_sphere', 'pca'; got 'tnse'"),
         ({"n_sample": 1}, ValueError, "`n_sample` must be at least 2; got 1"),
         ({"n_neighbors": 0}, ValueError, "`n_neighbors` must be at least 2; got 0"),
         ({"n_neighbors": 2.5}, TypeError, "`n_neighbors` must be an integer; got 2.5"),
