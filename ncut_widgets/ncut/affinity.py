@@ -21,6 +21,8 @@ _BASIS_NODES = 4096
 # Above this many channels, distances for the landmarks are taken on the leading principal directions.
 _MANY_CHANNELS = 256
 _KEPT_DIRECTIONS = 128
+# On a CPU, rows are encoded in blocks that stay in its cache from one step to the next.
+_BLOCK_ELEMENTS = 1 << 19
 
 
 class Affinity:
@@ -40,8 +42,14 @@ class Affinity:
 
     def encode(self, X: torch.Tensor) -> torch.Tensor:
         """Return the rows of `X` in the units of the kernel, on the device of the affinity."""
-        encoded = self._frame.place(X) * self._shrink
-        return encoded if self._basis is None else encoded @ self._basis
+        width = X.shape[1] if self._basis is None else self._basis.shape[1]
+        encoded = self._frame.sampled.new_empty(len(X), width)
+        rows = max(1, _BLOCK_ELEMENTS // X.shape[1]) if encoded.device.type == "cpu" else len(X)
+        for start in range(0, len(X), rows):
+            here = slice(start, start + rows)
+            placed = self._frame.place(X[here]) * self._shrink
+            encoded[here] = placed if self._basis is None else placed @ self._basis
+        return encoded
 
     def __call__(self, E: torch.Tensor, F: torch.Tensor) -> torch.Tensor:
         """Return the (n, m) affinities of encoded rows, in their dtype."""

@@ -21,13 +21,15 @@ from ncut_widgets._validation import (
 from ncut_widgets.errors import DegenerateWarning, NystromWarning
 
 from .affinity import AFFINITIES, Affinity, build_affinity
-from .nystrom import Solution, sampled_residuals, solve_exact, solve_nystrom, vanishing
+from .nystrom import Solution, solve_exact, solve_nystrom, vanishing
 from .sampling import spread_nodes, uniform_nodes
 
 __all__ = ["Ncut"]
 
 _EXACT_NODES = 4096
-_POOL_NODES = 1 << 16
+# Larger graphs are drafted on a sample, for which all sums over nodes are taken before the nodes are gone through.
+_WHOLE_NODES = 1 << 16
+_SAMPLE_NODES = 1 << 14
 _POOR_RESIDUAL = 0.2
 
 
@@ -212,10 +214,19 @@ class Ncut(TransformerMixin, BaseEstimator):
                 residual = solution.pairs.residuals
                 self._warn_if_degenerate(solution.pairs.values)
             else:
-                landmarks = self._choose_landmarks(nodes, affinity, n_sample, generator)
-                encoded = affinity.encode(nodes[landmarks.to(nodes.device)])
-                solution = solve_nystrom(nodes, affinity, encoded, n_eig, generator, verbose=bool(self.verbose))
-                residual = sampled_residuals(nodes, affinity, solution, generator)
+                sample = uniform_nodes(n, n if n <= _WHOLE_NODES else max(_SAMPLE_NODES, 8 * n_sample), generator)
+                encoded = affinity.encode(nodes if len(sample) == n else nodes[sample.to(nodes.device)])
+                chosen = self._choose_landmarks(encoded, affinity, n_sample, generator)
+                landmarks = sample[chosen]
+                solution, residual = solve_nystrom(
+                    nodes,
+                    affinity,
+                    encoded[chosen.to(encoded.device)],
+                    encoded,
+                    n_eig,
+                    generator,
+                    verbose=bool(self.verbose),
+                )
                 self._warn_if_poor(residual, n, n_sample)
         self._keep(solution, residual, landmarks, like, nodes.shape[1])
         return self.eigenvectors_
@@ -254,12 +265,11 @@ class Ncut(TransformerMixin, BaseEstimator):
             raise ValueError(f'`device` must be there; got {self.device!r} without CUDA. Pass "cpu" or None.')
         return device
 
-    def _choose_landmarks(self, nodes: torch.Tensor, affinity: Any, m: int, generator: torch.Generator) -> torch.Tensor:
-        pool = uniform_nodes(len(nodes), _POOL_NODES, generator)
-        encoded = affinity.encode(nodes[pool.to(nodes.device)])
+    @staticmethod
+    def _choose_landmarks(encoded: torch.Tensor, affinity: Any, m: int, generator: torch.Generator) -> torch.Tensor:
         if not isinstance(affinity, Affinity):
             encoded = (encoded - encoded.mean(0)) / encoded.abs().amax().clamp_min(torch.finfo(encoded.dtype).tiny)
-        return pool[spread_nodes(encoded, m, generator)]
+        return spread_nodes(encoded, m, generator)
 
     def _warn_if_poor(self, residual: torch.Tensor, n: int, n_sample: int) -> None:
         poor = (residual > _POOR_RESIDUAL).nonzero().flatten().tolist()

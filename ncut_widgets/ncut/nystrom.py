@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from .affinity import Affinity, CallableAffinity
 from .eigensolver import Eigenpairs, fix_signs, leading_eigenpairs
 
-__all__ = ["Extension", "Solution", "sampled_residuals", "solve_exact", "solve_nystrom", "vanishing"]
+__all__ = ["Extension", "Solution", "solve_exact", "solve_nystrom", "vanishing"]
 
 _CHUNK_ELEMENTS = 1 << 22
 # Up to so many elements are kept between the passes over the nodes; beyond that they are computed again.
@@ -42,9 +42,10 @@ class Extension:
 
     def __call__(self, X: torch.Tensor, *, verbose: bool = False) -> torch.Tensor:
         """Return the eigenvectors (n, k) at the nodes `X` (n, c)."""
-        return torch.cat(
-            [self.embed(C) for _, C in Columns(X, self.affinity, self.landmarks, verbose, keep=False)("extend")]
-        )
+        vectors = self.projection.new_empty(len(X), self.projection.shape[1])
+        for here in _chunks(X, self.landmarks, "extend", verbose):
+            vectors[here] = self.embed(self.affinity(self.affinity.encode(X[here]), self.landmarks))
+        return vectors
 
 
 class Solution(NamedTuple):
@@ -56,30 +57,29 @@ class Solution(NamedTuple):
 
 
 class Columns:
-    """The affinities C = k(X, Z), (n, m), served a few rows at a time, as often as asked for."""
+    """The affinities C = k(E, Z), (n, m), of encoded nodes, served a few rows at a time, as often as asked for."""
 
-    def __init__(
-        self, X: torch.Tensor, affinity: Kernel, landmarks: torch.Tensor, verbose: bool, keep: bool = True
-    ) -> None:
-        self._X = X
+    def __init__(self, E: torch.Tensor, affinity: Kernel, landmarks: torch.Tensor, verbose: bool) -> None:
+        self.nodes = E
         self._affinity = affinity
         self._landmarks = landmarks
         self._verbose = verbose
-        self._rows = max(1, _CHUNK_ELEMENTS // max(len(landmarks), X.shape[1]))
-        keep = keep and len(X) * len(landmarks) <= _CACHE_ELEMENTS
-        self._kept: list[torch.Tensor] | None = [] if keep else None
+        self._kept: dict[int, torch.Tensor] | None = {} if len(E) * len(landmarks) <= _CACHE_ELEMENTS else None
 
     def __call__(self, what: str) -> Iterator[tuple[slice, torch.Tensor]]:
-        starts = range(0, len(self._X), self._rows)
-        for i, start in enumerate(tqdm(starts, desc=f"ncut: {what}", leave=False, disable=not self._verbose)):
-            here = slice(start, start + self._rows)
-            if self._kept is not None and i < len(self._kept):
-                yield here, self._kept[i]
+        for here in _chunks(self.nodes, self._landmarks, what, self._verbose):
+            if self._kept is None:
+                yield here, self._affinity(self.nodes[here], self._landmarks)
                 continue
-            C = self._affinity(self._affinity.encode(self._X[here]), self._landmarks)
-            if self._kept is not None:
-                self._kept.append(C)
-            yield here, C
+            if here.start not in self._kept:
+                self._kept[here.start] = self._affinity(self.nodes[here], self._landmarks)
+            yield here, self._kept[here.start]
+
+
+def _chunks(X: torch.Tensor, landmarks: torch.Tensor, what: str, verbose: bool) -> Iterator[slice]:
+    rows = max(1, _CHUNK_ELEMENTS // max(len(landmarks), X.shape[1]))
+    for start in tqdm(range(0, len(X), rows), desc=f"ncut: {what}", leave=False, disable=not verbose):
+        yield slice(start, start + rows)
 
 
 def solve_exact(X: torch.Tensor, affinity: Kernel, k: int, generator: torch.Generator) -> Solution:
@@ -111,55 +111,105 @@ def solve_nystrom(
     X: torch.Tensor,
     affinity: Kernel,
     landmarks: torch.Tensor,
+    sample: torch.Tensor,
     k: int,
     generator: torch.Generator,
     *,
     verbose: bool = False,
-) -> Solution:
-    """Return the k leading eigenpairs of D^-1/2 C W^+ C^T D^-1/2 with the `landmarks` (m, c') as they are encoded.
+) -> tuple[Solution, torch.Tensor]:
+    """Return the k leading eigenpairs of D^-1/2 C W^+ C^T D^-1/2, and an estimate of their residuals (k,).
 
     With R R^T = W^+, the eigenvectors of that n x n matrix of rank m are B V, where B = D^-1/2 C R and V are the
-    eigenvectors of the m x m matrix B^T B: three passes over C, O(n m^2) time.
+    eigenvectors of the m x m matrix B^T B. Where the `sample` is all nodes, that is what is done, in three passes over
+    C. Otherwise sums over all nodes are first taken over the sample, which gives D and a draft of V. One pass over
+    all nodes then finds, by Rayleigh and Ritz, the best eigenvectors in the space of twice as many drafted ones: what
+    sampling mixed up is turned back, and what it moved out of a space that wide is little.
+
+    Parameters
+    ----------
+    X : torch.Tensor of shape (n, c)
+        The nodes.
+    affinity : Affinity or CallableAffinity
+        Between encoded nodes.
+    landmarks : torch.Tensor of shape (m, c')
+        Encoded.
+    sample : torch.Tensor of shape (s, c')
+        Encoded nodes, drawn uniformly; all, in their order, where there are as many as nodes.
+    k : int
+        How many.
+    generator : torch.Generator
+        Of the CPU.
+    verbose : bool
+        Show progress bars.
+
+    Notes
+    -----
+    O(n m (c' + k) + s m^2 + n c c') time. Beyond the input and the output, memory for the sample and 2 k numbers per
+    node.
     """
-    columns = Columns(X, affinity, landmarks, verbose)
+    whole = len(sample) == len(X)
+    draft = _draft(
+        Columns(sample, affinity, landmarks, verbose),
+        affinity,
+        landmarks,
+        k if whole else 2 * k,
+        generator,
+        weight=len(X) / len(sample),
+    )
+    if len(draft.values) < k:
+        raise ValueError(
+            f"`n_eig` must be at most {len(draft.values)}, the number of directions in which the nodes differ at this "
+            f"sigma; got {k}. Lower it, or lower `sigma` or `degree`."
+        )
+    if whole:
+        return _complete(draft, generator, verbose)
+    return _extend_to_all(X, draft, k, generator, verbose)
+
+
+class _Draft(NamedTuple):
+    """Eigenvectors of the low-rank M that a sample of the nodes makes: D^-1/2 C P are those at any nodes."""
+
+    columns: Columns
+    degrees: torch.Tensor
+    gram: torch.Tensor
+    values: torch.Tensor
+    # Its projection is P.
+    extension: Extension
+
+
+def _draft(
+    columns: Columns, affinity: Kernel, landmarks: torch.Tensor, k: int, generator: torch.Generator, *, weight: float
+) -> _Draft:
+    """Return up to `k` eigenvectors of the graph of which every node of `columns` stands for `weight` nodes."""
     wide = landmarks.double() if isinstance(affinity, Affinity) else landmarks
     W = affinity(wide, wide).double()
     R = _inverse_root((W + W.T) / 2, 1e-7 if landmarks.dtype == torch.float32 else 1e-12)
     sums = torch.zeros(len(landmarks), dtype=torch.float64, device=landmarks.device)
     for _, C in columns("degrees"):
         sums += C.sum(0)
+    sums *= weight
     # A node's degree is at least its affinity to itself, which the approximation may miss for a node far from all.
-    draft = Extension(affinity, landmarks, (R @ (R.T @ sums)).to(landmarks), landmarks, float(W.diagonal().min()))
-    degrees = landmarks.new_empty(len(X))
+    extension = Extension(affinity, landmarks, (R @ (R.T @ sums)).to(landmarks), landmarks, float(W.diagonal().min()))
+    degrees = landmarks.new_empty(len(columns.nodes))
     gram = torch.zeros_like(W)
     for here, C in columns("Gram matrix"):
-        degrees[here] = draft.degrees(C)
+        degrees[here] = extension.degrees(C)
         scaled = C / degrees[here].sqrt()[:, None]
         gram += scaled.T @ scaled
-    rank = R.shape[1]
-    pairs = leading_eigenpairs(R.T @ gram @ R, min(k, rank), first=R.T @ sums, generator=generator)
-    rank = min(rank, int((~vanishing(pairs.values.to(degrees))).sum()))
-    if rank < k:
-        raise ValueError(
-            f"`n_eig` must be at most {rank}, the number of directions in which the nodes differ at this sigma; got "
-            f"{k}. Lower it, or lower `sigma` or `degree`."
-        )
-    return _extend_to_all(columns, draft, degrees, gram, R @ pairs.vectors, pairs)
+    gram *= weight
+    pairs = leading_eigenpairs(R.T @ gram @ R, min(k, R.shape[1]), first=R.T @ sums, generator=generator)
+    rank = int((~vanishing(pairs.values.to(landmarks))).sum())
+    projection = R @ pairs.vectors[:, :rank]
+    return _Draft(columns, degrees, gram, pairs.values[:rank], replace(extension, projection=projection))
 
 
-def _extend_to_all(
-    columns: Columns,
-    draft: Extension,
-    degrees: torch.Tensor,
-    gram: torch.Tensor,
-    directions: torch.Tensor,
-    pairs: Eigenpairs,
-) -> Solution:
-    """Turn eigenvectors in the space of the landmarks into orthonormal ones over all nodes."""
+def _complete(draft: _Draft, generator: torch.Generator, verbose: bool) -> tuple[Solution, torch.Tensor]:
+    """Turn the eigenvectors of a draft from all nodes into orthonormal ones."""
     # u = D^-1/2 C R v, whose inner products are known before u is: rounding is taken out in float64 here and once
     # more below, where u has been computed in the precision of the features.
-    projection = directions @ _whitening(directions.T @ gram @ directions)
+    columns, degrees, gram, values, extension = draft
     work = degrees.dtype
+    projection = extension.projection @ _whitening(extension.projection.T @ gram @ extension.projection)
     vectors = degrees.new_empty(len(degrees), projection.shape[1])
     for here, C in columns("eigenvectors"):
         vectors[here] = (C @ projection.to(work)) / degrees[here].sqrt()[:, None]
@@ -169,11 +219,106 @@ def _extend_to_all(
     turn = _whitening(inner)
     turn = turn * fix_signs(vectors @ turn.to(work)).double()
     vectors = vectors @ turn.to(work)
-    extension = Extension(
-        draft.affinity, draft.landmarks, draft.degree_weights, (projection @ turn).to(work), draft.lowest_degree
-    )
-    values = pairs.values.to(work)
-    return Solution(Eigenpairs(values, vectors, torch.zeros_like(values)), degrees, extension)
+    extension = replace(extension, projection=(projection @ turn).to(work))
+    probe = _Probe(columns.nodes, vectors, extension, generator)
+    for here in _chunks(columns.nodes, extension.landmarks, "residuals", verbose):
+        probe.add(columns.nodes[here], vectors[here] / degrees[here].sqrt()[:, None])
+    pairs = Eigenpairs(values.to(work), vectors, torch.zeros_like(values, dtype=work))
+    return Solution(pairs, degrees, extension), probe.residuals(extension, pairs.values)
+
+
+def _extend_to_all(
+    X: torch.Tensor, draft: _Draft, k: int, generator: torch.Generator, verbose: bool
+) -> tuple[Solution, torch.Tensor]:
+    """Turn the eigenvectors of a draft from a sample into the `k` best ones over all nodes, orthonormal."""
+    work = draft.degrees.dtype
+    extension = replace(draft.extension, projection=draft.extension.projection.to(work))
+    sampled = draft.degrees.new_empty(len(draft.degrees), k)
+    for here, C in draft.columns("sample"):
+        sampled[here] = extension.embed(C)[:, :k]
+    probe = _Probe(draft.columns.nodes, sampled, extension, generator, weight=len(X) / len(sampled))
+    degrees = draft.degrees.new_empty(len(X))
+    drafted = degrees.new_empty(len(X), extension.projection.shape[1])
+    inner = torch.zeros_like(draft.gram[: drafted.shape[1], : drafted.shape[1]])
+    for here in _chunks(X, extension.landmarks, "extend", verbose):
+        E = extension.affinity.encode(X[here])
+        C = extension.affinity(E, extension.landmarks)
+        degrees[here] = extension.degrees(C)
+        drafted[here] = extension.embed(C)
+        inner += drafted[here].double().T @ drafted[here].double()
+        probe.add(E, drafted[here] / degrees[here].sqrt()[:, None])
+    # The trivial eigenvector is known; what is best is asked of the others. The eigenvalue of the former, 1, tells
+    # how far the sample misjudged the degrees.
+    trivial = inner[0, 0]
+    values, rotation = torch.linalg.eigh(inner[1:, 1:])
+    turn = torch.zeros_like(inner[:, :k])
+    turn[0, 0] = 1
+    turn[1:, 1:] = rotation.flip(1)[:, : k - 1]
+    turn = turn @ _whitening(turn.T @ inner @ turn)
+    vectors = degrees.new_empty(len(X), k)
+    for here in _chunks(X, extension.landmarks, "rotate", verbose):
+        torch.mm(drafted[here], turn.to(work), out=vectors[here])
+    del drafted
+    signs = fix_signs(vectors)
+    vectors *= signs
+    turn *= signs.double()
+    values = torch.cat([trivial[None], values.flip(0)[: k - 1]]).div(trivial).clamp_max(1).to(work)
+    extension = replace(extension, projection=(draft.extension.projection @ turn).to(work))
+    solution = Solution(Eigenpairs(values, vectors, torch.zeros_like(values)), degrees, extension)
+    return solution, probe.residuals(extension, values, turn.to(work))
+
+
+class _Probe:
+    """Estimates |M u - lambda u| (k,), M being made with the true affinities of 256 of the nodes.
+
+    Half of them are drawn uniformly and half where the eigenvectors are large, weighted accordingly: vectors that live
+    on few nodes are seen too. The degrees of all other nodes are those of the approximation, which are too small where
+    landmarks are few: the estimate is then cautious, up to some three times the true residual.
+
+    Parameters
+    ----------
+    E : torch.Tensor of shape (s, c')
+        Encoded nodes to choose from, each of which stands for `weight` nodes of the graph.
+    vectors : torch.Tensor of shape (s, k)
+        Their eigenvectors, which a draft may give.
+    extension : Extension
+        Only its affinity is used.
+    generator : torch.Generator
+        Of the CPU.
+    """
+
+    def __init__(
+        self,
+        E: torch.Tensor,
+        vectors: torch.Tensor,
+        extension: Extension,
+        generator: torch.Generator,
+        *,
+        weight: float = 1.0,
+    ) -> None:
+        n = len(E)
+        chance = 0.5 / n + 0.5 * (weight * vectors.square()).mean(1).double().cpu()
+        chance = chance / chance.sum()
+        draws = torch.rand(min(_RESIDUAL_ROWS, n), generator=generator, dtype=torch.float64)
+        picked = torch.searchsorted(chance.cumsum(0), draws).clamp_max(n - 1)
+        self._affinity = extension.affinity
+        self._nodes = E[picked.to(E.device)]
+        self._weights = (weight / (len(picked) * chance[picked])).to(E)
+        self._degrees = torch.zeros_like(self._weights)
+        self._image: torch.Tensor | float = 0.0
+
+    def add(self, E: torch.Tensor, scaled: torch.Tensor) -> None:
+        """Take in the encoded nodes `E` (r, c') with their D^-1/2 u (r, k)."""
+        A = self._affinity(self._nodes, E)
+        self._degrees += A.sum(1)
+        self._image = self._image + A @ scaled
+
+    def residuals(self, extension: Extension, values: torch.Tensor, turn: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the estimate once all nodes were added, for the vectors that were given times `turn`."""
+        image = self._image / self._degrees.sqrt()[:, None]
+        image = image if turn is None else image @ turn
+        missing = image - extension.embed(self._affinity(self._nodes, extension.landmarks)) * values
+        return (missing.square() * self._weights[:, None]).sum(0).sqrt()
 
 
 def _inverse_root(W: torch.Tensor, noise: float) -> torch.Tensor:
@@ -198,34 +343,3 @@ def vanishing(values: torch.Tensor) -> torch.Tensor:
 
 def _inverse(values: torch.Tensor) -> torch.Tensor:
     return torch.where(vanishing(values), 0.0, 1 / torch.where(vanishing(values), 1.0, values))
-
-
-def sampled_residuals(
-    X: torch.Tensor, affinity: Kernel, solution: Solution, generator: torch.Generator
-) -> torch.Tensor:
-    """Return an estimate of |M u - lambda u| (k,), M being made with the true affinities of 256 sampled nodes.
-
-    Half of the nodes are drawn uniformly and half where the eigenvectors are large, weighted accordingly: vectors
-    that live on few nodes are seen too. The degrees of all other nodes are those of the approximation, which are too
-    small where landmarks are few: the estimate is then cautious, up to some three times the true residual.
-    """
-    pairs, degrees, _ = solution
-    n = len(degrees)
-    chance = 0.5 / n + 0.5 * pairs.vectors.square().mean(1).double().cpu()
-    chance = chance / chance.sum()
-    picked = torch.searchsorted(
-        chance.cumsum(0), torch.rand(min(_RESIDUAL_ROWS, n), generator=generator, dtype=torch.float64)
-    ).clamp_max(n - 1)
-    nodes = affinity.encode(X[picked.to(X.device)])
-    image = torch.zeros(len(picked), pairs.vectors.shape[1], dtype=degrees.dtype, device=degrees.device)
-    own = torch.zeros_like(image[:, 0])
-    rows = max(1, _CHUNK_ELEMENTS // max(len(picked), X.shape[1]))
-    for start in range(0, n, rows):
-        here = slice(start, start + rows)
-        A = affinity(nodes, affinity.encode(X[here]))
-        own += A.sum(1)
-        image += A @ (pairs.vectors[here] / degrees[here].sqrt()[:, None])
-    at = picked.to(degrees.device)
-    missing = image / own.sqrt()[:, None] - pairs.vectors[at] * pairs.values
-    weights = (1 / (len(picked) * chance[picked])).to(missing)
-    return (missing.square() * weights[:, None]).sum(0).sqrt()
