@@ -155,7 +155,7 @@ def test_every_layer_paints_images_and_points(host):
 
 def test_sliders_act_on_what_is_drawn(host):
     host.choose("Eigenvector")
-    slider = host.grid.get_by_role("slider", name="No.")
+    slider = host.grid.get_by_role("slider", name="Eigenvector")
     slider.focus()
     first = host.wait("eigenvector", lambda index: index == 1)
     host.shows("eigenvector")
@@ -165,7 +165,7 @@ def test_sliders_act_on_what_is_drawn(host):
     host.until(lambda: (host.overlay(0) != before).any(), "another eigenvector is drawn")
 
     host.choose("Clusters")
-    host.grid.get_by_role("slider", name="Number").focus()
+    host.grid.get_by_role("slider", name="Number of clusters").focus()
     host.page.keyboard.press("Home")
     host.wait("n_clusters", lambda number: number == 2)
     host.until(
@@ -182,6 +182,52 @@ def test_sliders_act_on_what_is_drawn(host):
     host.grid.get_by_role("checkbox", name="Smooth").check()
     host.wait("smooth", bool)
     expect(host.tile(0).locator("canvas")).to_have_css("image-rendering", "auto")
+
+
+def test_escape_lets_go_of_one_thing_at_a_press_wherever_the_focus_is(host):
+    host.page.mouse.click(*host.patch_position(0, 3, 4))
+    host.wait("selection", lambda nodes: len(nodes) == 1)
+    host.grid.get_by_role("slider", name="Blend").focus()
+    host.page.keyboard.press("Escape")
+    host.wait("selection", lambda nodes: nodes == [])
+
+    host.page.mouse.click(*host.patch_position(0, 3, 4))
+    host.grid.locator("[role=application]").press("z")
+    expect(host.tiles).to_have_count(1)
+    host.page.mouse.move(*host.point_position(host.a_point_in_front()))
+    host.page.keyboard.press("Escape")
+    expect(host.tiles).to_have_count(4)
+    assert len(host.get("selection")) == 1
+    host.page.keyboard.press("Escape")
+    host.wait("selection", lambda nodes: nodes == [])
+
+
+def test_choosing_a_layer_shows_it_and_not_what_was_pinned(host):
+    host.page.mouse.click(*host.patch_position(0, 3, 4))
+    expect(host.grid.get_by_text("Similarity to the pinned patch")).to_be_visible()
+    host.choose("Eigenvector")
+    host.mouse_away()
+    host.shows("eigenvector")
+    assert host.get("selection") == []
+
+
+def test_the_focus_stays_in_the_view_when_its_control_goes(host):
+    host.tile(2).hover()
+    host.tile(2).get_by_role("button", name="Enlarge").click()
+    host.grid.get_by_role("button", name="Back to all images").click()
+    expect(host.grid.locator("[role=application]")).to_be_focused()
+
+
+def test_the_wheel_scrolls_the_page_until_the_cloud_has_the_focus(host):
+    host.page.set_viewport_size({"width": 420, "height": 600})
+    host.next_frame()
+    for view in (host.grid.locator("[role=application]"), host.scatter.locator("[role=application]")):
+        view.scroll_into_view_if_needed()
+        before = view.bounding_box()
+        host.page.mouse.move(before["x"] + 40, before["y"] + before["height"] / 2)
+        host.page.mouse.wheel(0, -120)
+        host.until(lambda view=view, y=before["y"]: view.bounding_box()["y"] > y, "the page scrolls")
+    assert host.get("camera") is None
 
 
 def test_heat_on_hover_can_be_switched_off(host):

@@ -50,6 +50,11 @@ def test_an_error_in_the_kernel_shows_in_the_widget(host):
     expect(alert).to_have_count(0)
 
 
+def test_a_closed_session_says_so(host):
+    host.notebook.execute("explorer.session.close()")
+    expect(host.grid.get_by_role("alert")).to_contain_text("This session was closed")
+
+
 def test_views_in_several_cells_are_linked(open_notebook):
     notebook = open_notebook(
         [

@@ -13,35 +13,35 @@ from hosts import PageHost
 
 
 @pytest.fixture(scope="module")
-def hundred(tmp_path_factory):
-    """A hundred images of 300 patches."""
+def many(tmp_path_factory):
+    """A many images of 300 patches."""
     rng = np.random.default_rng(0)
-    images = [np.full((60, 80, 3), rng.integers(0, 255, 3), np.uint8) for _ in range(100)]
-    grid = nw.PatchGrid([(80, 60)] * 100, [nw.PatchMap(i, 15, 20) for i in range(100)])
+    images = [np.full((60, 80, 3), rng.integers(0, 255, 3), np.uint8) for _ in range(300)]
+    grid = nw.PatchGrid([(80, 60)] * 300, [nw.PatchMap(i, 6, 8) for i in range(300)])
     vectors = rng.normal(size=(grid.n_nodes, 4))
     session = nw.Session(images, grid=grid, eigenvectors=vectors)
-    return session.to_html(tmp_path_factory.mktemp("hundred") / "hundred.html")
+    return session.to_html(tmp_path_factory.mktemp("many") / "many.html")
 
 
-def test_only_the_images_near_the_view_exist(offline_page, hundred):
-    host = PageHost(offline_page, hundred)
+def test_only_the_images_near_the_view_exist(offline_page, many):
+    host = PageHost(offline_page, many)
     area = host.grid.locator("[role=application]")
-    assert host.tiles.count() < 80
-    expect(host.tile(99)).to_have_count(0)
+    assert host.tiles.count() < 250
+    expect(host.tile(299)).to_have_count(0)
     area.evaluate("(element) => element.scrollTo(0, element.scrollHeight)")
-    expect(host.tile(99)).to_be_visible()
-    host.until(lambda: host.overlay(99).any(), "an image that scrolled into view is painted")
+    expect(host.tile(299)).to_be_visible()
+    host.until(lambda: host.overlay(299).any(), "an image that scrolled into view is painted")
     expect(host.tile(0)).to_have_count(0)
 
 
-def test_a_pinned_point_brings_its_image_into_sight(offline_page, hundred):
-    host = PageHost(offline_page, hundred)
-    expect(host.tile(99)).to_have_count(0)
-    host.set("selection", [host.node(99, 3, 3)])
-    expect(host.tile(99).locator(".ncut-pinned")).to_be_in_viewport()
+def test_a_pinned_point_brings_its_image_into_sight(offline_page, many):
+    host = PageHost(offline_page, many)
+    expect(host.tile(299)).to_have_count(0)
+    host.set("selection", [host.node(299, 3, 3)])
+    expect(host.tile(299).locator(".ncut-pinned")).to_be_in_viewport()
 
 
-def test_works_without_webgl(offline_page, hundred):
+def test_works_without_webgl(offline_page, many):
     offline_page.add_init_script(
         "const get = HTMLCanvasElement.prototype.getContext;"
         "HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {"
@@ -50,15 +50,15 @@ def test_works_without_webgl(offline_page, hundred):
         "OffscreenCanvas.prototype.getContext = function (kind, ...rest) {"
         "  return kind.startsWith('webgl') ? null : off.call(this, kind, ...rest); };"
     )
-    host = PageHost(offline_page, hundred)
+    host = PageHost(offline_page, many)
     expect(host.scatter).to_have_attribute("data-renderer", "canvas2d")
     assert host.cloud()[..., 3].any()
     host.page.mouse.move(*host.point_position(host.a_point_in_front()))
     host.wait("hover", lambda hover: hover is not None)
 
 
-def test_an_array_that_is_missing_is_said(offline_page, hundred, tmp_path):
-    text = re.sub(r'<script type="text/plain" data-ncut-array="labels/4".*?</script>', "", hundred.read_text("utf-8"))
+def test_an_array_that_is_missing_is_said(offline_page, many, tmp_path):
+    text = re.sub(r'<script type="text/plain" data-ncut-array="labels/4".*?</script>', "", many.read_text("utf-8"))
     path = tmp_path / "damaged.html"
     path.write_text(text, "utf-8")
     host = PageHost(offline_page, path)
@@ -67,8 +67,8 @@ def test_an_array_that_is_missing_is_said(offline_page, hundred, tmp_path):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_follows_the_system(offline_page, hundred, theme):
+def test_follows_the_system(offline_page, many, theme):
     offline_page.emulate_media(color_scheme=theme)
-    host = PageHost(offline_page, hundred)
+    host = PageHost(offline_page, many)
     expect(host.grid).to_have_attribute("data-theme", theme)
     expect(host.scatter).to_have_attribute("data-theme", theme)

@@ -78,6 +78,8 @@ export interface SessionStore {
   set<K extends keyof SessionState>(key: K, value: SessionState[K]): void;
   subscribe(key: keyof SessionState, listener: () => void, signal: AbortSignal): void;
   array<K extends keyof ArrayTypes>(name: K): Promise<NdArray<ArrayTypes[K]>>;
+  /** Aborts when Python has closed the session. */
+  readonly closed: AbortSignal;
   /** Count a view as watching. When the last one goes, the arrays are let go; a new view fetches them again. */
   watch(signal: AbortSignal): void;
   /** Fetch what `heat` needs. */

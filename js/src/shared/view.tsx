@@ -19,6 +19,8 @@ export interface ViewContext {
   error: Signal<string | null>;
   /** Like preact's `effect`, until the view goes. */
   effect(run: () => void | (() => void)): void;
+  /** What Escape lets go of here, one thing at a press; false if there was nothing. */
+  escape(letGo: () => boolean): void;
   /** Call once the first frame is drawn. */
   ready(): void;
 }
@@ -49,6 +51,7 @@ export function defineView(name: string, View: ComponentType<ViewContext>) {
       root.addEventListener("keydown", (event) => event.stopPropagation(), { signal: abort });
       el.append(root);
       followTheme(root, abort);
+      const escape = listenForEscape(root, abort);
       const resize = () => root.style.setProperty("--ncut-height", `${model.get("height")}px`);
       resize();
       model.on("change:height", resize);
@@ -60,12 +63,16 @@ export function defineView(name: string, View: ComponentType<ViewContext>) {
       try {
         const { exports } = await host.getWidget<{ store: SessionStore }>(model.get("session"));
         if (abort.aborted) return;
-        exports.store.watch(abort);
+        const { store } = exports;
+        store.watch(abort);
         const error = signal<string | null>(null);
+        const closed = () => { error.value = "This session was closed. Run its cell again to go on."; };
+        store.closed.addEventListener("abort", closed, { signal: abort });
         const context: ViewContext = {
           root, model, host, signal: abort, error,
-          store: exports.store,
-          state: stateSignals(exports.store, abort),
+          store,
+          state: stateSignals(store, abort),
+          escape,
           effect: (run) => abort.addEventListener("abort", effect(run)),
           ready: () => { root.dataset.ready = "true"; },
         };
@@ -96,6 +103,26 @@ function ErrorNote({ error }: { error: Signal<string | null> }) {
       <button type="button" aria-label="Dismiss" onClick={() => { error.value = null; }}>×</button>
     </div>
   );
+}
+
+/**
+ * Escape works where the focus is, and where the pointer is while the focus is in no view, since hovering takes none.
+ * It is caught before the notebook sees it.
+ */
+function listenForEscape(root: HTMLElement, abort: AbortSignal): ViewContext["escape"] {
+  let letGo = () => false;
+  let inside = false;
+  root.addEventListener("pointerenter", () => { inside = true; }, { signal: abort });
+  root.addEventListener("pointerleave", () => { inside = false; }, { signal: abort });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    const path = event.composedPath();
+    const focused = path.some((target) => target instanceof HTMLElement && target.dataset.ncutView !== undefined);
+    if (!(path.includes(root) || (inside && !focused)) || !letGo()) return;
+    event.preventDefault();
+    event.stopPropagation();
+  }, { signal: abort, capture: true });
+  return (handler) => { letGo = handler; };
 }
 
 /** Light or dark as the host has it: JupyterLab and VS Code mark the body, elsewhere the system decides. */

@@ -17,7 +17,9 @@ export function answer(message: unknown, reply: (content: unknown, buffers: Data
       return;
     }
     const { dtype, shape } = block.dataset;
-    const bytes = Uint8Array.from(atob(block.textContent!), (letter) => letter.charCodeAt(0));
+    const text = atob(block.textContent!);
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
     const content = { kind: "reply", id, ok: true, part: 0, parts: 1, dtype, shape: JSON.parse(shape!) };
     reply(content, [new DataView(bytes.buffer)]);
   });

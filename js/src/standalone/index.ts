@@ -52,4 +52,7 @@ async function start(): Promise<void> {
   Object.assign(globalThis, { ncutSession: sessionModel.proxy() });
 }
 
-void start();
+start().catch((error: unknown) => {
+  // Better a page that says why than an empty one.
+  document.getElementById("ncut-explorer")!.textContent = `This file can't be shown: ${String(error)}`;
+});

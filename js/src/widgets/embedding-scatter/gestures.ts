@@ -104,6 +104,9 @@ export function attachGestures(
   on("pointerleave", () => events.leave());
   on("contextmenu", (event) => event.preventDefault());
   on("wheel", (event) => {
+    // Until the cloud has the focus the wheel is the page's, which could not be scrolled past the view otherwise.
+    const focused = (element.getRootNode() as Document | ShadowRoot).activeElement === element;
+    if (!focused && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     const delta = event.deltaY * WHEEL_UNITS[event.deltaMode as 0 | 1 | 2];
     events.start();

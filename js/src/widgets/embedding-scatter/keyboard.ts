@@ -24,7 +24,7 @@ interface KeyEvents {
 }
 
 export function attachKeys(
-  { root, state, store, signal }: ViewContext, canvas: HTMLElement, scene: GestureTarget, events: KeyEvents,
+  { state, store, signal, escape }: ViewContext, canvas: HTMLElement, scene: GestureTarget, events: KeyEvents,
 ): void {
   const turn = (change: (camera: Camera) => Camera) => {
     if (!scene.camera) return;
@@ -46,8 +46,8 @@ export function attachKeys(
     else if (event.key === "+" || event.key === "=") turn((camera) => dolly(camera, NEARER, scene.radius));
     else if (event.key === "-" || event.key === "_") turn((camera) => dolly(camera, 1 / NEARER, scene.radius));
     else if (event.key === "Home") store.set("camera", null);
-    else if (event.key === "n") step(1);
-    else if (event.key === "p") step(-1);
+    else if (event.key.toLowerCase() === "n") step(1);
+    else if (event.key.toLowerCase() === "p") step(-1);
     else if ((event.key === "Enter" || event.key === " ") && hover !== null) store.pin(hover, { toggle: event.shiftKey });
     else return false;
     return true;
@@ -58,12 +58,9 @@ export function attachKeys(
     event.stopPropagation();
   }, { signal });
 
-  // Escape also works while the pointer is in here and the focus is not, since hovering takes no focus.
-  let inside = false;
-  root.addEventListener("pointerenter", () => { inside = true; }, { signal });
-  root.addEventListener("pointerleave", () => { inside = false; }, { signal });
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !(inside || event.composedPath().includes(root))) return;
+  escape(() => {
+    const pinned = state.selection.peek().length > 0;
     store.unpin();
-  }, { signal, capture: true });
+    return pinned;
+  });
 }

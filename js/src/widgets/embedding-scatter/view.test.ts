@@ -168,10 +168,13 @@ test("a drag with the right button moves the points along with the pointer", asy
   expect(Math.hypot(...store.get("camera")!.target)).toBeGreaterThan(0.05);
 });
 
-test("the wheel comes nearer and goes away without scrolling the page", async () => {
+test("the wheel is the page's until the cloud has the focus, and then comes nearer and goes away", async () => {
   const { store, mouse, at } = await shown();
   const wide = () => Math.abs(at(0).x - at(1).x);
   const before = wide();
+  mouse("wheel", 200, 150, { deltaY: -300 });
+  expect(wide()).toBe(before);
+  document.querySelector<HTMLElement>(".ncut-marks")!.focus();
   mouse("wheel", 200, 150, { deltaY: -300 });
   expect(wide()).toBeGreaterThan(before);
   mouse("wheel", 200, 150, { deltaY: 600 });

@@ -36,6 +36,7 @@ export function EmbeddingScatter(view: ViewContext) {
           role="application"
           aria-label={`The embedding of ${count} patches as points in space. ${KEYS}`}
         />
+        <div class="ncut-hint" aria-hidden="true">Click to zoom with the wheel</div>
         {ui.loading.value && view.error.value === null && (
           <div class="ncut-loading" role="status">Fetching {count} points…</div>
         )}

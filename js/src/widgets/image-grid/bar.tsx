@@ -12,34 +12,33 @@ const LAYERS: [Layer, string, string][] = [
   ["heatmap", "Heatmap", "Similarity to the hovered or pinned patch"],
 ];
 
-export function Bar({ view: { state, store }, ui }: { view: ViewContext; ui: GridState }) {
-  const { eigenvalues, n_eig: columns, cluster_counts: counts } = state.meta.value;
+export function Bar({ view, ui }: { view: ViewContext; ui: GridState }) {
+  const { state, store } = view;
   const layer = state.layer.value;
-  const eigenvalue = eigenvalues?.[state.eigenvector.value];
-  const place = counts.indexOf(state.n_clusters.value);
+  const pinned = state.selection.value.length;
+  /** Who asks for a layer wants to see it, and not what is pinned. */
+  const choose = (next: Layer) => {
+    store.set("layer", next);
+    if (next !== "heatmap") store.unpin();
+  };
   return (
     <div class="ncut-bar" role="toolbar" aria-label="Overlay">
       <div class="ncut-bar-layer">
-        <Segments layer={layer} choose={(next) => store.set("layer", next)} />
-        {layer === "eigenvector" && (
+        <Segments layer={layer} choose={choose} />
+        {pinned > 0 ? (
           <>
-            <Slider label="No." value={state.eigenvector.value} min={0} max={columns - 1} step={1}
-              set={(value) => store.set("eigenvector", value)} />
-            {eigenvalue !== undefined && <span class="ncut-field"><span>λ</span>{eigenvalue.toFixed(3)}</span>}
-            <Legend table={store.palettes.diverging} low="−" high="+" />
+            <span class="ncut-field">{pinned === 1 ? "Similarity to the pinned patch" : `Similarity to ${pinned} pinned patches`}</span>
+            <Legend table={store.palettes.sequential} low="0" high="1" />
           </>
+        ) : (
+          <LayerControls view={view} />
         )}
-        {layer === "clusters" && (
-          <Slider label="Number" value={place} min={0} max={counts.length - 1} step={1}
-            shown={state.n_clusters.value} set={(value) => store.set("n_clusters", counts[value]!)} />
-        )}
-        {layer === "heatmap" && <Legend table={store.palettes.sequential} low="0" high="1" />}
       </div>
       <div class="ncut-bar-look">
-        <Slider label="Blend" value={state.blend.value} min={0} max={1} step={0.01} disabled={layer === "image"}
+        <Slider label="Blend" value={state.blend.value} min={0} max={1} step={0.01} disabled={layer === "image" && pinned === 0}
           shown={`${Math.round(state.blend.value * 100)}%`} set={(value) => store.set("blend", value)} />
-        <Slider label="Size" value={Math.round(ui.rowHeight.value)} {...ROW_HEIGHT} step={1} shown=""
-          set={(value) => { ui.chosenHeight.value = value; }} />
+        <Slider label="Image size" value={Math.round(ui.rowHeight.value)} {...ROW_HEIGHT} step={1} shown=""
+          set={(value) => { ui.chosenHeight.value = value; }} reset={() => { ui.chosenHeight.value = null; }} />
         <Check label="Smooth" title="Blend between patches instead of showing their edges"
           value={state.smooth.value} set={(value) => store.set("smooth", value)} />
         <Check label="Heat on hover" title="Show everywhere what is alike to the patch under the mouse"
@@ -52,15 +51,47 @@ export function Bar({ view: { state, store }, ui }: { view: ViewContext; ui: Gri
             </select>
           </label>
         )}
-        <Pinned count={state.selection.value.length} release={() => store.unpin()} />
+        <Pinned count={pinned} release={() => store.unpin()} />
       </div>
     </div>
   );
 }
 
+/** What belongs to one layer alone. */
+function LayerControls({ view: { state, store } }: { view: ViewContext }) {
+  const { eigenvalues, n_eig: columns, cluster_counts: counts } = state.meta.value;
+  const eigenvalue = eigenvalues?.[state.eigenvector.value];
+  switch (state.layer.value) {
+    case "eigenvector":
+      return (
+        <>
+          <Slider label="No." name="Eigenvector" value={state.eigenvector.value} min={0} max={columns - 1} step={1}
+            set={(value) => store.set("eigenvector", value)} />
+          {eigenvalue !== undefined && <span class="ncut-field"><span>λ</span>{eigenvalue.toFixed(3)}</span>}
+          <Legend table={store.palettes.diverging} low="−" high="+" />
+        </>
+      );
+    case "clusters":
+      return (
+        <Slider label="Number" name="Number of clusters" value={counts.indexOf(state.n_clusters.value)} min={0}
+          max={counts.length - 1} step={1} shown={state.n_clusters.value}
+          set={(value) => store.set("n_clusters", counts[value]!)} />
+      );
+    case "heatmap":
+      return (
+        <>
+          <Legend table={store.palettes.sequential} low="0" high="1" />
+          {state.hover.value === null && <span class="ncut-field"><span>Hover or click a patch</span></span>}
+        </>
+      );
+    default:
+      return null;
+  }
+}
+
 function Segments({ layer, choose }: { layer: Layer; choose: (layer: Layer) => void }) {
   const turn = (event: KeyboardEvent) => {
-    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
     if (!by) return;
     const at = LAYERS.findIndex(([name]) => name === layer);
     const next = LAYERS[(at + by + LAYERS.length) % LAYERS.length]!;
@@ -83,6 +114,8 @@ function Segments({ layer, choose }: { layer: Layer; choose: (layer: Layer) => v
 
 interface SliderProps {
   label: string;
+  /** For those who can't see what stands around it. */
+  name?: string;
   value: number;
   min: number;
   max: number;
@@ -90,15 +123,17 @@ interface SliderProps {
   set: (value: number) => void;
   shown?: ComponentChildren;
   disabled?: boolean;
+  /** On a double click: back to what it was before it was touched. */
+  reset?: () => void;
 }
 
-function Slider({ label, value, min, max, step, set, shown = value, disabled = false }: SliderProps) {
+function Slider({ label, name = label, value, min, max, step, set, shown = value, disabled = false, reset }: SliderProps) {
   return (
     <label class="ncut-field">
       <span>{label}</span>
-      <input type="range" aria-label={label} {...{ min, max, step, value, disabled }}
+      <input type="range" aria-label={name} {...{ min, max, step, value, disabled }}
         aria-valuetext={shown === "" ? undefined : String(shown)}
-        onInput={(event) => set(event.currentTarget.valueAsNumber)} />
+        onInput={(event) => set(event.currentTarget.valueAsNumber)} onDblClick={reset} />
       {shown !== "" && <output>{shown}</output>}
     </label>
   );
@@ -127,7 +162,7 @@ function Legend({ table, low, high }: { table: Uint8ClampedArray; low: string; h
 
 function Pinned({ count, release }: { count: number; release: () => void }) {
   return (
-    <button type="button" class="ncut-release" disabled={count === 0} title="Let go of the pinned patches (Escape)" onClick={release}>
+    <button type="button" class="ncut-release" aria-disabled={count === 0} title="Let go of the pinned patches (Escape)" onClick={release}>
       {count > 1 ? `Unpin ${count}` : "Unpin"}
     </button>
   );

@@ -1,6 +1,6 @@
 /** Everything the mouse does, by keys. */
 import type { ViewContext } from "../../shared/view.tsx";
-import type { GridState } from "./state.ts";
+import { GAP, type GridState } from "./state.ts";
 
 const STEPS: Record<string, [number, number]> = {
   ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
@@ -12,42 +12,47 @@ export function keyboard(event: KeyboardEvent, { state, store }: ViewContext, ui
   const grid = ui.grid.peek();
   const images = state.meta.peek().images.length;
   const hover = state.hover.peek();
-  const current = hover === null ? null : grid.locate(hover);
+  const zoomed = ui.zoomed.peek();
+  const hovered = hover === null ? null : grid.locate(hover);
+  // While one image fills the view, a patch of another is out of sight.
+  const current = hovered && (zoomed === null || hovered.image === zoomed) ? hovered : null;
 
   const center = (image: number): number | null => {
     const map = grid.find(image, state.source.peek());
     return map < 0 ? null : grid.nodeAt(map, 0.5, 0.5);
   };
+  const area = (event.currentTarget as Element).querySelector(".ncut-tiles");
+  const move = (node: number) => {
+    store.set("hover", node);
+    const patch = grid.locate(node)!;
+    const tile = ui.layout.peek().tiles[patch.image];
+    if (!area || !tile || ui.zoomed.peek() !== null) return;
+    const { top, height } = grid.box(patch);
+    const start = tile.y + top * tile.height;
+    const end = tile.y + (top + height) * tile.height + 2 * GAP;
+    if (start < area.scrollTop) area.scrollTop = start;
+    else if (end > area.scrollTop + area.clientHeight) area.scrollTop = end - area.clientHeight;
+  };
   const goTo = (image: number) => {
     const node = center(image);
     if (node === null) return;
     if (ui.zoomed.peek() !== null) ui.zoomed.value = image;
-    store.set("hover", node);
-    const tile = ui.layout.peek().tiles[image];
-    const area = (event.currentTarget as Element).querySelector(".ncut-tiles");
-    if (tile && area && (tile.y < area.scrollTop || tile.y + tile.height > area.scrollTop + area.clientHeight)) {
-      area.scrollTop = tile.y;
-    }
+    move(node);
   };
 
   const step = STEPS[event.key];
   const first = ui.shown.peek()[0]?.image ?? 0;
   if (step) {
-    if (hover === null) goTo(first);
-    else store.set("hover", grid.step(hover, ...step));
+    if (current) move(grid.step(hover!, ...step));
+    else goTo(first);
   } else if (event.key === "PageDown" || event.key === "PageUp") {
     const by = event.key === "PageDown" ? 1 : -1;
     goTo(current ? (current.image + by + images) % images : first);
   } else if ((event.key === "Enter" || event.key === " ") && !(event.target as Element).matches("button")) {
     if (hover === null) return;
     store.pin(hover, { toggle: event.shiftKey });
-  } else if (event.key === "Escape") {
-    if (ui.zoomed.peek() !== null) ui.zoomed.value = null;
-    else if (state.selection.peek().length) store.unpin();
-    else if (hover !== null) store.set("hover", null);
-    else return;
   } else if (event.key === "z" || event.key === "Z") {
-    ui.zoomed.value = ui.zoomed.peek() === null ? (current?.image ?? first) : null;
+    ui.zoomed.value = zoomed === null ? (current?.image ?? first) : null;
   } else {
     return;
   }

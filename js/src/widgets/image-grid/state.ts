@@ -4,7 +4,7 @@ import { PatchGrid, type Tile, justify } from "../../shared/geometry.ts";
 import type { ViewContext } from "../../shared/view.tsx";
 
 export const GAP = 4;
-export const ROW_HEIGHT = { min: 56, max: 400 };
+export const ROW_HEIGHT = { min: 56, max: 640 };
 
 export function gridState({ state }: Pick<ViewContext, "state">) {
   const size = signal({ width: 0, height: 0 });
@@ -55,7 +55,7 @@ export type GridState = ReturnType<typeof gridState>;
 function fittingHeight(aspects: readonly number[], width: number, height: number): number {
   if (!width || !height || !aspects.length) return ROW_HEIGHT.min;
   let low = 88;
-  let high = Math.min(ROW_HEIGHT.max, 300);
+  let high = Math.min(ROW_HEIGHT.max, height);
   if (justify(aspects, width, low, GAP).height > height) return low;
   while (high - low > 1) {
     const middle = (low + high) / 2;

@@ -13,6 +13,13 @@ export function ImageGrid(view: ViewContext) {
     return [made, drawTiles(view, made)] as const;
   }, []);
   const { state, store } = view;
+  view.escape(() => {
+    if (ui.zoomed.peek() !== null) leaveZoom(view, ui);
+    else if (state.selection.peek().length) store.unpin();
+    else if (state.hover.peek() !== null) store.set("hover", null);
+    else return false;
+    return true;
+  });
 
   /** The node under the pointer; null beside the images. */
   const nodeUnder = (event: MouseEvent): number | null => {
@@ -65,7 +72,10 @@ export function ImageGrid(view: ViewContext) {
           }}
           onDblClick={(event) => {
             const tile = (event.target as Element).closest<HTMLElement>("[data-image]");
-            if (tile && !enlarged) ui.zoomed.value = Number(tile.dataset.image);
+            if (!tile || enlarged) return;
+            ui.zoomed.value = Number(tile.dataset.image);
+            // The two clicks that made it were not meant to pin.
+            store.unpin();
           }}
         >
           <div class="ncut-canvas" style={{ height: `${ui.layout.value.height}px` }} hidden={enlarged !== null}>
@@ -80,20 +90,27 @@ export function ImageGrid(view: ViewContext) {
           )}
         </div>
         <div class="ncut-focus" />
-        {enlarged && <Enlarged ui={ui} count={state.meta.value.images.length} />}
+        {enlarged && <Enlarged view={view} ui={ui} />}
       </div>
       <div class="ncut-hidden" aria-live="polite">{spoken(view, ui)}</div>
     </>
   );
 }
 
-function Enlarged({ ui, count }: { ui: GridState; count: number }) {
+/** The button that was pressed goes with the zoom, so the focus would be nowhere. */
+function leaveZoom({ root }: ViewContext, ui: GridState): void {
+  ui.zoomed.value = null;
+  root.querySelector<HTMLElement>(".ncut-tiles")?.focus();
+}
+
+function Enlarged({ view, ui }: { view: ViewContext; ui: GridState }) {
+  const count = view.state.meta.value.images.length;
   const turn = (by: number) => { ui.zoomed.value = (ui.zoomed.value! + by + count) % count; };
   return (
     <div class="ncut-enlarged">
       <button type="button" aria-label="Previous image" onClick={() => turn(-1)}>‹</button>
       <button type="button" aria-label="Next image" onClick={() => turn(1)}>›</button>
-      <button type="button" aria-label="Back to all images" onClick={() => { ui.zoomed.value = null; }}>×</button>
+      <button type="button" aria-label="Back to all images" onClick={() => leaveZoom(view, ui)}>×</button>
     </div>
   );
 }
@@ -106,6 +123,7 @@ function drawTiles(view: ViewContext, ui: GridState): Tiles {
   const loading = new Set<number>();
   const unpainted = new Set<number>();
   let frame = 0;
+  let latest = 0;
   /** What the painted overlays show; a tile that comes into sight later needs no other to be painted again. */
   let shown: { colors: Uint8ClampedArray | null; grid: PatchGrid; source: string } | null = null;
 
@@ -113,11 +131,12 @@ function drawTiles(view: ViewContext, ui: GridState): Tiles {
 
   const draw = async () => {
     frame = 0;
+    const turn = ++latest;
     try {
       const heat = store.heatColors(store.heatNodes());
       const colors = heat ?? (await store.paint());
       // A newer change may have come while this one was waiting for an array.
-      if (frame || view.signal.aborted || !canvases.size) return;
+      if (turn !== latest || view.signal.aborted || !canvases.size) return;
       const now = { colors, grid: ui.grid.peek(), source: state.source.peek() };
       const same = shown?.colors === colors && shown.grid === now.grid && shown.source === now.source;
       for (const [image, canvas] of canvases) {
@@ -181,11 +200,15 @@ function scrollToPinned({ state, root }: ViewContext, ui: GridState, area: HTMLE
   const node = state.selection.value.at(-1);
   if (node === undefined || root.matches(":hover")) return;
   const patch = ui.grid.peek().locate(node);
-  const tile = patch && ui.layout.peek().tiles.find((t) => t.image === patch.image);
+  const tile = patch && ui.layout.peek().tiles[patch.image];
   if (!tile) return;
+  if (ui.zoomed.peek() !== null) {
+    ui.zoomed.value = tile.image;
+    return;
+  }
   const above = tile.y < area.scrollTop;
   if (above || tile.y + tile.height > area.scrollTop + area.clientHeight) {
-    area.scrollTo({ top: above ? tile.y : tile.y + tile.height - area.clientHeight, behavior: "smooth" });
+    area.scrollTo({ top: above ? tile.y : tile.y + tile.height + 2 * GAP - area.clientHeight });
   }
 }
 

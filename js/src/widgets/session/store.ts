@@ -12,6 +12,7 @@ type Paint = Uint8ClampedArray | null;
 
 export class Store implements SessionStore {
   readonly palettes = palettes;
+  readonly closed: AbortSignal;
   #model: SessionModel;
   #wire: Wire;
   #signal: AbortSignal;
@@ -21,6 +22,7 @@ export class Store implements SessionStore {
   #paint: { key: string; value: Promise<Paint> } | null = null;
   #eigenvectors: { values: Float32Array; columns: number; norms: Float32Array } | null = null;
   #heat: { key: string; value: Float32Array; colors: Uint8ClampedArray } | null = null;
+  #cutting: Promise<unknown> | null = null;
   #version: number;
   #saving = 0;
   #watching = 0;
@@ -28,6 +30,7 @@ export class Store implements SessionStore {
   constructor(model: SessionModel, signal: AbortSignal) {
     this.#model = model;
     this.#signal = signal;
+    this.closed = signal;
     this.#wire = new Wire(model, signal);
     this.#version = model.get("meta").version;
     this.subscribe("meta", () => this.#refresh(), signal);
@@ -123,13 +126,30 @@ export class Store implements SessionStore {
       }
       case "clusters": {
         const count = this.get("n_clusters");
-        const [labels, rgb] = await Promise.all([this.array(`labels/${count}`), this.array("rgb")]);
+        const [labels, rgb] = await Promise.all([this.#labels(count), this.array("rgb")]);
+        // While these were computed the number has moved on.
+        if (!labels) return this.paint();
         return paintClusters(labels.data, rgb.data);
       }
       case "heatmap": {
         await this.prepare();
         return this.heatColors(heat);
       }
+    }
+  }
+
+  /** One cut at a time, or a drag of the slider would queue all that it passes; null if it has moved on meanwhile. */
+  async #labels(count: number): Promise<NdArray<Uint8Array> | null> {
+    while (this.#cutting) {
+      await this.#cutting.catch(() => undefined);
+      if (this.get("n_clusters") !== count) return null;
+    }
+    const labels = this.array(`labels/${count}`);
+    this.#cutting = labels;
+    try {
+      return await labels;
+    } finally {
+      this.#cutting = null;
     }
   }
 
