@@ -21,6 +21,7 @@ from ncut_widgets._validation import (
 from ncut_widgets.errors import DegenerateWarning, NystromWarning
 
 from .affinity import AFFINITIES, Affinity, build_affinity
+from .gradient import extend_with_gradient, with_gradient
 from .nystrom import Solution, solve_exact, solve_nystrom, vanishing
 from .sampling import spread_nodes, uniform_nodes
 
@@ -57,6 +58,8 @@ class Ncut(TransformerMixin, BaseEstimator):
         How many landmarks the Nyström approximation stands on.
     solver : {"auto", "exact", "nystrom"}
         "exact" takes O(n^2) memory. "auto" is exact up to 4096 nodes.
+    exact_gradient : bool
+        Embed and differentiate exactly at any size: "auto" is then "exact". See the notes.
     device : torch device, optional
         Where to compute. By default where the features are. Results always come back there.
     random_state : int, numpy Generator, RandomState or None
@@ -102,7 +105,14 @@ class Ncut(TransformerMixin, BaseEstimator):
     Eigenvectors whose eigenvalue vanishes extend by 0. Identical nodes are all alike: every affinity is 1, and only
     the trivial eigenvector means anything.
 
-    Half precision is computed in float32. Gradients do not flow through.
+    Half precision is computed in float32.
+
+    Where features require gradients, `eigenvectors_`, `eigenvalues_` and what `transform` returns carry them, once
+    differentiable, at about the cost of the fit. They are those of the solution found: exact where it is exact, and
+    for Nyström those of its approximation with the landmarks as fixed anchors. `sigma_` is held fixed, too, and so is
+    the fit in `transform`. Eigenvalues that coincide determine their eigenvectors up to a rotation only: what does
+    not depend on it has its gradient, what does is left out, and all stays finite. A callable must be
+    differentiable.
 
     References
     ----------
@@ -132,6 +142,7 @@ class Ncut(TransformerMixin, BaseEstimator):
         degree: float | None = None,
         n_sample: int = 1024,
         solver: str = "auto",
+        exact_gradient: bool = False,
         device: Any = None,
         random_state: Any = 0,
         verbose: bool = False,
@@ -142,6 +153,7 @@ class Ncut(TransformerMixin, BaseEstimator):
         self.degree = degree
         self.n_sample = n_sample
         self.solver = solver
+        self.exact_gradient = exact_gradient
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -178,6 +190,9 @@ class Ncut(TransformerMixin, BaseEstimator):
                 f"`X` must have the channels of the fit; got other ones: X has {nodes.shape[1]} features, but "
                 f"{type(self).__name__} is expecting {self.n_features_in_} features as input. Use the same backbone."
             )
+        if nodes.requires_grad and torch.is_grad_enabled():
+            cosine, verbose = self.affinity == "cosine", bool(self.verbose)
+            return like.restore(extend_with_gradient(nodes, self._extension, cosine=cosine, verbose=verbose))
         with torch.no_grad():
             return like.restore(self._extension(nodes, verbose=self.verbose))
 
@@ -228,6 +243,8 @@ class Ncut(TransformerMixin, BaseEstimator):
                     verbose=bool(self.verbose),
                 )
                 self._warn_if_poor(residual, n, n_sample)
+        if nodes.requires_grad and torch.is_grad_enabled():
+            solution = with_gradient(nodes, solution, cosine=self.affinity == "cosine", exact=exact)
         self._keep(solution, residual, landmarks, like, nodes.shape[1])
         return self.eigenvectors_
 
@@ -249,6 +266,13 @@ class Ncut(TransformerMixin, BaseEstimator):
         if degree is not None:
             degree = check_number(degree, "degree", low=0, high=1, low_open=True, high_open=True)
         solver = check_in(self.solver, "solver", ("auto", "exact", "nystrom"))
+        if self.exact_gradient and solver != "exact":
+            if solver == "nystrom":
+                raise ValueError(
+                    '`solver` must be "exact" or "auto" with `exact_gradient`; got "nystrom". Drop one: a gradient is '
+                    "as exact as the solution it belongs to."
+                )
+            solver = "exact"
         return sigma, degree, solver, check_positive_int(self.n_sample, "n_sample")
 
     def _check_device(self, nodes: torch.Tensor) -> torch.device:

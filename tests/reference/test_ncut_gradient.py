@@ -1,0 +1,172 @@
+"""Gradients of the embedding against autograd through a full decomposition, and against finite differences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ncut_widgets.ncut import Ncut
+
+K = 5
+
+
+def random():
+    return torch.randn(150, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def clusters():
+    X = random()
+    X[:70] += 3
+    X[70:110, :3] -= 3
+    return X
+
+
+def nearly_degenerate():
+    """Three blobs that a cyclic shift of channels carries into each other, then moved by a little."""
+    blob = 0.5 * random()[:50]
+    blob[:, 0] += 3
+    X = torch.cat([blob, blob.roll(2, 1), blob.roll(4, 1)])
+    X[100:, 4] += 1e-5
+    return X
+
+
+GRAPHS = {f.__name__: f for f in (random, clusters, nearly_degenerate)}
+KINDS = ["rbf", "cosine", "callable"]
+
+
+def affinities(X, Z, kind, sigma):
+    if kind == "callable":
+        return laplacian(X, Z)
+    if kind == "cosine":
+        X, Z = (Y / Y.norm(dim=1, keepdim=True) for Y in (X, Z))
+        return torch.exp(-(1 - X @ Z.T).square() / (2 * sigma**2))
+    return torch.exp(-(X[:, None] - Z).square().sum(-1) / (2 * sigma**2))
+
+
+def laplacian(X, Z):
+    """Smooth where nodes coincide, unlike the usual one."""
+    return torch.exp(-((X[:, None] - Z).square().sum(-1) + 1).sqrt())
+
+
+def approximated(X, Z, kind, sigma):
+    """C W^+ C^T, of the positive part of W: the cosine affinity is not positive definite."""
+    values, vectors = torch.linalg.eigh(affinities(Z, Z, kind, sigma))
+    B = affinities(X, Z, kind, sigma) @ (vectors[:, values > 1e-12 * values[-1]])
+    return B / values[values > 1e-12 * values[-1]] @ B.T
+
+
+def decomposed(A, signs):
+    root = A.sum(1).sqrt()
+    M = A / root[:, None] / root
+    values, vectors = torch.linalg.eigh((M + M.T) / 2)
+    values, vectors = values.flip(0)[:K], vectors.flip(1)[:, :K]
+    return values, vectors * torch.sign((vectors * signs).sum(0)).detach()
+
+
+def fitted(X, kind, **options):
+    ncut = Ncut(K, affinity=laplacian if kind == "callable" else kind, **options)
+    vectors = ncut.fit_transform(X)
+    return ncut, vectors
+
+
+def loss(values, vectors):
+    """Depends on every entry of both, and on the signs."""
+    generator = torch.Generator().manual_seed(1)
+    weights = torch.randn(vectors.shape, generator=generator, dtype=torch.float64).to(vectors)
+    return (weights * vectors).sum() + values @ torch.arange(K).to(values)
+
+
+def gradient(value, X):
+    return torch.autograd.grad(value, X)[0]
+
+
+def relative_error(found, expected):
+    return float((found - expected).norm() / expected.norm())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_exact_gradient_is_that_of_a_full_decomposition(graph, kind):
+    X = GRAPHS[graph]().requires_grad_()
+    ncut, vectors = fitted(X, kind, exact_gradient=True)
+    reference = decomposed(affinities(X, X, kind, ncut.sigma_), vectors.detach())
+    assert relative_error(gradient(loss(ncut.eigval, vectors), X), gradient(loss(*reference), X)) < 1e-7
+
+
+def test_nearly_degenerate_is_what_it_says():
+    values = Ncut(K).fit(nearly_degenerate()).eigval
+    assert 1e-8 < values[1] - values[2] < 1e-5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_iterated_solutions_have_gradients_as_good(kind):
+    X = torch.cat([clusters(), clusters() + 0.3 * torch.randn(150, 6, generator=torch.Generator().manual_seed(2))] * 2)
+    X = (X + 0.1 * torch.randn(X.shape, generator=torch.Generator().manual_seed(3))).requires_grad_()
+    ncut, vectors = fitted(X, kind)
+    reference = decomposed(affinities(X, X, kind, ncut.sigma_), vectors.detach())
+    assert relative_error(gradient(loss(ncut.eigval, vectors), X), gradient(loss(*reference), X)) < 1e-6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("n_sample", [60, 100])
+def test_nystrom_gradient_is_that_of_its_approximation_with_fixed_landmarks(kind, n_sample):
+    X = clusters().requires_grad_()
+    ncut, vectors = fitted(X, kind, solver="nystrom", n_sample=n_sample)
+    reference = decomposed(approximated(X, X.detach()[ncut.landmarks_], kind, ncut.sigma_), vectors.detach())
+    assert relative_error(gradient(loss(ncut.eigval, vectors), X), gradient(loss(*reference), X)) < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["rbf", "callable"])
+def test_nystrom_gradient_is_exact_where_every_node_is_a_landmark(kind):
+    found = []
+    for solver in ("exact", "nystrom"):
+        X = clusters().requires_grad_()
+        ncut, vectors = fitted(X, kind, solver=solver)
+        found.append(gradient(loss(ncut.eigval, vectors), X))
+    assert relative_error(found[1], found[0]) < 1e-6
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("solver", ["exact", "nystrom"])
+def test_transform_carries_the_gradient_of_the_extension(kind, solver):
+    X, new = clusters(), random()[:9].requires_grad_()
+    ncut, _ = fitted(X, kind, solver=solver, n_sample=60)
+    weights = torch.randn(9, K, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    found = gradient((weights * ncut.transform(new)).sum(), new)
+    differences = torch.empty_like(new)
+    for i in range(9):
+        for j in range(new.shape[1]):
+            step = torch.zeros_like(new)
+            step[i, j] = 1e-5
+            ends = [float((weights * ncut.transform((new + s * step).detach())).sum()) for s in (1, -1)]
+            differences[i, j] = (ends[0] - ends[1]) / 2e-5
+    assert relative_error(found, differences) < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["rbf", "cosine"])
+def test_half_precision_and_float32_follow_float64(kind):
+    expected = None
+    for dtype, tolerance in ((torch.float64, 0), (torch.float32, 1e-3), (torch.float16, 2e-2)):
+        X = clusters().half().to(dtype).requires_grad_()
+        _, vectors = fitted(X, kind, sigma=2.0 if kind == "rbf" else 0.5)
+        found = gradient(vectors[:, 1:3].double().square().T.matmul(X.detach().double()).sum(), X)
+        assert found.dtype == dtype
+        expected = found if expected is None else expected
+        assert relative_error(found.double(), expected) <= tolerance
+
+
+@pytest.mark.parametrize("kind", ["rbf", "cosine"])
+def test_float32_gradient_predicts_finite_differences(kind):
+    sigma = 2.0 if kind == "rbf" else 0.5
+    X = clusters().float().requires_grad_()
+    weights = torch.randn(len(X), 3, generator=torch.Generator().manual_seed(1))
+
+    def value(X):
+        return (weights * Ncut(3, affinity=kind, sigma=sigma).fit_transform(X)).sum()
+
+    found = gradient(value(X), X)
+    direction = found / found.norm()
+    step = 0.05
+    ends = [float(value((X + s * step * direction).detach())) for s in (1, -1)]
+    np.testing.assert_allclose((ends[0] - ends[1]) / (2 * step), float(found.norm()), rtol=0.02)

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from ncut_widgets.errors import DegenerateWarning, NystromWarning
+from ncut_widgets.ncut import Ncut
+
+
+@pytest.fixture
+def X():
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.tensor([[0.0, 0, 0], [2, 0, 0], [0, 3, 0]], dtype=torch.float64)
+    return centres.repeat_interleave(8, 0) + 0.7 * torch.randn(24, 3, dtype=torch.float64, generator=generator)
+
+
+def gradient_of(ncut, X, value=None):
+    X = X.clone().requires_grad_()
+    vectors = ncut.fit_transform(X)
+    weights = torch.randn(vectors.shape, generator=torch.Generator().manual_seed(1)).to(vectors)
+    value = (weights * vectors).sum() + ncut.eigval.sum() if value is None else value(vectors)
+    return torch.autograd.grad(value, X)[0]
+
+
+@pytest.mark.parametrize("affinity", ["rbf", "cosine", lambda X, Z: 1 / (1 + (X[:, None] - Z).square().sum(-1))])
+@pytest.mark.parametrize("n_eig", [1, 4, 23])
+def test_gradcheck(X, affinity, n_eig):
+    sigma = {"rbf": 1.5, "cosine": 0.5}.get(affinity) if isinstance(affinity, str) else None
+    ncut = Ncut(n_eig, affinity=affinity, sigma=sigma, exact_gradient=True)
+
+    def embed(X):
+        vectors = ncut.fit_transform(X)
+        return vectors, ncut.eigval
+
+    assert torch.autograd.gradcheck(embed, X.requires_grad_(), atol=1e-4, rtol=1e-3)
+
+
+def test_gradcheck_of_transform(X):
+    ncut = Ncut(4).fit(X)
+    assert torch.autograd.gradcheck(ncut.transform, (X[:5] + 0.1).requires_grad_())
+
+
+def test_only_what_is_asked_for_carries_gradients(X):
+    ncut = Ncut(3).fit(X)
+    assert not ncut.eigenvectors_.requires_grad
+    assert not ncut.transform(X).requires_grad
+    with torch.no_grad():
+        assert not Ncut(3).fit_transform(X.clone().requires_grad_()).requires_grad
+    assert Ncut(3).fit(X.clone().requires_grad_()).eigval.requires_grad
+
+
+def test_gradients_do_not_change_the_embedding(X):
+    for solver in ("exact", "nystrom"):
+        plain = Ncut(3, solver=solver, n_sample=12).fit(X)
+        with_gradients = Ncut(3, solver=solver, n_sample=12).fit(X.clone().requires_grad_())
+        assert torch.equal(plain.eigenvectors_, with_gradients.eigenvectors_.detach())
+        assert torch.equal(plain.transform(X), with_gradients.transform(X.clone().requires_grad_()).detach())
+
+
+def test_the_trivial_eigenvalue_is_constant(X):
+    ncut = Ncut(3)
+    assert not gradient_of(ncut, X, value=lambda _: ncut.eigval[0]).any()
+    assert gradient_of(ncut, X, value=lambda _: ncut.eigval[1]).any()
+
+
+def test_changing_the_embedding_in_place_leaves_its_gradient(X):
+    expected = gradient_of(Ncut(3), X, value=lambda U: (3 * U).sum())
+    torch.testing.assert_close(gradient_of(Ncut(3), X, value=lambda U: U.mul_(3).sum()), expected)
+
+
+def test_exact_gradient_solves_exactly_at_any_size():
+    X = torch.randn(4200, 2, generator=torch.Generator().manual_seed(0))
+    assert len(Ncut(2).fit(X).landmarks_) == 1024
+    assert len(Ncut(2, exact_gradient=True).fit(X).landmarks_) == 4200
+
+
+def test_exact_gradient_contradicts_nystrom(X):
+    with pytest.raises(ValueError, match='`solver` must be "exact" or "auto" with `exact_gradient`; got "nystrom"'):
+        Ncut(2, exact_gradient=True, solver="nystrom").fit(X)
+
+
+def test_a_callable_without_a_graph_is_named(X):
+    ncut = Ncut(2, affinity=lambda X, Z: torch.exp(-torch.cdist(X, Z).square()).detach())
+    with pytest.raises(ValueError, match="`affinity` must be differentiable where gradients are asked for"):
+        gradient_of(ncut, X)
+
+
+def test_second_derivatives_are_refused(X):
+    X = X.requires_grad_()
+    (first,) = torch.autograd.grad(Ncut(2).fit_transform(X)[0].square().sum(), X, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        first.sum().backward()
+
+
+def duplicates(X):
+    return X.repeat(3, 1)
+
+
+def constant_channel(X):
+    return torch.cat([X, torch.full((len(X), 1), 7.0).to(X)], dim=1)
+
+
+def zero_nodes(X):
+    return torch.cat([X, torch.zeros(3, X.shape[1]).to(X)])
+
+
+def identical(X):
+    return torch.ones_like(X)
+
+
+def symmetric(X):
+    """Corners of a square: a double eigenvalue, of which n_eig = 2 keeps one."""
+    return torch.tensor([[0.0, 0], [1, 0], [0, 1], [1, 1]]).to(X).repeat(4, 1)
+
+
+def out_of_sight(X):
+    return X + 100 * torch.arange(3).repeat_interleave(8)[:, None]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("affinity", ["rbf", "cosine"])
+@pytest.mark.parametrize("solver", ["exact", "nystrom"])
+@pytest.mark.parametrize("n_eig", [2, 3])
+@pytest.mark.parametrize(
+    "spoil", [duplicates, constant_channel, zero_nodes, identical, symmetric, out_of_sight], ids=lambda f: f.__name__
+)
+def test_gradients_are_finite(X, spoil, n_eig, solver, affinity, dtype):
+    if solver == "nystrom" and spoil in (identical, symmetric):
+        n_eig = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateWarning)
+        warnings.simplefilter("ignore", NystromWarning)
+        gradient = gradient_of(Ncut(n_eig, affinity=affinity, solver=solver, n_sample=14), spoil(X).to(dtype))
+    assert gradient.isfinite().all()
+    assert gradient.abs().max() < 1e6
+
+
+def test_a_constant_channel_has_the_gradient_zero(X):
+    gradient = gradient_of(Ncut(3), constant_channel(X))
+    assert gradient[:, :3].any()
+    assert gradient[:, 3].abs().max() < 1e-12
+
+
+def test_equal_nodes_share_a_gradient(X):
+    ncut = Ncut(3)
+    gradient = gradient_of(ncut, duplicates(X), value=lambda U: (U[:, 1:] ** 3).sum())
+    torch.testing.assert_close(gradient[:24], gradient[24:48])
+    assert gradient.norm() > 1e-3
+
+
+def test_functions_of_a_degenerate_subspace_have_their_gradient():
+    """Corners of a square, moved: the projector onto the double eigenvalue is smooth, each eigenvector is not."""
+    corners = torch.tensor([[0.0, 0], [1, 0], [0, 1], [1, 1]], dtype=torch.float64).repeat_interleave(6, 0)
+    weights = torch.randn(24, 24, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    direction = torch.randn(24, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    ncut = Ncut(3, sigma=0.7)
+
+    def value(U):
+        return (weights * (U[:, 1:] @ U[:, 1:].T)).sum()
+
+    assert abs(float(np.diff(ncut.fit(corners).eigval[1:]).item())) < 1e-12
+    found = (gradient_of(ncut, corners, value) * direction).sum()
+    ends = [value(ncut.fit_transform(corners + s * 1e-5 * direction)) for s in (1, -1)]
+    torch.testing.assert_close(found, (ends[0] - ends[1]) / 2e-5, rtol=1e-6, atol=0)
+
+
+def test_the_trivial_vector_has_its_gradient_where_one_is_a_multiple_eigenvalue(X):
+    """Of a graph in pieces, too: it is the square root of the degrees, with no gap to divide by."""
+    X = out_of_sight(X)
+    weights = torch.arange(24, dtype=torch.float64)
+    found = gradient_of(Ncut(3, sigma=1.0), X, value=lambda U: U[:, 0] @ weights)
+    X.requires_grad_()
+    root = torch.exp(-(X[:, None] - X).square().sum(-1) / 2).sum(1).sqrt()
+    (expected,) = torch.autograd.grad(root @ weights / root.norm(), X)
+    torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-9)
+
+
+def test_descent_moves_a_node_to_the_other_side():
+    """What gradients are for: one feature follows the loss until the cut has moved past it."""
+    X = torch.cat([torch.zeros(10), torch.ones(10), torch.tensor([0.3])])[:, None].double()
+    X[:20, 0] += 0.05 * torch.linspace(-1, 1, 10).repeat(2)
+    X.requires_grad_()
+    side = Ncut(2, sigma=0.4).fit_transform(X.detach())[[0, 19, 20], 1]
+    assert (side[2] - side[0]).abs() < (side[2] - side[1]).abs()
+    for _ in range(30):
+        U = Ncut(2, sigma=0.4).fit_transform(X)[:, 1]
+        (gradient,) = torch.autograd.grad((U[20] - U[19].detach()).square(), X)
+        with torch.no_grad():
+            X[20] -= 0.05 * gradient[20].sign()
+    side = Ncut(2, sigma=0.4).fit_transform(X.detach())[[0, 19, 20], 1]
+    assert (side[2] - side[0]).abs() > (side[2] - side[1]).abs()
