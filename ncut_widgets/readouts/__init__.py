@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .color import Coloring, pca_color, tsne_color, umap_color, umap_sphere_color
+from .color import Coloring, mspace_color, pca_color, tsne_color, umap_color, umap_sphere_color
 from .colormap import colormap_2d, convert_to_lab_color, rotate_rgb_cube
 from .kway import Kway, kway_ncut
 from .similarity import similarity_heatmap
@@ -13,6 +13,7 @@ __all__ = [
     "colormap_2d",
     "convert_to_lab_color",
     "kway_ncut",
+    "mspace_color",
     "pca_color",
     "rotate_rgb_cube",
     "similarity_heatmap",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -10,12 +11,13 @@ import torch
 
 from ncut_widgets.ncut import nystrom_propagate
 
+from ._mspace import mspace_layout
 from ._rows import farthest_points, unit_rows
 from ._tsne import tsne_layout
 
 __all__ = ["METHODS", "Layout", "find_layout"]
 
-METHODS = ("tsne", "umap", "umap_sphere", "pca")
+METHODS = ("tsne", "umap", "umap_sphere", "pca", "mspace")
 # With fewer nodes there are no neighbourhoods to preserve; the principal axes show all there is.
 FEWEST_FOR_NEIGHBORS = 16
 # Farthest points find what is small and different, but of all nodes they would be outliers, and slow: they are
@@ -30,7 +32,7 @@ class Layout(Protocol):
     on_sphere: bool
 
     def place(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return coordinates (n, 3) of unit rows (n, k)."""
+        """Return coordinates (n, 3) of rows (n, k)."""
 
 
 class PrincipalLayout:
@@ -66,12 +68,20 @@ class NeighborLayout:
 
 
 def find_layout(
-    rows: torch.Tensor, *, method: str, n_sample: int, n_neighbors: int, rng: np.random.Generator
+    rows: torch.Tensor,
+    *,
+    method: str,
+    n_sample: int,
+    n_neighbors: int,
+    n_eig: Sequence[int],
+    rng: np.random.Generator,
 ) -> Layout:
-    """Return the layout of unit rows (n, k) that `method` finds on `n_sample` of them."""
+    """Return the layout of rows (n, k) that `method` finds on `n_sample` of them."""
     if method == "pca" or len(rows) < FEWEST_FOR_NEIGHBORS:
         return PrincipalLayout(rows)
     sampled = rows[_pick(rows, n_sample, rng).to(rows.device)]
+    if method == "mspace":
+        return NeighborLayout(sampled, mspace_layout(sampled, n_eig).to(rows.dtype))
     numbers = sampled.cpu().float().numpy()
     start = _start(sampled, rng)
     if method == "tsne":
@@ -91,8 +101,10 @@ def _pick(rows: torch.Tensor, n_sample: int, rng: np.random.Generator) -> torch.
     if len(rows) <= n_sample:
         return torch.arange(len(rows))
     candidates = torch.from_numpy(rng.choice(len(rows), min(len(rows), _OVERSAMPLING * n_sample), replace=False))
-    pool = rows[candidates.to(rows.device)].cpu().float().numpy()
-    return candidates[torch.from_numpy(farthest_points(pool, n_sample))]
+    pool = rows[candidates.to(rows.device)]
+    # Far from the origin float32 cannot tell distances.
+    centred = (pool - pool.mean(0)).cpu().float().numpy()
+    return candidates[torch.from_numpy(farthest_points(centred, n_sample))]
 
 
 def _start(sampled: torch.Tensor, rng: np.random.Generator) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,27 +22,29 @@ from ._layout import METHODS, Layout, find_layout
 from ._rows import unit_rows
 from .colormap import quantile_box
 
-__all__ = ["Coloring", "pca_color", "tsne_color", "umap_color", "umap_sphere_color"]
+__all__ = ["Coloring", "mspace_color", "pca_color", "tsne_color", "umap_color", "umap_sphere_color"]
 
 
 class Coloring(BaseEstimator):
     """A 3D embedding of the nodes and the colours read off it, kept so that the same thing keeps its colour.
 
-    Nodes are compared by the cosine of their eigenvectors. A sample of them is laid out in 3D, all others follow their
-    nearest sampled nodes by convex weights, and each axis between its 2 % and 98 % quantiles becomes one of red, green
-    and blue.
+    Nodes are compared by the cosine of their eigenvectors (in M-space: features by their distance). A sample of them
+    is laid out in 3D, all others follow their nearest sampled nodes by convex weights, and each axis between its 2 %
+    and 98 % quantiles becomes one of red, green and blue.
 
     Parameters
     ----------
-    method : "tsne", "umap", "umap_sphere" or "pca"
+    method : "tsne", "umap", "umap_sphere", "pca" or "mspace"
         t-SNE (about a second), UMAP (the same look, but its library compiles for ten seconds or more in a fresh
-        process), UMAP on the unit sphere, where no node is at an edge, or the three principal axes (instant and
-        linear; separates less).
+        process), UMAP on the unit sphere, where no node is at an edge, the three principal axes (instant and
+        linear; separates less), or M-space, which takes features in place of eigenvectors: see `mspace_color`.
     n_sample : int
-        How many nodes t-SNE and UMAP lay out: farthest points among three times as many random ones.
+        How many nodes all but the principal axes lay out: farthest points among three times as many random ones.
     n_neighbors : int
         How many neighbours a node should stay close to: t-SNE's perplexity (at most a third of the sample), UMAP's
         n_neighbors. Larger shows the whole, smaller the detail.
+    n_eig : sequence of int
+        The numbers of eigenvectors whose projectors M-space keeps. Few show the whole, many the detail.
     random_state : int, numpy.random.Generator or None
         Draws the sample and the start.
 
@@ -73,11 +76,18 @@ class Coloring(BaseEstimator):
     _coords: torch.Tensor
 
     def __init__(
-        self, method: str = "tsne", *, n_sample: int = 800, n_neighbors: int = 100, random_state: Any = 0
+        self,
+        method: str = "tsne",
+        *,
+        n_sample: int = 800,
+        n_neighbors: int = 100,
+        n_eig: Sequence[int] = (4, 16, 64),
+        random_state: Any = 0,
     ) -> None:
         self.method = method
         self.n_sample = n_sample
         self.n_neighbors = n_neighbors
+        self.n_eig = n_eig
         self.random_state = random_state
 
     def fit(self, eig: Any, *, shared: tuple[Any, Any] | None = None) -> Coloring:
@@ -90,7 +100,7 @@ class Coloring(BaseEstimator):
         Parameters
         ----------
         eig : array or tensor of shape (n, n_eig)
-            Eigenvectors.
+            Eigenvectors; for M-space, features (n, c).
         shared : pair of integer arrays of shape (s,), optional
             The nodes of the last fit and the same nodes in this one. By default all of them where the number of nodes
             has not changed, none where it has, and then the fit starts afresh.
@@ -103,12 +113,13 @@ class Coloring(BaseEstimator):
         method = check_in(self.method, "method", METHODS)
         n_sample = check_positive_int(self.n_sample, "n_sample", minimum=2)
         n_neighbors = check_positive_int(self.n_neighbors, "n_neighbors", minimum=2)
+        n_eig = _check_counts(self.n_eig)
         rng = check_random_state(self.random_state)
         tensor, like = check_features(eig, "eig")
         old, new = self._shared(shared, len(tensor))
-        rows = unit_rows(tensor.detach())
+        rows = tensor.detach() if method == "mspace" else unit_rows(tensor.detach())
 
-        layout = find_layout(rows, method=method, n_sample=n_sample, n_neighbors=n_neighbors, rng=rng)
+        layout = find_layout(rows, method=method, n_sample=n_sample, n_neighbors=n_neighbors, n_eig=n_eig, rng=rng)
         coords = layout.place(rows)
         turn, shift = torch.eye(3, dtype=coords.dtype, device=coords.device), coords.new_zeros(3)
         if len(old):
@@ -117,6 +128,7 @@ class Coloring(BaseEstimator):
                 coords[new.to(coords.device)], last[old.to(coords.device)], about_origin=layout.on_sphere
             )
         self._layout, self._turn, self._shift = layout, turn, shift
+        self._compares_directions = method != "mspace"
         self._like, self._n_channels = like, tensor.shape[1]
         self._coords = coords @ turn + shift
         self._low, self._span = quantile_box(self._coords)
@@ -150,7 +162,8 @@ class Coloring(BaseEstimator):
     def _place(self, eig: Any) -> tuple[torch.Tensor, Like]:
         layout = self._check_fitted()
         tensor, like = check_features(eig, "eig", n_channels=self._n_channels, device=self._coords.device)
-        rows = unit_rows(tensor.detach().to(self._coords.dtype))
+        rows = tensor.detach().to(self._coords.dtype)
+        rows = unit_rows(rows) if self._compares_directions else rows
         return layout.place(rows) @ self._turn + self._shift, like
 
     def _color(self, coords: torch.Tensor) -> torch.Tensor:
@@ -181,6 +194,12 @@ class Coloring(BaseEstimator):
                 "Pass matching pairs."
             )
         return old, new
+
+
+def _check_counts(n_eig: Any) -> list[int]:
+    if isinstance(n_eig, str) or not isinstance(n_eig, Sequence) or not n_eig:
+        raise TypeError(f"`n_eig` must be a sequence of integers; got {n_eig!r}. Pass for example (4, 16, 64).")
+    return [check_positive_int(count, "n_eig", minimum=2) for count in n_eig]
 
 
 def _one_shot(method: str, eig: Any, options: dict[str, Any]) -> Any:
@@ -258,3 +277,53 @@ def pca_color(eig: Any) -> Any:
     array([1., 0., 1.])
     """
     return _one_shot("pca", eig, {})
+
+
+def mspace_color(
+    features: Any, *, n_eig: Sequence[int] = (4, 16, 64), n_sample: int = 800, random_state: Any = 0
+) -> Any:
+    """Return colours (n, 3) in [0, 1] from the M-space of features (n, c): clusters of every size at once.
+
+    With U_k the k leading eigenvectors of the normalised affinity of a sample of the nodes, and M(Z) the normalised
+    affinity exp(-|z_i - z_j|^2 / 2) of their places Z in 3D,
+
+        minimise |M(Z) - P|^2,   P = mean over k of U_k U_k^T
+
+    Each projector U_k U_k^T is what a cut into k clusters sees. P has a gap in its eigenvalues at each k, so that
+    near P the graph of the places has nearly the same cuts. All other nodes follow their nearest sampled ones.
+    `Coloring(method="mspace")` does the same, and keeps the calibration for new nodes.
+
+    Parameters
+    ----------
+    features : array, tensor or feature maps of shape (n, c)
+        What `Ncut` takes; it chooses the width of the affinity.
+    n_eig : sequence of int
+        The numbers of eigenvectors, each at least 2; those beyond what the sample has are lowered. Few show the
+        whole, many the detail.
+    n_sample : int
+        How many nodes to lay out: farthest points among three times as many random ones.
+    random_state : int, numpy.random.Generator or None
+        Draws the sample.
+
+    Returns
+    -------
+    array or tensor of shape (n, 3)
+        Of the kind, dtype and device of the features.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where the features are not 2D or not finite, or an option cannot be used.
+
+    Notes
+    -----
+    O(n_sample^3) once, O(n_sample^2) for each of 200 steps, and O(n n_sample c) for the others. Deterministic.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> features = np.repeat(np.eye(3), 20, axis=0) + 0.01 * np.random.default_rng(0).normal(size=(60, 3))
+    >>> mspace_color(features, n_eig=(2, 4)).shape
+    (60, 3)
+    """
+    return _one_shot("mspace", features, {"n_eig": n_eig, "n_sample": n_sample, "random_state": random_state})

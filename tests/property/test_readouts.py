@@ -10,6 +10,7 @@ from ncut_widgets.readouts import Coloring, kway_ncut, similarity_heatmap
 from ncut_widgets.readouts._rows import farthest_points
 
 SEEDS = st.integers(0, 2**32 - 1)
+METHODS = st.sampled_from(["tsne", "pca", "mspace"])
 
 
 def embedding(seed, n, k, n_directions=None):
@@ -62,7 +63,7 @@ def test_heatmap_moves_with_the_nodes_and_ignores_scale_and_rotation(seed, n, k,
 
 
 @settings(max_examples=15, deadline=None)
-@given(SEEDS, st.integers(1, 70), st.integers(1, 5), st.sampled_from(["tsne", "pca"]), st.sampled_from([None, 1, 3]))
+@given(SEEDS, st.integers(1, 70), st.integers(1, 5), METHODS, st.sampled_from([None, 1, 3]))
 def test_colors_are_in_range_for_any_number_of_nodes(seed, n, k, method, n_directions):
     eig = embedding(seed, n, k, n_directions)
     coloring = Coloring(method, n_sample=30, n_neighbors=8).fit(eig)

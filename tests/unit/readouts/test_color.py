@@ -11,9 +11,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import silhouette_score
 
-from ncut_widgets.readouts import Coloring, pca_color, tsne_color, umap_color, umap_sphere_color
+from ncut_widgets.readouts import Coloring, mspace_color, pca_color, tsne_color, umap_color, umap_sphere_color
 
-METHODS = ("tsne", "umap", "umap_sphere", "pca")
+METHODS = ("tsne", "umap", "umap_sphere", "pca", "mspace")
 
 
 def blobs(n_clusters=5, n_per_cluster=60, n_channels=8, noise=0.15, seed=0):
@@ -31,8 +31,8 @@ def test_clusters_get_colors_of_their_own(method):
     assert coloring.rgb.min() >= 0
     assert coloring.rgb.max() <= 1
     assert np.ptp(coloring.rgb, axis=0).min() == 1, "every axis uses the whole range of its colour"
-    # A sphere is filled all around, so that clusters there touch.
-    separate = 0.4 if method == "umap_sphere" else 0.6
+    # A sphere is filled all around, so that clusters there touch; M-space shows what is within them, too.
+    separate = {"umap_sphere": 0.4, "mspace": 0.5}.get(method, 0.6)
     assert silhouette_score(coloring.rgb, labels) > separate
     assert silhouette_score(coloring.coords, labels) > separate
 
@@ -141,7 +141,7 @@ def test_few_nodes(method, n):
         assert len(np.unique(coloring.rgb, axis=0)) == n
 
 
-@pytest.mark.parametrize("method", ["tsne", "pca"])
+@pytest.mark.parametrize("method", ["tsne", "pca", "mspace"])
 def test_nodes_without_difference_are_grey(method):
     for n in (1, 3, 40):
         np.testing.assert_allclose(Coloring(method).fit(np.full((n, 3), 0.2)).rgb, 0.5, atol=1e-6)
@@ -179,12 +179,15 @@ def test_the_functions_are_the_class():
     np.testing.assert_array_equal(umap_color(eig, n_sample=30), Coloring("umap", n_sample=30).fit(eig).rgb)
     sphere = Coloring("umap_sphere", n_sample=30).fit(eig).rgb
     np.testing.assert_array_equal(umap_sphere_color(eig, n_sample=30), sphere)
+    mspace = Coloring("mspace", n_sample=30, n_eig=(3, 9)).fit(eig).rgb
+    np.testing.assert_array_equal(mspace_color(eig, n_sample=30, n_eig=(3, 9)), mspace)
     np.testing.assert_array_equal(pca_color(eig), Coloring("pca").fit(eig).rgb)
 
 
 def test_is_a_scikit_learn_estimator():
     coloring = Coloring("pca", n_sample=50)
-    assert coloring.get_params() == {"method": "pca", "n_sample": 50, "n_neighbors": 100, "random_state": 0}
+    options = {"method": "pca", "n_sample": 50, "n_neighbors": 100, "n_eig": (4, 16, 64), "random_state": 0}
+    assert coloring.get_params() == options
     assert clone(coloring.fit(np.eye(4))).get_params() == coloring.get_params()
     with pytest.raises(NotFittedError, match="must be fitted"):
         _ = clone(coloring).rgb
@@ -201,9 +204,16 @@ def test_twenty_thousand_nodes_take_seconds_not_minutes():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"method": "tnse"}, ValueError, "`method` must be one of 'tsne', 'umap', 'umap_sphere', 'pca'; got 'tnse'"),
+        (
+            {"method": "tnse"},
+            ValueError,
+            "`method` must be one of 'tsne', 'umap', 'umap_sphere', 'pca', 'mspace'; got 'tnse'",
+        ),
         ({"n_sample": 1}, ValueError, "`n_sample` must be at least 2; got 1"),
         ({"n_neighbors": 0}, ValueError, "`n_neighbors` must be at least 2; got 0"),
+        ({"n_eig": 16}, TypeError, "`n_eig` must be a sequence of integers; got 16"),
+        ({"n_eig": ()}, TypeError, r"`n_eig` must be a sequence of integers; got \(\)"),
+        ({"n_eig": (4, 1)}, ValueError, "`n_eig` must be at least 2; got 1"),
         ({"n_neighbors": 2.5}, TypeError, "`n_neighbors` must be an integer; got 2.5"),
     ],
 )

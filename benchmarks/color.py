@@ -1,0 +1,93 @@
+"""How fast each colouring is and what it keeps of the graph, against ncut-pytorch (if installed) on the same nodes.
+
+    python benchmarks/color.py [--threads 2] [--nodes 2000] [--steps 3000] [--out color.json]
+
+"kept" is the share of the spectral projectors onto 4, 16 and 64 eigenvectors of the exact graph of the features that
+the graph of the 3D places (for ncut-pytorch: of the colours) has, each graph with the width that `Ncut` chooses.
+Prints a table and writes it as JSON. Processor time is printed beside wall time: on a busy machine only the first
+says anything. UMAP compiles at its first use, outside the measurement; the
+M-space of ncut-pytorch takes minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from engine import photo_like
+
+from ncut_widgets.ncut import Ncut
+from ncut_widgets.readouts import Coloring
+
+COUNTS = (4, 16, 64)
+METHODS = ("pca", "tsne", "umap", "umap_sphere", "mspace")
+
+
+def projectors(X: np.ndarray) -> np.ndarray:
+    return Ncut(max(COUNTS), solver="exact").fit(X.astype(np.float64)).eigenvectors_
+
+
+def kept(exact: np.ndarray, places: np.ndarray) -> list[float]:
+    ours = projectors(places)
+    return [float(np.square(exact[:, :k].T @ ours[:, :k]).sum() / k) for k in COUNTS]
+
+
+def theirs(features: np.ndarray, eig: np.ndarray, steps: int) -> dict[str, Callable[[], Any]]:
+    if importlib.util.find_spec("ncut_pytorch") is None:
+        print("ncut-pytorch is not installed: ours alone.")
+        return {}
+    from ncut_pytorch import color
+
+    X, U = torch.from_numpy(features), torch.from_numpy(eig)
+    return {
+        "ncut-pytorch tsne": lambda: color.tsne_color(U, seed=0),
+        "ncut-pytorch umap": lambda: color.umap_color(U, seed=0),
+        "ncut-pytorch umap_sphere": lambda: color.umap_sphere_color(U, seed=0),
+        "ncut-pytorch mspace": lambda: color.mspace_color(X, n_eig_list=list(COUNTS), encoder_training_steps=steps),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nodes", type=int, default=2000)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=3000, help="of ncut-pytorch's M-space; 3000 is its default")
+    parser.add_argument("--out", type=Path, default=Path("color.json"))
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    warnings.simplefilter("ignore")
+
+    features = photo_like(4 * options.nodes, 50)[::4]
+    exact = projectors(features)
+    eig = Ncut(20).fit_transform(features)
+    runs: dict[str, Callable[[], Any]] = {
+        method: lambda method=method: Coloring(method).fit(features if method == "mspace" else eig).coords
+        for method in METHODS
+    }
+    runs |= theirs(features, eig, options.steps)
+    for method in METHODS:
+        Coloring(method).fit(eig[:100])
+
+    rows = []
+    print(f"{'':>25} {'wall s':>7} {'cpu s':>7}   kept {'  '.join(f'{k:>5}' for k in COUNTS)}")
+    for name, run in runs.items():
+        wall, processor = time.perf_counter(), time.process_time()
+        places = np.asarray(run())
+        wall, processor = time.perf_counter() - wall, time.process_time() - processor
+        shares = kept(exact, places)
+        rows.append({"name": name, "nodes": options.nodes, "wall": wall, "cpu": processor, "kept": shares})
+        print(f"{name:>25} {wall:>7.2f} {processor:>7.2f}        {'  '.join(f'{share:.3f}' for share in shares)}")
+    options.out.write_text(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    main()
