@@ -143,7 +143,7 @@ def test_every_layer_paints_images_and_points(host):
         host.choose(layer)
         host.mouse_away()
         host.shows(layer.lower())
-        assert host.wait("layer", bool) == layer.lower()
+        host.wait("layer", layer.lower().__eq__)
         host.next_frame()
         seen[layer] = host.overlay(0), host.cloud()
     assert not seen["Image"][0].any()
@@ -208,7 +208,7 @@ def test_choosing_a_layer_shows_it_and_not_what_was_pinned(host):
     host.choose("Eigenvector")
     host.mouse_away()
     host.shows("eigenvector")
-    assert host.get("selection") == []
+    host.wait("selection", lambda nodes: nodes == [])
 
 
 def test_the_focus_stays_in_the_view_when_its_control_goes(host):

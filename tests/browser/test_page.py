@@ -14,7 +14,7 @@ from hosts import PageHost
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """A many images of 300 patches."""
+    """Three hundred images of 48 patches."""
     rng = np.random.default_rng(0)
     images = [np.full((60, 80, 3), rng.integers(0, 255, 3), np.uint8) for _ in range(300)]
     grid = nw.PatchGrid([(80, 60)] * 300, [nw.PatchMap(i, 6, 8) for i in range(300)])
