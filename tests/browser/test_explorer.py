@@ -197,7 +197,7 @@ def test_escape_lets_go_of_one_thing_at_a_press_wherever_the_focus_is(host):
     host.page.mouse.move(*host.point_position(host.a_point_in_front()))
     host.page.keyboard.press("Escape")
     expect(host.tiles).to_have_count(4)
-    assert len(host.get("selection")) == 1
+    host.wait("selection", lambda nodes: len(nodes) == 1)
     host.page.keyboard.press("Escape")
     host.wait("selection", lambda nodes: nodes == [])
 
