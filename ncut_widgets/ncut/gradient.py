@@ -60,7 +60,8 @@ def with_gradient(nodes: torch.Tensor, solution: Solution, *, cosine: bool, exac
 
     Notes
     -----
-    What was chosen from the data stays fixed: sigma, landmarks, the projection of many channels. The exact backward
+    What was chosen from the data stays fixed: sigma, landmarks, the projection of many channels. Nyström eigenvectors
+    that were drafted on a sample of the nodes are taken for those of all nodes. The exact backward
     pass holds M once, O(n^2) memory; that of Nyström passes three times over C and holds O(n k + m^2).
     """
     vectors, values = _Embedding.apply(nodes, _Problem(nodes.detach(), solution, cosine, exact))
