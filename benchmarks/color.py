@@ -22,13 +22,28 @@ from typing import Any
 
 import numpy as np
 import torch
-from engine import photo_like
+from scipy.ndimage import gaussian_filter
 
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.readouts import Coloring
 
 COUNTS = (4, 16, 64)
 METHODS = ("pca", "tsne", "umap", "umap_sphere", "mspace")
+
+
+def photo_like(n: int, channels: int = 50) -> np.ndarray:
+    """Nodes of smooth fields, edges and coordinates, as features of four photographs are."""
+    rng = np.random.default_rng(0)
+    side = max(8, round(n**0.5))
+    maps = []
+    for _ in range(4):
+        regions = gaussian_filter(rng.normal(size=(side, side, 6)), (side / 8, side / 8, 0)).argmax(-1)
+        tints = rng.normal(size=(6, channels - 2))[regions]
+        texture = gaussian_filter(rng.normal(size=(side, side, channels - 2)), (1, 1, 0))
+        place = np.moveaxis(np.indices((side, side)), 0, -1) / side
+        maps.append(np.concatenate([gaussian_filter(tints, (1, 1, 0)) + texture, place], axis=-1))
+    nodes = np.concatenate([m.reshape(-1, channels) for m in maps])
+    return nodes[rng.choice(len(nodes), n, replace=False)].astype(np.float32)
 
 
 def projectors(X: np.ndarray) -> np.ndarray:
@@ -66,7 +81,7 @@ def main() -> None:
     torch.manual_seed(0)
     warnings.simplefilter("ignore")
 
-    features = photo_like(4 * options.nodes, 50)[::4]
+    features = photo_like(options.nodes)
     exact = projectors(features)
     eig = Ncut(20).fit_transform(features)
     runs: dict[str, Callable[[], Any]] = {
