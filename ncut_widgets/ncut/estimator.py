@@ -28,7 +28,7 @@ from .sampling import spread_nodes, uniform_nodes
 __all__ = ["Ncut"]
 
 _EXACT_NODES = 4096
-# Larger graphs are drafted on a sample, for which all sums over nodes are taken before the nodes are gone through.
+# The eigenvectors of larger graphs are drafted on a sample before all nodes are gone through.
 _WHOLE_NODES = 1 << 16
 _SAMPLE_NODES = 1 << 14
 _POOR_RESIDUAL = 0.2
@@ -99,8 +99,9 @@ class Ncut(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Exact: O(n^2 c) time. Nyström: O(n m (c + m)) time for m landmarks, and memory that does not grow with n beyond
-    the input and the output. Above 256 channels it takes distances on the 128 leading principal directions. A new
+    Exact: O(n^2 c) time. Nyström: O(n m (c + m)) time for m landmarks. Beyond 65 536 nodes, O(n m (c + n_eig)):
+    eigenvectors are drafted on a sample and finished over all nodes, with memory of 2 n_eig numbers per node beyond
+    the input and the output, which may be a memory map. Above 256 channels it takes distances on the 128 leading principal directions. A new
     node x gets u(x) = (1 / lambda) sum_j m(x, x_j) u_j, through the landmarks; a training node gets its row back.
     Eigenvectors whose eigenvalue vanishes extend by 0. Identical nodes are all alike: every affinity is 1, and only
     the trivial eigenvector means anything.
@@ -229,7 +230,9 @@ class Ncut(TransformerMixin, BaseEstimator):
                 residual = solution.pairs.residuals
                 self._warn_if_degenerate(solution.pairs.values)
             else:
-                sample = uniform_nodes(n, n if n <= _WHOLE_NODES else max(_SAMPLE_NODES, 8 * n_sample), generator)
+                # Gradients are those of eigenvectors that are exact for the low-rank graph of all nodes.
+                whole = n <= _WHOLE_NODES or nodes.requires_grad
+                sample = uniform_nodes(n, n if whole else max(_SAMPLE_NODES, 8 * n_sample), generator)
                 encoded = affinity.encode(nodes if len(sample) == n else nodes[sample.to(nodes.device)])
                 chosen = self._choose_landmarks(encoded, affinity, n_sample, generator)
                 landmarks = sample[chosen]

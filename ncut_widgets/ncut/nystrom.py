@@ -121,9 +121,10 @@ def solve_nystrom(
 
     With R R^T = W^+, the eigenvectors of that n x n matrix of rank m are B V, where B = D^-1/2 C R and V are the
     eigenvectors of the m x m matrix B^T B. Where the `sample` is all nodes, that is what is done, in three passes over
-    C. Otherwise sums over all nodes are first taken over the sample, which gives D and a draft of V. One pass over
-    all nodes then finds, by Rayleigh and Ritz, the best eigenvectors in the space of twice as many drafted ones: what
-    sampling mixed up is turned back, and what it moved out of a space that wide is little.
+    C. Otherwise one pass over all nodes gives D, with B^T B over the sample a draft of V, and a second pass over all
+    finds, by Rayleigh and Ritz, the best eigenvectors in the space of twice as many drafted ones: what sampling mixed
+    up is turned back, and what it moved out of a space that wide is little. D is not left to the sample: the
+    eigenvalues of small clusters would be as wrong as their share in it.
 
     Parameters
     ----------
@@ -148,14 +149,16 @@ def solve_nystrom(
     node.
     """
     whole = len(sample) == len(X)
-    draft = _draft(
-        Columns(sample, affinity, landmarks, verbose),
-        affinity,
-        landmarks,
-        k if whole else 2 * k,
-        generator,
-        weight=len(X) / len(sample),
-    )
+    columns = Columns(sample, affinity, landmarks, verbose)
+    sums = torch.zeros(len(landmarks), dtype=torch.float64, device=landmarks.device)
+    if whole:
+        for _, C in columns("degrees"):
+            sums += C.sum(0)
+    else:
+        for here in _chunks(X, landmarks, "degrees", verbose):
+            sums += affinity(affinity.encode(X[here]), landmarks).sum(0)
+    weight = len(X) / len(sample)
+    draft = _draft(columns, affinity, landmarks, sums, k if whole else 2 * k, generator, weight=weight)
     if len(draft.values) < k:
         raise ValueError(
             f"`n_eig` must be at most {len(draft.values)}, the number of directions in which the nodes differ at this "
@@ -178,16 +181,22 @@ class _Draft(NamedTuple):
 
 
 def _draft(
-    columns: Columns, affinity: Kernel, landmarks: torch.Tensor, k: int, generator: torch.Generator, *, weight: float
+    columns: Columns,
+    affinity: Kernel,
+    landmarks: torch.Tensor,
+    sums: torch.Tensor,
+    k: int,
+    generator: torch.Generator,
+    *,
+    weight: float,
 ) -> _Draft:
-    """Return up to `k` eigenvectors of the graph of which every node of `columns` stands for `weight` nodes."""
+    """Return up to `k` eigenvectors of the graph of which every node of `columns` stands for `weight` nodes.
+
+    `sums` are those of the columns of C over all nodes.
+    """
     wide = landmarks.double() if isinstance(affinity, Affinity) else landmarks
     W = affinity(wide, wide).double()
     R = _inverse_root((W + W.T) / 2, 1e-7 if landmarks.dtype == torch.float32 else 1e-12)
-    sums = torch.zeros(len(landmarks), dtype=torch.float64, device=landmarks.device)
-    for _, C in columns("degrees"):
-        sums += C.sum(0)
-    sums *= weight
     # A node's degree is at least its affinity to itself, which the approximation may miss for a node far from all.
     extension = Extension(affinity, landmarks, (R @ (R.T @ sums)).to(landmarks), landmarks, float(W.diagonal().min()))
     degrees = landmarks.new_empty(len(columns.nodes))
@@ -247,9 +256,7 @@ def _extend_to_all(
         drafted[here] = extension.embed(C)
         inner += drafted[here].double().T @ drafted[here].double()
         probe.add(E, drafted[here] / degrees[here].sqrt()[:, None])
-    # The trivial eigenvector is known; what is best is asked of the others. The eigenvalue of the former, 1, tells
-    # how far the sample misjudged the degrees.
-    trivial = inner[0, 0]
+    # The trivial eigenvector is known, with its eigenvalue; what is best is asked of the others.
     values, rotation = torch.linalg.eigh(inner[1:, 1:])
     turn = torch.zeros_like(inner[:, :k])
     turn[0, 0] = 1
@@ -262,7 +269,7 @@ def _extend_to_all(
     signs = fix_signs(vectors)
     vectors *= signs
     turn *= signs.double()
-    values = torch.cat([trivial[None], values.flip(0)[: k - 1]]).div(trivial).clamp_max(1).to(work)
+    values = torch.cat([values.new_ones(1), values.flip(0)[: k - 1]]).clamp_max(1).to(work)
     extension = replace(extension, projection=(draft.extension.projection @ turn).to(work))
     solution = Solution(Eigenpairs(values, vectors, torch.zeros_like(values)), degrees, extension)
     return solution, probe.residuals(extension, values, turn.to(work))
