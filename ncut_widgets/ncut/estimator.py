@@ -101,10 +101,10 @@ class Ncut(TransformerMixin, BaseEstimator):
     -----
     Exact: O(n^2 c) time. Nyström: O(n m (c + m)) time for m landmarks. Beyond 65 536 nodes, O(n m (c + n_eig)):
     eigenvectors are drafted on a sample and finished over all nodes, with memory of 2 n_eig numbers per node beyond
-    the input and the output, which may be a memory map. Above 256 channels it takes distances on the 128 leading principal directions. A new
-    node x gets u(x) = (1 / lambda) sum_j m(x, x_j) u_j, through the landmarks; a training node gets its row back.
-    Eigenvectors whose eigenvalue vanishes extend by 0. Identical nodes are all alike: every affinity is 1, and only
-    the trivial eigenvector means anything.
+    the input and the output, which may be a memory map. Above 256 channels it takes distances on the 128 leading
+    principal directions. A new node x gets u(x) = (1 / lambda) sum_j m(x, x_j) u_j, through the landmarks; a
+    training node gets its row back. Eigenvectors whose eigenvalue vanishes extend by 0. Identical nodes are all
+    alike: every affinity is 1, and only the trivial eigenvector means anything.
 
     Half precision is computed in float32.
 
