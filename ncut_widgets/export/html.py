@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -65,15 +66,20 @@ def write_html(
         policy=html.escape(_POLICY),
         title=html.escape(title),
         style=(static / "standalone.css").read_text("utf-8"),
-        manifest=_inside_script(json.dumps({"session": dict(state), "height": height})),
+        manifest=_json({"session": dict(state), "height": height}),
         arrays="\n".join(blocks),
-        script=_inside_script((static / "standalone.js").read_text("utf-8")),
+        script=_javascript((static / "standalone.js").read_text("utf-8")),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, "utf-8")
     return path
 
 
-def _inside_script(text: str) -> str:
-    """Keep a closing tag or comment inside a string from ending the script element early."""
-    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+def _json(value: Any) -> str:
+    """JSON in which nothing can open or close an element: a name in it may be anything."""
+    return json.dumps(value).replace("<", "\\u003c")
+
+
+def _javascript(text: str) -> str:
+    """Keep a closing tag (in any case, as HTML reads it) or a comment in a string from ending the element early."""
+    return re.sub("</(?=script)", r"<\\/", text, flags=re.IGNORECASE).replace("<!--", "<\\x21--")

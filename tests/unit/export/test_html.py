@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from ncut_widgets import PatchGrid, PatchMap, Session
+from ncut_widgets.export.html import _javascript
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def page(session, tmp_path):
 
 
 def manifest(page):
-    return json.loads(re.search(r'id="ncut-manifest">(.*?)</script>', page, re.S)[1].replace("<\\/", "</"))
+    return json.loads(re.search(r'id="ncut-manifest">(.*?)</script>', page, re.S)[1])
 
 
 def array(page, name):
@@ -55,6 +56,21 @@ def test_names_cannot_break_out_of_the_page(page):
     assert "<b>evil" not in page.split('id="ncut-manifest"')[0]
     assert page.count("</script><b>") == 0
     assert "<title>Cats &amp; dogs</title>" in page
+
+
+@pytest.mark.parametrize("name", ["<!--", "</SCRIPT><b>evil</b>", "<!--<script>", "<\\!--"])
+def test_an_image_may_have_any_name(tmp_path, name):
+    image = Image.new("RGB", (40, 30))
+    image.info["name"] = name
+    session = Session([image], grid=PatchGrid([(40, 30)], [PatchMap(0, 3, 4)]), eigenvectors=np.eye(12)[:, :4])
+    page = session.to_html(tmp_path / "x.html", progress=False).read_text("utf-8")
+    assert manifest(page)["session"]["meta"]["images"][0]["name"] == name
+    assert "<" not in re.search(r'id="ncut-manifest">(.*?)</script>', page, re.S)[1]
+
+
+def test_strings_of_the_program_cannot_end_it():
+    assert _javascript('"</ScRiPt>" + "</script>"') == r'"<\/ScRiPt>" + "<\/script>"'
+    assert _javascript('"<!--<script>"') == r'"<\x21--<script>"'
 
 
 def test_the_page_forbids_itself_the_network(page):
