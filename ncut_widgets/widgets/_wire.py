@@ -19,7 +19,7 @@ def reply_to(
     ``find`` returns the named array or raises ValueError or OSError, whose text the view then shows.
     Anything that is not a request is none of our business and passes by.
     """
-    if not isinstance(message, dict) or message.get("kind") != "request":
+    if not isinstance(message, dict) or message.get("kind") != "request" or not {"id", "name"} <= message.keys():
         return
     answer: dict[str, Any] = {"kind": "reply", "id": message["id"], "ok": True}
     try:

@@ -77,9 +77,13 @@ def test_what_cannot_be_had_is_an_answer_with_its_text(page, name, match):
     assert match in page.ask(name)
 
 
-def test_what_is_no_request_passes_by():
+@pytest.mark.parametrize(
+    "message",
+    [{"kind": "something else"}, {"kind": "request", "id": "1"}, {"kind": "request", "name": "rgb"}, "request"],
+)
+def test_what_is_no_request_passes_by(message):
     sent = []
-    reply_to({"kind": "something else"}, lambda name: np.zeros(1), lambda *reply: sent.append(reply))
+    reply_to(message, lambda name: np.zeros(1), lambda *reply: sent.append(reply))
     assert sent == []
 
 
