@@ -196,6 +196,8 @@ def _fit(
     built_in = isinstance(backbone, Multiscale) or (isinstance(backbone, str) and backbone == "multiscale")
     if degree is None and built_in:
         degree = min(_SMOOTHEST, max(_BUILT_IN_DEGREE, _FEWEST_ALIKE / len(features)))
+        # Of so few patches each is already that share of all pairs by being like itself: no sigma is that sharp.
+        degree = degree if degree * len(features) > 1 else None
     ncut = Ncut(degree=degree, verbose=progress, **options)
     return ncut, ncut.fit_transform(features)
 

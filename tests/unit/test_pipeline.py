@@ -115,3 +115,11 @@ def test_progress_says_what_it_does(capsys):
 def test_bad_options_say_so(options, error, message):
     with pytest.raises(error, match=message):
         segment(scene()[0], **options)
+
+
+@pytest.mark.parametrize("size", [(16, 8), (24, 8), (16, 16), (40, 8)])
+def test_images_of_a_few_patches_are_embedded(size):
+    values = np.random.default_rng(0).integers(0, 255, (*size[::-1], 3), np.uint8)
+    result = embed(Image.fromarray(values), n_eig=1, progress=False)
+    assert result.eigenvectors.shape == (size[0] * size[1] // 64, 1)
+    assert np.isfinite(result.eigenvectors).all()
