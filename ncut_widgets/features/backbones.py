@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import os
 from collections.abc import Callable, Sequence
@@ -25,6 +26,15 @@ def resolve_backbone(backbone: Any, *, layer: int, resolution: int | None, devic
         raise TypeError(f"`layer` must be an integer; got {layer!r} ({type(layer).__name__}). Pass a whole number.")
     if isinstance(backbone, str) and backbone == "multiscale":
         return Multiscale() if resolution is None else Multiscale(resolution=resolution)
+    if isinstance(backbone, str) and "/" not in backbone and not os.path.isdir(backbone):
+        close = difflib.get_close_matches(backbone.lower(), ["multiscale"])
+        advice = (
+            f"Did you mean {close[0]!r}?" if close else "Pass 'multiscale', or an id such as 'facebook/dinov2-base'."
+        )
+        raise ValueError(
+            f"`backbone` must be 'multiscale', a Hugging Face model's id, or a folder with one; got {backbone!r}, "
+            f"which is neither a folder here nor 'owner/name'. {advice}"
+        )
     if isinstance(backbone, str | os.PathLike):
         return _from_hub(os.fspath(backbone), layer, resolution, device)
     if isinstance(backbone, tuple) and len(backbone) == 2:

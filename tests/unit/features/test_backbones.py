@@ -177,3 +177,13 @@ def test_without_transformers_the_extra_is_named(monkeypatch, spotted):
     )
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'ncut_widgets\[backbones\]'"):
         extract_features(spotted, backbone="facebook/dinov2-base", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("multiscal", r"Did you mean 'multiscale'\?"), ("Multiscale", "Did you mean"), ("dinov9", "or an id such as")],
+)
+def test_a_misspelt_name_is_refused_without_asking_the_network(monkeypatch, spotted, name, advice):
+    monkeypatch.setattr("transformers.AutoModel.from_pretrained", lambda path: pytest.fail("asked the network"))
+    with pytest.raises(ValueError, match=rf"got '{name}', which is neither a folder here nor 'owner/name'.*{advice}"):
+        extract_features(spotted, backbone=name, progress=False)
