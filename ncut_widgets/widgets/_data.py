@@ -36,8 +36,11 @@ class SessionData:
         self._patch_rgb: np.ndarray | None = None
         self.replace(eigenvectors, eigenvalues, rgb, coords)
 
-    def replace(self, eigenvectors: Any, eigenvalues: Any, rgb: Any, coords: Any) -> None:
-        """Check everything, then set everything, so that bad input leaves the data as they were."""
+    def replace(self, eigenvectors: Any, eigenvalues: Any, rgb: Any, coords: Any, *, fresh: bool = True) -> None:
+        """Check everything, then set everything, so that bad input leaves the data as they were.
+
+        Where the eigenvectors are not `fresh` but the ones that are here, what was cut from them stays.
+        """
         n = self.grid.n_nodes
         vectors = _table("eigenvectors", eigenvectors, n, None)
         values = None
@@ -55,8 +58,9 @@ class SessionData:
         if colors.min() < 0 or colors.max() > 1:
             raise ValueError(f"`rgb` must lie in [0, 1]; got values from {colors.min():.3g} to {colors.max():.3g}.")
         points = _table("coords", coords, n, 3)
+        if fresh:
+            self._labels.clear()
         self.eigenvectors, self.eigenvalues, self.rgb, self.coords = vectors, values, colors, points
-        self._labels.clear()
 
     @property
     def n_eig(self) -> int:

@@ -170,7 +170,9 @@ class Session(AnyWidget):
         Parameters
         ----------
         eigenvectors, eigenvalues, rgb, coords : array, optional
-            As in the constructor; what is None stays as it is.
+            As in the constructor; what is None stays as it is, with one exception: new eigenvectors without
+            eigenvalues leave none. Colours and coordinates are not made anew: unless given, those of the old
+            embedding stay.
 
         Raises
         ------
@@ -184,6 +186,7 @@ class Session(AnyWidget):
             eigenvalues if fresh or eigenvalues is not None else data.eigenvalues,
             data.rgb if rgb is None else rgb,
             data.coords if coords is None else coords,
+            fresh=fresh,
         )
         self._version += 1
         with self.hold_sync():

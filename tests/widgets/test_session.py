@@ -101,6 +101,20 @@ class TestUpdate:
         assert session.rgb is rgb
         assert session.meta == meta
 
+    def test_new_colours_keep_the_clusters_found(self, session):
+        labels = session.labels(3)
+        session.update(rgb=np.zeros((20, 3)))
+        assert session.labels(3) is labels
+        session.update(eigenvectors=session.eigenvectors[::-1])
+        assert session.labels(3) is not labels
+
+    def test_new_eigenvectors_keep_the_colours_but_not_the_eigenvalues(self, session):
+        rgb, coords = session.rgb, session.coords
+        session.update(eigenvectors=session.eigenvectors[::-1])
+        np.testing.assert_array_equal(session.rgb, rgb)
+        np.testing.assert_array_equal(session.coords, coords)
+        assert session.eigenvalues is None
+
     def test_fewer_eigenvectors_pull_the_sliders_in(self, session):
         session.eigenvector = 4
         session.labels(5)
