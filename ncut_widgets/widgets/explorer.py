@@ -12,6 +12,7 @@ from IPython import get_ipython
 from IPython.display import publish_display_data
 from tqdm.auto import tqdm
 
+from ncut_widgets._validation import check_in
 from ncut_widgets.export.png import render_still
 from ncut_widgets.pipeline import embed
 from ncut_widgets.readouts import Coloring
@@ -19,6 +20,9 @@ from ncut_widgets.widgets._base import View, bundle
 from ncut_widgets.widgets.embedding_scatter import EmbeddingScatter
 from ncut_widgets.widgets.image_grid import ImageGrid
 from ncut_widgets.widgets.session import Session
+
+# Those that take eigenvectors: M-space takes features.
+_COLORINGS = {"tsne": "t-SNE", "umap": "UMAP", "umap_sphere": "UMAP on the sphere", "pca": "principal axes"}
 
 
 class Explorer(View):
@@ -51,10 +55,23 @@ class Explorer(View):
     image_grid = anywidget.WidgetTrait().tag(sync=True)
     scatter = anywidget.WidgetTrait().tag(sync=True)
 
+    _owns_session = False
+
     def __init__(self, session: Session, *, height: int = 560) -> None:
         super().__init__(session, height=height)
         self.image_grid = ImageGrid(session)
         self.scatter = EmbeddingScatter(session)
+
+    def close(self) -> None:
+        """Close this explorer and its two views, and the session too where `explore` made it."""
+        # Closed before, or never opened: an explorer that was refused its session is closed as it is collected.
+        if self.comm is None:
+            return
+        # The session last: the views still hold it while they go.
+        views = [self.image_grid, self.scatter] + ([self.session] if self._owns_session else [])
+        super().close()
+        for view in views:
+            view.close()
 
     def to_html(self, path: str | os.PathLike[str], *, title: str = "NCUT explorer", progress: bool = True) -> Path:
         """Write this explorer as one HTML file that needs no kernel and no network.
@@ -119,6 +136,9 @@ def explore(
     layer: int = -1,
     resolution: int | None = None,
     n_eig: int = 20,
+    degree: float | None = None,
+    coloring: str = "tsne",
+    device: Any = None,
     height: int = 560,
     random_state: int = 0,
     progress: bool = True,
@@ -137,6 +157,12 @@ def explore(
         The longer side in pixels at which the backbone sees the images.
     n_eig : int, default 20
         The number of eigenvectors.
+    degree : float in (0, 1), optional
+        The mean affinity, as in `embed`: smaller is sharper.
+    coloring : "tsne", "umap", "umap_sphere" or "pca", default "tsne"
+        How the eigenvectors become colours and 3D coordinates: see `Coloring`.
+    device : torch device, optional
+        Where a transformers model named by id and the cut run.
     height : int, default 560
         Of the views, in CSS pixels.
     random_state : int, default 0
@@ -156,25 +182,32 @@ def explore(
     >>> explorer
     Explorer(Session(2 images, ... nodes, 20 eigenvectors))
     """
+    coloring = check_in(coloring, "coloring", tuple(_COLORINGS))
     result = embed(
         images,
         backbone=backbone,
         layer=layer,
         resolution=resolution,
         n_eig=n_eig,
+        degree=degree,
+        device=device,
         random_state=random_state,
         progress=progress,
     )
     nodes = result.features.grid.n_nodes
-    with tqdm(total=1, desc=f"colours: t-SNE of {nodes} nodes", disable=not progress, leave=False) as bar:
-        coloring = Coloring(method="tsne", random_state=random_state).fit(result.eigenvectors)
+    with tqdm(
+        total=1, desc=f"colours: {_COLORINGS[coloring]} of {nodes} nodes", disable=not progress, leave=False
+    ) as bar:
+        colors = Coloring(method=coloring, random_state=random_state).fit(result.eigenvectors)
         bar.update()
     session = Session(
         result.images,
         features=result.features,
         eigenvectors=result.eigenvectors,
         eigenvalues=result.ncut.eigval,
-        rgb=coloring.rgb,
-        coords=coloring.coords,
+        rgb=colors.rgb,
+        coords=colors.coords,
     )
-    return Explorer(session, height=height)
+    explorer = Explorer(session, height=height)
+    explorer._owns_session = True
+    return explorer

@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
 import ncut_widgets as nw
+from ncut_widgets.pipeline import embed
 from ncut_widgets.widgets import explorer as explorer_module
 from ncut_widgets.widgets._base import bundle
 
@@ -79,3 +81,29 @@ def test_explore_gives_the_same_twice():
     assert (first.eigenvectors == second.eigenvectors).all()
     assert (first.rgb == second.rgb).all()
     assert (first.coords == second.coords).all()
+
+
+def test_closing_an_explorer_closes_what_it_made_but_not_the_session_it_was_given(session):
+    explorer = nw.Explorer(session)
+    made = [explorer, explorer.image_grid, explorer.scatter]
+    explorer.close()
+    assert [widget.comm for widget in made] == [None] * 3
+    assert session.comm is not None
+    explorer.close()
+
+
+def test_explore_takes_every_option_of_embed_and_a_colouring_and_closes_its_session(capsys):
+    image = nw.sample_images()[:1]
+    explorer = nw.explore(image, n_eig=4, degree=0.1, device="cpu", coloring="pca", resolution=128)
+    assert "principal axes" in capsys.readouterr().err
+    result = embed(image, n_eig=4, degree=0.1, resolution=128, progress=False)
+    np.testing.assert_array_equal(explorer.session.eigenvectors, result.eigenvectors)
+    colors = nw.Coloring("pca").fit(result.eigenvectors)
+    np.testing.assert_allclose(explorer.session.rgb, colors.rgb, atol=1e-6)
+    explorer.close()
+    assert explorer.session.comm is None
+
+
+def test_explore_names_the_colourings_before_it_works():
+    with pytest.raises(ValueError, match=r"`coloring` must be one of 'tsne', 'umap'.*got 'tnse'"):
+        nw.explore("no/such/folder", coloring="tnse")
