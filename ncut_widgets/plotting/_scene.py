@@ -10,8 +10,9 @@ from PIL import Image
 
 from ncut_widgets._validation import to_tensor
 from ncut_widgets.grid import PatchGrid
+from ncut_widgets.readouts import similarity_heatmap
 
-__all__ = ["Scene", "SessionLike", "gather", "needed", "node_table"]
+__all__ = ["Scene", "SessionLike", "gather", "needed", "node_table", "of_layer", "session_of"]
 
 
 @runtime_checkable
@@ -28,6 +29,28 @@ class SessionLike(Protocol):
     def rgb(self) -> np.ndarray: ...
     @property
     def coords(self) -> np.ndarray: ...
+
+
+def session_of(images: Any) -> Any:
+    """A view stands for its session; anything else for itself."""
+    session = getattr(images, "session", None)
+    return session if isinstance(session, SessionLike) else images
+
+
+def of_layer(session: SessionLike, layer: str) -> dict[str, Any]:
+    """What a session has to be asked for to show a layer, by the names of `plot_images`."""
+    if layer == "clusters" and hasattr(session, "labels"):
+        return {"labels": session.labels()}
+    if layer == "heatmap" and hasattr(session, "selection"):
+        if not session.selection:
+            raise ValueError(
+                "`session.selection` must hold a patch for the layer 'heatmap'; got an empty one. "
+                "Pin a patch, or pass `heatmap`."
+            )
+        vectors = session.eigenvectors
+        heats = [similarity_heatmap(vectors, vectors[node]) for node in session.selection]
+        return {"heatmap": np.max(heats, axis=0)}
+    return {}
 
 
 class Scene(NamedTuple):

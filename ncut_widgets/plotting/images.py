@@ -13,7 +13,7 @@ from ncut_widgets._validation import check_in, check_number, check_positive_int
 from ncut_widgets.export.png import overlay
 from ncut_widgets.grid import PatchGrid
 
-from ._scene import Scene, SessionLike, gather, needed
+from ._scene import Scene, SessionLike, gather, needed, of_layer, session_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,7 +34,7 @@ def plot_images(
     layer: str | None = None,
     rgb: Any = None,
     eigenvectors: Any = None,
-    eigenvector: int = 1,
+    eigenvector: int | None = None,
     labels: Any = None,
     heatmap: Any = None,
     blend: float = 0.5,
@@ -46,18 +46,18 @@ def plot_images(
 
     Parameters
     ----------
-    images : Session or sequence of PIL.Image
-        A session brings its grid, colours and eigenvectors with it.
+    images : Session, a view of one, or sequence of PIL.Image
+        A session brings its arrays with it, and its layer, its clusters and the heatmap of what is pinned.
     grid : PatchGrid, optional
         Where each node is; required with a sequence of images.
     layer : "image", "ncut", "eigenvector", "clusters" or "heatmap", optional
-        What to lay over the images. By default that of the array passed, else "ncut" for a session, else "image".
+        What to lay over the images. By default that of the array passed, else the session's own, else "image".
     rgb : array of shape (n, 3), optional
         Colours in [0, 1], for "ncut"; with them, "clusters" are shown in the mean colour of their nodes.
     eigenvectors : array of shape (n, n_eig), optional
         For "eigenvector": red above zero, blue below, from the 99 % quantile of |values|.
     eigenvector : int
-        Which one. 0 is the trivial one.
+        Which one: by default the session's, else 1. 0 is the trivial one.
     labels : integer array of shape (n,), optional
         For "clusters".
     heatmap : array of shape (n,), optional
@@ -91,10 +91,20 @@ def plot_images(
     >>> len(figure.axes)
     1
     """
+    images = session_of(images)
+    passed = [("heatmap", heatmap), ("clusters", labels), ("eigenvector", eigenvectors), ("ncut", rgb)]
+    shown = [name for name, array in passed if array is not None]
+    if isinstance(images, SessionLike):
+        if layer is None and not shown:
+            layer = getattr(images, "layer", None)
+        source = source or getattr(images, "source", None)
+        eigenvector = getattr(images, "eigenvector", 1) if eigenvector is None else eigenvector
+        if layer not in shown:
+            own = of_layer(images, layer or "")
+            labels, heatmap = own.get("labels", labels), own.get("heatmap", heatmap)
+    eigenvector = 1 if eigenvector is None else eigenvector
     scene = gather(images, grid, rgb=rgb, eigenvectors=eigenvectors, labels=labels, heatmap=heatmap)
     if layer is None:
-        passed = [("heatmap", heatmap), ("clusters", labels), ("eigenvector", eigenvectors), ("ncut", rgb)]
-        shown = [name for name, array in passed if array is not None]
         layer = shown[0] if shown else ("ncut" if scene.rgb is not None else "image")
     layer = check_in(layer, "layer", LAYERS)
     blend = check_number(blend, "blend", low=0, high=1)
@@ -161,7 +171,7 @@ def plot_eigenvectors(
     >>> [axes.get_title() for axes in figure.axes]
     ['', 'eigenvector 1', 'eigenvector 2']
     """
-    scene = gather(images, grid, eigenvectors=eigenvectors)
+    scene = gather(session_of(images), grid, eigenvectors=eigenvectors)
     blend = check_number(blend, "blend", low=0, high=1)
     n_eig = needed(scene.eigenvectors, "eigenvectors", "plot_eigenvectors").shape[1]
     chosen = [k for k in (check_positive_int(k, "which", minimum=0) for k in which) if k < n_eig]

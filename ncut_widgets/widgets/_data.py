@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ncut_widgets._validation import to_tensor
 from ncut_widgets.grid import PatchGrid
 from ncut_widgets.readouts import Coloring, kway_ncut
 
@@ -45,7 +46,7 @@ class SessionData:
         vectors = _table("eigenvectors", eigenvectors, n, None)
         values = None
         if eigenvalues is not None:
-            values = np.asarray(_numpy(eigenvalues), np.float64)
+            values = to_tensor(eigenvalues, "eigenvalues")[0].detach().cpu().double().numpy()
             if values.shape != (vectors.shape[1],):
                 raise ValueError(
                     f"`eigenvalues` must have shape ({vectors.shape[1]},), one per eigenvector; got {values.shape}."
@@ -143,13 +144,8 @@ class SessionData:
         return self._encoded[index]
 
 
-def _numpy(array: Any) -> np.ndarray:
-    """Return a torch tensor, a list or an array as a numpy array."""
-    return np.asarray(array.detach().cpu().numpy() if hasattr(array, "detach") else array)
-
-
 def _table(name: str, array: Any, n: int, columns: int | None) -> np.ndarray:
-    table = np.ascontiguousarray(_numpy(array), dtype=np.float32)
+    table = np.ascontiguousarray(to_tensor(array, name)[0].detach().cpu().float().numpy())
     if table.ndim != 2 or table.shape[0] != n or columns not in (None, table.shape[1]) or table.shape[1] < 1:
         raise ValueError(
             f"`{name}` must have shape ({n}, {columns or 'k'}), a row for each node of the grid; got {table.shape}."

@@ -106,6 +106,11 @@ class Session(AnyWidget):
         coords: Any = None,
     ) -> None:
         if features is not None:
+            if not isinstance(features, FeatureMaps):
+                raise TypeError(
+                    f"`features` must be FeatureMaps, which know their grid; got {type(features).__name__}. "
+                    "Take them from nw.extract_features, or pass `grid`."
+                )
             if grid is not None:
                 raise ValueError("`grid` must not be given beside `features`, which bring their own. Pass one of them.")
             grid = features.grid
@@ -251,7 +256,25 @@ class Session(AnyWidget):
             raise traitlets.TraitError(
                 f"`{proposal['trait'].name}` must hold nodes from 0 to {self.grid.n_nodes - 1}; got {wrong[0]}."
             )
-        return value
+        return list(dict.fromkeys(value)) if isinstance(value, list) else value
+
+    @traitlets.validate("camera")
+    def _check_camera(self, proposal: Any) -> dict[str, Any] | None:
+        camera = proposal["value"]
+        if camera is None:
+            return None
+        numbers = [*np.ravel(camera.get("position", ())), *np.ravel(camera.get("target", ())), camera.get("zoom", 0)]
+        if not (
+            set(camera) == {"position", "target", "zoom"}
+            and len(camera["position"]) == len(camera["target"]) == 3
+            and all(isinstance(n, (int, float, np.number)) and np.isfinite(n) for n in numbers)
+            and camera["zoom"] > 0
+        ):
+            raise traitlets.TraitError(
+                "`camera` must be None or {'position': [x, y, z], 'target': [x, y, z], 'zoom': positive number}; "
+                f"got {camera}. Set it to None to frame all points."
+            )
+        return dict(camera)
 
     @traitlets.validate("source")
     def _check_source(self, proposal: Any) -> str:

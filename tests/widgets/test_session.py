@@ -35,6 +35,8 @@ class TestConstruction:
             ({"rgb": np.full((20, 3), 255)}, ValueError, r"`rgb` must lie in \[0, 1\]; got values from 255 to 255"),
             ({"coords": np.ones((20, 2))}, ValueError, r"`coords` must have shape \(20, 3\)"),
             ({"eigenvalues": [1, 2]}, ValueError, r"`eigenvalues` must have shape \(5,\)"),
+            ({"eigenvectors": "abc"}, TypeError, "`eigenvectors` must"),
+            ({"features": np.ones((20, 3))}, TypeError, "`features` must be FeatureMaps.* got ndarray"),
             ({"grid": None}, ValueError, "`features` or `grid` must say which patch each node is; got neither"),
         ],
     )
@@ -70,6 +72,8 @@ class TestState:
             ("n_clusters", 6, "`n_clusters` must lie in 1 to 5 for 5 eigenvectors; got 6"),
             ("source", "dino", r"`source` must be one of \['features'\]; got 'dino'"),
             ("blend", 1.5, "blend"),
+            ("camera", {"a": 1}, r"`camera` must be None or .* got \{'a': 1\}\. Set it to None"),
+            ("camera", {"position": [0, 0, np.nan], "target": [0, 0, 0], "zoom": 1}, "`camera` must be None or"),
         ],
     )
     def test_bad_values_are_refused_and_nothing_is_lost(self, session, trait, value, match):
@@ -77,6 +81,15 @@ class TestState:
         with pytest.raises(TraitError, match=match):
             setattr(session, trait, value)
         assert getattr(session, trait) == before
+
+    def test_a_patch_is_pinned_once(self, session):
+        session.selection = [3, 1, 3]
+        assert session.selection == [3, 1]
+
+    def test_a_camera_can_be_set_and_reset(self, session):
+        session.camera = {"position": [0, 0, 3], "target": [0, 0, 0], "zoom": 1.5}
+        session.camera = None
+        assert session.camera is None
 
     def test_starts_within_what_there_is(self, images, grid):
         session = Session(images, grid=grid, eigenvectors=np.ones((20, 1)))
