@@ -233,7 +233,8 @@ def _tile(rows: list[list[Image.Image]], titles: list[str], columns: int | None)
     inches = [h * _TILE_INCHES + (_TITLE_INCHES if t else 0) for h, t in zip(heights, titled, strict=True)]
     tight = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     figure = Figure(figsize=(columns * _TILE_INCHES, sum(inches)), layout=tight)
-    spec = figure.add_gridspec(n_rows, columns, height_ratios=inches)
+    # The engine makes room for the titles by itself.
+    spec = figure.add_gridspec(n_rows, columns, height_ratios=heights)
     for (r, c), tile, title in cells:
         axes = figure.add_subplot(spec[r, c])
         axes.imshow(np.asarray(tile.convert("RGB")))
