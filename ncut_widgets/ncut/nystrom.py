@@ -11,13 +11,13 @@ from tqdm.auto import tqdm
 
 from .affinity import Affinity, CallableAffinity
 from .eigensolver import Eigenpairs, fix_signs, leading_eigenpairs
+from .residual import ResidualProbe
 
 __all__ = ["Extension", "Solution", "solve_exact", "solve_nystrom", "vanishing"]
 
 _CHUNK_ELEMENTS = 1 << 22
 # Up to so many elements are kept between the passes over the nodes; beyond that they are computed again.
 _CACHE_ELEMENTS = 1 << 26
-_RESIDUAL_ROWS = 256
 
 Kernel = Affinity | CallableAffinity
 
@@ -229,7 +229,7 @@ def _complete(draft: _Draft, generator: torch.Generator, verbose: bool) -> tuple
     turn = turn * fix_signs(vectors @ turn.to(work)).double()
     vectors = vectors @ turn.to(work)
     extension = replace(extension, projection=(projection @ turn).to(work))
-    probe = _Probe(columns.nodes, vectors, extension, generator)
+    probe = ResidualProbe(columns.nodes, vectors, extension, generator)
     for here in _chunks(columns.nodes, extension.landmarks, "residuals", verbose):
         probe.add(columns.nodes[here], vectors[here] / degrees[here].sqrt()[:, None])
     pairs = Eigenpairs(values.to(work), vectors, torch.zeros_like(values, dtype=work))
@@ -245,7 +245,7 @@ def _extend_to_all(
     sampled = draft.degrees.new_empty(len(draft.degrees), k)
     for here, C in draft.columns("sample"):
         sampled[here] = extension.embed(C)[:, :k]
-    probe = _Probe(draft.columns.nodes, sampled, extension, generator, weight=len(X) / len(sampled))
+    probe = ResidualProbe(draft.columns.nodes, sampled, extension, generator, weight=len(X) / len(sampled))
     degrees = draft.degrees.new_empty(len(X))
     drafted = degrees.new_empty(len(X), extension.projection.shape[1])
     inner = torch.zeros_like(draft.gram[: drafted.shape[1], : drafted.shape[1]])
@@ -273,59 +273,6 @@ def _extend_to_all(
     extension = replace(extension, projection=(draft.extension.projection @ turn).to(work))
     solution = Solution(Eigenpairs(values, vectors, torch.zeros_like(values)), degrees, extension)
     return solution, probe.residuals(extension, values, turn.to(work))
-
-
-class _Probe:
-    """Estimates |M u - lambda u| (k,), M being made with the true affinities of 256 of the nodes.
-
-    Half of them are drawn uniformly and half where the eigenvectors are large, weighted accordingly: vectors that live
-    on few nodes are seen too. The degrees of all other nodes are those of the approximation, which are too small where
-    landmarks are few: the estimate is then cautious, up to some three times the true residual.
-
-    Parameters
-    ----------
-    E : torch.Tensor of shape (s, c')
-        Encoded nodes to choose from, each of which stands for `weight` nodes of the graph.
-    vectors : torch.Tensor of shape (s, k)
-        Their eigenvectors, which a draft may give.
-    extension : Extension
-        Only its affinity is used.
-    generator : torch.Generator
-        Of the CPU.
-    """
-
-    def __init__(
-        self,
-        E: torch.Tensor,
-        vectors: torch.Tensor,
-        extension: Extension,
-        generator: torch.Generator,
-        *,
-        weight: float = 1.0,
-    ) -> None:
-        n = len(E)
-        chance = 0.5 / n + 0.5 * (weight * vectors.square()).mean(1).double().cpu()
-        chance = chance / chance.sum()
-        draws = torch.rand(min(_RESIDUAL_ROWS, n), generator=generator, dtype=torch.float64)
-        picked = torch.searchsorted(chance.cumsum(0), draws).clamp_max(n - 1)
-        self._affinity = extension.affinity
-        self._nodes = E[picked.to(E.device)]
-        self._weights = (weight / (len(picked) * chance[picked])).to(E)
-        self._degrees = torch.zeros_like(self._weights)
-        self._image: torch.Tensor | float = 0.0
-
-    def add(self, E: torch.Tensor, scaled: torch.Tensor) -> None:
-        """Take in the encoded nodes `E` (r, c') with their D^-1/2 u (r, k)."""
-        A = self._affinity(self._nodes, E)
-        self._degrees += A.sum(1)
-        self._image = self._image + A @ scaled
-
-    def residuals(self, extension: Extension, values: torch.Tensor, turn: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the estimate once all nodes were added, for the vectors that were given times `turn`."""
-        image = self._image / self._degrees.sqrt()[:, None]
-        image = image if turn is None else image @ turn
-        missing = image - extension.embed(self._affinity(self._nodes, extension.landmarks)) * values
-        return (missing.square() * self._weights[:, None]).sum(0).sqrt()
 
 
 def _inverse_root(W: torch.Tensor, noise: float) -> torch.Tensor:
