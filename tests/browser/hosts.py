@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -17,15 +18,15 @@ from playwright.sync_api import Locator, Page
 WAIT_SECONDS = 20
 
 
-class Host:
+class Host(ABC):
     """One explorer on a page, and the session's traits as its owner sees them."""
 
     page: Page
     root: Locator
 
+    @abstractmethod
     def get(self, trait: str) -> Any:
         """Return a trait: Python's in Lab, the page's in an exported file."""
-        raise NotImplementedError
 
     def wait(self, trait: str, wanted: Callable[[Any], bool]) -> Any:
         """Wait until a trait is as wanted, and return it."""
