@@ -41,7 +41,9 @@ demo: $(PACKAGE) $(BUNDLES) ## install, build, and write demo/explorer.html from
 build: $(BUNDLES) ## build the front end, without which a checkout has no widgets
 
 lab: $(PACKAGE) $(BUNDLES) ## open the notebooks in JupyterLab
-	@$(BIN)/jupyter lab --notebook-dir=notebooks
+	@# JupyterLab's own scripts are no ES modules, as our package.json would have it of all below; root is usual in containers.
+	@echo '{}' > $(VENV)/package.json
+	@$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
 # ---- what a contributor runs -----------------------------------------------------------------------------------------
 
