@@ -1,4 +1,4 @@
-from .features import FeatureMaps, concat, extract_features, load_images, sample_images
+from .features import AnchorAlignment, FeatureMaps, concat, extract_features, load_images, sample_images
 from .grid import Patch, PatchGrid, PatchMap
 from .ncut import Ncut, nystrom_propagate
 from .pipeline import Embedding, embed, segment
@@ -22,6 +22,7 @@ from .widgets import EmbeddingScatter, Explorer, ImageGrid, Session, explore
 __version__: str
 
 __all__ = [
+    "AnchorAlignment",
     "Coloring",
     "Embedding",
     "EmbeddingScatter",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,165 +15,9 @@ from ncut_widgets.grid import PatchGrid, PatchMap
 
 from .backbones import resolve_backbone
 from .images import load_images
+from .maps import Array, FeatureMaps, join
 
-__all__ = ["FeatureMaps", "concat", "extract_features"]
-
-Array = np.ndarray | torch.Tensor
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class FeatureMaps:
-    """The features of every patch of every image, with the patches' places and the channels' names.
-
-    Wherever the library takes features of shape (n, c), it takes these.
-
-    Parameters
-    ----------
-    values : array or tensor of shape (n, c)
-        One row per node, in the grid's order.
-    grid : PatchGrid
-        The image, source, row and column of each node.
-    channel_names : sequence of str, optional
-        One per channel; by default "channel 0", "channel 1", ...
-
-    Raises
-    ------
-    TypeError, ValueError
-        Where values, grid and names do not belong together.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from ncut_widgets.grid import PatchGrid, PatchMap
-    >>> grid = PatchGrid([(30, 20)], [PatchMap(0, 2, 3, "mine")])
-    >>> features = FeatureMaps(np.zeros((6, 4)), grid)
-    >>> features
-    FeatureMaps(6 nodes x 4 channels, 1 image, source 'mine')
-    >>> features.maps[0].shape
-    (2, 3, 4)
-    """
-
-    values: Array
-    grid: PatchGrid
-    channel_names: tuple[str, ...]
-
-    def __init__(self, values: Array, grid: PatchGrid, channel_names: Sequence[str] | None = None) -> None:
-        if not isinstance(values, np.ndarray | torch.Tensor):
-            raise TypeError(f"`values` must be a numpy array or a tensor; got {type(values).__name__}. Convert it.")
-        if values.ndim != 2 or len(values) != grid.n_nodes:
-            raise ValueError(
-                f"`values` must have shape ({grid.n_nodes}, channels) for this grid; got {tuple(values.shape)}. "
-                "Order them map by map, row by row."
-            )
-        if isinstance(channel_names, str):
-            raise TypeError(f"`channel_names` must be a sequence of names; got {channel_names!r}. Pass a list.")
-        names = [f"channel {i}" for i in range(values.shape[1])] if channel_names is None else channel_names
-        names = tuple(str(name) for name in names)
-        if len(names) != values.shape[1]:
-            raise ValueError(
-                f"`channel_names` must name each of {values.shape[1]} channels; got {len(names)} names. "
-                "Leave it out to number them."
-            )
-        object.__setattr__(self, "values", values)
-        object.__setattr__(self, "grid", grid)
-        object.__setattr__(self, "channel_names", names)
-
-    def flatten(self) -> Array:
-        """Return all features as (n, c), one row per node; nothing is copied."""
-        return self.values
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Nodes and channels."""
-        return (int(self.values.shape[0]), int(self.values.shape[1]))
-
-    @property
-    def maps(self) -> list[Array]:
-        """One (rows, columns, c) view per map of the grid."""
-        return self.grid.split(self.values)
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """The names of the models, layers or resolutions that the features come from."""
-        return self.grid.sources
-
-    def select(self, source: str) -> FeatureMaps:
-        """Return the maps of one source; one contiguous source is a view, not a copy."""
-        chosen = [index for index, m in enumerate(self.grid.maps) if m.source == source]
-        if not chosen:
-            raise ValueError(f"`source` must be one of {list(self.sources)}; got {source!r}. Pick one of these.")
-        grid = PatchGrid(self.grid.image_sizes, [self.grid.maps[index] for index in chosen])
-        offsets = self.grid.offsets
-        if chosen[-1] - chosen[0] + 1 == len(chosen):
-            values = self.values[int(offsets[chosen[0]]) : int(offsets[chosen[-1] + 1])]
-        else:
-            values = _cat([self.values[int(offsets[i]) : int(offsets[i + 1])] for i in chosen])
-        return FeatureMaps(values, grid, self.channel_names)
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __repr__(self) -> str:
-        n, c = self.shape
-        images = f"{self.grid.n_images} image" + "s" * (self.grid.n_images != 1)
-        label = "source" + "s" * (len(self.sources) != 1)
-        return f"FeatureMaps({n} nodes x {c} channels, {images}, {label} {', '.join(map(repr, self.sources))})"
-
-
-def concat(features: Sequence[FeatureMaps]) -> FeatureMaps:
-    """Return the nodes of several features of the same images as one, their sources kept apart.
-
-    Resolutions mix this way: ``concat([extract_features(images, resolution=224), extract_features(images,
-    resolution=448)])`` has the patches of both, in one space.
-
-    Parameters
-    ----------
-    features : sequence of FeatureMaps
-        Of the same images, with the same number of channels and with source names of their own. Channels whose names
-        differ are numbered.
-
-    Raises
-    ------
-    TypeError, ValueError
-        Where they do not fit together.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from ncut_widgets.grid import PatchGrid, PatchMap
-    >>> coarse = FeatureMaps(np.zeros((2, 3)), PatchGrid([(20, 10)], [PatchMap(0, 1, 2, "coarse")]))
-    >>> fine = FeatureMaps(np.zeros((8, 3)), PatchGrid([(20, 10)], [PatchMap(0, 2, 4, "fine")]))
-    >>> concat([coarse, fine])
-    FeatureMaps(10 nodes x 3 channels, 1 image, sources 'coarse', 'fine')
-    """
-    parts = list(features)
-    if not parts or not all(isinstance(part, FeatureMaps) for part in parts):
-        kinds = [type(part).__name__ for part in parts]
-        raise TypeError(f"`features` must be one or more FeatureMaps; got {kinds}. Pass a list of them.")
-    first = parts[0]
-    for part in parts[1:]:
-        if part.grid.image_sizes != first.grid.image_sizes:
-            raise ValueError(
-                "`features` must be of the same images; got other sizes or numbers of images. "
-                "To add images, pass them all to one `extract_features`."
-            )
-        if part.shape[1] != first.shape[1]:
-            raise ValueError(
-                f"`features` must have the same number of channels; got {first.shape[1]} and {part.shape[1]}. "
-                "Project them to one size first."
-            )
-        if isinstance(part.values, np.ndarray) != isinstance(first.values, np.ndarray):
-            raise TypeError("`features` must all be numpy or all torch; got both. Convert one of them.")
-    names = [source for part in parts for source in part.sources]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(
-            f"`features` must have sources of different names; got {twice} more than once. "
-            "Extract with another resolution or layer, or pass `source=` to `extract_features`."
-        )
-    same = all(part.channel_names == first.channel_names for part in parts)
-    grid = PatchGrid(first.grid.image_sizes, [m for part in parts for m in part.grid.maps])
-    return FeatureMaps(_cat([part.values for part in parts]), grid, first.channel_names if same else None)
+__all__ = ["extract_features"]
 
 
 def extract_features(
@@ -252,7 +95,7 @@ def extract_features(
         [picture.size for picture in pictures],
         [PatchMap(index, int(m.shape[0]), int(m.shape[1]), str(name)) for index, m in enumerate(maps)],
     )
-    values = _cat([m.reshape(-1, m.shape[2]) for m in maps])
+    values = join([m.reshape(-1, m.shape[2]) for m in maps])
     return FeatureMaps(values, grid, getattr(extract, "channel_names", None))
 
 
@@ -274,11 +117,3 @@ def _checked(answer: Any, batch: list[Image.Image], start: int) -> list[Array]:
         if not bool(finite):
             raise ValueError(f"`backbone` must return finite features; got NaN or infinity for image {index}.")
     return answers
-
-
-def _cat(parts: Sequence[Array]) -> Array:
-    if all(isinstance(part, np.ndarray) for part in parts):
-        return np.concatenate(parts)
-    if all(isinstance(part, torch.Tensor) for part in parts):
-        return torch.cat(parts)  # type: ignore[arg-type]
-    raise TypeError("`backbone` must answer all images in numpy or all in torch; got both. Convert one of them.")

@@ -7,8 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ncut_widgets.features import FeatureMaps, concat, extract_features
-from ncut_widgets.grid import PatchGrid, PatchMap
+from ncut_widgets.features import extract_features
 
 
 def picture(width=48, height=32, colour="red"):
@@ -75,54 +74,6 @@ def test_callables_may_answer_in_torch_and_name_their_channels():
     assert features.sources == ("my model",)
 
 
-def test_concat_keeps_sources_apart_and_select_gets_them_back():
-    images = [picture(), picture(20, 60, "blue")]
-    coarse, fine = extract(images, source="coarse"), extract(images, lambda i: [m[:1] for m in means(i)], source="fine")
-    both = concat([coarse, fine])
-    assert both.sources == ("coarse", "fine")
-    assert both.grid.n_images == 2
-    assert both.shape == (18, 3)
-    for part in (coarse, fine):
-        (source,) = part.sources
-        chosen = both.select(source)
-        np.testing.assert_array_equal(chosen.values, part.values)
-        assert np.shares_memory(chosen.values, both.values)
-        assert chosen.grid == part.grid
-    assert both.grid.locate(12).source == "fine"
-
-
-def test_select_gathers_sources_that_are_interleaved():
-    grid = PatchGrid([(8, 8), (8, 8)], [PatchMap(0, 1, 1, "a"), PatchMap(0, 1, 1, "b"), PatchMap(1, 1, 1, "a")])
-    features = FeatureMaps(torch.tensor([[1.0], [2.0], [3.0]]), grid)
-    assert features.select("a").values.ravel().tolist() == [1, 3]
-    with pytest.raises(ValueError, match=r"`source` must be one of \['a', 'b'\]; got 'c'"):
-        features.select("c")
-
-
-def test_concat_numbers_channels_whose_names_differ():
-    grid = PatchGrid([(8, 8)], [PatchMap(0, 1, 1, "a")])
-    other = PatchGrid([(8, 8)], [PatchMap(0, 1, 1, "b")])
-    same = concat([FeatureMaps(np.zeros((1, 1)), grid, ["red"]), FeatureMaps(np.zeros((1, 1)), other, ["red"])])
-    differ = concat([FeatureMaps(np.zeros((1, 1)), grid, ["red"]), FeatureMaps(np.zeros((1, 1)), other, ["blue"])])
-    assert (same.channel_names, differ.channel_names) == (("red",), ("channel 0",))
-
-
-def test_concat_says_what_does_not_fit():
-    one = extract(picture(), source="a")
-    two = extract(picture(), lambda i: [m[..., :2] for m in means(i)], source="b")
-    in_torch = extract(picture(), lambda i: [torch.from_numpy(m) for m in means(i)], source="b")
-    for parts, error, message in [
-        ([], TypeError, "must be one or more FeatureMaps"),
-        ([one, one.values], TypeError, r"got \['FeatureMaps', 'ndarray'\]"),
-        ([one, extract(picture(9, 9), source="b")], ValueError, "must be of the same images"),
-        ([one, two], ValueError, "same number of channels; got 3 and 2"),
-        ([one, one], ValueError, r"sources of different names; got \['a'\]"),
-        ([one, in_torch], TypeError, "all be numpy or all torch"),
-    ]:
-        with pytest.raises(error, match=message):
-            concat(parts)
-
-
 @pytest.mark.parametrize(
     ("answer", "error", "message"),
     [
@@ -151,18 +102,6 @@ def test_a_backbone_that_answers_wrongly_is_told(answer, error, message):
 def test_bad_options_say_so(options, error, message):
     with pytest.raises(error, match=message):
         extract(picture(), **options)
-
-
-def test_values_grid_and_names_must_belong_together():
-    grid = PatchGrid([(8, 8)], [PatchMap(0, 1, 2)])
-    for values, names, error, message in [
-        (np.zeros((3, 4)), None, ValueError, r"must have shape \(2, channels\).*got \(3, 4\)"),
-        ([[1], [2]], None, TypeError, "must be a numpy array or a tensor; got list"),
-        (np.zeros((2, 4)), ["a"], ValueError, "must name each of 4 channels; got 1 names"),
-        (np.zeros((2, 4)), "abcd", TypeError, "must be a sequence of names; got 'abcd'"),
-    ]:
-        with pytest.raises(error, match=message):
-            FeatureMaps(values, grid, names)
 
 
 def test_progress_says_what_it_does(capsys):

@@ -1,0 +1,111 @@
+"""Features of several sources become one table of nodes, in which no source drowns another."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from ncut_widgets.features import FeatureMaps, concat
+from ncut_widgets.grid import PatchGrid, PatchMap
+
+
+def features(
+    source, rows=2, columns=3, channels=3, *, sizes=((48, 32), (20, 60)), names=None, weights=None, torch_=False
+):
+    """Random features of each image."""
+    grid = PatchGrid(sizes, [PatchMap(i, rows, columns, source) for i in range(len(sizes))])
+    values = np.random.default_rng(len(source)).normal(size=(grid.n_nodes, channels))
+    return FeatureMaps(torch.from_numpy(values) if torch_ else values, grid, names, weights=weights)
+
+
+def test_concat_keeps_sources_apart_and_select_gets_them_back():
+    coarse, fine = features("coarse", 1), features("fine", 2)
+    both = concat([coarse, fine])
+    assert both.sources == ("coarse", "fine")
+    assert both.grid.n_images == 2
+    assert both.shape == (18, 3)
+    for part in (coarse, fine):
+        (source,) = part.sources
+        chosen = both.select(source)
+        np.testing.assert_array_equal(chosen.values, part.values)
+        assert np.shares_memory(chosen.values, both.values)
+        assert chosen.grid == part.grid
+    assert both.grid.locate(7).source == "fine"
+
+
+def test_concat_numbers_channels_whose_names_differ():
+    red, also_red, blue = (features(s, channels=1, names=[n]) for s, n in [("a", "red"), ("b", "red"), ("c", "blue")])
+    assert concat([red, also_red]).channel_names == ("red",)
+    assert concat([red, blue]).channel_names == ("channel 0",)
+
+
+def test_all_nodes_count_the_same_unless_asked():
+    assert concat([features("a"), features("b", 8)]).weights is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "shares"), [("equal", [0.5, 0.5]), ([3, 1], [0.75, 0.25]), (np.ones(2), [0.5, 0.5])]
+)
+@pytest.mark.parametrize("torch_", [False, True])
+def test_weights_give_each_part_its_share(weights, shares, torch_):
+    both = concat([features("few", 1, torch_=torch_), features("many", 8, torch_=torch_)], weights=weights)
+    assert isinstance(both.weights, type(both.values))
+    assert float(both.weights.mean()) == pytest.approx(1)
+    for source, share in zip(both.sources, shares, strict=True):
+        own = both.select(source).weights
+        assert float(own.sum() / both.weights.sum()) == pytest.approx(share)
+        assert float(own.max()) == pytest.approx(float(own.min()))
+
+
+def test_weights_of_nodes_stay_in_proportion_within_their_part():
+    own = np.arange(1.0, 13)
+    weighted, plain = features("a", weights=own), features("b", 8)
+    np.testing.assert_array_equal(concat([weighted, plain]).weights, np.r_[own, np.ones(48)])
+    both = concat([weighted, plain], weights="equal")
+    np.testing.assert_allclose(both.select("a").weights, own * 30 / own.sum())
+    again = concat([both.select("a"), both.select("b")])
+    np.testing.assert_array_equal(again.weights, both.weights)
+
+
+def test_aligned_parts_of_any_width_share_a_space_and_keep_their_weights():
+    own = np.arange(1.0, 13)
+    narrow, wide = features("narrow", channels=3, weights=own), features("wide", 6, channels=7)
+    both = concat([narrow, wide], align="anchors", n_anchors=5, weights="equal")
+    assert both.shape == (48, 5)
+    assert both.grid.maps == narrow.grid.maps + wide.grid.maps
+    assert all(name.startswith("like image ") for name in both.channel_names)
+    np.testing.assert_allclose(both.select("narrow").weights, own * 24 / own.sum())
+
+
+def test_the_seed_chooses_the_anchors():
+    parts = [features("a", 4, 6, channels=3), features("b", 4, 6, channels=5)]
+    first, again, other = (concat(parts, align="anchors", n_anchors=8, random_state=seed) for seed in (1, 1, 2))
+    assert first.channel_names == again.channel_names != other.channel_names
+    np.testing.assert_array_equal(first.values, again.values)
+
+
+def test_concat_says_what_does_not_fit():
+    one = features("a")
+    for parts, options, error, message in [
+        ([], {}, TypeError, "must be one or more FeatureMaps"),
+        ([one, one.values], {}, TypeError, r"got \['FeatureMaps', 'ndarray'\]"),
+        ([one, features("b", sizes=[(9, 9)])], {}, ValueError, "must be of the same images"),
+        (
+            [one, features("b", channels=2)],
+            {},
+            ValueError,
+            'same number of channels; got 3 and 2. Pass align="anchors"',
+        ),
+        ([one, one], {}, ValueError, r"sources of different names; got \['a'\]"),
+        ([one, features("b", torch_=True)], {}, TypeError, "all be numpy or all torch"),
+        ([one, features("b")], {"weights": "even"}, ValueError, "`weights` must be one of 'equal'; got 'even'"),
+        ([one, features("b")], {"weights": [1]}, ValueError, "one number for each of 2 parts; got 1"),
+        ([one, features("b")], {"weights": 2.0}, TypeError, r"one number for each of 2 parts; got 2.0 \(float\)"),
+        ([one, features("b")], {"weights": [1, 0]}, ValueError, r"`weights` must be in \(0, inf\); got 0"),
+        ([one, features("b")], {"weights": [1, "2"]}, TypeError, "`weights` must be a number; got '2'"),
+        ([one, features("b")], {"align": "anchor"}, ValueError, "`align` must be one of 'anchors'; got 'anchor'"),
+        ([one, features("b")], {"align": "anchors", "n_anchors": 0}, ValueError, "`n_anchors` must be at least 1"),
+    ]:
+        with pytest.raises(error, match=message):
+            concat(parts, **options)

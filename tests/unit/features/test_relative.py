@@ -1,0 +1,204 @@
+"""Sources that speak different languages agree once each node is described by what its source finds alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy.fft import dctn
+from sklearn.exceptions import NotFittedError
+from sklearn.neighbors import NearestNeighbors
+
+from ncut_widgets.features import AnchorAlignment, FeatureMaps, concat, extract_features, sample_images
+from ncut_widgets.grid import PatchGrid, PatchMap
+from ncut_widgets.ncut import Ncut
+from ncut_widgets.readouts import kway_ncut
+
+SIZES = ((320, 240), (240, 320))
+
+
+def grid(source, rows=24, columns=32, sizes=SIZES):
+    return PatchGrid(sizes, [PatchMap(i, rows, columns, source) for i in range(len(sizes))])
+
+
+@pytest.fixture(scope="module")
+def scene():
+    """(n, 16): what there is to see, in eight kinds of different size, on a grid of 24 x 32 in each of two images."""
+    rng = np.random.default_rng(0)
+    kinds = rng.choice(8, 2 * 24 * 32, p=np.arange(1, 9) / 36)
+    return rng.normal(size=(8, 16))[kinds] + 0.5 * rng.normal(size=(len(kinds), 16))
+
+
+def seen(scene, channels, scale, seed, source, noise=0.05):
+    """The scene as a source of so many channels sees it: turned, scaled, shifted, with noise."""
+    rng = np.random.default_rng(seed)
+    turned = scene @ np.linalg.qr(rng.normal(size=(channels, channels)))[0][: scene.shape[1]]
+    noisy = turned + noise * turned.std() * rng.normal(size=turned.shape)
+    return FeatureMaps((scale * noisy + rng.normal(size=channels)).astype(np.float32), grid(source))
+
+
+def cosines(images):
+    """A backbone: the lowest frequencies of grey patches of 8 x 8 pixels, 16 channels."""
+    maps = []
+    for image in images:
+        grey = np.asarray(image.convert("L"), dtype=np.float32)
+        rows, columns = (side // 8 for side in grey.shape)
+        patches = grey[: 8 * rows, : 8 * columns].reshape(rows, 8, columns, 8).transpose(0, 2, 1, 3)
+        waves = dctn(patches, axes=(2, 3), norm="ortho")[..., :4, :4].reshape(rows, columns, 16)
+        maps.append(np.concatenate([waves[..., :1], 3 * np.sqrt(np.abs(waves[..., 1:]))], axis=2))
+    return maps
+
+
+def node_at_centre(of, within):
+    """(n,) for each node of one grid: the node of another grid that covers its centre."""
+    found = []
+    for node in range(of.n_nodes):
+        x0, y0, x1, y1 = of.box(node)
+        found.append(within.node_at(of.locate(node).image, (x0 + x1) / 2, (y0 + y1) / 2))
+    return np.array(found)
+
+
+def test_the_same_scene_seen_by_two_sources_is_the_same_again(scene):
+    one, two = seen(scene, 24, 30.0, 1, "one"), seen(scene, 80, 0.01, 2, "two")
+    one, two = AnchorAlignment().fit_transform([one, two])
+    nearest = NearestNeighbors(n_neighbors=1).fit(two.values).kneighbors(one.values, return_distance=False).ravel()
+    assert (nearest == np.arange(len(scene))).mean() > 0.95
+
+
+def test_turning_shifting_and_scaling_change_nothing(scene):
+    one = seen(scene, 16, 1.0, 1, "one", noise=0)
+    two = seen(scene, 16, 1e6, 2, "two", noise=0)
+    one, two = AnchorAlignment(n_anchors=64).fit_transform([one, two])
+    np.testing.assert_allclose(one.values, two.values, atol=2e-3)
+    np.testing.assert_allclose(one.values.mean(0), 0, atol=1e-3)
+    np.testing.assert_allclose(one.values.std(0), 1, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "resolution", "least"), [("multiscale", 192, 0.85), (cosines, 320, 0.5)], ids=["finer", "other"]
+)
+def test_clusters_of_different_sources_agree_at_the_same_places(backbone, resolution, least):
+    images = sample_images()[:4]
+    coarse = extract_features(images, backbone=backbone, resolution=resolution, source="first", progress=False)
+    fine = extract_features(images, resolution=320, source="second", progress=False)
+    both = concat([coarse, fine], align="anchors")
+    labels = kway_ncut(Ncut(n_eig=6).fit_transform(both), n_clusters=6).argmax(1)
+    first = labels[: len(coarse)]
+    second = labels[len(coarse) :][node_at_centre(coarse.grid, fine.grid)]
+    shares = [np.bincount(side, minlength=6) / len(first) for side in (first, second)]
+    assert float(shares[0] @ shares[1]) < 0.4
+    assert (first == second).mean() > least
+
+
+def test_new_images_of_one_source_alone_join_the_space(scene):
+    one, two = seen(scene, 24, 3.0, 1, "one"), seen(scene, 40, 1.0, 2, "two")
+    alignment = AnchorAlignment(n_anchors=32).fit([one, two])
+    half = FeatureMaps(two.values[:768], PatchGrid(SIZES[:1], two.grid.maps[:1]))
+    np.testing.assert_allclose(alignment.transform(half).values, alignment.transform(two).values[:768], atol=1e-5)
+
+
+def test_interleaved_sources_keep_their_places(scene):
+    one, two = seen(scene, 24, 3.0, 1, "one"), seen(scene, 24, 1.0, 2, "two")
+    alignment = AnchorAlignment(n_anchors=32).fit([one, two])
+    maps = [one.grid.maps[0], two.grid.maps[0], one.grid.maps[1]]
+    mixed = FeatureMaps(np.concatenate([one.values[:768], two.values[:768], one.values[768:]]), PatchGrid(SIZES, maps))
+    mixed = alignment.transform(mixed)
+    for part in (one, two):
+        aligned, (source,) = alignment.transform(part).values, part.sources
+        np.testing.assert_allclose(mixed.select(source).values, aligned[: len(mixed.select(source))], atol=1e-5)
+
+
+def test_anchors_lie_evenly_on_what_all_sources_show():
+    rng = np.random.default_rng(0)
+    sizes = [(320, 160), (100, 100), (50, 50)]
+    coarse = PatchGrid(sizes, [PatchMap(0, 8, 16, "coarse"), PatchMap(1, 8, 8, "coarse")])
+    fine = PatchGrid(sizes, [PatchMap(i, 20, 20, "fine") for i in range(3)])
+    parts = [FeatureMaps(rng.normal(size=(g.n_nodes, 4)), g) for g in (coarse, fine)]
+    anchors = AnchorAlignment(n_anchors=48).fit(parts).anchors_
+    assert np.bincount(anchors[:, 0].astype(int)).tolist() == [32, 16]
+    # A quarter of the patches: as many in each quarter of the image, give or take.
+    quarter = anchors[anchors[:, 0] == 0]
+    counts = np.histogram2d(quarter[:, 1], quarter[:, 2], bins=2, range=[[0, 320], [0, 160]])[0]
+    assert abs(counts - 8).max() <= 2
+    assert AnchorAlignment(n_anchors=1000).fit(parts).anchors_.shape == (8 * 16 + 64, 5)
+
+
+def test_an_anchor_is_the_mean_of_what_a_finer_source_sees_there():
+    rng = np.random.default_rng(0)
+    fine = rng.normal(size=(6, 9, 5))
+    coarse = fine.reshape(2, 3, 3, 3, 5).mean(axis=(1, 3))
+    parts = [
+        FeatureMaps(values.reshape(-1, 5), PatchGrid([(90, 60)], [PatchMap(0, *values.shape[:2], source)]))
+        for values, source in ((coarse, "coarse"), (fine, "fine"))
+    ]
+    alignment = AnchorAlignment().fit(parts)
+    assert sorted(map(tuple, alignment.anchors_[:, 1:3])) == [(x, y) for x in (0, 30, 60) for y in (0, 30)]
+    # A fine source that saw nothing but these means would be most like each anchor exactly there.
+    flat = np.repeat(np.repeat(coarse, 3, 0), 3, 1).reshape(-1, 5)
+    likest = alignment.transform(FeatureMaps(flat, parts[1].grid)).values.argmax(0)
+    boxes = np.array([parts[1].grid.box(node) for node in likest])
+    assert (boxes[:, :2] >= alignment.anchors_[:, 1:3] - 1e-6).all()
+    assert (boxes[:, 2:] <= alignment.anchors_[:, 3:] + 1e-6).all()
+
+
+def test_torch_stays_torch_and_carries_gradients(scene):
+    half = FeatureMaps(torch.from_numpy(scene).half(), grid("half"))
+    assert AnchorAlignment(n_anchors=8).fit([half]).transform(half).values.dtype == torch.float16
+    values = torch.from_numpy(scene).requires_grad_()
+    part = FeatureMaps(values, grid("one"))
+    (aligned,) = AnchorAlignment(n_anchors=8).fit_transform([part])
+    assert aligned.values.dtype == torch.float64
+    aligned.values.square().sum().backward()
+    assert bool(torch.isfinite(values.grad).all())
+    assert bool((values.grad != 0).any())
+
+
+def test_flat_images_and_lone_patches_stay_finite():
+    """Most patches are the very same, and one is unlike everything."""
+    values = np.zeros((2 * 24 * 32, 3), dtype=np.float32)
+    values[::7] = [1, 0, 0]
+    values[5] = [0, 0, 1e6]
+    (aligned,) = AnchorAlignment(n_anchors=1536).fit_transform([FeatureMaps(values, grid("flat"))])
+    assert np.isfinite(aligned.values).all()
+    assert np.abs(aligned.values).max() < 50
+
+
+def test_alignment_says_what_does_not_fit(scene):
+    one, two = seen(scene, 24, 3.0, 1, "one"), seen(scene, 40, 1.0, 2, "two")
+    alignment = AnchorAlignment(n_anchors=8)
+    with pytest.raises(NotFittedError, match="AnchorAlignment instance is not fitted yet"):
+        alignment.transform(one)
+    alignment.fit([one, two])
+    left = FeatureMaps(one.values[:768], PatchGrid(SIZES, [PatchMap(0, 24, 32, "left")]))
+    right = FeatureMaps(one.values[768:], PatchGrid(SIZES, [PatchMap(1, 24, 32, "right")]))
+    for call, error, message in [
+        (lambda: alignment.transform(one.values), TypeError, "`features` must be FeatureMaps.*got ndarray"),
+        (lambda: alignment.transform(left), ValueError, r"were fitted, \['one', 'two'\]; got \['left'\]"),
+        (
+            lambda: alignment.transform(FeatureMaps(two.values, one.grid)),
+            ValueError,
+            "must have 24 channels, as source 'one' had when it was fitted; got 40",
+        ),
+        (
+            lambda: AnchorAlignment().fit([left, right]),
+            ValueError,
+            r"image that all sources show; got none for \['left'",
+        ),
+        (
+            lambda: AnchorAlignment().fit(FeatureMaps(np.full_like(one.values, 0.1), grid("blank"))),
+            ValueError,
+            "must differ between patches; got the same everywhere from source 'blank'",
+        ),
+        (lambda: AnchorAlignment(n_anchors=0).fit(one), ValueError, "`n_anchors` must be at least 1; got 0"),
+    ]:
+        with pytest.raises(error, match=message):
+            call()
+
+
+def test_names_say_where_an_anchor_is():
+    image = Image.new("RGB", (48, 32))
+    values = np.arange(12.0).reshape(6, 2)
+    features = FeatureMaps(values, PatchGrid([image.size], [PatchMap(0, 2, 3, "a")]))
+    names = concat([features], align="anchors").channel_names
+    assert sorted(names) == [f"like image 0, ({x}, {y})" for x in (24, 40, 8) for y in (24, 8)]
