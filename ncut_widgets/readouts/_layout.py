@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -75,26 +75,34 @@ def find_layout(
     n_neighbors: int,
     n_eig: Sequence[int],
     rng: np.random.Generator,
+    on_step: Callable[[], object] | None = None,
 ) -> Layout:
-    """Return the layout of rows (n, k) that `method` finds on `n_sample` of them."""
+    """Return the layout of rows (n, k) that `method` finds on `n_sample` of them; `on_step` as in `Coloring.fit`."""
+    on_step = on_step or _go_on
     if method == "pca" or len(rows) < FEWEST_FOR_NEIGHBORS:
         return PrincipalLayout(rows)
     sampled = rows[_pick(rows, n_sample, rng).to(rows.device)]
     if method == "mspace":
-        return NeighborLayout(sampled, mspace_layout(sampled, n_eig).to(rows.dtype))
+        return NeighborLayout(sampled, mspace_layout(sampled, n_eig, on_step).to(rows.dtype))
     numbers = sampled.cpu().float().numpy()
     start = _start(sampled, rng)
     if method == "tsne":
         # Beyond a third of the nodes a "neighbourhood" is most of the graph, and its width is not defined.
-        coords = tsne_layout(numbers, start, perplexity=min(n_neighbors, (len(numbers) - 1) / 3))
+        coords = tsne_layout(numbers, start, perplexity=min(n_neighbors, (len(numbers) - 1) / 3), on_step=on_step)
     else:
         # UMAP stretches any start to one size; what counts is that it has the dimensions of the layout.
         on_sphere = method == "umap_sphere"
         start = start[:, :2] if on_sphere else start
         seed = int(rng.integers(2**31))
+        on_step()
         coords = _umap_layout(numbers, start, min(n_neighbors, len(numbers) - 1), seed, on_sphere=on_sphere)
+        on_step()
     table = torch.from_numpy(np.asarray(coords)).to(rows.device, rows.dtype)
     return NeighborLayout(sampled, table, on_sphere=method == "umap_sphere")
+
+
+def _go_on() -> None:
+    """Nobody wants to know of each step."""
 
 
 def _pick(rows: torch.Tensor, n_sample: int, rng: np.random.Generator) -> torch.Tensor:

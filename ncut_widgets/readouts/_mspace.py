@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -21,7 +21,7 @@ _MOMENTUM, _SQUARED_MOMENTUM = 0.9, 0.999
 _SMALLEST_EIGENVALUE = 1e-6
 
 
-def mspace_layout(features: torch.Tensor, n_eig: Sequence[int]) -> torch.Tensor:
+def mspace_layout(features: torch.Tensor, n_eig: Sequence[int], on_step: Callable[[], object]) -> torch.Tensor:
     """Return places (m, 3) whose normalised affinity is as close as can be to the mean spectral projector.
 
     With U_k the k leading eigenvectors of the normalised affinity of `features` (m, c), for each k of `n_eig`, and
@@ -38,7 +38,7 @@ def mspace_layout(features: torch.Tensor, n_eig: Sequence[int]) -> torch.Tensor:
     vectors, counts = _eigenvectors(features, n_eig)
     weights = torch.stack([(torch.arange(max(counts)) < k).double() for k in counts]).mean(0).to(vectors)
     target = ((vectors * weights) @ vectors.T).float()
-    return _descend(_start(vectors[:, : max(4, counts[0])]).float(), target)
+    return _descend(_start(vectors[:, : max(4, counts[0])]).float(), target, on_step)
 
 
 def _eigenvectors(features: torch.Tensor, n_eig: Sequence[int]) -> tuple[torch.Tensor, list[int]]:
@@ -64,9 +64,10 @@ def _start(vectors: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.pad(coords, (0, 3 - coords.shape[1]))
 
 
-def _descend(places: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def _descend(places: torch.Tensor, target: torch.Tensor, on_step: Callable[[], object]) -> torch.Tensor:
     mean, squared = torch.zeros_like(places), torch.zeros_like(places)
     for step in range(_STEPS):
+        on_step()
         _, gradient = alignment(places, target)
         mean.lerp_(gradient, 1 - _MOMENTUM)
         squared.lerp_(gradient.square(), 1 - _SQUARED_MOMENTUM)

@@ -6,6 +6,8 @@ arithmetic needs about a second where scikit-learn's tree needs ten or more.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from ._threads import one_blas_thread
@@ -18,7 +20,7 @@ _STEPS = 200
 _ENTROPY_TOLERANCE = 1e-4
 
 
-def tsne_layout(rows: np.ndarray, start: np.ndarray, *, perplexity: float) -> np.ndarray:
+def tsne_layout(rows: np.ndarray, start: np.ndarray, *, perplexity: float, on_step: Callable[[], object]) -> np.ndarray:
     """Return coordinates (m, 3) whose Student-t neighbourhoods match the Gaussian ones of `rows` (m, k).
 
     Minimises KL(P | Q) with q_ij proportional to 1 / (1 + |y_i - y_j|^2), from `start` (m, 3), by gradient descent
@@ -31,7 +33,7 @@ def tsne_layout(rows: np.ndarray, start: np.ndarray, *, perplexity: float) -> np
     van der Maaten, Hinton. Visualizing Data using t-SNE. JMLR 2008.
     """
     with one_blas_thread():
-        return _descend(_joint_probabilities(rows, perplexity), start)
+        return _descend(_joint_probabilities(rows, perplexity), start, on_step)
 
 
 def _joint_probabilities(rows: np.ndarray, perplexity: float) -> np.ndarray:
@@ -66,7 +68,7 @@ def _joint_probabilities(rows: np.ndarray, perplexity: float) -> np.ndarray:
     return p / p.sum()
 
 
-def _descend(p: np.ndarray, start: np.ndarray) -> np.ndarray:
+def _descend(p: np.ndarray, start: np.ndarray, on_step: Callable[[], object]) -> np.ndarray:
     m = len(p)
     y = np.asarray(start, dtype=np.float32)
     rate = max(m / _EXAGGERATION / 4, 50.0)
@@ -74,6 +76,7 @@ def _descend(p: np.ndarray, start: np.ndarray) -> np.ndarray:
     affinity, weight = np.empty((m, m), np.float32), np.empty((m, m), np.float32)
     left, right, homogeneous = (np.ones((m, d), np.float32) for d in (5, 5, 4))
     for step in range(_EXAGGERATED_STEPS + _STEPS):
+        on_step()
         exaggerated = step < _EXAGGERATED_STEPS
         # 1 + |y_i - y_j|^2 as one product, then the whole gradient as another: few passes over m^2 numbers.
         squared = np.square(y).sum(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -90,7 +90,14 @@ class Coloring(BaseEstimator):
         self.n_eig = n_eig
         self.random_state = random_state
 
-    def fit(self, eig: Any, *, shared: tuple[Any, Any] | None = None) -> Coloring:
+    def fit(
+        self,
+        eig: Any,
+        *,
+        shared: tuple[Any, Any] | None = None,
+        onto: Any = None,
+        on_step: Callable[[], object] | None = None,
+    ) -> Coloring:
         """Lay out `eig`; where there was a fit before, turn the new embedding onto the last one.
 
         The new coordinates are rotated (or reflected), shifted and scaled as a whole so that the shared nodes come as
@@ -104,6 +111,11 @@ class Coloring(BaseEstimator):
         shared : pair of integer arrays of shape (s,), optional
             The nodes of the last fit and the same nodes in this one. By default all of them where the number of nodes
             has not changed, none where it has, and then the fit starts afresh.
+        onto : array or tensor of shape (n, 3), optional
+            Where the nodes are shown now: the new embedding is turned onto these places instead of the last fit's.
+        on_step : callable, optional
+            Called without arguments between the steps of t-SNE and M-space, and before and after UMAP. What it
+            raises ends the fit; the last one stays.
 
         Returns
         -------
@@ -116,17 +128,17 @@ class Coloring(BaseEstimator):
         n_eig = _check_counts(self.n_eig)
         rng = check_random_state(self.random_state)
         tensor, like = check_features(eig, "eig")
-        old, new = self._shared(shared, len(tensor))
+        last, new = self._places_to_keep(shared, onto, len(tensor))
         rows = tensor.detach() if method == "mspace" else unit_rows(tensor.detach())
 
-        layout = find_layout(rows, method=method, n_sample=n_sample, n_neighbors=n_neighbors, n_eig=n_eig, rng=rng)
+        layout = find_layout(
+            rows, method=method, n_sample=n_sample, n_neighbors=n_neighbors, n_eig=n_eig, rng=rng, on_step=on_step
+        )
         coords = layout.place(rows)
         turn, shift = torch.eye(3, dtype=coords.dtype, device=coords.device), coords.new_zeros(3)
-        if len(old):
-            last = self._coords.to(coords.device, coords.dtype)
-            turn, shift = procrustes(
-                coords[new.to(coords.device)], last[old.to(coords.device)], about_origin=layout.on_sphere
-            )
+        if len(new):
+            moving, fixed = coords[new.to(coords.device)], last.to(coords.device, coords.dtype)
+            turn, shift = procrustes(moving, fixed, about_origin=layout.on_sphere)
         self._layout, self._turn, self._shift = layout, turn, shift
         self._compares_directions = method != "mspace"
         self._like, self._n_channels = like, tensor.shape[1]
@@ -173,6 +185,20 @@ class Coloring(BaseEstimator):
         if self._layout is None:
             raise NotFittedError("`Coloring` must be fitted before it has colours; got no fit. Call `fit(eig)` first.")
         return self._layout
+
+    def _places_to_keep(self, shared: tuple[Any, Any] | None, onto: Any, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Places (s, 3) of earlier, and which of the n nodes should come near them; empty where there are none."""
+        if onto is None:
+            old, new = self._shared(shared, n)
+            return (self._coords[old.to(self._coords.device)] if len(old) else torch.empty(0, 3)), new
+        if shared is not None:
+            raise ValueError(
+                "`shared` must not be given beside `onto`, which names the places itself. Pass one of them."
+            )
+        places, _ = check_features(onto, "onto", n_channels=3)
+        if len(places) != n:
+            raise ValueError(f"`onto` must have shape ({n}, 3), a place for each node; got {tuple(places.shape)}.")
+        return places.detach(), torch.arange(n)
 
     def _shared(self, shared: tuple[Any, Any] | None, n: int) -> tuple[torch.Tensor, torch.Tensor]:
         """The nodes of the last fit and of this one (n nodes) to align, empty where there are none."""

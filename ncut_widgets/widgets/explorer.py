@@ -10,19 +10,16 @@ from typing import Any
 import anywidget
 from IPython import get_ipython
 from IPython.display import publish_display_data
-from tqdm.auto import tqdm
 
 from ncut_widgets._validation import check_in
 from ncut_widgets.export.png import render_still
 from ncut_widgets.pipeline import embed
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.widgets._base import View, bundle
+from ncut_widgets.widgets._recoloring import LABELS
 from ncut_widgets.widgets.embedding_scatter import EmbeddingScatter
 from ncut_widgets.widgets.image_grid import ImageGrid
 from ncut_widgets.widgets.session import Session
-
-# Those that take eigenvectors: M-space takes features.
-_COLORINGS = {"tsne": "t-SNE", "umap": "UMAP", "umap_sphere": "UMAP on the sphere", "pca": "principal axes"}
 
 
 class Explorer(View):
@@ -93,7 +90,10 @@ class Explorer(View):
         return self.session.to_html(path, title=title, height=self.height, progress=progress)
 
     def to_png(self, *, width: int = 960, dark: bool = False) -> bytes:
-        """Return a still picture of the explorer as the bytes of a PNG, drawn without a browser."""
+        """Return a still picture of the explorer as the bytes of a PNG, drawn without a browser.
+
+        Colours that are on their way are waited for.
+        """
         session = self.session
         return render_still(session.images, session.grid, session.rgb, session.coords, width=width, dark=dark)
 
@@ -108,10 +108,13 @@ class Explorer(View):
         if shown is None:
             return None
         data, metadata = shown
+        # Of what is on show now: nobody who asks for the widget should wait for colours that come to it later.
+        rgb, coords = self.session._shown
+        still = render_still(self.session.images, self.session.grid, rgb, coords)
         if _outputs_are_jupyters():
             publish_display_data(data, metadata)
-            return {"image/png": self.to_png(), "text/plain": repr(self)}, {}
-        return data | {"image/png": self.to_png()}, metadata
+            return {"image/png": still, "text/plain": repr(self)}, {}
+        return data | {"image/png": still}, metadata
 
     def __repr__(self) -> str:
         return f"Explorer({self.session!r})"
@@ -145,6 +148,9 @@ def explore(
 ) -> Explorer:
     """Return an explorer of the images: features, Normalized Cut, colours and linked views in one call.
 
+    The explorer is there with the principal axes as colours; those of `coloring` are computed in the background and
+    take their place: see `Session.recolor`.
+
     Parameters
     ----------
     images : anything that `load_images` takes
@@ -159,8 +165,8 @@ def explore(
         The number of eigenvectors.
     degree : float in (0, 1), optional
         The mean affinity, as in `embed`: smaller is sharper.
-    coloring : "tsne", "umap", "umap_sphere" or "pca", default "tsne"
-        How the eigenvectors become colours and 3D coordinates: see `Coloring`.
+    coloring : "tsne", "umap", "umap_sphere", "pca" or "mspace", default "tsne"
+        How patches get their colours and 3D coordinates: see `Coloring`.
     device : torch device, optional
         Where a transformers model named by id and the cut run.
     height : int, default 560
@@ -182,7 +188,7 @@ def explore(
     >>> explorer
     Explorer(Session(2 images, ... nodes, 20 eigenvectors))
     """
-    coloring = check_in(coloring, "coloring", tuple(_COLORINGS))
+    coloring = check_in(coloring, "coloring", tuple(LABELS))
     result = embed(
         images,
         backbone=backbone,
@@ -194,20 +200,14 @@ def explore(
         random_state=random_state,
         progress=progress,
     )
-    nodes = result.features.grid.n_nodes
-    with tqdm(
-        total=1, desc=f"colours: {_COLORINGS[coloring]} of {nodes} nodes", disable=not progress, leave=False
-    ) as bar:
-        colors = Coloring(method=coloring, random_state=random_state).fit(result.eigenvectors)
-        bar.update()
     session = Session(
         result.images,
         features=result.features,
         eigenvectors=result.eigenvectors,
         eigenvalues=result.ncut.eigval,
-        rgb=colors.rgb,
-        coords=colors.coords,
     )
+    if coloring != "pca":
+        session.recolor(Coloring(coloring, random_state=random_state))
     explorer = Explorer(session, height=height)
     explorer._owns_session = True
     return explorer

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import traitlets
-from anywidget import AnyWidget
 from PIL import Image
 from tqdm.auto import tqdm
 
+from ncut_widgets._validation import check_in
 from ncut_widgets.features import FeatureMaps, load_images
 from ncut_widgets.grid import PatchGrid
-from ncut_widgets.widgets._base import bundle
+from ncut_widgets.readouts import Coloring
 from ncut_widgets.widgets._data import SessionData
+from ncut_widgets.widgets._recoloring import LABELS, Recoloring
+from ncut_widgets.widgets._state import SessionState
 from ncut_widgets.widgets._wire import reply_to
 
-LAYERS = ("image", "ncut", "eigenvector", "clusters", "heatmap")
 
-
-class Session(AnyWidget):
+class Session(SessionState):
     """Images with their embedding, and the state that every view of them shares.
 
     The data lies here once; views (`ImageGrid`, `EmbeddingScatter`, `Explorer`) show it and change the
@@ -67,6 +67,9 @@ class Session(AnyWidget):
         Diameter of the points in CSS pixels.
     camera : dict or None
         ``{"position": [x, y, z], "target": [x, y, z], "zoom": z}`` of the scatter; None frames all points.
+    coloring : dict
+        ``{"method": ..., "status": "ready", "running" or "failed", "error": text or None}``, read-only: what becomes of
+        the colours that `recolor` was asked for. The method is None where the colours were given.
 
     Examples
     --------
@@ -78,21 +81,7 @@ class Session(AnyWidget):
     Patch(image=0, row=1, column=1, source='features')
     """
 
-    _esm = bundle("session.js")
-    _view_name = traitlets.Unicode(None, allow_none=True).tag(sync=True)  # type: ignore[assignment]
-
-    meta = traitlets.Dict().tag(sync=True)
-    hover = traitlets.Int(None, allow_none=True).tag(sync=True)
-    selection = traitlets.List(traitlets.Int()).tag(sync=True)
-    layer = traitlets.Enum(LAYERS, default_value="ncut").tag(sync=True)
-    source = traitlets.Unicode().tag(sync=True)
-    blend = traitlets.Float(0.7, min=0, max=1).tag(sync=True)
-    smooth = traitlets.Bool(False).tag(sync=True)
-    eigenvector = traitlets.Int(1, min=0).tag(sync=True)
-    n_clusters = traitlets.Int(8, min=1).tag(sync=True)
-    hover_heatmap = traitlets.Bool(True).tag(sync=True)
-    point_size = traitlets.Float(5.0, min=1, max=40).tag(sync=True)
-    camera = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
+    _recoloring: Recoloring | None = None
 
     def __init__(
         self,
@@ -123,13 +112,16 @@ class Session(AnyWidget):
             )
         self._data = SessionData(load_images(images), grid, eigenvectors, eigenvalues, rgb, coords)
         self._features = features
-        self._version = 0
+        self._version = self._embedding = 0
+        # Colours may arrive in another thread than the one that replaces them.
+        self._lock = threading.RLock()
         super().__init__(
             meta=self._describe(),
             source=grid.sources[0],
             eigenvector=min(1, self._data.n_eig - 1),
             n_clusters=min(8, self._data.max_clusters),
         )
+        self._tell("pca" if rgb is None and coords is None else None, "ready")
         self.on_msg(self._answer)
 
     # -- the data ------------------------------------------------------------------------------------------
@@ -161,12 +153,14 @@ class Session(AnyWidget):
 
     @property
     def rgb(self) -> np.ndarray:
-        """(n, 3) float32 in [0, 1], the colour of each node."""
+        """(n, 3) float32 in [0, 1], the colour of each node; waits for colours that `recolor` has on their way."""
+        self._await_colors()
         return self._data.rgb
 
     @property
     def coords(self) -> np.ndarray:
-        """(n, 3) float32, where each node is in the scatter."""
+        """(n, 3) float32, where each node is in the scatter; waits as `rgb` does."""
+        self._await_colors()
         return self._data.coords
 
     def update(self, *, eigenvectors: Any = None, eigenvalues: Any = None, rgb: Any = None, coords: Any = None) -> None:
@@ -176,8 +170,9 @@ class Session(AnyWidget):
         ----------
         eigenvectors, eigenvalues, rgb, coords : array, optional
             As in the constructor; what is None stays as it is, with one exception: new eigenvectors without
-            eigenvalues leave none. Colours and coordinates are not made anew: unless given, those of the old
-            embedding stay.
+            eigenvalues leave none. Colours and coordinates are not made anew, unless given, those of the old
+            embedding stay: `recolor` makes them. What `recolor` has on its way is dropped, unless only eigenvalues
+            are new.
 
         Raises
         ------
@@ -186,18 +181,76 @@ class Session(AnyWidget):
         """
         data = self._data
         fresh = eigenvectors is not None
-        data.replace(
-            eigenvectors if fresh else data.eigenvectors,
-            eigenvalues if fresh or eigenvalues is not None else data.eigenvalues,
-            data.rgb if rgb is None else rgb,
-            data.coords if coords is None else coords,
-            fresh=fresh,
-        )
-        self._version += 1
-        with self.hold_sync():
-            self.eigenvector = min(self.eigenvector, data.n_eig - 1)
-            self.n_clusters = min(self.n_clusters, data.max_clusters)
-            self.meta = self._describe()
+        given = rgb is not None or coords is not None
+        with self._lock:
+            data.replace(
+                eigenvectors if fresh else data.eigenvectors,
+                eigenvalues if fresh or eigenvalues is not None else data.eigenvalues,
+                data.rgb if rgb is None else rgb,
+                data.coords if coords is None else coords,
+                fresh=fresh,
+            )
+            self._embedding += fresh
+            superseded = self._drop_recoloring() if fresh or given else None
+            if given or superseded is not None:
+                self._tell(None if given else self._method, "ready")
+            self._publish()
+        if superseded is not None:
+            superseded.cancel()
+
+    def recolor(self, method: str | Coloring = "tsne", *, wait: bool = False) -> None:
+        """Make colours and coordinates anew, in the background, turned onto those on show so that nothing jumps.
+
+        The views keep what they show, with a note, and move to the new places when these are there. Reading `rgb` or
+        `coords`, or exporting, waits for them. A new call, `update` and `close` end what is on its way.
+
+        Parameters
+        ----------
+        method : "tsne", "umap", "umap_sphere", "pca", "mspace" or Coloring
+            "mspace" needs the session's features, the others take its eigenvectors. A `Coloring` of your own has its
+            options, is fitted, and can then colour new nodes alike.
+        wait : bool
+            Return when the colours are there, and raise what went wrong.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If there is no such method, or no features for M-space. What goes wrong later is in ``coloring``, shown in
+            the views, and raised by whoever waits, until other colours are asked for or given.
+
+        Notes
+        -----
+        The same embedding, colours on show and options give the same result, waited for or not. With an event loop,
+        as in a notebook, colours are taken over between two cells; without one in the thread that made them.
+
+        Examples
+        --------
+        >>> import numpy as np, ncut_widgets as nw
+        >>> grid = nw.PatchGrid([(40, 30)], [nw.PatchMap(0, 6, 8)])
+        >>> session = nw.Session([np.zeros((30, 40, 3), np.uint8)], grid=grid, eigenvectors=np.eye(48)[:, :4])
+        >>> session.recolor("tsne", wait=True)
+        >>> session.coloring
+        {'method': 'tsne', 'status': 'ready', 'error': None}
+        """
+        coloring = method if isinstance(method, Coloring) else Coloring(method)
+        name = check_in(coloring.method, "method", tuple(LABELS))
+        rows: Any = self.eigenvectors
+        if name == "mspace":
+            if self._features is None:
+                raise ValueError(
+                    "`method` must not be 'mspace' in a session without features; got 'mspace'. "
+                    "Pass `features` to Session, or take another method."
+                )
+            rows = self._features.flatten()
+        with self._lock:
+            superseded = self._drop_recoloring()
+        if superseded is not None:
+            superseded.cancel()
+        with self._lock:
+            self._tell(name, "running")
+            self._recoloring = Recoloring(coloring, rows, self._data.coords, self._take_over)
+        if wait:
+            self._await_colors()
 
     def labels(self, n_clusters: int | None = None) -> np.ndarray:
         """Return the cluster of each node, (n,) uint8, the largest cluster being 0.
@@ -223,7 +276,8 @@ class Session(AnyWidget):
         height : int
             Of the views, in CSS pixels.
         progress : bool
-            Show a bar: all numbers of clusters are computed, since nobody can be asked for them later.
+            Show a bar: all numbers of clusters are computed, since nobody can be asked for them later. Colours that
+            are on their way are waited for.
 
         Returns
         -------
@@ -232,12 +286,66 @@ class Session(AnyWidget):
         """
         from ncut_widgets.export.html import write_html
 
-        state = {name: getattr(self, name) for name in Session.class_own_traits(sync=True) if name[0] != "_"}
+        self._await_colors(progress=progress)
+        state = {name: getattr(self, name) for name in SessionState.class_own_traits(sync=True) if name[0] != "_"}
         bar = tqdm(self._data.names(), desc=f"export: {Path(path).name}", disable=not progress, leave=False)
         arrays = {name: self._data.array(name) for name in bar}
         # Half precision is what the eye and a similarity need, at half the size of the file.
         arrays["eigenvectors"] = arrays["eigenvectors"].astype(np.float16)
         return write_html(Path(path), state | {"hover": None}, arrays, title=title, height=height)
+
+    def close(self) -> None:
+        """Close the session, and end what `recolor` has on its way."""
+        # Never opened, where the constructor refused its arguments.
+        superseded = None if self._recoloring is None else self._drop_recoloring()
+        super().close()
+        if superseded is not None:
+            superseded.cancel()
+
+    # -- colours on their way ------------------------------------------------------------------------------
+
+    @property
+    def _shown(self) -> tuple[np.ndarray, np.ndarray]:
+        """The colours and coordinates that views show now."""
+        return self._data.rgb, self._data.coords
+
+    def _await_colors(self, *, progress: bool = False) -> None:
+        """Wait for what is on its way, take it over, and raise what went wrong."""
+        recoloring = self._recoloring
+        if recoloring is None:
+            return
+        title = f"colours: {LABELS[recoloring.method]} of {self.grid.n_nodes} nodes"
+        with tqdm(total=1, desc=title, disable=not progress, leave=False) as bar:
+            recoloring.wait()
+            bar.update()
+        self._take_over(recoloring)
+        if self._recoloring is recoloring:
+            recoloring.future.result()
+
+    def _take_over(self, recoloring: Recoloring) -> None:
+        """Show what has come, once, unless something else was asked for meanwhile."""
+        with self._lock:
+            if recoloring is not self._recoloring or self.coloring["status"] != "running":
+                return
+            error = recoloring.future.exception()
+            if error is not None:
+                # Kept, so that whoever waits for these colours hears why there are none.
+                self._tell(recoloring.method, "failed", f"{type(error).__name__}: {error}")
+                return
+            self._recoloring = None
+            data = self._data
+            data.replace(data.eigenvectors, data.eigenvalues, *recoloring.future.result(), fresh=False)
+            self._publish()
+            self._tell(recoloring.method, "ready")
+
+    def _drop_recoloring(self) -> Recoloring | None:
+        dropped, self._recoloring = self._recoloring, None
+        return dropped
+
+    def _tell(self, method: str | None, status: str, error: str | None = None) -> None:
+        if status == "ready":
+            self._method = method
+        self.set_trait("coloring", {"method": method, "status": status, "error": error})
 
     # -- for the views -------------------------------------------------------------------------------------
 
@@ -245,59 +353,15 @@ class Session(AnyWidget):
         reply_to(content, self._data.array, lambda message, buffers: self.send(message, buffers))
 
     def _describe(self) -> dict[str, Any]:
-        return {"version": self._version, **self._data.describe()}
+        return {"version": self._version, "embedding": self._embedding, **self._data.describe()}
 
-    @traitlets.validate("hover", "selection")
-    def _check_nodes(self, proposal: Any) -> Any:
-        value = proposal["value"]
-        nodes = [] if value is None else value if isinstance(value, list) else [value]
-        wrong = [node for node in nodes if not 0 <= node < self.grid.n_nodes]
-        if wrong:
-            raise traitlets.TraitError(
-                f"`{proposal['trait'].name}` must hold nodes from 0 to {self.grid.n_nodes - 1}; got {wrong[0]}."
-            )
-        return list(dict.fromkeys(value)) if isinstance(value, list) else value
-
-    @traitlets.validate("camera")
-    def _check_camera(self, proposal: Any) -> dict[str, Any] | None:
-        camera = proposal["value"]
-        if camera is None:
-            return None
-        numbers = [*np.ravel(camera.get("position", ())), *np.ravel(camera.get("target", ())), camera.get("zoom", 0)]
-        if not (
-            set(camera) == {"position", "target", "zoom"}
-            and len(camera["position"]) == len(camera["target"]) == 3
-            and all(isinstance(n, (int, float, np.number)) and np.isfinite(n) for n in numbers)
-            and camera["zoom"] > 0
-        ):
-            raise traitlets.TraitError(
-                "`camera` must be None or {'position': [x, y, z], 'target': [x, y, z], 'zoom': positive number}; "
-                f"got {camera}. Set it to None to frame all points."
-            )
-        return dict(camera)
-
-    @traitlets.validate("source")
-    def _check_source(self, proposal: Any) -> str:
-        if proposal["value"] not in self.grid.sources:
-            raise traitlets.TraitError(f"`source` must be one of {list(self.grid.sources)}; got {proposal['value']!r}.")
-        return str(proposal["value"])
-
-    @traitlets.validate("eigenvector")
-    def _check_eigenvector(self, proposal: Any) -> int:
-        if proposal["value"] >= self._data.n_eig:
-            raise traitlets.TraitError(
-                f"`eigenvector` must lie in 0 to {self._data.n_eig - 1}; got {proposal['value']}."
-            )
-        return int(proposal["value"])
-
-    @traitlets.validate("n_clusters")
-    def _check_n_clusters(self, proposal: Any) -> int:
-        if proposal["value"] > self._data.max_clusters:
-            raise traitlets.TraitError(
-                f"`n_clusters` must lie in 1 to {self._data.max_clusters} for {self._data.n_eig} eigenvectors; "
-                f"got {proposal['value']}. Lower it, or compute more eigenvectors."
-            )
-        return int(proposal["value"])
+    def _publish(self) -> None:
+        """Tell the views that there is something new to fetch."""
+        self._version += 1
+        with self.hold_sync():
+            self.eigenvector = min(self.eigenvector, self._data.n_eig - 1)
+            self.n_clusters = min(self.n_clusters, self._data.max_clusters)
+            self.meta = self._describe()
 
     def __repr__(self) -> str:
         data = self._data

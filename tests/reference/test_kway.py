@@ -100,7 +100,7 @@ def test_tsne_is_as_good_as_scikit_learns():
     rows = np.eye(10)[labels] + 0.2 * rng.normal(size=(150, 10))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     p = _joint_probabilities(rows, 20)
-    ours = tsne_layout(rows, 1e-4 * PCA(3).fit_transform(rows), perplexity=20)
+    ours = tsne_layout(rows, 1e-4 * PCA(3).fit_transform(rows), perplexity=20, on_step=lambda: None)
     theirs = TSNE(3, perplexity=20, init="pca", method="exact", random_state=0, max_iter=500).fit_transform(rows)
     assert divergence(p, ours) < 1.03 * divergence(p, theirs)
     assert silhouette_score(ours, labels) > 0.9 * silhouette_score(theirs, labels)

@@ -26,6 +26,8 @@ export interface MapMeta {
 /** What the session holds, without the arrays themselves. A new version means: fetch again. */
 export interface Meta {
   version: number;
+  /** Counts the eigenvectors that there have been: what comes from them stays while it stays. */
+  embedding: number;
   images: ImageMeta[];
   maps: MapMeta[];
   n_nodes: number;
@@ -33,6 +35,13 @@ export interface Meta {
   eigenvalues: number[] | null;
   /** The numbers of clusters whose labels can be had: all of them with a kernel, the exported ones without. */
   cluster_counts: number[];
+}
+
+/** What becomes of the colours that Python was asked for; the method is null where they were given. */
+export interface Coloring {
+  method: string | null;
+  status: "ready" | "running" | "failed";
+  error: string | null;
 }
 
 /** The small state: traits of the Python session, each way in sync. */
@@ -49,6 +58,7 @@ export interface SessionState {
   hover_heatmap: boolean;
   point_size: number;
   camera: Camera | null;
+  coloring: Coloring;
 }
 
 export type NumericArray = Float32Array | Float64Array | Uint8Array | Uint16Array | Int32Array;

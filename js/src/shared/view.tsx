@@ -2,6 +2,7 @@
 import type { RenderProps } from "@anywidget/types";
 import { type ReadonlySignal, type Signal, effect, signal } from "@preact/signals";
 import { type ComponentType, render } from "preact";
+import { ColoringNote } from "./coloring.tsx";
 import type { Host, SessionState, SessionStore, ViewModel } from "./types.ts";
 
 /** The session's small state as signals of this view. Read `.value` to follow a change. */
@@ -27,7 +28,7 @@ export interface ViewContext {
 
 const KEYS: (keyof SessionState)[] = [
   "meta", "hover", "selection", "layer", "source", "blend", "smooth", "eigenvector", "n_clusters",
-  "hover_heatmap", "point_size", "camera",
+  "hover_heatmap", "point_size", "camera", "coloring",
 ];
 
 function stateSignals(store: SessionStore, abort: AbortSignal): StateSignals {
@@ -79,6 +80,7 @@ export function defineView(name: string, View: ComponentType<ViewContext>) {
         render(
           <>
             <View {...context} />
+            <ColoringNote {...context} />
             <ErrorNote error={error} />
           </>,
           root,

@@ -10,8 +10,10 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import silhouette_score
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from ncut_widgets.readouts import Coloring, mspace_color, pca_color, tsne_color, umap_color, umap_sphere_color
+from ncut_widgets.readouts._threads import one_blas_thread
 
 METHODS = ("tsne", "umap", "umap_sphere", "pca", "mspace")
 
@@ -239,3 +241,62 @@ def test_bad_data():
         coloring.fit(np.eye(4), shared=([0], [1], [2]))
     with pytest.raises(TypeError, match="must be a 1D array of integers"):
         coloring.fit(np.eye(4), shared=([0.5], [1]))
+
+
+class TestOnto:
+    def test_turns_the_places_onto_those_given_and_keeps_the_colours_in_step(self):
+        eig, _ = blobs()
+        shown = Coloring("pca").fit(eig).coords
+        turned = Coloring().fit(eig, onto=shown)
+        alone = Coloring().fit(eig)
+        distance = [np.linalg.norm(c - shown, axis=1).mean() for c in (turned.coords, alone.coords)]
+        assert distance[0] < 0.5 * distance[1]
+        # Turned, moved and scaled as a whole: nothing else has changed.
+        between = [np.linalg.norm(c[:50, None] - c[None, 50:100], axis=2) for c in (turned.coords, alone.coords)]
+        np.testing.assert_allclose(between[0] / between[0].max(), between[1] / between[1].max(), atol=1e-4)
+        np.testing.assert_allclose(turned.transform(eig[:9]), turned.rgb[:9], atol=1e-6)
+
+    @pytest.mark.parametrize(
+        ("options", "match"),
+        [
+            ({"onto": np.ones((7, 3))}, r"`onto` must have shape \(300, 3\), a place for each node; got \(7, 3\)"),
+            ({"onto": np.ones((300, 2))}, "`onto`"),
+            ({"onto": np.ones((300, 3)), "shared": ([0], [0])}, "`shared` must not be given beside `onto`"),
+        ],
+    )
+    def test_says_what_is_wrong(self, options, match):
+        eig, _ = blobs()
+        with pytest.raises(ValueError, match=match):
+            Coloring("pca").fit(eig, **options)
+
+
+@pytest.mark.parametrize("method", ["tsne", "umap", "mspace"])
+def test_a_fit_can_be_ended_and_the_last_one_stays(method):
+    eig, _ = blobs(n_per_cluster=12)
+    coloring = Coloring(method, n_neighbors=10, n_eig=(2, 4)).fit(eig)
+    rgb = coloring.rgb
+    steps = []
+
+    def on_step():
+        steps.append(1)
+        if len(steps) == 2:
+            raise InterruptedError("enough")
+
+    with pytest.raises(InterruptedError, match="enough"):
+        coloring.fit(eig[::-1].copy(), on_step=on_step)
+    np.testing.assert_array_equal(coloring.rgb, rgb)
+
+
+def test_the_limit_on_threads_is_lifted_by_the_last_of_those_who_set_it():
+    def limits():
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    with threadpool_limits(2, user_api="blas"):
+        first, second = one_blas_thread(), one_blas_thread()
+        first.__enter__()
+        second.__enter__()
+        assert set(limits()) == {1}
+        first.__exit__(None, None, None)
+        assert set(limits()) == {1}
+        second.__exit__(None, None, None)
+        assert set(limits()) == {2}

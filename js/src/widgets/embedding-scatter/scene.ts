@@ -7,6 +7,7 @@ import type { Camera } from "../../shared/types.ts";
 import { drawAxes } from "./axes.ts";
 import { type Bounds, type Lens, bounds, frame, lens, project, sameCamera } from "./camera.ts";
 import { type Inks, type Mark, drawMark, readInks } from "./marks.ts";
+import { type Cloud, Passage, wantsStillness } from "./passage.ts";
 import { diameterAt, pick } from "./picking.ts";
 import { CanvasPoints } from "./renderer-canvas.ts";
 
@@ -41,6 +42,8 @@ export class Scene {
   #colors: Uint8ClampedArray | null = null;
   #bounds: Bounds = bounds(new Float32Array(0));
   #camera: Camera | null = null;
+  /** From the places shown before to new ones. */
+  #passage: Passage | null = null;
   /** Frame all points, and again when the view changes its shape. */
   #framing = true;
   #lens: Lens | null = null;
@@ -97,18 +100,50 @@ export class Scene {
     return (this.#coords?.length ?? 0) / 3;
   }
 
+  /** Where there are points, as many and in sight, they travel to their new places; else they are there at once. */
   setPoints(coords: Float32Array, colors: Uint8ClampedArray): void {
-    this.#coords = coords;
-    this.#bounds = bounds(coords);
-    this.#renderer.setPoints(coords);
+    const travel = this.#look() !== null && this.#coords!.length === coords.length && !wantsStillness();
+    if (travel && this.#colors?.length === colors.length) {
+      const from = { coords: this.#coords!, colors: this.#colors, bounds: this.#bounds, camera: this.#camera! };
+      const last = bounds(coords);
+      // Whoever looks at all points goes on to do so; whoever has chosen where to look stays there.
+      const camera = this.#framing ? frame(coords, this.#width / this.#height) : from.camera;
+      this.#passage = new Passage(from, { coords, colors, bounds: last, camera });
+      this.#invalidate();
+      return;
+    }
+    this.#passage = null;
     if (this.#framing) this.#camera = null;
-    this.setColors(colors);
+    this.#put({ coords, colors, bounds: bounds(coords) });
+    this.#invalidate();
   }
 
   setColors(colors: Uint8ClampedArray): void {
+    this.#passage?.recolor(colors);
     this.#colors = colors;
     this.#renderer.setColors(colors);
     this.#invalidate();
+  }
+
+  /** One step of the passage, in the frame of the time `now`. */
+  #travel(now: number): void {
+    if (!this.#passage) return;
+    const { end } = this.#passage;
+    const cloud = this.#passage.at(now);
+    if (!cloud) this.#passage = null;
+    if (this.#framing) this.#camera = cloud && cloud.camera;
+    this.#put(cloud ?? end);
+    this.#lens = null;
+    this.#cloudStale = true;
+    if (cloud) this.#invalidate();
+  }
+
+  #put({ coords, colors, bounds: box }: Omit<Cloud, "camera">): void {
+    this.#coords = coords;
+    this.#colors = colors;
+    this.#bounds = box;
+    this.#renderer.setPoints(coords);
+    this.#renderer.setColors(colors);
   }
 
   /** A camera given from outside; null frames all points. */
@@ -209,9 +244,10 @@ export class Scene {
       this.#lens = null;
       this.#cloudStale = true;
     }
-    this.#request ||= requestAnimationFrame(() => {
+    this.#request ||= requestAnimationFrame((now) => {
       this.#request = 0;
       this.#resize();
+      this.#travel(now);
       this.#draw();
     });
   }

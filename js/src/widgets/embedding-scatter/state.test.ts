@@ -4,7 +4,7 @@ import type { Camera, Meta, SessionState, SessionStore } from "../../shared/type
 import { checkCamera, describe, pointColors } from "./state.ts";
 
 const META: Meta = {
-  version: 1,
+  version: 1, embedding: 0,
   images: [{ name: "astronaut.png", width: 60, height: 40 }, { name: "coffee.png", width: 60, height: 40 }],
   maps: [{ image: 0, rows: 4, columns: 6, source: "a" }, { image: 1, rows: 4, columns: 6, source: "a" }],
   n_nodes: 48, n_eig: 2, eigenvalues: null, cluster_counts: [],

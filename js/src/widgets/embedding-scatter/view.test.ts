@@ -9,7 +9,7 @@ import { CanvasPoints } from "./renderer-canvas.ts";
 const WIDTH = 400;
 const HEIGHT = 300;
 const META = {
-  version: 1,
+  version: 1, embedding: 0,
   images: [{ name: "one.png", width: 60, height: 40 }],
   maps: [{ image: 0, rows: 2, columns: 3, source: "a" }],
   n_nodes: 6, n_eig: 2, eigenvalues: null, cluster_counts: [2],
@@ -25,6 +25,7 @@ const ARRAYS: Record<string, [ArrayBufferView, string, number[]]> = {
 };
 
 let drawn: string[];
+const mounted: AbortController[] = [];
 
 /** A 2D context that draws nothing but says what it was asked to. */
 function context2d(): CanvasRenderingContext2D {
@@ -46,12 +47,15 @@ beforeEach(() => {
   vi.spyOn(HTMLElement.prototype, "getBoundingClientRect").mockReturnValue(new DOMRect(0, 0, WIDTH, HEIGHT));
   HTMLElement.prototype.setPointerCapture = () => undefined;
 });
-afterEach(() => { document.body.replaceChildren(); });
+afterEach(() => {
+  for (const view of mounted.splice(0)) view.abort();
+  document.body.replaceChildren();
+});
 
 async function mount(change: Partial<SessionState> = {}, arrays = ARRAYS) {
   const local = new LocalModel({
     meta: META, hover: null, selection: [], layer: "ncut", source: "a", blend: 0.7, smooth: false, eigenvector: 1,
-    n_clusters: 2, hover_heatmap: true, point_size: 5, camera: null, ...change,
+    n_clusters: 2, hover_heatmap: true, point_size: 5, camera: null, coloring: { method: "pca", status: "ready", error: null }, ...change,
   });
   const asked: string[] = [];
   local.answer = (message, reply) => {
@@ -65,6 +69,7 @@ async function mount(change: Partial<SessionState> = {}, arrays = ARRAYS) {
   const model = local.proxy<SessionModel>();
   const store = new Store(model, new AbortController().signal);
   const gone = new AbortController();
+  mounted.push(gone);
   const el = document.createElement("div");
   document.body.append(el);
   await widget.render({
@@ -272,6 +277,42 @@ test("new data replaces the points and keeps the camera", async () => {
   model.set("meta", { ...META, version: 2 });
   await vi.waitFor(() => expect(across()).toBeLessThan(0.6 * before));
   expect(store.get("camera")).toEqual(camera);
+});
+
+/** Every place of a node from now until it rests at the 2nd version of the data. */
+async function passage(view: View, arrays: typeof ARRAYS, node: number): Promise<number[]> {
+  arrays.coords = [COORDS.map((value, p) => (p % 3 === 2 ? value : -value)), "float32", [6, 3]];
+  const places: number[] = [];
+  const setPoints = vi.spyOn(CanvasPoints.prototype, "setPoints").mockImplementation((coords) => {
+    places.push(coords[node * 3]!);
+  });
+  view.model.set("meta", { ...META, version: 2 });
+  await vi.waitFor(() => expect(places.at(-1)).toBe(-COORDS[node * 3]!));
+  setPoints.mockRestore();
+  return places;
+}
+
+test("new places are reached step by step, under a camera that stands still", async () => {
+  const arrays = { ...ARRAYS };
+  const view = await mount({}, arrays);
+  await view.ready();
+  const before = view.at(4);
+  const places = await passage(view, arrays, 0);
+  expect(places.length).toBeGreaterThan(3);
+  expect(places[0]).toBe(1);
+  expect(places).toEqual([...places].sort((a, b) => b - a));
+  // The third axis has not changed, nor has what the first view must hold.
+  expect(view.at(4)).toMatchObject({ x: expect.closeTo(before.x, 3), y: expect.closeTo(before.y, 3) });
+});
+
+test("who wants less motion sees the new places at once", async () => {
+  vi.spyOn(window, "matchMedia").mockImplementation((query) => Object.assign(new EventTarget(), {
+    matches: query.includes("prefers-reduced-motion"),
+  }) as MediaQueryList);
+  const arrays = { ...ARRAYS };
+  const view = await mount({}, arrays);
+  await view.ready();
+  expect(await passage(view, arrays, 0)).toEqual([-1]);
 });
 
 test("only the coordinates and colours that are shown are fetched, and once", async () => {

@@ -4,14 +4,14 @@ import { LocalModel } from "../../standalone/model.ts";
 import { Store } from "./store.ts";
 
 const META = {
-  version: 0,
+  version: 0, embedding: 0,
   images: [{ name: "one", width: 20, height: 20 }],
   maps: [{ image: 0, rows: 2, columns: 2, source: "features" }],
   n_nodes: 4, n_eig: 2, eigenvalues: null, cluster_counts: [2],
 };
 const STATE: SessionState = {
   meta: META, hover: null, selection: [], layer: "ncut", source: "features", blend: 0.7, smooth: false,
-  eigenvector: 1, n_clusters: 2, hover_heatmap: true, point_size: 5, camera: null,
+  eigenvector: 1, n_clusters: 2, hover_heatmap: true, point_size: 5, camera: null, coloring: { method: "pca", status: "ready", error: null },
 };
 const ARRAYS: Record<string, { dtype: string; shape: number[]; bytes: Uint8Array }> = {
   eigenvectors: floats([1, 0, 1, 0.1, 0, 1, 0.1, -1], [4, 2]),
@@ -134,6 +134,22 @@ describe("arrays", () => {
     model.set("meta", { ...META, version: 1 });
     await store.array("rgb");
     expect(requests.length).toBe(2);
+  });
+
+  it("that come from the same eigenvectors are kept when only colours were replaced", async () => {
+    const { store, model, requests } = session();
+    const names = () => requests.map(({ name }) => name);
+    await Promise.all([store.array("eigenvectors"), store.array("labels/2"), store.array("rgb")]);
+    await store.prepare();
+    const heat = store.heat([0]);
+    model.set("meta", { ...META, version: 1 });
+    expect(store.heat([0])).toBe(heat);
+    await Promise.all([store.array("eigenvectors"), store.array("labels/2"), store.array("rgb")]);
+    expect(names()).toEqual(["eigenvectors", "labels/2", "rgb", "rgb"]);
+    model.set("meta", { ...META, version: 2, embedding: 1 });
+    expect(store.heat([0])).toBeNull();
+    await store.array("labels/2");
+    expect(names().slice(4)).toEqual(["labels/2"]);
   });
 
   it("are let go with the last view", async () => {

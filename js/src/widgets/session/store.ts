@@ -24,6 +24,7 @@ export class Store implements SessionStore {
   #heat: { key: string; value: Float32Array; colors: Uint8ClampedArray } | null = null;
   #cutting: Promise<unknown> | null = null;
   #version: number;
+  #embedding: number;
   #saving = 0;
   #watching = 0;
 
@@ -33,6 +34,7 @@ export class Store implements SessionStore {
     this.closed = signal;
     this.#wire = new Wire(model, signal);
     this.#version = model.get("meta").version;
+    this.#embedding = model.get("meta").embedding;
     this.subscribe("meta", () => this.#refresh(), signal);
     signal.addEventListener("abort", () => {
       clearTimeout(this.#saving);
@@ -199,10 +201,17 @@ export class Store implements SessionStore {
   }
 
   #refresh(): void {
-    const { version } = this.get("meta");
+    const { version, embedding } = this.get("meta");
     if (version === this.#version) return;
     this.#version = version;
-    this.#forgetArrays();
+    if (embedding !== this.#embedding) {
+      this.#embedding = embedding;
+      this.#forgetArrays();
+      return;
+    }
+    // What was computed from the same eigenvectors holds, so that a heatmap under the pointer goes on.
+    for (const name of ["rgb", "coords"]) this.#arrays.delete(name);
+    this.#paint = null;
   }
 
   #forgetArrays(): void {

@@ -1,0 +1,40 @@
+import { signal } from "@preact/signals";
+import { render } from "preact";
+import { afterEach, expect, test, vi } from "vitest";
+import { ColoringNote } from "./coloring.tsx";
+import type { Coloring } from "./types.ts";
+
+afterEach(() => { document.body.replaceChildren(); });
+
+function show(coloring: Coloring, parent: HTMLElement = document.body) {
+  const root = document.createElement("div");
+  root.dataset.ncutView = "a";
+  parent.append(root);
+  const state = { coloring: signal(coloring) };
+  render(<ColoringNote root={root} state={state as never} />, root);
+  return { root, state };
+}
+
+const RUNNING: Coloring = { method: "tsne", status: "running", error: null };
+const FAILED: Coloring = { method: "umap", status: "failed", error: "MemoryError: no room" };
+
+test("says which colours are on their way, until they are there", async () => {
+  const { root, state } = show(RUNNING);
+  expect(root.querySelector("[role=status]")!.textContent).toBe("Colouring by t-SNE…");
+  state.coloring.value = { ...RUNNING, status: "ready" };
+  await vi.waitFor(() => expect(root.textContent).toBe(""));
+});
+
+test("says why there are none, until it is dismissed or asked for again", async () => {
+  const { root, state } = show(FAILED);
+  expect(root.querySelector("[role=alert]")!.textContent).toContain("No colours by UMAP: MemoryError: no room");
+  root.querySelector("button")!.click();
+  await vi.waitFor(() => expect(root.textContent).toBe(""));
+  state.coloring.value = { ...FAILED };
+  await vi.waitFor(() => expect(root.querySelector("[role=alert]")).not.toBeNull());
+});
+
+test("is said by the explorer and not by each view in it", () => {
+  const { root } = show(RUNNING);
+  expect(show(RUNNING, root).root.textContent).toBe("");
+});

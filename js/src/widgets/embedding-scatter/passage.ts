@@ -1,0 +1,91 @@
+/** Points on their way to new places, so that the eye can follow what was where. */
+import type { Camera } from "../../shared/types.ts";
+import type { Bounds } from "./camera.ts";
+
+/** Milliseconds: long enough to follow, short enough not to wait for. */
+const DURATION = 400;
+/** A frame goes on by no more than this, so that a slow machine shows the way too, if a little later. */
+const LONGEST_STEP = 100;
+
+export interface Cloud {
+  /** (3 n) x, y, z. */
+  coords: Float32Array;
+  /** (4 n) RGBA. */
+  colors: Uint8ClampedArray;
+  bounds: Bounds;
+  camera: Camera;
+}
+
+export class Passage {
+  #from: Cloud;
+  #to: Cloud;
+  #last: number | null = null;
+  #elapsed = 0;
+  #coords: Float32Array;
+  #colors: Uint8ClampedArray;
+
+  constructor(from: Cloud, to: Cloud) {
+    this.#from = from;
+    this.#to = to;
+    this.#coords = new Float32Array(to.coords.length);
+    this.#colors = new Uint8ClampedArray(to.colors.length);
+  }
+
+  /** Other colours were chosen on the way: they show at once. */
+  recolor(colors: Uint8ClampedArray): void {
+    this.#from = { ...this.#from, colors };
+    this.#to = { ...this.#to, colors };
+  }
+
+  /** The cloud in the frame of a time in milliseconds, the first one being the start; null for having arrived. */
+  at(now: number): Cloud | null {
+    this.#elapsed += Math.min(LONGEST_STEP, now - (this.#last ?? now));
+    this.#last = now;
+    const t = this.#elapsed / DURATION;
+    if (t >= 1) return null;
+    const share = t * t * (3 - 2 * t);
+    const { coords, colors } = this.#to;
+    mixInto(this.#coords, this.#from.coords, coords, share);
+    if (this.#from.colors !== colors) mixInto(this.#colors, this.#from.colors, colors, share);
+    return {
+      coords: this.#coords,
+      colors: this.#from.colors === colors ? colors : this.#colors,
+      bounds: mixBounds(this.#from.bounds, this.#to.bounds, share),
+      camera: mixCameras(this.#from.camera, this.#to.camera, share),
+    };
+  }
+
+  get end(): Cloud {
+    return this.#to;
+  }
+}
+
+export function wantsStillness(): boolean {
+  return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+}
+
+function mixInto<T extends Float32Array | Uint8ClampedArray>(out: T, from: T, to: T, share: number): void {
+  for (let i = 0; i < out.length; i++) out[i] = from[i]! + (to[i]! - from[i]!) * share;
+}
+
+function mixVectors(from: [number, number, number], to: [number, number, number], share: number): [number, number, number] {
+  return from.map((value, i) => value + (to[i]! - value) * share) as [number, number, number];
+}
+
+/** Holds all points on their way, since each is between its two ends. */
+function mixBounds(from: Bounds, to: Bounds, share: number): Bounds {
+  return {
+    low: mixVectors(from.low, to.low, share),
+    high: mixVectors(from.high, to.high, share),
+    center: mixVectors(from.center, to.center, share),
+    radius: Math.max(from.radius, to.radius),
+  };
+}
+
+function mixCameras(from: Camera, to: Camera, share: number): Camera {
+  return {
+    position: mixVectors(from.position, to.position, share),
+    target: mixVectors(from.target, to.target, share),
+    zoom: from.zoom + (to.zoom - from.zoom) * share,
+  };
+}

@@ -1,0 +1,87 @@
+"""Colours on their way: computed in a thread, while what is there is on show already."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
+from typing import Any
+
+import numpy as np
+
+from ncut_widgets.readouts import Coloring
+
+LABELS = {
+    "tsne": "t-SNE",
+    "umap": "UMAP",
+    "umap_sphere": "UMAP on the sphere",
+    "pca": "principal axes",
+    "mspace": "M-space",
+}
+Colors = tuple[np.ndarray, np.ndarray]
+
+
+class Recoloring:
+    """One colouring of `rows` (n, k), turned `onto` (n, 3), in a thread of its own.
+
+    `deliver` is called with this when it has ended, well or not: in the event loop in which it was started, where
+    there is one, for that is the thread that talks to the page; else in its own thread. A loop may be late, so whoever
+    needs the colours before waits for `future` and must not mind that `deliver` comes too.
+    """
+
+    def __init__(
+        self,
+        coloring: Coloring,
+        rows: np.ndarray,
+        onto: np.ndarray,
+        deliver: Callable[[Recoloring], None],
+    ) -> None:
+        self.method = str(coloring.method)
+        self._cancelled = threading.Event()
+        self._deliver = deliver
+        self._loop = _running_loop()
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="ncut-colours")
+        self.future: Future[Colors] = self._executor.submit(self._compute, coloring, rows, onto)
+        self._executor.shutdown(wait=False)
+        self.future.add_done_callback(self._hand_over)
+
+    def wait(self) -> None:
+        """Wait until it has ended."""
+        wait([self.future])
+
+    def cancel(self) -> None:
+        """End it, and its thread; UMAP, which is one step, is waited for."""
+        self._cancelled.set()
+        self.future.cancel()
+        # Whatever is collected in that thread may close a session there, and a thread can't wait for itself.
+        if not threading.current_thread().name.startswith("ncut-colours"):
+            self._executor.shutdown(wait=True)
+
+    def _compute(self, coloring: Coloring, rows: np.ndarray, onto: np.ndarray) -> Colors:
+        coloring.fit(rows, onto=onto, on_step=self._check)
+        return coloring.rgb, coloring.coords
+
+    def _check(self) -> None:
+        if self._cancelled.is_set():
+            raise CancelledError
+
+    def _hand_over(self, _: Any) -> None:
+        if self._cancelled.is_set():
+            return
+        if self._loop is not None:
+            try:
+                self._loop.call_soon_threadsafe(self._deliver, self)
+            except RuntimeError:
+                # The loop was closed meanwhile: nobody is left to talk to but this thread.
+                pass
+            else:
+                return
+        self._deliver(self)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

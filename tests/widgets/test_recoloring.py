@@ -1,0 +1,260 @@
+"""Better colours come in the background: at once with who waits, never lost, never left behind."""
+
+import asyncio
+import threading
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.exceptions import NotFittedError
+from traitlets import TraitError
+
+import ncut_widgets as nw
+from ncut_widgets.widgets import explorer as explorer_module
+
+
+@pytest.fixture
+def session():
+    """Three regions of 48 patches each, seen through twelve noisy eigenvectors."""
+    rng = np.random.default_rng(0)
+    grid = nw.PatchGrid([(96, 96)], [nw.PatchMap(0, 12, 12)])
+    vectors = np.eye(12)[np.repeat([0, 1, 2], 48)] + 0.2 * rng.normal(size=(144, 12))
+    features = nw.FeatureMaps(vectors.astype(np.float32), grid)
+    session = nw.Session([Image.new("RGB", (96, 96))], features=features, eigenvectors=vectors)
+    yield session
+    session.close()
+
+
+class Paused(nw.Coloring):
+    """Stops at its first step until it is let go or ended."""
+
+    def __init__(self, method="tsne"):
+        super().__init__(method)
+        self.started, self.go_on = threading.Event(), threading.Event()
+
+    def fit(self, eig, **options):
+        check = options.pop("on_step")
+
+        def on_step():
+            self.started.set()
+            check()
+            while not self.go_on.wait(0.01):
+                check()
+
+        return super().fit(eig, on_step=on_step, **options)
+
+
+def threads():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("ncut-colours")]
+
+
+def seen(session, trait):
+    values = []
+    session.observe(lambda change: values.append(change.new), trait)
+    return values
+
+
+def test_starts_with_the_principal_axes_and_says_so(session):
+    assert session.coloring == {"method": "pca", "status": "ready", "error": None}
+    np.testing.assert_allclose(session.rgb, nw.pca_color(session.eigenvectors), atol=1e-6)
+
+
+def test_given_colours_have_no_method(session):
+    session.update(rgb=np.zeros((144, 3)))
+    assert session.coloring == {"method": None, "status": "ready", "error": None}
+
+
+def test_what_is_shown_stays_until_better_colours_are_there(session):
+    coloring, before = Paused(), session.rgb
+    statuses, metas = seen(session, "coloring"), seen(session, "meta")
+    session.recolor(coloring)
+    assert coloring.started.wait(20)
+    np.testing.assert_array_equal(session._data.array("rgb"), np.rint(before * 255))
+    assert (session.coloring["status"], metas) == ("running", [])
+    coloring.go_on.set()
+    rgb = session.rgb
+    assert (rgb != before).any()
+    assert [entry["status"] for entry in statuses] == ["running", "ready"]
+    assert statuses[-1] == {"method": "tsne", "status": "ready", "error": None}
+    # New colours of the same embedding: what the page computed from the eigenvectors holds.
+    assert [meta["embedding"] for meta in metas] == [0]
+    np.testing.assert_array_equal(coloring.rgb, rgb)
+
+
+def test_waiting_or_not_gives_the_same_near_what_was_shown(session):
+    rows, places = session.eigenvectors, session.coords
+    session.recolor()
+    later = session.rgb, session.coords
+    session.update(rgb=later[0] * 0, coords=places)
+    session.recolor(wait=True)
+    np.testing.assert_array_equal(session.rgb, later[0])
+    np.testing.assert_array_equal(session.coords, later[1])
+    alone = nw.Coloring().fit(rows)
+    moved = np.linalg.norm(session.coords - places, axis=1).mean()
+    assert moved < 0.5 * np.linalg.norm(alone.coords - places, axis=1).mean()
+
+
+def test_m_space_takes_the_features(session):
+    session.recolor(nw.Coloring("mspace", n_eig=(2, 3)), wait=True)
+    expected = nw.Coloring("mspace", n_eig=(2, 3)).fit(session.features.flatten()).coords
+    distances = [np.linalg.norm(c - c[:1], axis=1) for c in (session.coords, expected)]
+    np.testing.assert_allclose(distances[0] / distances[0].max(), distances[1] / distances[1].max(), atol=1e-4)
+
+
+class TestCancelling:
+    def test_a_later_colouring_ends_an_earlier_one(self, session):
+        coloring = Paused()
+        session.recolor(coloring)
+        assert coloring.started.wait(20)
+        session.recolor("pca", wait=True)
+        assert session.coloring["method"] == "pca"
+        with pytest.raises(NotFittedError, match="`Coloring` must be fitted"):
+            coloring.rgb  # noqa: B018
+
+    def test_given_colours_end_it(self, session):
+        coloring = Paused()
+        session.recolor(coloring)
+        assert coloring.started.wait(20)
+        session.update(rgb=np.full((144, 3), 0.25))
+        assert (session.rgb == 0.25).all()
+        assert session.coloring == {"method": None, "status": "ready", "error": None}
+        assert threads() == []
+
+    def test_new_eigenvectors_end_it_and_bad_ones_do_not(self, session):
+        coloring = Paused()
+        session.recolor(coloring)
+        with pytest.raises(ValueError, match="`eigenvectors` must have shape"):
+            session.update(eigenvectors=np.ones((3, 2)))
+        session.update(eigenvalues=np.linspace(1, 0, 12))
+        assert session.coloring["status"] == "running"
+        session.update(eigenvectors=session.eigenvectors[:, :5])
+        assert session.coloring == {"method": "pca", "status": "ready", "error": None}
+        assert session.meta["embedding"] == 1
+
+    def test_closing_leaves_no_thread(self, session):
+        coloring = Paused()
+        session.recolor(coloring)
+        assert coloring.started.wait(20)
+        session.close()
+        assert threads() == []
+
+
+class TestFailing:
+    @pytest.fixture
+    def failed(self, session, monkeypatch):
+        def fail(self, *_, **__):
+            raise MemoryError("no room for colours")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(nw.Coloring, "fit", fail)
+            session.recolor("umap")
+            session._recoloring.wait()
+            with pytest.raises(MemoryError, match="no room for colours"):
+                session.rgb  # noqa: B018
+        return session
+
+    def test_is_told_and_raised_by_whoever_waits(self, failed, tmp_path):
+        assert failed.coloring == {"method": "umap", "status": "failed", "error": "MemoryError: no room for colours"}
+        for use in (lambda: failed.coords, lambda: failed.to_html(tmp_path / "a.html"), lambda: nw.plot_images(failed)):
+            with pytest.raises(MemoryError, match="no room for colours"):
+                use()
+        assert not (tmp_path / "a.html").exists()
+        assert failed.labels(2).shape == (144,)
+
+    def test_other_colours_end_it(self, failed):
+        failed.recolor("pca", wait=True)
+        assert failed.coloring["status"] == "ready"
+        assert failed.rgb.shape == (144, 3)
+
+    def test_given_colours_end_it(self, failed):
+        failed.update(rgb=np.zeros((144, 3)))
+        assert not failed.rgb.any()
+
+    def test_waiting_raises_at_once(self, session):
+        with pytest.raises(ValueError, match="`n_sample` must be at least 2"):
+            session.recolor(nw.Coloring(n_sample=1), wait=True)
+
+    @pytest.mark.parametrize(
+        ("method", "error", "match"),
+        [
+            ("tnse", ValueError, r"`method` must be one of 'tsne'.*got 'tnse'"),
+            (7, TypeError, r"`method` must be one of .* got 7"),
+        ],
+    )
+    def test_says_what_is_wrong_before_it_starts(self, session, method, error, match):
+        with pytest.raises(error, match=match):
+            session.recolor(method)
+        assert session.coloring["status"] == "ready"
+
+    def test_m_space_needs_features(self, session):
+        bare = nw.Session(session.images, grid=session.grid, eigenvectors=session.eigenvectors)
+        with pytest.raises(ValueError, match=r"`method` must not be 'mspace' in a session without features"):
+            bare.recolor("mspace")
+
+    def test_the_status_is_pythons_to_tell(self, session):
+        with pytest.raises(TraitError, match="coloring"):
+            session.coloring = {}
+
+
+def test_with_an_event_loop_colours_are_taken_over_in_its_thread(session):
+    threads_of = []
+    session.observe(lambda _: threads_of.append(threading.current_thread()), "meta")
+
+    async def cell():
+        arrived = asyncio.Event()
+        session.observe(lambda change: change.new["status"] == "ready" and arrived.set(), "coloring")
+        session.recolor("tsne")
+        await asyncio.wait_for(arrived.wait(), 20)
+
+    asyncio.run(cell())
+    assert threads_of == [threading.main_thread()]
+
+
+def test_with_a_loop_that_has_gone_they_come_all_the_same(session):
+    coloring = Paused()
+
+    async def cell():
+        session.recolor(coloring)
+
+    asyncio.run(cell())
+    arrived = threading.Event()
+    session.observe(lambda change: change.new["status"] == "ready" and arrived.set(), "coloring")
+    coloring.go_on.set()
+    assert arrived.wait(20)
+    np.testing.assert_array_equal(session.rgb, coloring.rgb)
+
+
+class TestExplore:
+    @pytest.fixture
+    def paused(self, monkeypatch):
+        coloring = Paused()
+        monkeypatch.setattr(explorer_module, "Coloring", lambda method, random_state: coloring)
+        return coloring
+
+    def test_is_there_with_the_first_colours_and_exports_the_last(self, paused, tmp_path):
+        explorer = nw.explore(nw.sample_images()[:1], n_eig=4, resolution=128, progress=False)
+        session = explorer.session
+        assert session.coloring["status"] == "running"
+        first, _ = session._shown
+        np.testing.assert_allclose(first, nw.pca_color(session.eigenvectors), atol=1e-6)
+        data, _ = explorer._repr_mimebundle_()
+        assert data["image/png"].startswith(b"\x89PNG")
+        assert session.coloring["status"] == "running"
+        paused.go_on.set()
+        page = explorer.to_html(tmp_path / "explorer.html", progress=False).read_text("utf-8")
+        assert session.coloring["status"] == "ready"
+        assert '"coloring": {"method": "tsne", "status": "ready", "error": null}' in page
+        assert explorer.to_png() != data["image/png"]
+        explorer.close()
+
+    def test_closing_it_ends_the_colouring(self, paused):
+        explorer = nw.explore(nw.sample_images()[:1], n_eig=4, resolution=128, progress=False)
+        assert paused.started.wait(20)
+        explorer.close()
+        assert threads() == []
+
+
+def test_an_export_says_what_it_waits_for(session, tmp_path, capsys):
+    session.recolor()
+    session.to_html(tmp_path / "a.html")
+    assert "colours: t-SNE of 144 nodes" in capsys.readouterr().err
