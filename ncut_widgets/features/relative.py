@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ncut_widgets._validation import check_features, check_positive_int, check_random_state
 
-from ._places import means_within, spread_places
+from ._places import spread_places
 from .maps import FeatureMaps, check_parts, take_maps
 
 __all__ = ["AnchorAlignment"]
@@ -50,9 +50,9 @@ class AnchorAlignment(BaseEstimator):
 
     Attributes
     ----------
-    anchors_ : array of shape (n_anchors, 5)
-        Image, x0, y0, x1, y1: patches of the coarsest source, in pixels, spread evenly over the patches of all
-        images. Finer sources have the mean of the patches within as their anchor.
+    anchors_ : array of shape (n_anchors, 3)
+        Image, x, y in pixels: centres of patches of the coarsest source, spread evenly over the patches of all
+        images. The anchor of a source is its patch that covers the place.
     sources_ : tuple of str
         The sources that can be transformed.
 
@@ -68,8 +68,9 @@ class AnchorAlignment(BaseEstimator):
     `random_state`. Reaches, means and deviations are taken over at most 4096 nodes. For tensors that require
     gradients what is fitted is held fixed, and what `transform` returns carries them.
 
-    Affinities to near nodes say more than cosines to all: on photographs, with built-in features and discrete cosine
-    coefficients of patches, 8 of 10 patches fall into the same cluster in both, and one of 4 with cosines.
+    Affinities to near nodes say more than cosines to all: on 12 photographs, with the built-in features and cosine
+    transforms of patches, 87 % of places fall into the same of 8 clusters in both sources, and 38 % where cosines are
+    standardised likewise (16 % and 10 % would by chance).
 
     References
     ----------
@@ -120,9 +121,9 @@ class AnchorAlignment(BaseEstimator):
         }
         fewest = min(len(part) for part in shared.values())
         share = min(0.5, max(_SHARE, _FEWEST_ALIKE / fewest))
-        boxes = spread_places([part.grid for part in shared.values()], images, n_anchors, rng)
-        self._views = {name: _view(part, boxes, share, rng) for name, part in shared.items()}
-        self.anchors_ = boxes
+        places = spread_places([part.grid for part in shared.values()], images, n_anchors, rng)
+        self._views = {name: _view(part, places, share, rng) for name, part in shared.items()}
+        self.anchors_ = places
         self.sources_ = tuple(sources)
         return self
 
@@ -162,10 +163,7 @@ class AnchorAlignment(BaseEstimator):
             self._views[m.source].describe(piece)
             for m, piece in zip(features.grid.maps, nodes.split([m.n_nodes for m in features.grid.maps]), strict=True)
         ]
-        names = [
-            f"like image {image:.0f}, ({(x0 + x1) / 2:.0f}, {(y0 + y1) / 2:.0f})"
-            for image, x0, y0, x1, y1 in self.anchors_
-        ]
+        names = [f"like image {image:.0f}, ({x:.0f}, {y:.0f})" for image, x, y in self.anchors_]
         return FeatureMaps(like.restore(torch.cat(pieces)), features.grid, names, weights=features.weights)
 
     def fit_transform(self, features: FeatureMaps | Sequence[FeatureMaps]) -> list[FeatureMaps]:
@@ -194,7 +192,7 @@ class _View:
         return (torch.exp(-_squared_distances((nodes - centre) / self.scale, anchors) / reach) - mean) / std
 
 
-def _view(part: FeatureMaps, boxes: np.ndarray, share: float, rng: np.random.Generator) -> _View:
+def _view(part: FeatureMaps, places: np.ndarray, share: float, rng: np.random.Generator) -> _View:
     nodes = check_features(part, "features")[0].detach()
     sample = nodes
     if len(nodes) > _SAMPLE_NODES:
@@ -209,7 +207,8 @@ def _view(part: FeatureMaps, boxes: np.ndarray, share: float, rng: np.random.Gen
     centre = sample.mean(0)
     largest = float((sample - centre).abs().max())
     scale = largest * float(((sample - centre) / largest).square().sum(1).mean().sqrt())
-    anchors = (means_within(part.grid, part.grid.split(nodes), boxes) - centre) / scale
+    chosen = [part.grid.node_at(int(image), x, y) for image, x, y in places.tolist()]
+    anchors = (nodes[torch.tensor(chosen, device=nodes.device)] - centre) / scale
     squared = _squared_distances((sample - centre) / scale, anchors)
     reach = _reaches(squared, share)
     affinity = torch.exp(-squared / reach)
