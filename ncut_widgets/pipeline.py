@@ -58,6 +58,7 @@ class Embedding:
 def embed(
     images: Any,
     *,
+    features: FeatureMaps | None = None,
     backbone: Any = "multiscale",
     layer: int = -1,
     resolution: int | None = None,
@@ -73,14 +74,16 @@ def embed(
     ----------
     images : anything that `load_images` takes
         They share one graph, so what looks alike in two images gets the same place.
+    features : FeatureMaps, optional
+        Of these images, where you have them already, or joined them by `concat`.
     backbone, layer, resolution
-        As in `extract_features`.
+        As in `extract_features`. Not beside `features`.
     n_eig : int
         Eigenvectors, fewer than there are patches.
     degree : float in (0, 1), optional
-        The mean affinity: smaller is sharper. By default 0.015 for the built-in backbone, whose features vary little
-        within a region (more in small images, where that would be a handful of patches), and `Ncut`'s own sigma for
-        others.
+        The mean affinity: smaller is sharper. By default 0.015 for the built-in backbone's channels, which vary
+        little within a region (more in small images, where that would be a handful of patches), and `Ncut`'s own
+        sigma for others.
     device : torch device, optional
         Where a transformers model named by id and the cut run.
     random_state : int, numpy Generator or None
@@ -106,11 +109,18 @@ def embed(
     Embedding(1 images, 96 nodes, 2 eigenvectors)
     """
     pictures = load_images(images)
-    features = extract_features(
-        pictures, backbone=backbone, layer=layer, resolution=resolution, device=device, progress=progress
-    )
+    if features is None:
+        features = extract_features(
+            pictures, backbone=backbone, layer=layer, resolution=resolution, device=device, progress=progress
+        )
+    elif not (isinstance(backbone, str) and backbone == "multiscale") or layer != -1 or resolution is not None:
+        raise ValueError(
+            "`features` must not be given beside `backbone`, `layer` or `resolution`, which say how to extract them. "
+            "Drop one or the other."
+        )
+    _check_features_of(features, pictures)
     ncut, eigenvectors = _fit(
-        features, backbone, n_eig=n_eig, degree=degree, device=device, random_state=random_state, progress=progress
+        features, n_eig=n_eig, degree=degree, device=device, random_state=random_state, progress=progress
     )
     return Embedding(pictures, features, ncut, eigenvectors)
 
@@ -176,7 +186,6 @@ def segment(
         )
     _, eigenvectors = _fit(
         features,
-        backbone,
         n_eig=n_clusters,
         degree=degree,
         device=device,
@@ -189,12 +198,22 @@ def segment(
     return [_to_pixels(map_, picture) for map_, picture in zip(features.grid.split(scores), pictures, strict=True)]
 
 
-def _fit(
-    features: FeatureMaps, backbone: Any, *, degree: float | None, progress: bool, **options: Any
-) -> tuple[Ncut, Any]:
-    """The fitted cut of the features, and its eigenvectors, as sharp as suits the backbone."""
-    built_in = isinstance(backbone, Multiscale) or (isinstance(backbone, str) and backbone == "multiscale")
-    if degree is None and built_in:
+def _check_features_of(features: Any, pictures: list[Image.Image]) -> None:
+    if not isinstance(features, FeatureMaps):
+        raise TypeError(
+            f"`features` must be FeatureMaps, which know their grid; got {type(features).__name__}. "
+            "Take them from nw.extract_features."
+        )
+    if features.grid.image_sizes != tuple(picture.size for picture in pictures):
+        raise ValueError(
+            "`features` must be of the images passed; got those of other sizes or numbers of images. "
+            "Extract them from the same images."
+        )
+
+
+def _fit(features: FeatureMaps, *, degree: float | None, progress: bool, **options: Any) -> tuple[Ncut, Any]:
+    """The fitted cut of the features, and its eigenvectors, as sharp as suits the channels."""
+    if degree is None and features.channel_names == Multiscale().channel_names:
         degree = min(_SMOOTHEST, max(_BUILT_IN_DEGREE, _FEWEST_ALIKE / len(features)))
         # Of so few patches each is already that share of all pairs by being like itself: no sigma is that sharp.
         degree = degree if degree * len(features) > 1 else None

@@ -13,6 +13,7 @@ from IPython.display import publish_display_data
 
 from ncut_widgets._validation import check_in
 from ncut_widgets.export.png import render_still
+from ncut_widgets.features import FeatureMaps
 from ncut_widgets.pipeline import embed
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.widgets._base import View, bundle
@@ -135,6 +136,7 @@ def _outputs_are_jupyters() -> bool:
 def explore(
     images: Any,
     *,
+    features: FeatureMaps | None = None,
     backbone: Any = "multiscale",
     layer: int = -1,
     resolution: int | None = None,
@@ -155,6 +157,9 @@ def explore(
     ----------
     images : anything that `load_images` takes
         Paths, globs, folders, PIL images, arrays, tensors, or items of a dataset.
+    features : FeatureMaps, optional
+        Of these images, where you have them already, or joined them by `concat`: the images then show the source
+        that is chosen above them. Not beside `backbone`, `layer` and `resolution`.
     backbone : str, model or callable, default "multiscale"
         As in `extract_features`; the default needs no download.
     layer : int, default -1
@@ -191,6 +196,7 @@ def explore(
     coloring = check_in(coloring, "coloring", tuple(LABELS))
     result = embed(
         images,
+        features=features,
         backbone=backbone,
         layer=layer,
         resolution=resolution,

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ncut_widgets.features import Multiscale, extract_features
+from ncut_widgets.features import Multiscale, concat, extract_features
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.pipeline import embed, segment
 
@@ -123,3 +123,31 @@ def test_images_of_a_few_patches_are_embedded(size):
     result = embed(Image.fromarray(values), n_eig=1, progress=False)
     assert result.eigenvectors.shape == (size[0] * size[1] // 64, 1)
     assert np.isfinite(result.eigenvectors).all()
+
+
+def test_features_that_are_there_already_are_embedded_as_they_are():
+    image, _ = scene(ball=(60, 50))
+    parts = [extract_features(image, resolution=r, progress=False) for r in (96, 192)]
+    both = concat(parts)
+    result = embed(image, features=both, n_eig=4, progress=False)
+    assert result.features is both
+    assert result.eigenvectors.shape == (len(both), 4)
+    # The built-in channels keep their sharpness, wherever they were made.
+    own = embed(image, n_eig=4, progress=False)
+    given = embed(image, features=extract_features(image, progress=False), n_eig=4, progress=False)
+    assert given.ncut.degree == own.ncut.degree is not None
+    assert embed(image, features=concat(parts, align="anchors"), n_eig=4, progress=False).ncut.degree is None
+
+
+def test_features_must_be_of_the_images():
+    image, _ = scene()
+    features = extract_features(image, progress=False)
+    for images, options, error, message in [
+        (image, {"features": features.values}, TypeError, "`features` must be FeatureMaps.*got ndarray"),
+        ([image, image], {"features": features}, ValueError, "must be of the images passed; got those of other"),
+        (scene(96, 96)[0], {"features": features}, ValueError, "must be of the images passed; got those of other"),
+        (image, {"features": features, "resolution": 96}, ValueError, "must not be given beside `backbone`, `layer`"),
+        (image, {"features": features, "layer": 2}, ValueError, "must not be given beside `backbone`, `layer`"),
+    ]:
+        with pytest.raises(error, match=message):
+            embed(images, **options, progress=False)
