@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
+from scipy.spatial.distance import cdist
 
 from ncut_widgets.ncut import nystrom_propagate
 
@@ -24,6 +25,7 @@ FEWEST_FOR_NEIGHBORS = 16
 # picked from this many times as many random ones.
 _OVERSAMPLING = 3
 _INITIAL_SPREAD = 1e-4
+_UMAP_EPOCHS = 200
 
 
 class Layout(Protocol):
@@ -128,21 +130,34 @@ def _umap_layout(rows: np.ndarray, start: np.ndarray, n_neighbors: int, seed: in
     with warnings.catch_warnings():
         # Importing it warns that TensorFlow, which nothing here uses, is not installed.
         warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
-        from umap import UMAP
+        from umap.distances import named_distances_with_gradients
+        from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
 
-    reducer = UMAP(
-        n_components=2 if on_sphere else 3,
-        output_metric="haversine" if on_sphere else "euclidean",
-        n_neighbors=n_neighbors,
-        # A sphere has only so much room: places are closer there.
-        min_dist=0.1 if on_sphere else 0.3,
-        n_epochs=200,
+    state = np.random.RandomState(seed)
+    # `umap.UMAP` calls a function for each pair of so few nodes, which takes longer than the layout.
+    graph, _, _ = fuzzy_simplicial_set(cdist(rows, rows).astype(np.float32), n_neighbors, state, "precomputed")
+    # A sphere has only so much room: places are closer there.
+    a, b = find_ab_params(spread=1.0, min_dist=0.1 if on_sphere else 0.3)
+    coords, _ = simplicial_set_embedding(
+        rows,
+        graph,
+        n_components=start.shape[1],
+        initial_alpha=1.0,
+        a=a,
+        b=b,
+        gamma=1.0,
+        negative_sample_rate=5,
+        n_epochs=_UMAP_EPOCHS,
         init=start,
-        random_state=seed,
-        n_jobs=1,
-        low_memory=False,
+        random_state=state,
+        metric="euclidean",
+        metric_kwds={},
+        densmap=False,
+        densmap_kwds={},
+        output_dens=False,
+        output_metric=named_distances_with_gradients["haversine" if on_sphere else "euclidean"],
+        euclidean_output=not on_sphere,
     )
-    coords = reducer.fit_transform(rows)
     if not on_sphere:
         return coords
     # UMAP's first angle is measured from the pole.
