@@ -11,18 +11,27 @@ import torch
 from ncut_widgets._validation import Like
 
 from .sampling import uniform_nodes
+from .scale import sigma_of_degree, sigma_of_spread
 
-__all__ = ["AFFINITIES", "Affinity", "build_affinity"]
+__all__ = ["AFFINITIES", "Affinity", "CallableAffinity", "Kernel", "build_affinity"]
 
 AFFINITIES = ("rbf", "cosine")
 
 _SCALE_NODES = 1024
 _BASIS_NODES = 4096
-# Above this many channels, distances for the landmarks are taken on the leading principal directions.
-_MANY_CHANNELS = 256
-_KEPT_DIRECTIONS = 128
+# Above this many channels, distances for the landmarks are taken on the leading principal directions: as many as leave
+# affinities within a few percent, and at most so many. What is equal for all pairs cancels in the normalisation.
+_MANY_CHANNELS = 64
+_MOST_DIRECTIONS = 128
+_STEP = 16
+_SPREAD_OF_EXPONENTS = 0.03
+_ITERATIONS = 4
+_OPPOSITE_SIGMA = 0.3
 # On a CPU, rows are encoded in blocks that stay in its cache from one step to the next.
 _BLOCK_ELEMENTS = 1 << 19
+# Up to this ratio of the mean of the features to their spread, they can be centred after the projection: the product
+# loses no digit that matters, and there are fewer numbers to subtract from.
+_FAR_FROM_ORIGIN = 4.0
 
 
 class Affinity:
@@ -30,39 +39,82 @@ class Affinity:
 
     `affinity(affinity.encode(X), affinity.encode(Z))` is the (n, m) matrix. Encoding centres, divides by the scale
     and, with a `basis`, projects, so that with r = |e(x) - e(z)| the kernels are exp(-r^2) and exp(-r^4).
+
+    With `repulsion_sigma`, `repulsion` is how much two nodes push each other apart: 1 - exp(-|x - z|^2 / 2 s^2) (rbf)
+    or exp(-(1 + cos)^2 / 2 s^2) (cosine), both functions of r as well.
     """
 
-    def __init__(self, frame: _Frame, *, sigma: float, basis: torch.Tensor | None) -> None:
+    def __init__(
+        self, frame: Frame, *, sigma: float, basis: torch.Tensor | None, repulsion_sigma: float | None = None
+    ) -> None:
         self.sigma = sigma
+        self.repulsion_sigma = repulsion_sigma
         self._frame = frame
-        self._basis = basis
         # The ratio first: units may be far from one, sigma in those units is not.
         relative = sigma / frame.unit
         self._shrink = 1 / math.sqrt(relative * math.sqrt(8)) if frame.cosine else 1 / (relative * math.sqrt(2))
+        self._basis = None if basis is None else basis * (self._shrink / frame.unit)
+        self._offset = None if self._basis is None else frame.mean @ self._basis
 
     def encode(self, X: torch.Tensor) -> torch.Tensor:
         """Return the rows of `X` in the units of the kernel, on the device of the affinity."""
         width = X.shape[1] if self._basis is None else self._basis.shape[1]
         encoded = self._frame.sampled.new_empty(len(X), width)
-        rows = max(1, _BLOCK_ELEMENTS // X.shape[1]) if encoded.device.type == "cpu" else len(X)
+        rows = max(1, _BLOCK_ELEMENTS // X.shape[1]) if encoded.device.type == "cpu" else max(1, len(X))
         for start in range(0, len(X), rows):
             here = slice(start, start + rows)
-            placed = self._frame.place(X[here]) * self._shrink
-            encoded[here] = placed if self._basis is None else placed @ self._basis
+            encoded[here] = self._encode_block(X[here])
         return encoded
+
+    def _encode_block(self, X: torch.Tensor) -> torch.Tensor:
+        if self._basis is None or self._offset is None:
+            return self._frame.place(X) * self._shrink
+        projected = self._frame.near(X) @ self._basis
+        return projected if self._frame.is_far else projected - self._offset
+
+    def settle(self, means: torch.Tensor) -> torch.Tensor:
+        """Return means of encoded rows as rows that could be encoded: directions have length one."""
+        if not self._frame.cosine:
+            return means
+        whole = (means if self._basis is None else means @ (self._basis / self._shrink).T) / self._shrink
+        return self.encode(whole + self._frame.mean)
 
     def __call__(self, E: torch.Tensor, F: torch.Tensor) -> torch.Tensor:
         """Return the (n, m) affinities of encoded rows, in their dtype."""
-        squared = _squared_distances(E, F)
-        A = (squared.square_() if self._frame.cosine else squared).neg_().exp_()
+        return self._attract(self._negated_squares(E, F))
+
+    def both(self, E: torch.Tensor, F: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the affinities (n, m) of encoded rows, and their repulsion (n, m)."""
+        if self.repulsion_sigma is None:
+            raise RuntimeError("The affinity has no repulsion.")
+        squares = self._negated_squares(E, F)
+        if self._frame.cosine:
+            # r^2 = (1 - cos) / (sigma sqrt 2), so that this is -(1 + cos) / (s sqrt 2).
+            opposite = (squares * -(self.sigma / self.repulsion_sigma)).sub_(math.sqrt(2) / self.repulsion_sigma)
+            repulsion = opposite.square_().neg_().exp_()
+        else:
+            repulsion = (squares * (self.sigma / self.repulsion_sigma) ** 2).expm1_().neg_()
+        return self._attract(squares), repulsion
+
+    def _attract(self, squares: torch.Tensor) -> torch.Tensor:
+        exponent = squares.square_().neg_() if self._frame.cosine else squares
         # Products of smaller affinities are subnormal: nothing next to a degree of 1, but ten times slower to compute.
-        return torch.threshold_(A, torch.finfo(A.dtype).tiny ** (1 / 3), 0.0)
+        return exponent.clamp_min_(math.log(torch.finfo(exponent.dtype).tiny) / 3).exp_()
+
+    @staticmethod
+    def _negated_squares(E: torch.Tensor, F: torch.Tensor) -> torch.Tensor:
+        """Return -|e - f|^2 (n, m), as one product: what follows a product element by element costs as much again."""
+        one = E.new_ones(1, 1)
+        left = torch.cat([E, E.square().sum(1, keepdim=True), one.expand(len(E), 1)], dim=1)
+        right = torch.cat([2 * F, -one.expand(len(F), 1), -F.square().sum(1, keepdim=True)], dim=1)
+        return torch.mm(left, right.T).clamp_max_(0)
 
 
 class CallableAffinity:
     """A user's `(X, Z) -> (n, m)`, called with the kind of array the user passed, and checked."""
 
     sigma = None
+    repulsion_sigma = None
 
     def __init__(self, function: Callable[[Any, Any], Any], like: Like, device: torch.device) -> None:
         self._function = function
@@ -88,99 +140,112 @@ class CallableAffinity:
         return result
 
 
+Kernel = Affinity | CallableAffinity
+
+
 def build_affinity(
     X: torch.Tensor,
     affinity: str | Callable[[Any, Any], Any],
     *,
     sigma: float | None,
     degree: float | None,
+    repulsive: bool,
+    repulsion_sigma: float | None,
+    weights: torch.Tensor | None,
     project: bool,
     like: Like,
     device: torch.device,
     generator: torch.Generator,
-) -> Affinity | CallableAffinity:
+) -> Kernel:
     """Return the affinity for the nodes `X`, with its scale chosen where none was given.
 
     Without `sigma` and `degree`, sigma^2 is an eighth of the mean squared distance between two nodes (for "rbf",
     half the root mean square distance of the nodes from their mean; for "cosine" the distance is 1 - cos). With
     `degree`, it is the sigma at which the mean over all pairs of nodes is `degree`. Both are taken on at most 1024
-    nodes, and both follow the units of the features.
+    nodes, and both follow the units of the features. The scale of repulsion is then that of the first rule for "rbf",
+    and 0.3 for "cosine", where it has units of its own.
     """
     if callable(affinity):
         return CallableAffinity(affinity, like, device)
-    frame = _Frame(X[uniform_nodes(len(X), _SCALE_NODES, generator).to(X.device)], affinity == "cosine", device)
-    if sigma is None:
-        squared = _off_diagonal(frame.sampled)
+    sampled = uniform_nodes(len(X), _BASIS_NODES, generator)
+    sample = X[sampled.to(X.device)]
+    few = slice(None, None, max(1, len(sampled) // _SCALE_NODES))
+    frame = Frame(sample[few], affinity == "cosine", device)
+    spread, chosen = None, None
+    if sigma is None or (repulsive and repulsion_sigma is None and not frame.cosine):
+        squared = _squared_distances(frame.sampled)
         squared = (squared / 2).square() if frame.cosine else squared
-        relative = _sigma_of_spread(squared) if degree is None else _sigma_of_degree(squared, degree, len(X))
-        sigma = relative * frame.unit
-    basis = None
-    if project and X.shape[1] > _MANY_CHANNELS:
-        sample = X[uniform_nodes(len(X), _BASIS_NODES, generator).to(X.device)]
-        basis = _leading_directions(frame.place(sample))
-    return Affinity(frame, sigma=sigma, basis=basis)
+        wide = torch.ones(len(X), dtype=torch.float64) if weights is None else weights
+        n_effective = float(wide.sum() ** 2 / wide.square().sum())
+        spread = sigma_of_spread(squared, wide[sampled[few]], n_effective) * frame.unit
+        if degree is not None:
+            chosen = sigma_of_degree(squared, wide[sampled[few]], n_effective, degree) * frame.unit
+    if repulsive:
+        repulsion_sigma = repulsion_sigma or (_OPPOSITE_SIGMA if frame.cosine else spread)
+    sigma = sigma or chosen or spread
+    whole = Affinity(frame, sigma=float(sigma or 1.0), basis=None, repulsion_sigma=repulsion_sigma)
+    if not project or X.shape[1] <= _MANY_CHANNELS:
+        return whole
+    return Affinity(
+        frame, sigma=whole.sigma, basis=_leading_directions(whole.encode(sample)), repulsion_sigma=repulsion_sigma
+    )
 
 
-class _Frame:
+class Frame:
     """Where the features lie and in which unit, so that distances neither cancel, overflow nor underflow."""
 
     def __init__(self, sample: torch.Tensor, cosine: bool, device: torch.device) -> None:
         self.cosine = cosine
         self.unit = 1.0
-        self._mean = torch.zeros(sample.shape[1], dtype=sample.dtype, device=device)
-        self._mean = self.place(sample).mean(0)
+        self.mean = torch.zeros(sample.shape[1], dtype=sample.dtype, device=device)
+        self.mean = self.place(sample).mean(0)
+        self.is_far = cosine
         if not cosine:
             spread = float(self.place(sample).abs().amax())
             self.unit = spread if spread > 0 else float(sample.abs().amax()) or 1.0
+            self.is_far = float(self.mean.abs().amax()) > _FAR_FROM_ORIGIN * self.unit
         self.sampled = self.place(sample)
 
+    def near(self, X: torch.Tensor) -> torch.Tensor:
+        """Return the rows of `X` as a projection may take them: less their mean only where `is_far`."""
+        X = X.to(self.mean.device, self.mean.dtype)
+        if self.cosine:
+            return self.place(X)
+        return X - self.mean if self.is_far else X
+
     def place(self, X: torch.Tensor) -> torch.Tensor:
-        X = X.to(self._mean.device, self._mean.dtype)
+        X = X.to(self.mean.device, self.mean.dtype)
         if not self.cosine:
-            return (X - self._mean) / self.unit
+            return (X - self.mean) / self.unit
         # The largest channel first, so that squares stay in range. A zero node has no direction and stays zero.
         X = X / X.abs().amax(1, keepdim=True).clamp_min(torch.finfo(X.dtype).tiny)
-        return X / X.norm(dim=1, keepdim=True).clamp_min(0.5) - self._mean
+        return X / X.norm(dim=1, keepdim=True).clamp_min(0.5) - self.mean
 
 
-def _squared_distances(E: torch.Tensor, F: torch.Tensor) -> torch.Tensor:
-    squared = torch.addmm(F.square().sum(1), E, F.T, alpha=-2)
-    return squared.add_(E.square().sum(1)[:, None]).clamp_min_(0)
-
-
-def _off_diagonal(E: torch.Tensor) -> torch.Tensor:
-    """Squared distances between different rows; float64 and cut at rounding, so that equal rows are at zero."""
-    E = E.double()
-    squared = _squared_distances(E, E)
-    squared[squared < 1e-13 * E.square().sum(1).amax()] = 0
-    above = torch.triu_indices(len(E), len(E), offset=1, device=E.device)
-    return squared[above[0], above[1]]
-
-
-def _sigma_of_spread(squared: torch.Tensor) -> float:
-    return math.sqrt(float(squared.mean()) / 8) or 1.0
-
-
-def _sigma_of_degree(squared: torch.Tensor, degree: float, n: int) -> float:
-    """Bisect log sigma for the mean affinity over all pairs of n nodes, each with itself included."""
-    lowest = float((squared == 0).double().mean()) * (1 - 1 / n) + 1 / n
-    if lowest == 1:
-        return 1.0
-    if degree <= lowest:
-        raise ValueError(
-            f"`degree` must be above {lowest:.3g} for these {n} nodes, where that share of all pairs is identical; "
-            f"got {degree:g}. Raise it, pass more images, or give `sigma`."
-        )
-    positive = squared[squared > 0]
-    low, high = math.log(float(positive.min())) / 2 - 4, math.log(float(positive.max())) / 2 + 8
-    for _ in range(40):
-        middle = (low + high) / 2
-        mean = float((squared * (-0.5 * math.exp(-2 * middle))).exp().mean()) * (1 - 1 / n) + 1 / n
-        low, high = (low, middle) if mean > degree else (middle, high)
-    return math.exp((low + high) / 2)
+def _squared_distances(E: torch.Tensor) -> torch.Tensor:
+    """Between all rows, on the CPU; float64 and cut at rounding, so that equal rows are at zero."""
+    E = E.cpu().double()
+    norms = E.square().sum(1)
+    squared = torch.addmm(norms, E, E.T, alpha=-2).add_(norms[:, None]).clamp_min_(0)
+    squared[squared < 1e-13 * norms.amax()] = 0
+    return squared
 
 
 def _leading_directions(sample: torch.Tensor) -> torch.Tensor:
+    """Return an orthonormal basis (c, r) of nearly the leading principal directions of an encoded sample (s, c).
+
+    Leaving out directions of variances v_j changes the exponents -r^2 of pairs by random amounts of standard deviation
+    (8 sum v_j^2)^1/2 about their mean.
+    """
     centred = sample - sample.mean(0)
-    _, directions = torch.linalg.eigh(centred.T @ centred)
-    return directions[:, -_KEPT_DIRECTIONS:].contiguous()
+    covariance = (centred.T @ centred / len(sample)).cpu()
+    # By subspace iteration. A start from the sample itself needs no generator, and leans to where the variance is.
+    block = torch.linalg.qr(centred[: _MOST_DIRECTIONS + _STEP].T.cpu()).Q
+    for _ in range(_ITERATIONS):
+        block = torch.linalg.qr(covariance @ block).Q
+    variances, rotation = torch.linalg.eigh(block.T @ covariance @ block)
+    variances, rotation = variances.flip(0), rotation.flip(1)
+    left_out = covariance.double().square().sum() - variances.double().square().cumsum(0)
+    enough = int(((8 * left_out.clamp_min(0)).sqrt() > _SPREAD_OF_EXPONENTS).sum()) + 1
+    kept = min(_MOST_DIRECTIONS, _STEP * math.ceil(enough / _STEP), len(variances))
+    return (block @ rotation[:, :kept]).to(sample.device)

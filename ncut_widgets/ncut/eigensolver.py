@@ -16,7 +16,7 @@ from ncut_widgets.errors import ConvergenceError
 __all__ = ["Eigenpairs", "fix_signs", "leading_eigenpairs"]
 
 # Up to here a full decomposition is as fast as an iteration.
-_DENSE_NODES = 400
+_DENSE_NODES = 640
 _OVERSAMPLING = 10
 _DEPTH = 6
 _MAX_CYCLES = 100
@@ -39,8 +39,10 @@ def fix_signs(vectors: torch.Tensor) -> torch.Tensor:
     return torch.where(cubes < 0, -1.0, 1.0).to(vectors.dtype)
 
 
-def leading_eigenpairs(matrix: torch.Tensor, k: int, *, first: torch.Tensor, generator: torch.Generator) -> Eigenpairs:
-    """Return the k largest eigenpairs of the symmetric `matrix` (n, n), of which the first, of value 1, is known.
+def leading_eigenpairs(
+    matrix: torch.Tensor, k: int, *, first: torch.Tensor | None, generator: torch.Generator
+) -> Eigenpairs:
+    """Return the k algebraically largest eigenpairs of the symmetric `matrix` (n, n).
 
     Parameters
     ----------
@@ -48,8 +50,9 @@ def leading_eigenpairs(matrix: torch.Tensor, k: int, *, first: torch.Tensor, gen
         Symmetric, with spectrum in [-1, 1].
     k : int
         How many, from 1 to n.
-    first : torch.Tensor of shape (n,)
-        An eigenvector with eigenvalue 1. It becomes column 0 as it is, also where 1 is a multiple eigenvalue.
+    first : torch.Tensor of shape (n,), optional
+        An eigenvector with eigenvalue 1, where one is known. It becomes column 0 as it is, also where 1 is a multiple
+        eigenvalue.
     generator : torch.Generator
         Of the CPU; it draws the start.
 
@@ -63,20 +66,11 @@ def leading_eigenpairs(matrix: torch.Tensor, k: int, *, first: torch.Tensor, gen
     Restarted block Krylov iteration: blocks of k + 10 vectors, because eigenvalues near 1 come in clusters (one per
     well separated region) that single-vector Lanczos resolves slowly, and matrix products run at full speed.
     """
+    if first is None:
+        pairs = _largest(matrix, k, None, generator)
+        return pairs._replace(vectors=pairs.vectors * fix_signs(pairs.vectors))
     first = first / first.norm()
-    n = len(first)
-
-    def deflated(block: torch.Tensor) -> torch.Tensor:
-        return matrix @ block - _SHIFT * first[:, None] * (first @ block)
-
-    if k == 1:
-        rest = Eigenpairs(first.new_empty(0), first.new_empty(n, 0), first.new_empty(0))
-    elif n <= _DENSE_NODES or 4 * k >= n:
-        values, vectors = torch.linalg.eigh(matrix - _SHIFT * torch.outer(first, first))
-        values, vectors = values.flip(0)[: k - 1], vectors.flip(1)[:, : k - 1]
-        rest = Eigenpairs(values, vectors, (matrix @ vectors - vectors * values).norm(dim=0))
-    else:
-        rest = _block_krylov(deflated, k - 1, n, first, generator)
+    rest = _largest(matrix, k - 1, first, generator)
     known = (matrix @ first - first).norm()
     vectors = torch.cat([first[:, None], rest.vectors], dim=1)
     return Eigenpairs(
@@ -84,6 +78,23 @@ def leading_eigenpairs(matrix: torch.Tensor, k: int, *, first: torch.Tensor, gen
         vectors * fix_signs(vectors),
         torch.cat([known[None], rest.residuals]),
     )
+
+
+def _largest(matrix: torch.Tensor, k: int, known: torch.Tensor | None, generator: torch.Generator) -> Eigenpairs:
+    """The k largest eigenpairs, `known` (of length 1 and eigenvalue 1) left out."""
+    n = len(matrix)
+
+    def deflated(block: torch.Tensor) -> torch.Tensor:
+        image = matrix @ block
+        return image if known is None else image - _SHIFT * known[:, None] * (known @ block)
+
+    if k == 0:
+        return Eigenpairs(matrix.new_empty(0), matrix.new_empty(n, 0), matrix.new_empty(0))
+    if n <= _DENSE_NODES or 4 * k >= n:
+        values, vectors = torch.linalg.eigh(matrix if known is None else matrix - _SHIFT * torch.outer(known, known))
+        values, vectors = values.flip(0)[:k], vectors.flip(1)[:, :k]
+        return Eigenpairs(values, vectors, (matrix @ vectors - vectors * values).norm(dim=0))
+    return _block_krylov(deflated, k, n, matrix, generator)
 
 
 def _block_krylov(

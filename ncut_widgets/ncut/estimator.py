@@ -1,37 +1,30 @@
-"""`Ncut`: the spectral embedding of the nodes of all images, as a scikit-learn estimator."""
+"""`Ncut`, the scikit-learn estimator around the engine."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ncut_widgets._validation import (
-    Like,
-    check_features,
-    check_in,
-    check_number,
-    check_positive_int,
-    torch_generator,
-)
-from ncut_widgets.errors import DegenerateWarning, NystromWarning
+from ncut_widgets._validation import Like, check_features, check_positive_int, torch_generator
 
-from .affinity import AFFINITIES, Affinity, build_affinity
+from .affinity import build_affinity
+from .coverage import Coverage
 from .gradient import extend_with_gradient, with_gradient
-from .nystrom import Solution, solve_exact, solve_nystrom, vanishing
-from .sampling import spread_nodes, uniform_nodes
+from .settings import AUTO, Settings, check_device, check_settings, check_weights
+from .solution import Extension
+from .solve import is_exact, solve
+from .stream import sample_of_chunks
 
 __all__ = ["Ncut"]
 
-_EXACT_NODES = 4096
-# The eigenvectors of larger graphs are drafted on a sample before all nodes are gone through.
-_WHOLE_NODES = 1 << 16
-_SAMPLE_NODES = 1 << 14
-_POOR_RESIDUAL = 0.2
+# Where features are no more than that, projecting them would save little and cost digits.
+_UNPROJECTED_ELEMENTS = 1 << 24
+_STREAMED_NODES = 1 << 16
+_COVERING_NODES = 2048
 
 
 class Ncut(TransformerMixin, BaseEstimator):
@@ -54,8 +47,22 @@ class Ncut(TransformerMixin, BaseEstimator):
         mean squared distance between two nodes, whatever the units of the features.
     degree : float in (0, 1), optional
         Asks for the sigma at which the mean affinity is `degree`: 0.3 is smooth, 0.03 is sharp. Not with `sigma`.
-    n_sample : int
-        How many landmarks the Nyström approximation stands on.
+    n_sample : int or "auto"
+        How many landmarks the Nyström approximation stands on. "auto" doubles them from 512 up to 2048 until every
+        residual is small, judged on 4096 of the nodes.
+    sampling : {"uniform", "farthest"}
+        Which nodes make the graph. "uniform": all of them, so that what is frequent weighs more. "farthest": `n_sample`
+        (2048 if "auto") nodes spread evenly over the features by farthest-point sampling, solved exactly and extended
+        to all: what is rare weighs as much as what is frequent. Columns are then orthonormal over those nodes only.
+    alpha : float in [0, 1]
+        How much of the density of nodes to take out of the graph, as in diffusion maps: affinities are divided by the
+        degrees of both their nodes to the power alpha. 0 keeps it, 1 looks at the shape of the data alone.
+    repulsion_weight : float
+        How much unlike nodes push each other apart: A becomes A - r R, and degrees those of A + r R. R is
+        1 - exp(-|x - z|^2 / 2 s^2) for "rbf" and exp(-(1 + cos)^2 / 2 s^2) for "cosine". No eigenvector is then
+        trivial.
+    repulsion_sigma : float, optional
+        The scale s. By default the automatic sigma for "rbf", 0.3 for "cosine".
     solver : {"auto", "exact", "nystrom"}
         "exact" takes O(n^2) memory. "auto" is exact up to 4096 nodes.
     exact_gradient : bool
@@ -78,8 +85,10 @@ class Ncut(TransformerMixin, BaseEstimator):
         matrix has one. For Nyström it is estimated on 256 rows of the true matrix, and errs on the side of caution.
     sigma_ : float
         The sigma used; None for a callable affinity.
-    landmarks_ : array or tensor of shape (m,)
-        The indices of the nodes through which new nodes are embedded: all of them where the solution is exact.
+    repulsion_sigma_ : float
+        The scale of repulsion; None without.
+    n_landmarks_ : int
+        How many nodes or centroids new nodes are embedded through: all nodes where the solution is exact.
     n_features_in_ : int
         Channels.
 
@@ -134,6 +143,10 @@ class Ncut(TransformerMixin, BaseEstimator):
     True
     """
 
+    _extension: Extension
+    _covering: torch.Tensor
+    _coverage: Coverage | None
+
     def __init__(
         self,
         n_eig: int = 20,
@@ -141,7 +154,11 @@ class Ncut(TransformerMixin, BaseEstimator):
         affinity: str | Callable[[Any, Any], Any] = "rbf",
         sigma: float | None = None,
         degree: float | None = None,
-        n_sample: int = 1024,
+        n_sample: int | str = AUTO,
+        sampling: str = "uniform",
+        alpha: float = 0.0,
+        repulsion_weight: float = 0.0,
+        repulsion_sigma: float | None = None,
         solver: str = "auto",
         exact_gradient: bool = False,
         device: Any = None,
@@ -153,6 +170,10 @@ class Ncut(TransformerMixin, BaseEstimator):
         self.sigma = sigma
         self.degree = degree
         self.n_sample = n_sample
+        self.sampling = sampling
+        self.alpha = alpha
+        self.repulsion_weight = repulsion_weight
+        self.repulsion_sigma = repulsion_sigma
         self.solver = solver
         self.exact_gradient = exact_gradient
         self.device = device
@@ -165,7 +186,7 @@ class Ncut(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self.eigenvalues_
 
-    def fit(self, X: Any, y: object = None) -> Ncut:  # noqa: ARG002
+    def fit(self, X: Any, y: object = None, sample_weight: Any = None) -> Ncut:  # noqa: ARG002
         """Return the estimator, with the embedding of the nodes `X` in `eigenvectors_`.
 
         Parameters
@@ -174,16 +195,87 @@ class Ncut(TransformerMixin, BaseEstimator):
             Finite features, one row per node.
         y : ignored
             Here for scikit-learn.
+        sample_weight : array of shape (n,), optional
+            How many nodes each one counts as: positive numbers. By default the `weights` of feature maps that have
+            them, else all count once. Columns are then orthonormal under these weights.
         """
-        self._fit(X)
+        self._fit(X, sample_weight)
         return self
 
-    def fit_transform(self, X: Any, y: object = None) -> Any:  # noqa: ARG002
+    def fit_transform(self, X: Any, y: object = None, sample_weight: Any = None) -> Any:  # noqa: ARG002
         """Return the embedding (n, n_eig) of the nodes `X`, of their kind, dtype and device: see `fit`."""
-        return self._fit(X)
+        return self._fit(X, sample_weight)
+
+    def fit_chunks(self, chunks: Iterable[Any], *, n_nodes: int = _STREAMED_NODES) -> Ncut:
+        """Return the estimator, fitted on nodes drawn from features that come a chunk at a time.
+
+        Parameters
+        ----------
+        chunks : iterable of arrays, tensors or feature maps (n_i, c)
+            Gone through once, one chunk in memory at a time.
+        n_nodes : int
+            How many nodes to draw, uniformly from all; `eigenvectors_` are theirs.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(0)
+        >>> chunks = [rng.normal(size=(500, 8)) for _ in range(6)]
+        >>> ncut = Ncut(n_eig=3).fit_chunks(iter(chunks), n_nodes=1000)
+        >>> [part.shape for part in ncut.transform_chunks(chunks)][:2]
+        [(500, 3), (500, 3)]
+        """
+        size = check_positive_int(n_nodes, "n_nodes", minimum=2)
+        sample, like, total = sample_of_chunks(chunks, size, torch_generator(self.random_state))
+        drawn = sample.numpy() if like.is_numpy else sample
+        self._fit(drawn, torch.full((len(sample),), total / len(sample)))
+        return self
 
     def transform(self, X: Any) -> Any:
         """Return the embedding (n, n_eig) of the nodes `X`, new ones or those of `fit`, of their kind and dtype."""
+        nodes, like = self._check_new(X)
+        if nodes.requires_grad and torch.is_grad_enabled():
+            cosine, verbose = self.affinity == "cosine", bool(self.verbose)
+            return like.restore(extend_with_gradient(nodes, self._extension, cosine=cosine, verbose=verbose))
+        with torch.no_grad():
+            return like.restore(self._extension(nodes, verbose=bool(self.verbose)))
+
+    def transform_chunks(self, chunks: Iterable[Any]) -> Iterator[Any]:
+        """Yield the embedding (n_i, n_eig) of each of the `chunks`, as `transform` returns it."""
+        check_is_fitted(self)
+        return (self.transform(chunk) for chunk in chunks)
+
+    def coverage(self, X: Any) -> Any:
+        """Return how far the fitted nodes cover each of the nodes `X`: (n,) in [0, 1].
+
+        1 where a node is explained by the fitted ones as well as all but the worst 5 % of these are by one another,
+        falling to 0 where it is like none of them: there, what `transform` returns means nothing.
+
+        With W the affinities between landmarks Z, the part of x that they explain is
+
+            p(x) = k(x, Z) W^+ k(Z, x) / k(x, x)
+
+        which is compared with its 5 % quantile over fitted nodes that were held out.
+
+        Parameters
+        ----------
+        X : array, tensor or feature maps of shape (n, c)
+            New nodes, or those of the fit.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> X = np.random.default_rng(0).normal(size=(300, 4))
+        >>> Ncut(n_eig=3).fit(X).coverage(np.array([X.mean(0), X.mean(0) + 100])).round(3)
+        array([1., 0.])
+        """
+        nodes, like = self._check_new(X)
+        with torch.no_grad():
+            if self._coverage is None:
+                self._coverage = Coverage(self._covering, self._extension.affinity, torch_generator(0))
+            return like.restore(self._coverage(nodes, verbose=bool(self.verbose)))
+
+    def _check_new(self, X: Any) -> tuple[torch.Tensor, Like]:
         check_is_fitted(self)
         nodes, like = check_features(X, "X")
         if nodes.shape[1] != self.n_features_in_:
@@ -191,143 +283,69 @@ class Ncut(TransformerMixin, BaseEstimator):
                 f"`X` must have the channels of the fit; got other ones: X has {nodes.shape[1]} features, but "
                 f"{type(self).__name__} is expecting {self.n_features_in_} features as input. Use the same backbone."
             )
-        if nodes.requires_grad and torch.is_grad_enabled():
-            cosine, verbose = self.affinity == "cosine", bool(self.verbose)
-            return like.restore(extend_with_gradient(nodes, self._extension, cosine=cosine, verbose=verbose))
-        with torch.no_grad():
-            return like.restore(self._extension(nodes, verbose=self.verbose))
+        return nodes, like
 
-    def _fit(self, X: Any) -> Any:
-        sigma, degree, solver, n_sample = self._check_options()
+    def _fit(self, X: Any, sample_weight: Any = None) -> Any:
+        settings = check_settings(self.get_params(deep=False))
         nodes, like = check_features(X, "X", min_nodes=2)
-        n = len(nodes)
-        n_eig = check_positive_int(self.n_eig, "n_eig")
+        n, n_eig = len(nodes), settings.n_eig
+        weights = check_weights(X, sample_weight, n)
         if n_eig > n - 1:
             raise ValueError(
                 f"`n_eig` must be at most {n - 1} for {n} nodes; got {n_eig}. Lower it or pass more images."
             )
-        exact = solver == "exact" or (solver == "auto" and n <= max(_EXACT_NODES, n_sample))
-        if not exact and n_sample < n_eig:
+        if (
+            settings.n_sample is not None
+            and settings.n_sample < n_eig
+            and (settings.solver == "nystrom" or settings.balanced)
+        ):
             raise ValueError(
-                f"`n_sample` must be at least `n_eig`, that is {n_eig}; got {n_sample}. Raise it: 20 to 50 landmarks "
-                "per eigenvector are usual."
+                f"`n_sample` must be at least `n_eig`, that is {n_eig}; got {settings.n_sample}. Raise it: 20 to 50 "
+                "landmarks per eigenvector are usual."
             )
         generator = torch_generator(self.random_state)
+        exact = is_exact(settings, n)
+        with_gradients = nodes.requires_grad and torch.is_grad_enabled()
+        if with_gradients:
+            _check_differentiable(settings, weights)
         with torch.no_grad():
             affinity = build_affinity(
                 nodes,
-                self.affinity,
-                sigma=sigma,
-                degree=degree,
-                project=not exact,
+                settings.affinity,
+                sigma=settings.sigma,
+                degree=settings.degree,
+                repulsive=settings.repulsion_weight > 0,
+                repulsion_sigma=settings.repulsion_sigma,
+                weights=weights,
+                project=not exact and nodes.numel() > _UNPROJECTED_ELEMENTS,
                 like=like,
-                device=self._check_device(nodes),
+                device=check_device(self.device, nodes),
                 generator=generator,
             )
-            if exact:
-                landmarks = torch.arange(n)
-                solution = solve_exact(nodes, affinity, n_eig, generator)
-                residual = solution.pairs.residuals
-                self._warn_if_degenerate(solution.pairs.values)
-            else:
-                # Gradients are those of eigenvectors that are exact for the low-rank graph of all nodes.
-                whole = n <= _WHOLE_NODES or nodes.requires_grad
-                sample = uniform_nodes(n, n if whole else max(_SAMPLE_NODES, 8 * n_sample), generator)
-                encoded = affinity.encode(nodes if len(sample) == n else nodes[sample.to(nodes.device)])
-                chosen = self._choose_landmarks(encoded, affinity, n_sample, generator)
-                landmarks = sample[chosen]
-                solution, residual = solve_nystrom(
-                    nodes,
-                    affinity,
-                    encoded[chosen.to(encoded.device)],
-                    encoded,
-                    n_eig,
-                    generator,
-                    verbose=bool(self.verbose),
-                )
-                self._warn_if_poor(residual, n, n_sample)
-        if nodes.requires_grad and torch.is_grad_enabled():
+            solution, residual = solve(nodes, affinity, weights, settings, generator)
+            covering = torch.randint(n, (min(n, _COVERING_NODES),), generator=generator)
+            self._covering, self._coverage = affinity.encode(nodes[covering.to(nodes.device)]), None
+        if with_gradients:
             solution = with_gradient(nodes, solution, cosine=self.affinity == "cosine", exact=exact)
-        self._keep(solution, residual, landmarks, like, nodes.shape[1])
-        return self.eigenvectors_
-
-    def _check_options(self) -> tuple[float | None, float | None, str, int]:
-        if not callable(self.affinity):
-            check_in(self.affinity, "affinity", AFFINITIES)
-        if self.sigma is not None and self.degree is not None:
-            raise ValueError(
-                f"`sigma` and `degree` must not both be given; got {self.sigma!r} and {self.degree!r}. "
-                "Drop one: `degree` chooses the sigma."
-            )
-        if callable(self.affinity) and not (self.sigma is None and self.degree is None):
-            raise ValueError(
-                f"`sigma` and `degree` must be None with a callable `affinity`; got {self.sigma!r} and "
-                f"{self.degree!r}. Put the scale into the callable."
-            )
-        sigma = None if self.sigma is None else check_number(self.sigma, "sigma", low=0, low_open=True)
-        degree = self.degree
-        if degree is not None:
-            degree = check_number(degree, "degree", low=0, high=1, low_open=True, high_open=True)
-        solver = check_in(self.solver, "solver", ("auto", "exact", "nystrom"))
-        if self.exact_gradient and solver != "exact":
-            if solver == "nystrom":
-                raise ValueError(
-                    '`solver` must be "exact" or "auto" with `exact_gradient`; got "nystrom". Drop one: a gradient is '
-                    "as exact as the solution it belongs to."
-                )
-            solver = "exact"
-        return sigma, degree, solver, check_positive_int(self.n_sample, "n_sample")
-
-    def _check_device(self, nodes: torch.Tensor) -> torch.device:
-        if self.device is None:
-            return nodes.device
-        try:
-            device = torch.device(self.device)
-        except (RuntimeError, TypeError) as error:
-            raise ValueError(
-                f'`device` must be a torch device; got {self.device!r}. Pass "cpu", "cuda", or None for where the '
-                "features are."
-            ) from error
-        if device.type == "cuda" and not torch.cuda.is_available():
-            raise ValueError(f'`device` must be there; got {self.device!r} without CUDA. Pass "cpu" or None.')
-        return device
-
-    @staticmethod
-    def _choose_landmarks(encoded: torch.Tensor, affinity: Any, m: int, generator: torch.Generator) -> torch.Tensor:
-        if not isinstance(affinity, Affinity):
-            encoded = (encoded - encoded.mean(0)) / encoded.abs().amax().clamp_min(torch.finfo(encoded.dtype).tiny)
-        return spread_nodes(encoded, m, generator)
-
-    def _warn_if_poor(self, residual: torch.Tensor, n: int, n_sample: int) -> None:
-        poor = (residual > _POOR_RESIDUAL).nonzero().flatten().tolist()
-        if poor:
-            warnings.warn(
-                f"{len(poor)} of {len(residual)} eigenvectors are poorly approximated (residual up to "
-                f"{float(residual.max()):.2g}, first eigenvector {poor[0]}): {n_sample} landmarks are few for a graph "
-                f"of {n} nodes this sharp. Raise `n_sample`, raise `sigma` or `degree`, lower `n_eig`, or pass "
-                'solver="exact".',
-                NystromWarning,
-                stacklevel=4,
-            )
-
-    def _warn_if_degenerate(self, values: torch.Tensor) -> None:
-        empty = vanishing(values).nonzero().flatten().tolist()
-        if empty:
-            warnings.warn(
-                f"{len(empty)} of {len(values)} eigenvectors have eigenvalue 0 and are arbitrary (first eigenvector "
-                f"{empty[0]}): the nodes are identical, or alike at this sigma, in all but {len(values) - len(empty)} "
-                "directions. Lower `n_eig`, or lower `sigma` or `degree`.",
-                DegenerateWarning,
-                stacklevel=4,
-            )
-
-    def _keep(
-        self, solution: Solution, residual: torch.Tensor, landmarks: torch.Tensor, like: Like, n_channels: int
-    ) -> None:
         self.eigenvectors_ = like.restore(solution.pairs.vectors)
         self.eigenvalues_ = like.restore(solution.pairs.values)
         self.residual_ = like.restore(residual)
-        self.landmarks_ = like.restore(landmarks)
-        self.sigma_ = solution.extension.affinity.sigma
-        self.n_features_in_ = n_channels
+        self.n_landmarks_ = len(solution.extension.landmarks)
+        self.sigma_, self.repulsion_sigma_ = affinity.sigma, affinity.repulsion_sigma
+        self.n_features_in_ = nodes.shape[1]
         self._extension = solution.extension
+        return self.eigenvectors_
+
+
+def _check_differentiable(settings: Settings, weights: torch.Tensor | None) -> None:
+    for given, name, plain in (
+        (weights is not None, "sample_weight", "None"),
+        (settings.balanced, "sampling", '"uniform"'),
+        (settings.alpha > 0, "alpha", "0"),
+        (settings.repulsion_weight > 0, "repulsion_weight", "0"),
+    ):
+        if given:
+            raise ValueError(
+                f"`{name}` must be {plain} where features require gradients; got another value. "
+                "Drop it, or pass `X.detach()`."
+            )

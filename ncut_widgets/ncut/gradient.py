@@ -30,7 +30,7 @@ from torch.autograd.function import once_differentiable
 from ncut_widgets.errors import DegenerateWarning
 
 from .affinity import CallableAffinity
-from .nystrom import Extension, Solution
+from .solution import Extension, Solution
 
 __all__ = ["extend_with_gradient", "with_gradient"]
 
@@ -103,8 +103,8 @@ class _Extended(torch.autograd.Function):
         gradient = torch.empty_like(nodes)
         for here in _blocks(len(nodes), max(len(extension.landmarks), nodes.shape[1])):
             C = extension.affinity(extension.affinity.encode(nodes[here]), extension.landmarks.detach())
-            degrees = extension.degrees(C)
-            of_degrees = -(of_vectors[here] * extension.embed(C)).sum(1) / (2 * degrees)
+            vectors, degrees, _, _ = extension.embed(C)
+            of_degrees = -(of_vectors[here] * vectors).sum(1) / (2 * degrees)
             of_degrees = torch.where(degrees > extension.lowest_degree, of_degrees, 0.0)
             left = torch.cat([of_vectors[here] / degrees.sqrt()[:, None], of_degrees[:, None]], dim=1)
             gradient[here] = _through_affinity(nodes[here], extension, left @ right.T, C, ctx.cosine)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
-if TYPE_CHECKING:
-    from .nystrom import Extension
+from .nodes import Nodes
+from .solution import Embedded, Extension
 
-_ROWS = 256
+__all__ = ["ResidualProbe"]
+
+_ROWS = 128
 
 
 class ResidualProbe:
-    """Estimates |M u - lambda u| (k,), M being made with the true affinities of 256 of the nodes.
+    """Estimates |M u - lambda u| (k,), M being made with the true affinities of 128 of the nodes.
 
     Half of them are drawn uniformly and half where the eigenvectors are large, weighted accordingly: vectors that live
     on few nodes are seen too. The degrees of all other nodes are those of the approximation, which are too small where
@@ -21,45 +21,71 @@ class ResidualProbe:
 
     Parameters
     ----------
-    E : torch.Tensor of shape (s, c')
-        Encoded nodes to choose from, each of which stands for `weight` nodes of the graph.
+    drawn : Nodes
+        Those to choose from, weighted by what each stands for.
     vectors : torch.Tensor of shape (s, k)
         Their eigenvectors, which a draft may give.
     extension : Extension
-        Only its affinity is used.
+        Its affinity, degrees and densities are used, not its projection.
+    repulsion_weight : float
+        Of the affinity, where it has repulsion.
     generator : torch.Generator
         Of the CPU.
+    of : Nodes, optional
+        All nodes, which are to be added; by default those to choose from.
     """
 
     def __init__(
         self,
-        E: torch.Tensor,
+        drawn: Nodes,
         vectors: torch.Tensor,
         extension: Extension,
+        repulsion_weight: float,
         generator: torch.Generator,
         *,
-        weight: float = 1.0,
+        of: Nodes | None = None,
     ) -> None:
-        n = len(E)
-        chance = 0.5 / n + 0.5 * (weight * vectors.square()).mean(1).double().cpu()
+        n = len(drawn)
+        self._nodes = drawn if of is None else of
+        mass = drawn.mass(slice(None), vectors)
+        chance = 0.5 * mass / mass.sum() + 0.5 * (mass[:, None] * vectors.square()).mean(1)
+        chance = chance.cpu().double()
         chance = chance / chance.sum()
         draws = torch.rand(min(_ROWS, n), generator=generator, dtype=torch.float64)
         picked = torch.searchsorted(chance.cumsum(0), draws).clamp_max(n - 1)
-        self._affinity = extension.affinity
-        self._nodes = E[picked.to(E.device)]
-        self._weights = (weight / (len(picked) * chance[picked])).to(E)
+        self._extension = extension
+        self._repulsion_weight = repulsion_weight
+        self._picked = drawn[picked]
+        self._weights = drawn.mass(picked, vectors) / (len(picked) * chance[picked]).to(vectors)
         self._degrees = torch.zeros_like(self._weights)
-        self._image: torch.Tensor | float = 0.0
+        self._density = torch.zeros_like(self._weights)
+        self._image = vectors.new_zeros(len(picked), 0)
+        self.width = 4 * len(picked)
 
-    def add(self, E: torch.Tensor, scaled: torch.Tensor) -> None:
-        """Take in the encoded nodes `E` (r, c') with their D^-1/2 u (r, k)."""
-        A = self._affinity(self._nodes, E)
-        self._degrees += A.sum(1)
-        self._image = self._image + A @ scaled
+    def add(self, here: slice, embedded: Embedded) -> None:
+        """Take in some nodes with their eigenvectors (r, k)."""
+        affinity, (vectors, _, scale, ours) = self._extension.affinity, embedded
+        E = self._nodes[here]
+        mass = self._nodes.mass(here, E)
+        if affinity.repulsion_sigma is None:
+            A = attraction = total = affinity(self._picked, E)
+        else:
+            attraction, repulsion = affinity.both(self._picked, E)
+            repulsion = repulsion.mul_(self._repulsion_weight)
+            A, total = attraction - repulsion, attraction + repulsion
+        # u is (v / d)^1/2 C P: M acts on the mass it has, times the density weights.
+        image = A @ (vectors * (mass * scale)[:, None])
+        self._degrees += total @ (mass if ours is None else mass * ours)
+        if ours is not None:
+            self._density += attraction @ mass
+        self._image = image if self._image.shape[1] == 0 else self._image + image
 
     def residuals(self, extension: Extension, values: torch.Tensor, turn: torch.Tensor | None = None) -> torch.Tensor:
         """Return the estimate once all nodes were added, for the vectors that were given times `turn`."""
-        image = self._image / self._degrees.sqrt()[:, None]
+        scale = self._degrees.rsqrt()
+        if extension.density_weights is not None:
+            scale = scale * self._density.pow(-extension.alpha / 2)
+        image = self._image * scale[:, None]
         image = image if turn is None else image @ turn
-        missing = image - extension.embed(self._affinity(self._nodes, extension.landmarks)) * values
+        missing = image - extension.embed(extension.columns(self._picked)).vectors * values
         return (missing.square() * self._weights[:, None]).sum(0).sqrt()

@@ -1,0 +1,85 @@
+"""The eigenvectors of the graph itself, in O(n^2) memory."""
+
+from __future__ import annotations
+
+import torch
+
+from .affinity import Affinity, Kernel
+from .eigensolver import leading_eigenpairs
+from .solution import Extension, Solution, density_weights, inverse_unless_vanishing
+
+__all__ = ["solve_exact"]
+
+
+def solve_exact(
+    X: torch.Tensor,
+    affinity: Kernel,
+    k: int,
+    generator: torch.Generator,
+    *,
+    weights: torch.Tensor | None = None,
+    alpha: float = 0.0,
+    repulsion_weight: float = 0.0,
+) -> Solution:
+    """Return the k leading eigenpairs of S D^-1/2 A D^-1/2 S, S^2 being the `weights` (n,) of the nodes.
+
+    With repulsion R, A becomes A - r R and the degrees those of A + r R; with `alpha`, the weights become those times
+    the degrees to the power -alpha.
+    """
+    E = affinity.encode(X)
+    repulsive = affinity.repulsion_sigma is not None
+    if repulsive:
+        A, R = affinity.both(E, E)  # type: ignore[union-attr]
+        R = _symmetric(R)
+    else:
+        A = affinity(E, E)
+    A = _symmetric(A)
+    if isinstance(affinity, Affinity):
+        A.fill_diagonal_(1)
+    one = torch.ones_like(E[:, 0])
+    mass = one if weights is None else weights
+    density = A @ mass if alpha else None
+    ours = one if density is None else density_weights(_connected(density), alpha)
+    mass = mass * ours
+    degrees = A @ mass + (repulsion_weight * (R @ mass) if repulsive else 0)
+    _connected(degrees)
+    scale = (mass / degrees).sqrt()
+    M = A.sub_(R, alpha=repulsion_weight) if repulsive else A
+    M = M.mul_(scale[:, None]).mul_(scale)
+    first = None if repulsive else (mass * degrees).sqrt()
+    pairs = leading_eigenpairs(M, k, first=first, generator=generator)
+    # Both signs of an eigenvalue extend: only repulsion makes negative ones lead.
+    projection = pairs.vectors * scale[:, None] * inverse_unless_vanishing(pairs.values)
+    extension = Extension(
+        affinity,
+        landmarks=E,
+        degree_weights=torch.cat([mass, repulsion_weight * mass]) if repulsive else mass,
+        density_weights=None if density is None else _padded(one if weights is None else weights, repulsive),
+        projection=torch.cat([projection, -repulsion_weight * projection]) if repulsive else projection,
+        alpha=alpha,
+        lowest_degree=torch.finfo(E.dtype).tiny,
+    )
+    if weights is not None:
+        # Of single copies. A node that does not count is embedded as a new one.
+        counts = (weights > 0)[:, None]
+        copies = pairs.vectors / torch.where(counts, weights.sqrt()[:, None], 1)
+        vectors = copies if bool(counts.all()) else torch.where(counts, copies, extension(X))
+        pairs = pairs._replace(vectors=vectors)
+    return Solution(pairs, degrees, extension)
+
+
+def _symmetric(A: torch.Tensor) -> torch.Tensor:
+    """Return the symmetric part: a product in floating point differs from its transpose in the last digits."""
+    return A.add_(A.T.clone()).mul_(0.5)
+
+
+def _padded(values: torch.Tensor, repulsive: bool) -> torch.Tensor:
+    return torch.cat([values, torch.zeros_like(values)]) if repulsive else values
+
+
+def _connected(degrees: torch.Tensor) -> torch.Tensor:
+    if not bool((degrees > 0).all()):
+        raise ValueError(
+            "`affinity` must connect every node to some node; got a row of zeros. Give a node affinity to itself."
+        )
+    return degrees

@@ -1,0 +1,93 @@
+"""The nodes of a graph, weighted, in the units of its kernel, gone through a few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from .affinity import Kernel
+from .solution import sweep
+
+__all__ = ["Nodes"]
+
+# Up to so many encoded elements are kept between the passes over the nodes; beyond, they are computed again.
+_KEPT_ELEMENTS = 1 << 27
+
+
+class Nodes:
+    """The nodes of a graph.
+
+    Parameters
+    ----------
+    X : torch.Tensor of shape (n, c)
+        Features; a memory map is read a few rows at a time.
+    affinity : Kernel
+        Encodes them.
+    weights : torch.Tensor of shape (n,), optional
+        How many nodes each stands for; one by default.
+    verbose : bool
+        Show progress bars.
+    """
+
+    def __init__(
+        self, X: torch.Tensor, affinity: Kernel, *, weights: torch.Tensor | None = None, verbose: bool = False
+    ) -> None:
+        self.affinity = affinity
+        self._weights = weights
+        self._verbose = verbose
+        self._X = X
+        one = affinity.encode(X[:1])
+        self.device = one.device
+        # Of the widest row that a pass holds.
+        self._width = max(X.shape[1], one.shape[1])
+        self._encoded = affinity.encode(X) if len(X) * one.shape[1] <= _KEPT_ELEMENTS else None
+
+    def __len__(self) -> int:
+        return len(self._X)
+
+    def __getitem__(self, here: slice | torch.Tensor) -> torch.Tensor:
+        """Return encoded rows."""
+        table = self._X if self._encoded is None else self._encoded
+        rows = table[here.to(table.device) if isinstance(here, torch.Tensor) else here]
+        return self.affinity.encode(rows) if self._encoded is None else rows
+
+    @property
+    def lightest(self) -> float:
+        """The least weight of a node that has any."""
+        return 1.0 if self._weights is None else float(self._weights[self._weights > 0].min())
+
+    def mass(self, here: slice | torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+        """Return the weights of some nodes, in the dtype and on the device of `like`."""
+        if self._weights is None:
+            return like.new_ones(len(self._X[here]))
+        return self._weights[here.to(self._weights.device) if isinstance(here, torch.Tensor) else here].to(like)
+
+    def take(self, sampled: torch.Tensor) -> Nodes:
+        """Return some of the nodes, each with the weight of its share of all."""
+        taken = object.__new__(Nodes)
+        taken.affinity, taken.device, taken._width, taken._verbose = self.affinity, self.device, self._width, False
+        taken._X = taken._encoded = self[sampled]
+        taken._weights = self.mass(sampled, taken._X) * (len(self) / len(sampled))
+        return taken
+
+    def inner(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Return the weighted inner products (k, k) of the columns of `vectors` (n, k), in float64 on the CPU."""
+        k = vectors.shape[1]
+        total = torch.zeros(k, k, dtype=torch.float64)
+
+        def add(here: slice) -> None:
+            # float64 where there is one: at a million nodes, float32 sums leave orthonormality at 1e-4.
+            rows = vectors[here] if vectors.device.type == "mps" else vectors[here].double()
+            weighted = rows if self._weights is None else rows * self.mass(here, rows)[:, None]
+            total.add_((weighted.T @ rows).cpu())
+
+        sweep(len(self), 4 * k, vectors.device, add)
+        return total
+
+    def sweep(self, width: int, what: str, body: Callable[[slice], None]) -> None:
+        """Call `body` for slices that cover the nodes, of which it makes rows of `width` numbers."""
+        # Encoding again takes memory of its own.
+        sweep(
+            len(self), max(width, self._width if self._encoded is None else 0), self.device, body, what, self._verbose
+        )

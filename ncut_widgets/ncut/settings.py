@@ -1,0 +1,168 @@
+"""What a user may ask of the engine, checked in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ncut_widgets._validation import check_in, check_number, check_positive_int, to_tensor
+
+from .affinity import AFFINITIES
+
+__all__ = ["AUTO", "Settings", "check_device", "check_settings", "check_weights"]
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of `Ncut`, each of them usable and all of them compatible."""
+
+    n_eig: int
+    affinity: str | Callable[[Any, Any], Any]
+    sigma: float | None
+    degree: float | None
+    # None where it is to be found.
+    n_sample: int | None
+    # Whether the landmarks alone are the graph.
+    balanced: bool
+    alpha: float
+    repulsion_weight: float
+    repulsion_sigma: float | None
+    solver: str
+    verbose: bool
+
+
+def check_settings(options: dict[str, Any]) -> Settings:
+    """Return the options (of `Ncut.get_params`) as settings, or say what is wrong with them."""
+    affinity = options["affinity"]
+    if not callable(affinity):
+        check_in(affinity, "affinity", AFFINITIES)
+    sigma, degree = options["sigma"], options["degree"]
+    if sigma is not None and degree is not None:
+        raise ValueError(
+            f"`sigma` and `degree` must not both be given; got {sigma!r} and {degree!r}. "
+            "Drop one: `degree` chooses the sigma."
+        )
+    if callable(affinity) and not (sigma is None and degree is None):
+        raise ValueError(
+            f"`sigma` and `degree` must be None with a callable `affinity`; got {sigma!r} and {degree!r}. "
+            "Put the scale into the callable."
+        )
+    if sigma is not None:
+        sigma = check_number(sigma, "sigma", low=0, low_open=True)
+    if degree is not None:
+        degree = check_number(degree, "degree", low=0, high=1, low_open=True, high_open=True)
+    n_sample = options["n_sample"]
+    if isinstance(n_sample, str):
+        check_in(n_sample, "n_sample", (AUTO,))
+        n_sample = None
+    else:
+        n_sample = check_positive_int(n_sample, "n_sample")
+    repulsion_weight, repulsion_sigma = _check_repulsion(options)
+    return Settings(
+        n_eig=check_positive_int(options["n_eig"], "n_eig"),
+        affinity=affinity,
+        sigma=sigma,
+        degree=degree,
+        n_sample=n_sample,
+        balanced=check_in(options["sampling"], "sampling", ("uniform", "farthest")) == "farthest",
+        alpha=check_number(options["alpha"], "alpha", low=0, high=1),
+        repulsion_weight=repulsion_weight,
+        repulsion_sigma=repulsion_sigma,
+        solver=_check_solver(options),
+        verbose=bool(options["verbose"]),
+    )
+
+
+def _check_repulsion(options: dict[str, Any]) -> tuple[float, float | None]:
+    weight, sigma = options["repulsion_weight"], options["repulsion_sigma"]
+    weight = check_number(weight, "repulsion_weight", low=0)
+    if sigma is not None:
+        sigma = check_number(sigma, "repulsion_sigma", low=0, low_open=True)
+    if weight and callable(options["affinity"]):
+        raise ValueError(
+            f'`repulsion_weight` must be 0 with a callable `affinity`; got {weight:g}. Use "rbf" or "cosine", '
+            "for which repulsion is defined."
+        )
+    if sigma is not None and not weight:
+        raise ValueError(
+            f"`repulsion_sigma` must be None without repulsion; got {sigma:g}. Give a `repulsion_weight`, such as 0.2."
+        )
+    return weight, sigma
+
+
+def _check_solver(options: dict[str, Any]) -> str:
+    solver = str(check_in(options["solver"], "solver", ("auto", "exact", "nystrom")))
+    if options["sampling"] == "farthest" and solver != "auto":
+        raise ValueError(
+            f'`solver` must be "auto" with sampling="farthest"; got {solver!r}. The graph of the sampled nodes is '
+            "always solved exactly."
+        )
+    if not options["exact_gradient"] or solver == "exact":
+        return solver
+    if solver == "nystrom":
+        raise ValueError(
+            '`solver` must be "exact" or "auto" with `exact_gradient`; got "nystrom". Drop one: a gradient is '
+            "as exact as the solution it belongs to."
+        )
+    if options["sampling"] == "farthest":
+        raise ValueError(
+            '`sampling` must be "uniform" with `exact_gradient`; got "farthest". Drop one: the gradient of a graph of '
+            "some nodes is not that of all."
+        )
+    return "exact"
+
+
+def check_weights(X: Any, sample_weight: Any, n: int) -> torch.Tensor | None:
+    """Return the weights (n,) of the nodes in float64 on the CPU: those given, else those `X` brings along.
+
+    Raises
+    ------
+    ValueError
+        Where they are not one finite number of at least 0 per node, two of them above.
+    """
+    if sample_weight is None:
+        sample_weight = getattr(X, "weights", None) if hasattr(X, "grid") else None
+    if sample_weight is None:
+        return None
+    weights = to_tensor(sample_weight, "sample_weight")[0].detach().cpu().double()
+    if tuple(weights.shape) != (n,):
+        raise ValueError(
+            f"`sample_weight` must be of shape ({n},), one weight per node; got {tuple(weights.shape)}. "
+            "Weight every node."
+        )
+    if not bool(torch.isfinite(weights).all()) or bool((weights < 0).any()):
+        raise ValueError(
+            "`sample_weight` must be finite and at least 0; got "
+            f"{float(weights.amin()):g} to {float(weights.amax()):g}. A node of weight 0 is embedded without counting."
+        )
+    if int((weights > 0).sum()) < 2:
+        raise ValueError(
+            f"`sample_weight` must be above 0 for 2 nodes or more; got {int((weights > 0).sum())}, all other weights "
+            "are zero. Count more of them."
+        )
+    return weights
+
+
+def check_device(device: Any, nodes: torch.Tensor) -> torch.device:
+    """Return where to compute: `device`, or where the nodes are."""
+    if device is None:
+        return nodes.device
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f'`device` must be a torch device; got {device!r}. Pass "cpu", "cuda", or None for where the features are.'
+        ) from error
+    missing = (found.type == "cuda" and not torch.cuda.is_available()) or (
+        found.type == "mps" and not torch.backends.mps.is_available()
+    )
+    if missing:
+        raise ValueError(f'`device` must be there; got {device!r} without such a device. Pass "cpu" or None.')
+    if found.type == "mps" and nodes.dtype == torch.float64:
+        raise ValueError('`device` must know float64 for float64 features; got "mps". Pass float32 features.')
+    return found
