@@ -30,6 +30,7 @@ from torch.autograd.function import once_differentiable
 from ncut_widgets.errors import DegenerateWarning
 
 from .affinity import CallableAffinity
+from .nystrom import _core
 from .solution import Extension, Solution
 
 __all__ = ["extend_with_gradient", "with_gradient"]
@@ -41,7 +42,6 @@ _MAX_CYCLES = 100
 _TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-11}
 # Eigenvalues closer than this are one: the eigensolver does not tell their eigenvectors apart.
 _RESOLUTION = {torch.float32: 1e-5, torch.float64: 1e-10}
-_NOISE = {torch.float32: 1e-7, torch.float64: 1e-12}
 
 
 def with_gradient(nodes: torch.Tensor, solution: Solution, *, cosine: bool, exact: bool) -> Solution:
@@ -185,14 +185,10 @@ class _Problem:
             for here in _blocks(len(degrees), max(len(landmarks), self.nodes.shape[1])):
                 yield here, affinity(affinity.encode(self.nodes[here]), landmarks)
 
-        wide = landmarks if isinstance(affinity, CallableAffinity) else landmarks.double()
-        W = affinity(wide, wide).double()
-        spectrum, basis = torch.linalg.eigh((W + W.T) / 2)
-        kept = spectrum > _NOISE[landmarks.dtype] * spectrum[-1]
-        R = basis[:, kept] / spectrum[kept].sqrt()
-
+        # What the solution took for noise, its gradient leaves out as well.
+        R = _core(affinity, landmarks, 0.0)[0].root.to(landmarks.device)
         # M = B B^T with B = D^-1/2 C R, so (lambda - M)^-1 = (1 + B (lambda - B^T B)^-1 B^T) / lambda.
-        gram, seen = torch.zeros_like(W), W.new_zeros(len(W), outside.shape[1])
+        gram, seen = R.new_zeros(len(R), len(R)), R.new_zeros(len(R), outside.shape[1])
         for here, C in columns():
             scaled = C / root[here]
             gram += scaled.T @ scaled
@@ -209,7 +205,7 @@ class _Problem:
             added[here] = (outside[here] + C @ lift / root[here]) * inverse
         left, right = self._low_rank(z + added, Mz + added * values[1:] - outside, of_degrees)
 
-        projected = W.new_zeros(len(W), right.shape[1])
+        projected = R.new_zeros(len(R), right.shape[1])
         for here, C in columns():
             projected += C.T @ right[here]
         projected = (R @ (R.T @ projected)).to(values)
