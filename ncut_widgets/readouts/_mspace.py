@@ -14,6 +14,9 @@ from ._rows import unit_rows
 
 __all__ = ["mspace_layout"]
 
+# A projector onto k eigenvectors is sqrt(k) long: weighed alike, the longest decides and the few eigenvectors of the
+# whole are lost; at equal length, the detail is. This is halfway between.
+_FALLOFF = -0.25
 _STEPS = 200
 _RATE = 0.05
 _MOMENTUM, _SQUARED_MOMENTUM = 0.9, 0.999
@@ -22,12 +25,12 @@ _SMALLEST_EIGENVALUE = 1e-6
 
 
 def mspace_layout(features: torch.Tensor, n_eig: Sequence[int], on_step: Callable[[], object]) -> torch.Tensor:
-    """Return places (m, 3) whose normalised affinity is as close as can be to the mean spectral projector.
+    """Return places (m, 3) whose normalised affinity is as close as can be to a mean of spectral projectors.
 
     With U_k the k leading eigenvectors of the normalised affinity of `features` (m, c), for each k of `n_eig`, and
     M(Z) that of the places Z by a Gaussian of width one,
 
-        minimise |M(Z) - P|^2,   P = mean over k of U_k U_k^T
+        minimise |M(Z) - P|^2,   P = sum over k of w_k U_k U_k^T,   w_k ~ k^(-1/4),   sum of w_k = 1
 
     The eigenvalues of P have a gap at each k, so that the leading eigenvectors of M(Z) span nearly the same spaces
     where M(Z) is near P (Davis and Kahan), without an eigenproblem in each step. From spectral coordinates, by Adam
@@ -36,8 +39,10 @@ def mspace_layout(features: torch.Tensor, n_eig: Sequence[int], on_step: Callabl
     O(m^3) once and O(m^2) for each of 200 steps; deterministic.
     """
     vectors, counts = _eigenvectors(features, n_eig)
-    weights = torch.stack([(torch.arange(max(counts)) < k).double() for k in counts]).mean(0).to(vectors)
-    target = ((vectors * weights) @ vectors.T).float()
+    shares = torch.tensor(counts, dtype=torch.float64) ** _FALLOFF
+    leading = torch.arange(max(counts)) < torch.tensor(counts)[:, None]
+    weights = (shares / shares.sum()) @ leading.double()
+    target = ((vectors * weights.to(vectors)) @ vectors.T).float()
     return _descend(_start(vectors[:, : max(4, counts[0])]).float(), target, on_step)
 
 

@@ -313,9 +313,10 @@ def mspace_color(
     With U_k the k leading eigenvectors of the normalised affinity of a sample of the nodes, and M(Z) the normalised
     affinity exp(-|z_i - z_j|^2 / 2) of their places Z in 3D,
 
-        minimise |M(Z) - P|^2,   P = mean over k of U_k U_k^T
+        minimise |M(Z) - P|^2,   P = sum over k of w_k U_k U_k^T,   w_k ~ k^(-1/4),   sum of w_k = 1
 
-    Each projector U_k U_k^T is what a cut into k clusters sees. P has a gap in its eigenvalues at each k, so that
+    Each projector U_k U_k^T is what a cut into k clusters sees; the weights keep that of many from outweighing that of
+    few. P has a gap in its eigenvalues at each k, so that
     near P the graph of the places has nearly the same cuts. All other nodes follow their nearest sampled ones.
     `Coloring(method="mspace")` does the same, and keeps the calibration for new nodes.
 

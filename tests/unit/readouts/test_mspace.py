@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.readouts import Coloring, mspace_color
 from ncut_widgets.readouts._mspace import alignment
 
 N_EIG = (4, 16, 64)
+
+
+@contextmanager
+def one_torch_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def nested(n=600, n_channels=12, seed=0):
@@ -39,6 +49,30 @@ def test_keeps_the_spectral_projectors():
     # Beyond the 16 groups there is nothing but noise in twelve directions, of which three can show a part.
     assert shares[2] > 0.55
     assert (shares[1:] > linear[1:] + 0.1).all()
+
+
+def pictures(n=800, side=28, n_channels=48, seed=0):
+    """Return n nodes of four pictures of smooth regions, texture and place: few large differences, many small ones."""
+    rng = np.random.default_rng(seed)
+    nodes = []
+    for _ in range(4):
+        regions = gaussian_filter(rng.normal(size=(side, side, 6)), (side / 8, side / 8, 0)).argmax(-1)
+        tints = rng.normal(size=(6, n_channels))[regions]
+        texture = gaussian_filter(rng.normal(size=(side, side, n_channels)), (1, 1, 0))
+        place = np.moveaxis(np.indices((side, side)), 0, -1) / side
+        picture = np.concatenate([gaussian_filter(tints, (1, 1, 0)) + texture, place], axis=-1)
+        nodes.append(picture.reshape(-1, n_channels + 2))
+    nodes = np.concatenate(nodes)
+    return nodes[rng.choice(len(nodes), n, replace=False)].astype(np.float32)
+
+
+def test_keeps_the_whole_beside_the_detail():
+    features = pictures()
+    shares = kept(features, Coloring("mspace", n_sample=400).fit(features).coords)
+    # Projectors weighed alike leave 0.64 of the first: the detail decides where everything goes.
+    assert shares[0] > 0.78
+    assert shares[1] > 0.8
+    assert shares[2] > 0.6
 
 
 def test_the_gradient_is_the_derivative():
@@ -97,7 +131,10 @@ def test_works_where_torch_records_nothing():
 
 def test_twenty_thousand_nodes_take_seconds_not_minutes():
     features, _ = nested(20_000)
-    began = time.process_time()
-    mspace_color(features)
-    # Measured about two seconds of processor time.
-    assert time.process_time() - began < 20
+    # Threads that wait for each other on a busy machine count as processor time, too.
+    with one_torch_thread():
+        began = time.process_time()
+        mspace_color(features)
+        took = time.process_time() - began
+    # Measured about a second of processor time.
+    assert took < 20
