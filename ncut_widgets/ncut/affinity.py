@@ -167,28 +167,25 @@ def build_affinity(
     """
     if callable(affinity):
         return CallableAffinity(affinity, like, device)
-    sampled = uniform_nodes(len(X), _BASIS_NODES, generator)
-    sample = X[sampled.to(X.device)]
-    few = slice(None, None, max(1, len(sampled) // _SCALE_NODES))
-    frame = Frame(sample[few], affinity == "cosine", device)
+    sampled = uniform_nodes(len(X), _SCALE_NODES, generator)
+    frame = Frame(X[sampled.to(X.device)], affinity == "cosine", device)
     spread, chosen = None, None
     if sigma is None or (repulsive and repulsion_sigma is None and not frame.cosine):
         squared = _squared_distances(frame.sampled)
         squared = (squared / 2).square() if frame.cosine else squared
         wide = torch.ones(len(X), dtype=torch.float64) if weights is None else weights
         n_effective = float(wide.sum() ** 2 / wide.square().sum())
-        spread = sigma_of_spread(squared, wide[sampled[few]], n_effective) * frame.unit
+        spread = sigma_of_spread(squared, wide[sampled], n_effective) * frame.unit
         if degree is not None:
-            chosen = sigma_of_degree(squared, wide[sampled[few]], n_effective, degree) * frame.unit
+            chosen = sigma_of_degree(squared, wide[sampled], n_effective, degree) * frame.unit
     if repulsive:
         repulsion_sigma = repulsion_sigma or (_OPPOSITE_SIGMA if frame.cosine else spread)
     sigma = sigma or chosen or spread
     whole = Affinity(frame, sigma=float(sigma or 1.0), basis=None, repulsion_sigma=repulsion_sigma)
     if not project or X.shape[1] <= _MANY_CHANNELS:
         return whole
-    return Affinity(
-        frame, sigma=whole.sigma, basis=_leading_directions(whole.encode(sample)), repulsion_sigma=repulsion_sigma
-    )
+    sample = whole.encode(X[uniform_nodes(len(X), _BASIS_NODES, generator).to(X.device)])
+    return Affinity(frame, sigma=whole.sigma, basis=_leading_directions(sample), repulsion_sigma=repulsion_sigma)
 
 
 class Frame:

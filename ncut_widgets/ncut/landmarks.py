@@ -8,11 +8,11 @@ from .affinity import Affinity, Kernel
 from .nodes import Nodes
 from .nystrom import Options, solve_nystrom
 from .sampling import centroids, spread_nodes, uniform_nodes
+from .solution import Solution
 
-__all__ = ["choose_landmarks", "enough_landmarks", "settle_landmarks", "spread_out"]
+__all__ = ["choose_landmarks", "settle_landmarks", "solve_with_enough", "spread_out"]
 
 _FEWEST, _MOST = 512, 2048
-_TRIAL_NODES = 1 << 12
 _SPREAD_NODES = 1 << 13
 # Residuals below it: on twelve thousand nodes with the structure of photographs, or of noisy clusters, the subspace
 # then lost less than 1e-4 of the exact one.
@@ -37,20 +37,18 @@ def choose_landmarks(sample: torch.Tensor, affinity: Kernel, m: int, generator: 
     return affinity.settle(centroids(sample, chosen)) if isinstance(affinity, Affinity) else chosen
 
 
-def enough_landmarks(nodes: Nodes, options: Options, generator: torch.Generator) -> torch.Tensor:
-    """Return landmarks, of 4096 of the nodes, enough to make all residuals small: doubled until they do."""
-    if len(nodes) <= 2 * _FEWEST:
-        return nodes[:]
-    trial = nodes.take(uniform_nodes(len(nodes), _TRIAL_NODES, generator))
-    most = min(len(trial) // 2, _MOST)
+def solve_with_enough(
+    nodes: Nodes, options: Options, generator: torch.Generator
+) -> tuple[torch.Tensor, Solution, torch.Tensor]:
+    """Return landmarks, doubled until all residuals are small, with the solution and the residuals (k,)."""
+    n = len(nodes)
+    most = n if n <= 2 * _FEWEST else min(n // 2, _MOST)
     m = min(most, max(_FEWEST, 2 * options.k))
     while True:
-        landmarks = choose_landmarks(trial[:], nodes.affinity, m, generator)
-        if m >= most:
-            return landmarks
-        _, residuals = solve_nystrom(trial, torch.arange(len(trial)), landmarks, options, generator)
-        if float(residuals.max()) <= _GOOD_RESIDUAL:
-            return landmarks
+        landmarks = choose_landmarks(nodes[:], nodes.affinity, m, generator)
+        solution, residuals = solve_nystrom(nodes, torch.arange(n), landmarks, options, generator)
+        if m == most or float(residuals.max()) <= _GOOD_RESIDUAL:
+            return landmarks, solution, residuals
         m = min(2 * m, most)
 
 

@@ -10,7 +10,7 @@ from ncut_widgets.errors import DegenerateWarning, NystromWarning
 
 from .affinity import Kernel
 from .exact import solve_exact
-from .landmarks import choose_landmarks, enough_landmarks, settle_landmarks, spread_out
+from .landmarks import choose_landmarks, settle_landmarks, solve_with_enough, spread_out
 from .nodes import Nodes
 from .nystrom import Options, solve_nystrom
 from .sampling import farthest_nodes, uniform_nodes
@@ -23,6 +23,8 @@ _EXACT_NODES = 4096
 # The eigenvectors of larger graphs are drafted on a sample before all nodes are gone through.
 _WHOLE_NODES = 1 << 16
 _SAMPLE_NODES = 1 << 14
+# How many nodes must say how many landmarks a larger graph needs.
+_TRIAL_NODES = 1 << 12
 _BALANCED_NODES = 2048
 _POOR_RESIDUAL = 0.2
 
@@ -91,18 +93,21 @@ def _solve_nystrom(
     n = len(nodes)
     table = Nodes(nodes, affinity, weights=weights, verbose=settings.verbose)
     options = Options(settings.n_eig, settings.alpha, settings.repulsion_weight)
-    if settings.n_sample is None:
-        start = enough_landmarks(table, options, generator)
-        m = len(start)
-    else:
-        start, m = None, settings.n_sample
     # Gradients are those of eigenvectors that are exact for the low-rank graph of all nodes, and what repels makes
     # negative eigenvalues, which a sample does not draft.
     whole = n <= _WHOLE_NODES or nodes.requires_grad or settings.repulsion_weight > 0
+    if settings.n_sample is None and n <= _WHOLE_NODES:
+        landmarks, solution, residual = solve_with_enough(table, options, generator)
+        _warn_if_poor(residual, n, len(landmarks))
+        return solution, residual
+    start, m = None, settings.n_sample
+    if m is None:
+        trial = table.take(uniform_nodes(n, _TRIAL_NODES, generator))
+        start, _, _ = solve_with_enough(trial, options, generator)
+        m = len(start)
     sampled = uniform_nodes(n, n if whole else max(_SAMPLE_NODES, 8 * m), generator)
     pool = table[uniform_nodes(n, _WHOLE_NODES, generator) if whole else sampled]
-    if start is None or n <= _WHOLE_NODES:
-        # Few enough nodes to look for what is rare among all of them.
+    if start is None:
         landmarks = choose_landmarks(pool, affinity, m, generator)
     else:
         landmarks = settle_landmarks(start, pool, affinity, generator)
