@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import adjusted_rand_score
 
-from ncut_widgets.features import FeatureMaps, concat
+from ncut_widgets.features import FeatureMaps, concat, extract_features, sample_images
 from ncut_widgets.grid import PatchGrid, PatchMap
+from ncut_widgets.ncut import Ncut
+from ncut_widgets.readouts import kway_ncut
 
 
 def features(
@@ -56,6 +59,23 @@ def test_weights_give_each_part_its_share(weights, shares, torch_):
         own = both.select(source).weights
         assert float(own.sum() / both.weights.sum()) == pytest.approx(share)
         assert float(own.max()) == pytest.approx(float(own.min()))
+
+
+def test_the_few_are_heard_as_loudly_as_they_are_weighted():
+    """How much of the coarse source's own clusters is left in the graph that it shares with a finer one."""
+    images = sample_images()[:4]
+    parts = [extract_features(images, resolution=r, source=str(r), progress=False) for r in (96, 320)]
+
+    def cut(nodes):
+        return kway_ncut(Ncut(n_eig=6).fit_transform(nodes), n_clusters=6).argmax(1)
+
+    own = cut(parts[0])
+    drowned, equal, loud = (
+        adjusted_rand_score(own, cut(concat(parts, weights=weights))[: len(own)])
+        for weights in (None, "equal", [20, 1])
+    )
+    assert drowned + 0.1 < equal < loud
+    assert loud > 0.9
 
 
 def test_weights_of_nodes_stay_in_proportion_within_their_part():
