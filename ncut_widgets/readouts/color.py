@@ -60,8 +60,8 @@ class Coloring(BaseEstimator):
     Fewer than 16 nodes have no neighbourhoods worth the name and are placed by their principal axes, whatever the
     method. Nodes without any difference are all mid-grey.
 
-    Tensors on a GPU stay there, where all nodes find their places. Only the sample goes to the CPU for t-SNE and UMAP: so
-    few rows are laid out there in about a second, by the same code, and with the same result, as without a GPU.
+    Tensors on a GPU stay there, where all nodes find their places. Only the sample goes to the CPU for t-SNE and UMAP:
+    so few rows are laid out there in about a second, by the same code as without a GPU.
 
     29 000 x 20 takes about a second of one core by t-SNE. Deterministic for a given `random_state` on one machine; the
     global generators are never touched.
