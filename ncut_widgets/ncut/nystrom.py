@@ -14,11 +14,13 @@ from .nodes import Nodes
 from .residual import ResidualProbe
 from .solution import Extension, Solution, vanishing
 
-__all__ = ["Options", "solve_nystrom"]
+__all__ = ["Options", "inverse_root", "solve_nystrom"]
 
 # Up to so many affinities to landmarks are kept between the passes over the nodes; beyond, they are computed again,
 # which takes less time than memory fresh from the operating system.
 _KEPT_AFFINITIES = 1 << 23
+# Directions of W below that share of its largest are noise in a C of that precision.
+_NOISE = {torch.float32: 1e-7, torch.float64: 1e-12}
 _INDEFINITE = 1.0
 
 
@@ -256,24 +258,23 @@ def _extend_to_all(draft: _Draft, options: Options, generator: torch.Generator) 
 def _core(affinity: Kernel, landmarks: torch.Tensor, repulsion_weight: float) -> tuple[_Core, float]:
     """Return the core of the low-rank A, and the least affinity of a landmark to itself."""
     wide = landmarks.cpu().double() if isinstance(affinity, Affinity) else landmarks
-    noise = 1e-7 if landmarks.dtype == torch.float32 else 1e-12
     if affinity.repulsion_sigma is None:
         W = affinity(wide, wide).cpu().double()
-        root = _root(W, noise)
+        root = inverse_root(W, landmarks.dtype)
         return _Core(root, torch.ones_like(root[0])), float(W.diagonal().min())
     attraction, repulsion = affinity.both(wide, wide)
-    root = _root(attraction, noise)
-    other_root, other_signs = _signed_root(repulsion, noise)
+    root = inverse_root(attraction, landmarks.dtype)
+    other_root, other_signs = _signed_root(repulsion, _NOISE[landmarks.dtype])
     roots = torch.block_diag(root, repulsion_weight**0.5 * other_root)
     return _Core(roots, torch.cat([torch.ones_like(root[0]), -other_signs])), float(attraction.diagonal().min())
 
 
-def _root(W: torch.Tensor, noise: float) -> torch.Tensor:
-    """Return F (m, r) with F F^T the pseudo-inverse of what is positive in the float64 `W`."""
+def inverse_root(W: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return F (m, r) with F F^T the pseudo-inverse of what is positive in the float64 `W`, for a C of that `dtype`."""
     values, vectors = torch.linalg.eigh((W + W.T) / 2)
     # C carries its own rounding: directions of W below that level hold noise, which the inverse would blow up. An
     # affinity that is not quite positive definite ("cosine" is none) says by its negative eigenvalues what is noise.
-    kept = values > max(noise * float(values[-1]), -_INDEFINITE * float(values[0]))
+    kept = values > max(_NOISE[dtype] * float(values[-1]), -_INDEFINITE * float(values[0]))
     return vectors[:, kept] / values[kept].sqrt()
 
 
