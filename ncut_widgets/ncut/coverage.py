@@ -6,12 +6,15 @@ import torch
 
 from .affinity import Affinity, Kernel
 from .landmarks import choose_landmarks
+from .nystrom import inverse_root
 from .solution import sweep
 
 __all__ = ["Coverage"]
 
 _LANDMARKS = 512
 _WORST = 0.05
+# Where a kernel is so sharp that fitted nodes explain less than that of one another, they cover nothing.
+_LEAST = 0.01
 _BLOCK = 64
 
 
@@ -22,7 +25,7 @@ class Coverage:
 
         p(x) = k(x, Z) W^+ k(Z, x) / k(x, x)   in [0, 1]
 
-    and its coverage min(1, p(x) / p_5), where 95 % of the other half of the sample have at least p_5.
+    and its coverage min(1, p(x) / max(p_5, 0.01)), where 95 % of the other half of the sample have at least p_5.
 
     Parameters
     ----------
@@ -38,11 +41,9 @@ class Coverage:
         self._affinity = affinity
         held_out, known = sample[::2], sample[1::2]
         self._landmarks = choose_landmarks(known, affinity, _LANDMARKS, generator)
-        values, vectors = torch.linalg.eigh(affinity(self._landmarks, self._landmarks).cpu().double())
-        kept = values > (1e-7 if sample.dtype == torch.float32 else 1e-12) * values[-1]
-        self._root = (vectors[:, kept] / values[kept].sqrt()).to(sample)
-        typical = torch.quantile(self._explained(held_out).cpu().double(), _WORST)
-        self._typical = max(float(typical), torch.finfo(sample.dtype).tiny)
+        wide = self._landmarks.cpu().double() if isinstance(affinity, Affinity) else self._landmarks
+        self._root = inverse_root(affinity(wide, wide).cpu().double(), sample.dtype).to(sample)
+        self._typical = max(float(torch.quantile(self._explained(held_out).cpu().double(), _WORST)), _LEAST)
 
     def __call__(self, X: torch.Tensor, *, verbose: bool = False) -> torch.Tensor:
         """Return the coverage (n,) of the nodes `X` (n, c)."""
