@@ -323,7 +323,8 @@ class Ncut(TransformerMixin, BaseEstimator):
                 generator=generator,
             )
             solution, residual = solve(nodes, affinity, weights, settings, generator)
-            covering = torch.randint(n, (min(n, _COVERING_NODES),), generator=generator)
+            counted = torch.arange(n) if weights is None else weights.nonzero().flatten()
+            covering = counted[torch.randperm(len(counted), generator=generator)[:_COVERING_NODES]]
             self._covering, self._coverage = affinity.encode(nodes[covering.to(nodes.device)]), None
         if with_gradients:
             solution = with_gradient(nodes, solution, cosine=self.affinity == "cosine", exact=exact)
