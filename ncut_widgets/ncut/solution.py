@@ -62,8 +62,13 @@ class Extension:
         """Return the eigenvectors at nodes with the columns `C`, and what they were scaled by."""
         # One product: C is read once.
         table = C @ torch.cat([self.projection, self.degree_weights[:, None]], dim=1)
-        degrees, densities = table[:, -1].clamp_min(self.lowest_degree), self.densities(C)
-        scale = degrees.rsqrt() if densities is None else (densities / degrees).sqrt()
+        densities = self.densities(C)
+        if densities is None:
+            degrees = table[:, -1].clamp_min(self.lowest_degree)
+            scale = degrees.rsqrt()
+        else:
+            degrees = torch.maximum(table[:, -1], densities * self.lowest_degree)
+            scale = (densities / degrees).sqrt()
         return Embedded(table[:, :-1] * scale[:, None], degrees, scale, densities)
 
     def __call__(self, X: torch.Tensor, *, verbose: bool = False) -> torch.Tensor:
