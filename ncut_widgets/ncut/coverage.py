@@ -6,7 +6,7 @@ import torch
 
 from .affinity import Affinity, Kernel
 from .landmarks import choose_landmarks
-from .nystrom import inverse_root
+from .lowrank import inverse_root
 from .solution import sweep
 
 __all__ = ["Coverage"]

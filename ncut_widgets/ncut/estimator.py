@@ -49,7 +49,7 @@ class Ncut(TransformerMixin, BaseEstimator):
         Asks for the sigma at which the mean affinity is `degree`: 0.3 is smooth, 0.03 is sharp. Not with `sigma`.
     n_sample : int or "auto"
         How many landmarks the Nyström approximation stands on. "auto" doubles them from 512 up to 2048 until every
-        residual is small, judged on 4096 of the nodes.
+        residual is small, judged on 8192 of the nodes at most.
     sampling : {"uniform", "farthest"}
         Which nodes make the graph. "uniform": all of them, so that what is frequent weighs more. "farthest": `n_sample`
         (2048 if "auto") nodes spread evenly over the features by farthest-point sampling, solved exactly and extended
@@ -120,7 +120,7 @@ class Ncut(TransformerMixin, BaseEstimator):
     Where features require gradients, `eigenvectors_`, `eigenvalues_` and what `transform` returns carry them, once
     differentiable, at about the cost of the fit. They are those of the solution found: exact where it is exact, and
     for Nyström those of its approximation with the landmarks as fixed anchors. `sigma_` is held fixed, too, and so is
-    the fit in `transform`. Eigenvalues that coincide determine their eigenvectors up to a rotation only: what does
+    the fit in `transform`. Weights are constants; the density that `alpha` takes out is differentiated. Eigenvalues that coincide determine their eigenvectors up to a rotation only: what does
     not depend on it has its gradient, what does is left out, and all stays finite. A callable must be
     differentiable.
 
@@ -327,7 +327,7 @@ class Ncut(TransformerMixin, BaseEstimator):
             covering = counted[torch.randperm(len(counted), generator=generator)[:_COVERING_NODES]]
             self._covering, self._coverage = affinity.encode(nodes[covering.to(nodes.device)]), None
         if with_gradients:
-            solution = with_gradient(nodes, solution, cosine=self.affinity == "cosine", exact=exact)
+            solution = with_gradient(nodes, solution, weights=weights, cosine=self.affinity == "cosine")
         self.eigenvectors_ = like.restore(solution.pairs.vectors)
         self.eigenvalues_ = like.restore(solution.pairs.values)
         self.residual_ = like.restore(residual)
@@ -340,9 +340,7 @@ class Ncut(TransformerMixin, BaseEstimator):
 
 def _check_differentiable(settings: Settings, weights: torch.Tensor | None) -> None:
     for given, name, plain in (
-        (weights is not None, "sample_weight", "None"),
         (settings.balanced, "sampling", '"uniform"'),
-        (settings.alpha > 0, "alpha", "0"),
         (settings.repulsion_weight > 0, "repulsion_weight", "0"),
     ):
         if given:
@@ -350,3 +348,8 @@ def _check_differentiable(settings: Settings, weights: torch.Tensor | None) -> N
                 f"`{name}` must be {plain} where features require gradients; got another value. "
                 "Drop it, or pass `X.detach()`."
             )
+    if weights is not None and not bool((weights > 0).all()):
+        raise ValueError(
+            "`sample_weight` must be above 0 where features require gradients; got a weight of 0. "
+            "Leave such nodes out of the fit, and embed them by `transform`."
+        )

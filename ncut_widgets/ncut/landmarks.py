@@ -6,11 +6,11 @@ import torch
 
 from .affinity import Affinity, Kernel
 from .nodes import Nodes
-from .nystrom import Options, solve_nystrom
+from .nystrom import Draft, Options, complete, draft_graph
 from .sampling import centroids, spread_nodes, uniform_nodes
 from .solution import Solution
 
-__all__ = ["choose_landmarks", "settle_landmarks", "solve_with_enough", "spread_out"]
+__all__ = ["choose_landmarks", "draft_with_enough", "spread_out"]
 
 _FEWEST, _MOST = 512, 2048
 _SPREAD_NODES = 1 << 13
@@ -37,25 +37,17 @@ def choose_landmarks(sample: torch.Tensor, affinity: Kernel, m: int, generator: 
     return affinity.settle(centroids(sample, chosen)) if isinstance(affinity, Affinity) else chosen
 
 
-def solve_with_enough(
-    nodes: Nodes, options: Options, generator: torch.Generator
-) -> tuple[torch.Tensor, Solution, torch.Tensor]:
-    """Return landmarks, doubled until all residuals are small, with the solution and the residuals (k,)."""
+def draft_with_enough(
+    nodes: Nodes, options: Options, n_vectors: int, generator: torch.Generator
+) -> tuple[Draft, Solution, torch.Tensor]:
+    """Return a draft whose landmarks were doubled until all residuals are small, what it comes to, and these (k,)."""
     n = len(nodes)
     most = n if n <= 2 * _FEWEST else min(n // 2, _MOST)
-    m = min(most, max(_FEWEST, 2 * options.k))
+    m = min(most, max(_FEWEST, n_vectors))
     while True:
         landmarks = choose_landmarks(nodes[:], nodes.affinity, m, generator)
-        solution, residuals = solve_nystrom(nodes, torch.arange(n), landmarks, options, generator)
+        draft = draft_graph(nodes, landmarks, options, n_vectors, generator)
+        solution, residuals = complete(draft, options, generator)
         if m == most or float(residuals.max()) <= _GOOD_RESIDUAL:
-            return landmarks, solution, residuals
+            return draft, solution, residuals
         m = min(2 * m, most)
-
-
-def settle_landmarks(
-    landmarks: torch.Tensor, sample: torch.Tensor, affinity: Kernel, generator: torch.Generator
-) -> torch.Tensor:
-    """Return as many landmarks of a larger `sample` (s, c') of encoded nodes, to which those given are a start."""
-    if isinstance(affinity, Affinity):
-        return affinity.settle(centroids(sample, landmarks))
-    return choose_landmarks(sample, affinity, len(landmarks), generator)

@@ -10,9 +10,10 @@ from ncut_widgets.errors import DegenerateWarning, NystromWarning
 
 from .affinity import Kernel
 from .exact import solve_exact
-from .landmarks import choose_landmarks, settle_landmarks, solve_with_enough, spread_out
+from .landmarks import choose_landmarks, draft_with_enough, spread_out
+from .large import extend_to_all
 from .nodes import Nodes
-from .nystrom import Options, solve_nystrom
+from .nystrom import Options, complete, draft_graph
 from .sampling import farthest_nodes, uniform_nodes
 from .settings import Settings
 from .solution import Solution, vanishing
@@ -22,9 +23,7 @@ __all__ = ["is_exact", "solve"]
 _EXACT_NODES = 4096
 # The eigenvectors of larger graphs are drafted on a sample before all nodes are gone through.
 _WHOLE_NODES = 1 << 16
-_SAMPLE_NODES = 1 << 14
-# How many nodes must say how many landmarks a larger graph needs.
-_TRIAL_NODES = 1 << 12
+_SAMPLE_NODES = 1 << 13
 _BALANCED_NODES = 2048
 _POOR_RESIDUAL = 0.2
 
@@ -96,23 +95,18 @@ def _solve_nystrom(
     # Gradients are those of eigenvectors that are exact for the low-rank graph of all nodes, and what repels makes
     # negative eigenvalues, which a sample does not draft.
     whole = n <= _WHOLE_NODES or nodes.requires_grad or settings.repulsion_weight > 0
-    if settings.n_sample is None and n <= _WHOLE_NODES:
-        landmarks, solution, residual = solve_with_enough(table, options, generator)
-        _warn_if_poor(residual, n, len(landmarks))
-        return solution, residual
-    start, m = None, settings.n_sample
+    m = settings.n_sample
+    part = table if whole else table.take(uniform_nodes(n, max(_SAMPLE_NODES, 8 * (m or 0)), generator))
+    n_vectors = settings.n_eig if whole else 2 * settings.n_eig
     if m is None:
-        trial = table.take(uniform_nodes(n, _TRIAL_NODES, generator))
-        start, _, _ = solve_with_enough(trial, options, generator)
-        m = len(start)
-    sampled = uniform_nodes(n, n if whole else max(_SAMPLE_NODES, 8 * m), generator)
-    pool = table[uniform_nodes(n, _WHOLE_NODES, generator) if whole else sampled]
-    if start is None:
-        landmarks = choose_landmarks(pool, affinity, m, generator)
+        draft, solution, residual = draft_with_enough(part, options, n_vectors, generator)
     else:
-        landmarks = settle_landmarks(start, pool, affinity, generator)
-    solution, residual = solve_nystrom(table, sampled, landmarks, options, generator)
-    _warn_if_poor(residual, n, m)
+        draft = draft_graph(part, choose_landmarks(part[:], affinity, m, generator), options, n_vectors, generator)
+        if whole:
+            solution, residual = complete(draft, options, generator)
+    if not whole:
+        solution, residual = extend_to_all(draft, table, options, generator)
+    _warn_if_poor(residual, n, len(solution.extension.landmarks))
     return solution, residual
 
 

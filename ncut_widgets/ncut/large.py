@@ -1,0 +1,124 @@
+"""Graphs too large to go through more than twice: drafted on a sample of their nodes, finished over all of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from .eigensolver import Eigenpairs, fix_signs
+from .lowrank import Columns
+from .nodes import Nodes
+from .nystrom import Draft, Options, whitening
+from .residual import ResidualProbe
+from .solution import Solution
+
+__all__ = ["extend_to_all"]
+
+_OVERSAMPLING = 10
+_LEAST_GAP = 0.01
+
+
+def extend_to_all(
+    draft: Draft, nodes: Nodes, options: Options, generator: torch.Generator
+) -> tuple[Solution, torch.Tensor]:
+    """Return the eigenvectors over all nodes that a draft from a sample of them leads to, and their residuals (k,).
+
+    A first pass over all nodes gives D and B^T B V, which says by how much the drafted V are wrong: a step of
+    Davidson's method, with the sample's matrix in place of the whole, takes the error to about its square. A second
+    pass computes B V and finds the best eigenvectors in its span by Rayleigh and Ritz.
+
+    Parameters
+    ----------
+    draft : Draft
+        Of more than k vectors: what sampling moved out of a space that wide is little.
+    nodes : Nodes
+        All n nodes.
+    options : Options
+        What is asked for.
+    generator : torch.Generator
+        Of the CPU.
+
+    Notes
+    -----
+    O(n m (c' + k)) time, and memory for 2 (k + 10) numbers per node.
+
+    References
+    ----------
+    Davidson. The Iterative Calculation of a Few of the Lowest Eigenvalues and Corresponding Eigenvectors of Large
+    Real-Symmetric Matrices. Journal of Computational Physics 1975.
+    """
+    like, k, extension = draft.extension.landmarks, options.k, draft.extension
+    columns = Columns(nodes, extension)
+    if options.alpha:
+        density_weights = draft.core.density_weights(columns.sums()).to(like)
+        extension = replace(extension, density_weights=density_weights)
+        draft = draft._replace(extension=extension)
+    degree_weights, better = _improve(draft, columns, k)
+    projection = draft.core.root @ better
+    extension = replace(extension, degree_weights=degree_weights, projection=projection.to(like))
+    degrees, drafted = like.new_empty(len(nodes)), like.new_empty(len(nodes), projection.shape[1])
+    drawn, first = draft.columns, replace(extension, projection=extension.projection[:, :k].contiguous())
+    seen = like.new_empty(len(drawn.nodes), k)
+
+    def embed_sample(here: slice) -> None:
+        seen[here] = first.embed(drawn[here]).vectors
+
+    drawn.sweep("sample", embed_sample)
+    probe = ResidualProbe(drawn.nodes, seen, extension, options.repulsion_weight, generator, of=nodes)
+
+    def embed(here: slice) -> None:
+        embedded = extension.embed(columns[here])
+        probe.add(here, embedded)
+        degrees[here], drafted[here] = embedded.degrees, embedded.vectors
+
+    columns.sweep("extend", embed)
+    inner = nodes.inner(drafted)
+    # The trivial eigenvector is known, with its eigenvalue; what is best is asked of the others.
+    values, rotation = torch.linalg.eigh(inner[1:, 1:])
+    turn = torch.zeros_like(inner[:, :k])
+    turn[0, 0] = 1
+    turn[1:, 1:] = rotation.flip(1)[:, : k - 1]
+    turn = turn @ whitening(turn.T @ inner @ turn)
+    vectors = drafted @ turn.to(like)
+    signs = fix_signs(vectors)
+    vectors *= signs
+    turn *= signs.cpu().double()
+    values = torch.cat([values.new_ones(1), values.flip(0)[: k - 1]]).clamp_max(1).to(like)
+    extension = replace(extension, projection=(projection @ turn).to(like))
+    solution = Solution(Eigenpairs(values, vectors, torch.zeros_like(values)), degrees, extension)
+    return solution, probe.residuals(extension, values, turn.to(like))
+
+
+def _improve(draft: Draft, columns: Columns, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what makes the degrees of all nodes, and an orthonormal V (r, k + 10 at most), after a pass over all."""
+    core, extension, vectors = draft.core, draft.extension, draft.vectors
+    like = extension.landmarks
+    extension = replace(extension, projection=(core.root @ vectors).to(like))
+    sums = torch.zeros(columns.width, dtype=torch.float64)
+    image = torch.zeros(columns.width, vectors.shape[1], dtype=torch.float64)
+
+    def add(here: slice) -> None:
+        C = columns[here]
+        embedded = extension.embed(C)
+        mass = columns.nodes.mass(here, C)
+        density = mass if embedded.densities is None else mass * embedded.densities
+        table = C.T @ torch.cat([embedded.vectors * (mass * embedded.scale)[:, None], density[:, None]], dim=1)
+        table = table.cpu()
+        image.add_(table[:, :-1])
+        sums.add_(table[:, -1])
+
+    columns.sweep("degrees", add)
+    applied = core.root.T @ image
+    small = vectors.T @ applied
+    ritz, turn = torch.linalg.eigh((small + small.T) / 2)
+    kept = min(k + _OVERSAMPLING, len(ritz))
+    ritz, turn = ritz.flip(0)[:kept], turn.flip(1)[:, :kept]
+    spectrum, basis = torch.linalg.eigh(draft.inner)
+    spectrum, basis = spectrum[: -vectors.shape[1]], basis[:, : -vectors.shape[1]]
+    # Only downwards: what the sample takes for larger than it is would come up as a pole.
+    gaps = (ritz - spectrum[:, None]).clamp_min(_LEAST_GAP)
+    better = vectors @ turn + basis @ ((basis.T @ (applied @ turn)) / gaps)
+    # The trivial vector is known.
+    better = torch.cat([core.root.T @ sums[:, None], better[:, 1:]], dim=1)
+    return core.weights(sums).to(like), torch.linalg.qr(better).Q
