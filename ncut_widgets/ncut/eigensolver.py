@@ -7,13 +7,16 @@ entries positive. The column then points to its few large entries, whatever the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 
 from ncut_widgets.errors import ConvergenceError
 
-__all__ = ["Eigenpairs", "fix_signs", "leading_eigenpairs"]
+from .symmetric import SymmetricMatrix
+
+__all__ = ["Eigenpairs", "fix_signs", "krylov_basis", "leading_eigenpairs"]
 
 # Up to here a full decomposition is as fast as an iteration.
 _DENSE_NODES = 640
@@ -26,11 +29,15 @@ _TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-9}
 
 
 class Eigenpairs(NamedTuple):
-    """Eigenvalues (k,) descending, orthonormal eigenvectors (n, k), and |M u - lambda u| of each (k,)."""
+    """Eigenvalues (k,) descending, orthonormal eigenvectors (n, k), and |M u - lambda u| of each (k,).
+
+    `further` (n, p) spans roughly the eigenvectors that come next: other iterations do well to start there.
+    """
 
     values: torch.Tensor
     vectors: torch.Tensor
     residuals: torch.Tensor
+    further: torch.Tensor | None = None
 
 
 def fix_signs(vectors: torch.Tensor) -> torch.Tensor:
@@ -40,16 +47,23 @@ def fix_signs(vectors: torch.Tensor) -> torch.Tensor:
 
 
 def leading_eigenpairs(
-    matrix: torch.Tensor, k: int, *, first: torch.Tensor | None, generator: torch.Generator
+    matrix: torch.Tensor | SymmetricMatrix,
+    k: int,
+    *,
+    scale: torch.Tensor | None = None,
+    first: torch.Tensor | None,
+    generator: torch.Generator,
 ) -> Eigenpairs:
-    """Return the k algebraically largest eigenpairs of the symmetric `matrix` (n, n).
+    """Return the k algebraically largest eigenpairs of M = S A S, of the symmetric `matrix` A (n, n).
 
     Parameters
     ----------
-    matrix : torch.Tensor of shape (n, n)
-        Symmetric, with spectrum in [-1, 1].
+    matrix : torch.Tensor or SymmetricMatrix of shape (n, n)
+        A; the spectrum of M lies in [-1, 1].
     k : int
         How many, from 1 to n.
+    scale : torch.Tensor of shape (n,), optional
+        The diagonal of S; 1 by default.
     first : torch.Tensor of shape (n,), optional
         An eigenvector with eigenvalue 1, where one is known. It becomes column 0 as it is, also where 1 is a multiple
         eigenvalue.
@@ -66,46 +80,68 @@ def leading_eigenpairs(
     Restarted block Krylov iteration: blocks of k + 10 vectors, because eigenvalues near 1 come in clusters (one per
     well separated region) that single-vector Lanczos resolves slowly, and matrix products run at full speed.
     """
-    if first is None:
-        pairs = _largest(matrix, k, None, generator)
+    operator = _Operator(matrix, scale, None if first is None else first / first.norm())
+    if operator.known is None:
+        pairs = _largest(operator, k, generator)
         return pairs._replace(vectors=pairs.vectors * fix_signs(pairs.vectors))
-    first = first / first.norm()
-    rest = _largest(matrix, k - 1, first, generator)
-    known = (matrix @ first - first).norm()
-    vectors = torch.cat([first[:, None], rest.vectors], dim=1)
+    rest = _largest(operator, k - 1, generator)
+    missed = (operator.scaled(operator.known[:, None])[:, 0] - operator.known).norm()
+    vectors = torch.cat([operator.known[:, None], rest.vectors], dim=1)
     return Eigenpairs(
-        torch.cat([first.new_ones(1), rest.values]),
+        torch.cat([vectors.new_ones(1), rest.values]),
         vectors * fix_signs(vectors),
-        torch.cat([known[None], rest.residuals]),
+        torch.cat([missed[None], rest.residuals]),
+        rest.further,
     )
 
 
-def _largest(matrix: torch.Tensor, k: int, known: torch.Tensor | None, generator: torch.Generator) -> Eigenpairs:
-    """The k largest eigenpairs, `known` (of length 1 and eigenvalue 1) left out."""
-    n = len(matrix)
+@dataclass(frozen=True)
+class _Operator:
+    """M = S A S, with the `known` vector (of length 1 and eigenvalue 1) moved below its spectrum."""
 
-    def deflated(block: torch.Tensor) -> torch.Tensor:
-        image = matrix @ block
-        return image if known is None else image - _SHIFT * known[:, None] * (known @ block)
+    matrix: torch.Tensor | SymmetricMatrix
+    scale: torch.Tensor | None
+    known: torch.Tensor | None
 
-    if k == 0:
-        return Eigenpairs(matrix.new_empty(0), matrix.new_empty(n, 0), matrix.new_empty(0))
+    @property
+    def like(self) -> torch.Tensor:
+        return self.matrix.blocks[0] if isinstance(self.matrix, SymmetricMatrix) else self.matrix
+
+    def scaled(self, block: torch.Tensor) -> torch.Tensor:
+        """Return M times the `block` (n, w)."""
+        if self.scale is None:
+            return self.matrix @ block
+        return (self.matrix @ (block * self.scale[:, None])) * self.scale[:, None]
+
+    def __call__(self, block: torch.Tensor) -> torch.Tensor:
+        image = self.scaled(block)
+        return image if self.known is None else image - _SHIFT * self.known[:, None] * (self.known @ block)
+
+    def dense(self) -> torch.Tensor:
+        M = self.matrix.dense() if isinstance(self.matrix, SymmetricMatrix) else self.matrix
+        if self.scale is not None:
+            M = M * self.scale[:, None] * self.scale
+        return M if self.known is None else M - _SHIFT * torch.outer(self.known, self.known)
+
+
+def _largest(operator: _Operator, k: int, generator: torch.Generator) -> Eigenpairs:
+    n = len(operator.matrix)
     if n <= _DENSE_NODES or 4 * k >= n:
-        values, vectors = torch.linalg.eigh(matrix if known is None else matrix - _SHIFT * torch.outer(known, known))
-        values, vectors = values.flip(0)[:k], vectors.flip(1)[:, :k]
-        return Eigenpairs(values, vectors, (matrix @ vectors - vectors * values).norm(dim=0))
-    return _block_krylov(deflated, k, n, matrix, generator)
+        M = operator.dense()
+        values, vectors = torch.linalg.eigh(M)
+        values, vectors, further = values.flip(0)[:k], vectors[:, n - k :].flip(1), vectors[:, : n - k]
+        return Eigenpairs(values, vectors, (M @ vectors - vectors * values).norm(dim=0), further)
+    return _block_krylov(operator, k, generator)
 
 
-def _block_krylov(
-    apply: Callable[[torch.Tensor], torch.Tensor], k: int, n: int, like: torch.Tensor, generator: torch.Generator
-) -> Eigenpairs:
+def _block_krylov(operator: _Operator, k: int, generator: torch.Generator) -> Eigenpairs:
+    n, like = len(operator.matrix), operator.like
     tolerance = _TOLERANCE[like.dtype]
     width = min(k + _OVERSAMPLING, n // 4)
     block = torch.randn(n, width, generator=generator, dtype=torch.float64).to(like)
     worst = torch.inf
     for _ in range(_MAX_CYCLES):
-        basis, image = _krylov_basis(apply, torch.linalg.qr(block).Q, min(_DEPTH, n // width))
+        basis, image = krylov_basis(operator, block, min(_DEPTH, n // width))
         small = basis.T @ image
         values, rotation = torch.linalg.eigh((small + small.T) / 2)
         values, rotation = values.flip(0)[:width], rotation.flip(1)[:, :width]
@@ -113,26 +149,24 @@ def _block_krylov(
         residuals = (image @ rotation - block * values).norm(dim=0)
         worst = float(residuals[:k].max())
         if worst <= tolerance:
-            return Eigenpairs(values[:k], torch.linalg.qr(block[:, :k]).Q, residuals[:k])
+            return Eigenpairs(values[:k], torch.linalg.qr(block[:, :k]).Q, residuals[:k], block[:, k:])
     raise ConvergenceError(
         f"`n_eig` eigenvectors must converge to {tolerance:g}; got a residual of {worst:.2g} after {_MAX_CYCLES} "
         "cycles, because many eigenvalues nearly coincide. Raise `sigma` or `degree`, or pass float64 features."
     )
 
 
-def _krylov_basis(
+def krylov_basis(
     apply: Callable[[torch.Tensor], torch.Tensor], block: torch.Tensor, depth: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """An orthonormal basis of span{Q, MQ, M^2 Q, ...} and its image under M."""
+    """Return an orthonormal basis (n, depth w) of span{X, MX, M^2 X, ...} for a block X (n, w), and its image."""
     n, width = block.shape
     basis, image = block.new_empty(n, width * depth), block.new_empty(n, width * depth)
     for step in range(depth):
-        here = slice(step * width, (step + 1) * width)
-        basis[:, here] = block
-        image[:, here] = apply(block)
-        before = basis[:, : here.stop]
-        block = image[:, here]
+        here, before = slice(step * width, (step + 1) * width), basis[:, : step * width]
         # Twice: once is not enough where the new block lies almost inside the old ones.
         for _ in range(2):
             block = torch.linalg.qr(block - before @ (before.T @ block)).Q
+        basis[:, here] = block
+        image[:, here] = block = apply(block)
     return basis, image

@@ -120,9 +120,10 @@ class Ncut(TransformerMixin, BaseEstimator):
     Where features require gradients, `eigenvectors_`, `eigenvalues_` and what `transform` returns carry them, once
     differentiable, at about the cost of the fit. They are those of the solution found: exact where it is exact, and
     for Nyström those of its approximation with the landmarks as fixed anchors. `sigma_` is held fixed, too, and so is
-    the fit in `transform`. Weights are constants; the density that `alpha` takes out is differentiated. Eigenvalues that coincide determine their eigenvectors up to a rotation only: what does
-    not depend on it has its gradient, what does is left out, and all stays finite. A callable must be
-    differentiable.
+    the fit in `transform`; weights are constants, and the density that `alpha` takes out is not. Eigenvalues that
+    coincide determine their eigenvectors up to a rotation only: what does not depend on it has its gradient, what does
+    is left out, and all stays finite. A callable must be differentiable. Such a fit drafts nothing on a sample, which
+    beyond 65 536 nodes takes O(n m^2) more; an exact one holds n^2 / 2 numbers until its backward pass.
 
     References
     ----------

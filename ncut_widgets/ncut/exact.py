@@ -1,4 +1,4 @@
-"""The eigenvectors of the graph itself, in O(n^2) memory."""
+"""The eigenvectors of the graph itself, in memory for half of its matrix."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 from .affinity import Affinity, Kernel
 from .eigensolver import leading_eigenpairs
 from .solution import Extension, Solution, density_weights, inverse_unless_vanishing
+from .symmetric import SymmetricMatrix, row_blocks
 
 __all__ = ["solve_exact"]
 
@@ -28,26 +29,20 @@ def solve_exact(
     """
     E = affinity.encode(X)
     repulsive = affinity.repulsion_sigma is not None
-    if repulsive:
-        A, R = affinity.both(E, E)  # type: ignore[union-attr]
-        R = _symmetric(R)
-    else:
-        A = affinity(E, E)
-    A = _symmetric(A)
-    if isinstance(affinity, Affinity):
-        A.fill_diagonal_(1)
+    A, R = _affinities(E, affinity)
     one = torch.ones_like(E[:, 0])
     mass = one if weights is None else weights
     density = A @ mass if alpha else None
     ours = one if density is None else density_weights(_connected(density), alpha)
     mass = mass * ours
-    degrees = A @ mass + (repulsion_weight * (R @ mass) if repulsive else 0)
+    degrees = A @ mass if R is None else A @ mass + repulsion_weight * (R @ mass)
     _connected(degrees)
     scale = (mass / degrees).sqrt()
-    M = A.sub_(R, alpha=repulsion_weight) if repulsive else A
-    M = M.mul_(scale[:, None]).mul_(scale)
+    if R is not None:
+        for attraction, repulsion in zip(A.blocks, R.blocks, strict=True):
+            attraction.sub_(repulsion, alpha=repulsion_weight)
     first = None if repulsive else (mass * degrees).sqrt()
-    pairs = leading_eigenpairs(M, k, first=first, generator=generator)
+    pairs = leading_eigenpairs(A, k, scale=scale, first=first, generator=generator)
     # Both signs of an eigenvalue extend: only repulsion makes negative ones lead.
     projection = pairs.vectors * scale[:, None] * inverse_unless_vanishing(pairs.values)
     extension = Extension(
@@ -65,12 +60,25 @@ def solve_exact(
         copies = pairs.vectors / torch.where(counts, weights.sqrt()[:, None], 1)
         vectors = copies if bool(counts.all()) else torch.where(counts, copies, extension(X))
         pairs = pairs._replace(vectors=vectors)
-    return Solution(pairs, degrees, extension)
+    return Solution(pairs, degrees, extension, A)
 
 
-def _symmetric(A: torch.Tensor) -> torch.Tensor:
-    """Return the symmetric part: a product in floating point differs from its transpose in the last digits."""
-    return A.add_(A.T.clone()).mul_(0.5)
+def _affinities(E: torch.Tensor, affinity: Kernel) -> tuple[SymmetricMatrix, SymmetricMatrix | None]:
+    """Return the affinities between encoded nodes, and their repulsion where there is one."""
+    repulsive = affinity.repulsion_sigma is not None
+    blocks, others = [], []
+    for here in row_blocks(len(E), E.device):
+        rows, columns = E[here], E[here.start :]
+        if isinstance(affinity, Affinity) and repulsive:
+            block, other = affinity.both(rows, columns)
+            others.append(other)
+        else:
+            block = affinity(rows, columns)
+        blocks.append(block)
+    A = SymmetricMatrix.averaged(blocks)
+    if isinstance(affinity, Affinity):
+        A.fill_diagonal_(1)
+    return A, SymmetricMatrix.averaged(others) if repulsive else None
 
 
 def _padded(values: torch.Tensor, repulsive: bool) -> torch.Tensor:

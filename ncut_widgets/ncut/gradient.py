@@ -12,6 +12,9 @@ are differentiated as such, so that a graph in pieces, where the eigenvalue 1 is
 other columns, eigenvalues that coincide leave the eigenvectors undetermined up to a rotation: what depends on that
 rotation gets no gradient, what does not (projectors, distances between rows) gets its own.
 
+With weights w of the nodes, all this holds for the orthonormal vectors w^1/2 u of M = S D^-1/2 A D^-1/2 S, S^2 being
+w times the correction v = (A w)^-alpha of the density.
+
 Nyström is differentiated with its landmarks Z held fixed: A = C W^+ C^T with C = k(X, Z) then changes by
 dC W^+ C^T + C W^+ dC^T. That never differentiates the pseudo-inverse, and it is consistent: where every node is a
 landmark, dC + dC^T is the exact dA. One contraction therefore serves both, and `transform` too.
@@ -19,32 +22,20 @@ landmark, dC + dC^T is the exact dA. One contraction therefore serves both, and 
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.autograd.function import once_differentiable
 
-from ncut_widgets.errors import DegenerateWarning
-
-from .affinity import CallableAffinity
-from .nystrom import _core
-from .solution import Extension, Solution
+from .adjoint import ExactGraph, Graph, LowRankGraph, through_affinity
+from .shifted import RESOLUTION, guarded_inverse
+from .solution import Extension, Solution, density_weights, sweep
 
 __all__ = ["extend_with_gradient", "with_gradient"]
 
-_CHUNK_ELEMENTS = 1 << 22
-_DEPTH = 12
-_MAX_CYCLES = 100
-# Relative residual of the linear systems.
-_TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-11}
-# Eigenvalues closer than this are one: the eigensolver does not tell their eigenvectors apart.
-_RESOLUTION = {torch.float32: 1e-5, torch.float64: 1e-10}
 
-
-def with_gradient(nodes: torch.Tensor, solution: Solution, *, cosine: bool, exact: bool) -> Solution:
+def with_gradient(nodes: torch.Tensor, solution: Solution, *, weights: torch.Tensor | None, cosine: bool) -> Solution:
     """Return the `solution` with eigenvectors and eigenvalues that carry gradients to `nodes`.
 
     Parameters
@@ -52,19 +43,23 @@ def with_gradient(nodes: torch.Tensor, solution: Solution, *, cosine: bool, exac
     nodes : torch.Tensor of shape (n, c)
         The features that the solution was found for; they require gradients.
     solution : Solution
-        Of `solve_exact` or `solve_nystrom`.
+        Of `solve_exact`, with the affinities, or of `solve_nystrom`.
+    weights : torch.Tensor of shape (n,), optional
+        Of the nodes, above 0; one by default.
     cosine : bool
         Whether a built-in affinity is "cosine" rather than "rbf".
-    exact : bool
-        Whether the solution is that of M itself, or of its Nyström approximation.
 
     Notes
     -----
     What was chosen from the data stays fixed: sigma, landmarks, the projection of many channels. Nyström eigenvectors
-    that were drafted on a sample of the nodes are taken for those of all nodes. The exact backward
-    pass holds M once, O(n^2) memory; that of Nyström passes three times over C and holds O(n k + m^2).
+    that were drafted on a sample of the nodes are taken for those of all nodes. The exact backward pass takes the
+    affinities that the solution was found from, which are held until then. That of Nyström passes four times over C
+    and holds O(n k + m^2).
     """
-    vectors, values = _Embedding.apply(nodes, _Problem(nodes.detach(), solution, cosine, exact))
+    w = solution.degrees.new_ones(()) if weights is None else weights.to(solution.degrees)
+    problem = _Problem(nodes.detach(), solution._replace(affinities=None), w, cosine)
+    blocks = () if solution.affinities is None else solution.affinities.blocks
+    vectors, values = _Embedding.apply(nodes, problem, *blocks)
     return solution._replace(pairs=solution.pairs._replace(vectors=vectors, values=values))
 
 
@@ -76,15 +71,18 @@ def extend_with_gradient(nodes: torch.Tensor, extension: Extension, *, cosine: b
 
 class _Embedding(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, nodes: torch.Tensor, problem: _Problem) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: ARG004
+    def forward(ctx: Any, nodes: torch.Tensor, problem: _Problem, *blocks: torch.Tensor) -> tuple[torch.Tensor, ...]:  # noqa: ARG004
         ctx.problem = problem
+        # Freed by the backward pass, unless it is asked to retain its graph.
+        ctx.save_for_backward(*blocks)
         # Copies: what the caller does to them in place must not reach the backward pass.
         return problem.solution.pairs.vectors.clone(), problem.solution.pairs.values.clone()
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, of_vectors: torch.Tensor, of_values: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return ctx.problem.pull_back(of_vectors, of_values), None
+    def backward(ctx: Any, of_vectors: torch.Tensor, of_values: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        blocks = ctx.saved_tensors
+        return ctx.problem.pull_back(blocks, of_vectors, of_values), None, *(None for _ in blocks)
 
 
 class _Extended(torch.autograd.Function):
@@ -99,15 +97,23 @@ class _Extended(torch.autograd.Function):
     def backward(ctx: Any, of_vectors: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         (nodes,) = ctx.saved_tensors
         extension: Extension = ctx.extension
-        right = torch.cat([extension.projection, extension.degree_weights[:, None].to(extension.projection)], dim=1)
+        right = [extension.projection, extension.degree_weights[:, None]]
+        if extension.density_weights is not None:
+            right.append(extension.density_weights[:, None])
+        weights = torch.cat(right, dim=1)
         gradient = torch.empty_like(nodes)
-        for here in _blocks(len(nodes), max(len(extension.landmarks), nodes.shape[1])):
-            C = extension.affinity(extension.affinity.encode(nodes[here]), extension.landmarks.detach())
-            vectors, degrees, _, _ = extension.embed(C)
-            of_degrees = -(of_vectors[here] * vectors).sum(1) / (2 * degrees)
-            of_degrees = torch.where(degrees > extension.lowest_degree, of_degrees, 0.0)
-            left = torch.cat([of_vectors[here] / degrees.sqrt()[:, None], of_degrees[:, None]], dim=1)
-            gradient[here] = _through_affinity(nodes[here], extension, left @ right.T, C, ctx.cosine)
+
+        def add(here: slice) -> None:
+            C = extension.columns(extension.affinity.encode(nodes[here]))
+            vectors, degrees, scale, densities = extension.embed(C)
+            of_here = of_vectors[here].to(C)
+            of_scale = torch.where(_is_free(degrees, densities, extension), (of_here * vectors).sum(1) / 2, 0.0)
+            left = [of_here * scale[:, None], -(of_scale / degrees)[:, None]]
+            if extension.density_weights is not None:
+                left.append(_of_density(of_scale, C @ extension.density_weights, extension)[:, None])
+            gradient[here] = through_affinity(nodes[here], extension, torch.cat(left, dim=1) @ weights.T, C, ctx.cosine)
+
+        sweep(len(nodes), max(len(extension.projection), nodes.shape[1]), nodes.device, add)
         return gradient, None, None, None
 
 
@@ -117,206 +123,65 @@ class _Problem:
 
     nodes: torch.Tensor
     solution: Solution
+    # (n,), or one for all.
+    weights: torch.Tensor
     cosine: bool
-    exact: bool
 
-    def pull_back(self, of_vectors: torch.Tensor, of_values: torch.Tensor) -> torch.Tensor:
+    def pull_back(
+        self, blocks: tuple[torch.Tensor, ...], of_vectors: torch.Tensor, of_values: torch.Tensor
+    ) -> torch.Tensor:
         """Return dL/dX (n, c), given dL/dU (n, k) and dL/dlambda (k,)."""
-        (values, vectors, _), degrees, _ = self.solution
-        root = degrees.sqrt()
-        first, rest = vectors[:, :1], vectors[:, 1:]
-        # u_k turns away from u_0 as u_0 turns towards it: what g_k has along u_0 is a gradient of u_0.
-        of_first = of_vectors[:, :1] - rest @ (first.T @ of_vectors[:, 1:]).T
-        of_first = (of_first - first * (first.T @ of_first))[:, 0]
-        # The trivial vector is root / |root|, turned by the sign rule; all its entries are positive.
-        of_degrees = of_first / (2 * root * root.norm())
-
-        inside = rest.T @ of_vectors[:, 1:]
-        gaps = values[None, 1:] - values[1:, None]
-        inside = inside * _guarded_inverse(gaps, _RESOLUTION[values.dtype]) + torch.diag(of_values[1:])
-        outside = of_vectors[:, 1:] - vectors @ (vectors.T @ of_vectors[:, 1:])
-        contract = self._exact if self.exact else self._nystrom
-        return contract(outside, rest @ inside, (rest * values[1:]) @ inside, of_degrees)
-
-    def _low_rank(
-        self, z: torch.Tensor, Mz: torch.Tensor, of_degrees: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the (n, r) factors of dL/dA + (dL/dA)^T, degrees being sums of A."""
-        (values, vectors, _), degrees, extension = self.solution
-        u = vectors[:, 1:]
-        of_degrees = of_degrees - ((z * values[1:] + Mz) * u).sum(1) / (2 * degrees)
-        # Degrees that would be too small are set to the lowest one, and stay there.
-        of_degrees = torch.where(degrees > extension.lowest_degree, of_degrees, 0.0)
-        root = degrees.sqrt()[:, None]
-        h, one = of_degrees[:, None], torch.ones_like(root)
-        return torch.cat([z / root, u / root, h, one], dim=1), torch.cat([u / root, z / root, one, h], dim=1)
-
-    def _exact(
-        self, outside: torch.Tensor, z: torch.Tensor, Mz: torch.Tensor, of_degrees: torch.Tensor
-    ) -> torch.Tensor:
-        (values, vectors, _), degrees, extension = self.solution
-        n = len(degrees)
-        E = extension.landmarks.detach()
-        A = torch.empty(n, n, dtype=E.dtype, device=E.device)
-        for here in _blocks(n, max(n, E.shape[1])):
-            A[here] = extension.affinity(E[here], E)
-        root = degrees.sqrt()[:, None]
-
-        def apply(block: torch.Tensor) -> torch.Tensor:
-            # A is symmetric, and a wide product reads it faster than a tall one.
-            block = ((block / root).T @ A).T / root
-            return block - vectors @ (vectors.T @ block)
-
-        added = _solve_deflated(apply, values[1:], outside)
-        left, right = self._low_rank(z + added, Mz + apply(added), of_degrees)
-        gradient = torch.empty_like(self.nodes)
-        for here in _blocks(n, max(n, E.shape[1])):
-            gradient[here] = _through_affinity(self.nodes[here], extension, left[here] @ right.T, A[here], self.cosine)
-        return gradient
-
-    def _nystrom(
-        self, outside: torch.Tensor, z: torch.Tensor, Mz: torch.Tensor, of_degrees: torch.Tensor
-    ) -> torch.Tensor:
-        (values, _, _), degrees, extension = self.solution
-        affinity, landmarks = extension.affinity, extension.landmarks.detach()
-        root = degrees.sqrt()[:, None]
-
-        def columns() -> Iterator[tuple[slice, torch.Tensor]]:
-            for here in _blocks(len(degrees), max(len(landmarks), self.nodes.shape[1])):
-                yield here, affinity(affinity.encode(self.nodes[here]), landmarks)
-
-        # What the solution took for noise, its gradient leaves out as well.
-        R = _core(affinity, landmarks, 0.0)[0].root.to(landmarks.device)
-        # M = B B^T with B = D^-1/2 C R, so (lambda - M)^-1 = (1 + B (lambda - B^T B)^-1 B^T) / lambda.
-        gram, seen = R.new_zeros(len(R), len(R)), R.new_zeros(len(R), outside.shape[1])
-        for here, C in columns():
-            scaled = C / root[here]
-            gram += scaled.T @ scaled
-            seen += scaled.T @ outside[here]
-        small_values, small_vectors = torch.linalg.eigh(R.T @ gram @ R)
-        beyond = small_vectors[:, : max(0, len(small_values) - len(values))]
-        wide_values = values[1:].double()
-        gaps = wide_values - small_values[: beyond.shape[1], None]
-        w = beyond @ (beyond.T @ (R.T @ seen) * _guarded_inverse(gaps, _RESOLUTION[values.dtype]))
-        lift = (R @ w).to(values)
-        inverse = _guarded_inverse(values[1:], _RESOLUTION[values.dtype])
-        added = torch.empty_like(outside)
-        for here, C in columns():
-            added[here] = (outside[here] + C @ lift / root[here]) * inverse
-        left, right = self._low_rank(z + added, Mz + added * values[1:] - outside, of_degrees)
-
-        projected = R.new_zeros(len(R), right.shape[1])
-        for here, C in columns():
-            projected += C.T @ right[here]
-        projected = (R @ (R.T @ projected)).to(values)
-        gradient = torch.empty_like(self.nodes)
-        for here, C in columns():
-            gradient[here] = _through_affinity(self.nodes[here], extension, left[here] @ projected.T, C, self.cosine)
-        return gradient
-
-
-def _through_affinity(
-    X: torch.Tensor, extension: Extension, weights: torch.Tensor, A: torch.Tensor, cosine: bool
-) -> torch.Tensor:
-    """Return the gradient (r, c) of sum_ij weights_ij k(x_i, z_j) at the nodes `X`, with A = k(X, Z) (r, m) known."""
-    affinity, landmarks = extension.affinity, extension.landmarks.detach()
-    with torch.enable_grad():
-        X = X.detach().requires_grad_()
-        E = affinity.encode(X)
-        if isinstance(affinity, CallableAffinity):
-            output, of_output = affinity(E, landmarks), weights
-            if not output.requires_grad:
-                raise ValueError(
-                    "`affinity` must be differentiable where gradients are asked for; got a result without a graph. "
-                    "Write it in torch operations, or detach the features."
-                )
+        (values, vectors, _, further), degrees, extension, _ = self.solution
+        graph: Graph
+        if blocks:
+            graph = ExactGraph(self.nodes, extension, self.cosine, blocks, further)
         else:
-            output, of_output = E, _of_encoded(E.detach(), landmarks, weights.mul_(A), cosine)
-        (gradient,) = torch.autograd.grad(output, X, of_output)
-    # A zero node has no direction to change.
-    return torch.where(X.detach().any(1, keepdim=True), gradient, 0.0) if cosine else gradient
+            graph = LowRankGraph(self.nodes, extension, self.cosine)
+        # From here on of the orthonormal vectors.
+        S = self.weights.sqrt().expand(len(degrees))[:, None]
+        vectors, of_vectors = vectors * S, of_vectors / S
+        first, u, of_u = vectors[:, :1], vectors[:, 1:], of_vectors[:, 1:]
+        density, corrections = None, None
+        if extension.density_weights is not None:
+            density = graph.extended(extension.density_weights)
+            corrections = density_weights(density.clamp_min(extension.lowest_degree), extension.alpha)
+        weights = self.weights.expand_as(degrees)
+        masses = weights if corrections is None else weights * corrections
+        scale = (masses / degrees).sqrt()[:, None]
+
+        # u_k turns away from u_0 as u_0 turns towards it: what g_k has along u_0 is a gradient of u_0.
+        of_first = of_vectors[:, :1] - u @ (first.T @ of_u).T
+        of_first = of_first - first * (first.T @ of_first)
+        # The trivial vector is (m d)^1/2, for masses m, divided by its length; a share of a half for either.
+        of_trivial = (of_first * first)[:, 0] / 2
+
+        inside = u.T @ of_u
+        gaps = values[None, 1:] - values[1:, None]
+        inside = inside * guarded_inverse(gaps, RESOLUTION[values.dtype]) + torch.diag(of_values[1:])
+        outside = of_u - vectors @ (vectors.T @ of_u)
+        added, image = graph.solve(scale, values, vectors, outside)
+        z, Mz = u @ inside + added, (u * values[1:]) @ inside + image
+
+        # M changes by its rows and columns being scaled, too.
+        of_scale = ((z * values[1:] + Mz) * u).sum(1) / 2
+        free = _is_free(degrees, corrections, extension)
+        of_degrees = torch.where(free, (of_trivial - of_scale) / degrees, 0.0)
+        left, right = [z * scale, of_degrees[:, None]], [u * scale, masses[:, None]]
+        if density is not None:
+            # Masses scale rows and the trivial vector, and add up to degrees.
+            of_masses = torch.where(free, of_trivial + of_scale, 0.0)
+            of_masses = of_masses + masses * graph.product(of_degrees[:, None])[:, 0]
+            left.append(_of_density(of_masses, density, extension)[:, None])
+            right.append(weights[:, None])
+        return graph.contract(torch.cat(left + right, dim=1), torch.cat(right + left, dim=1))
 
 
-def _of_encoded(E: torch.Tensor, F: torch.Tensor, weights: torch.Tensor, cosine: bool) -> torch.Tensor:
-    """Return dL/dE from weights_ij = A_ij dL/dA_ij, where A is exp(-r^2), or exp(-r^4) for cosine."""
-    if cosine:
-        squared = torch.addmm(F.square().sum(1), E, F.T, alpha=-2).add_(E.square().sum(1)[:, None]).clamp_min_(0)
-        weights = weights * squared.mul_(2)
-    return 2 * (weights @ F - E * weights.sum(1, keepdim=True))
+def _is_free(degrees: torch.Tensor, corrections: torch.Tensor | None, extension: Extension) -> torch.Tensor:
+    """Return for which nodes the scale follows the features: degrees that would be too small are set to the lowest."""
+    return degrees > (extension.lowest_degree if corrections is None else extension.lowest_degree * corrections)
 
 
-def _solve_deflated(
-    apply: Callable[[torch.Tensor], torch.Tensor], values: torch.Tensor, rhs: torch.Tensor
-) -> torch.Tensor:
-    """Return the z_k with (lambda_k - M) z_k = rhs_k, on the complement of the leading eigenvectors.
-
-    Parameters
-    ----------
-    apply : callable
-        M followed by the projection onto that complement, where all the systems are positive definite.
-    values : torch.Tensor of shape (k,)
-        The lambda_k.
-    rhs : torch.Tensor of shape (n, k)
-        In the complement.
-
-    Notes
-    -----
-    Block conjugate gradients in their Lanczos form: the k systems differ by a shift only, so that one Krylov space of
-    all right-hand sides serves each of them, and one product with M all of them. In it the gaps lambda_k - theta are
-    explicit, and a direction whose eigenvalue coincides with lambda_k is left out rather than divided by zero.
-    """
-    n, width = rhs.shape
-    resolution = _RESOLUTION[rhs.dtype]
-    z, residual = torch.zeros_like(rhs), rhs
-    enough = rhs.norm(dim=0) * _TOLERANCE[rhs.dtype]
-    for _ in range(_MAX_CYCLES if width else 0):
-        basis, image = _krylov_basis(apply, residual, max(1, min(_DEPTH, n // width)))
-        small = basis.T @ image
-        thetas, rotation = torch.linalg.eigh((small + small.T) / 2)
-        inverse = _guarded_inverse(values - thetas[:, None], resolution)
-        # What is left out is settled: no further cycle could resolve it either.
-        weights = rotation.T @ (basis.T @ residual)
-        step = rotation @ (weights * inverse)
-        z = z + basis @ step
-        missed = basis @ (rotation @ (weights * (1 - inverse * (values - thetas[:, None]))))
-        residual = residual - (basis @ step) * values + image @ step - missed
-        if bool((residual.norm(dim=0) <= enough).all()):
-            return z
-    if width == 0:
-        return z
-    warnings.warn(
-        f"The gradient of {int((residual.norm(dim=0) > enough).sum())} of {width + 1} eigenvectors has not converged: "
-        "the next eigenvalue is too close to theirs. Choose an `n_eig` at which eigenvalues have a gap, or pass "
-        "float64 features.",
-        DegenerateWarning,
-        stacklevel=2,
-    )
-    return z
-
-
-def _krylov_basis(
-    apply: Callable[[torch.Tensor], torch.Tensor], block: torch.Tensor, depth: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """An orthonormal basis of span{R, MR, M^2 R, ...} and its image under M."""
-    n, width = block.shape
-    basis, image = block.new_empty(n, width * depth), block.new_empty(n, width * depth)
-    for step in range(depth):
-        here, before = slice(step * width, (step + 1) * width), basis[:, : step * width]
-        # Twice: once is not enough where the new block lies almost inside the old ones.
-        for _ in range(2):
-            block = torch.linalg.qr(block - before @ (before.T @ block)).Q
-        basis[:, here] = block
-        image[:, here] = block = apply(block)
-    return basis, image
-
-
-def _guarded_inverse(gaps: torch.Tensor, resolution: float) -> torch.Tensor:
-    """Return 1 / gaps, falling to 0 where gaps are below the resolution, and equal to it in all digits above."""
-    cubed = gaps.pow(3)
-    return cubed / (cubed * gaps + resolution**4)
-
-
-def _blocks(n: int, width: int) -> Iterator[slice]:
-    rows = max(1, _CHUNK_ELEMENTS // width)
-    for start in range(0, n, rows):
-        yield slice(start, min(n, start + rows))
+def _of_density(of_logarithm: torch.Tensor, density: torch.Tensor, extension: Extension) -> torch.Tensor:
+    """Return the gradient of the density p, given that of log p^-alpha."""
+    lowest = extension.lowest_degree
+    return torch.where(density > lowest, -extension.alpha * of_logarithm / density.clamp_min(lowest), 0.0)

@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from .affinity import Kernel
 from .eigensolver import Eigenpairs
+from .symmetric import SymmetricMatrix
 
 __all__ = ["Extension", "Solution", "density_weights", "inverse_unless_vanishing", "sweep", "vanishing"]
 
@@ -83,7 +84,7 @@ class Extension:
 
 
 class Solution(NamedTuple):
-    """The eigenpairs of a graph, the degrees of its nodes (n,), and the extension to others.
+    """The eigenpairs of a graph, the degrees of its nodes (n,), the extension to others, and A where it is exact.
 
     The vectors u are the values of single copies of a node: with the weights w of the nodes, sum_i w_i u_i u_i^T = 1.
     """
@@ -91,6 +92,7 @@ class Solution(NamedTuple):
     pairs: Eigenpairs
     degrees: torch.Tensor
     extension: Extension
+    affinities: SymmetricMatrix | None = None
 
 
 def density_weights(density: torch.Tensor, alpha: float) -> torch.Tensor:

@@ -1,0 +1,220 @@
+"""What a gradient asks of a graph: products, systems with its matrix, and the way from affinities back to features."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+
+from .affinity import CallableAffinity
+from .lowrank import Columns, core_of
+from .nodes import Nodes
+from .shifted import RESOLUTION, guarded_inverse, solve_shifted
+from .solution import Extension
+from .symmetric import SymmetricMatrix, row_blocks
+
+__all__ = ["ExactGraph", "Graph", "LowRankGraph", "through_affinity"]
+
+
+class Graph(Protocol):
+    """A graph of n nodes with affinities A = C W^+ C^T, or A = C where it is exact."""
+
+    def extended(self, values: torch.Tensor) -> torch.Tensor:
+        """Return C times the `values` (m,)."""
+        ...
+
+    def product(self, block: torch.Tensor) -> torch.Tensor:
+        """Return A times the `block` (n, w)."""
+        ...
+
+    def solve(
+        self, scale: torch.Tensor, values: torch.Tensor, vectors: torch.Tensor, rhs: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the z_k with (lambda_k - M) z_k = rhs_k, and M z_k.
+
+        Parameters
+        ----------
+        scale : torch.Tensor of shape (n, 1)
+            M is A with rows and columns multiplied by it.
+        values, vectors : torch.Tensor of shape (k + 1,), (n, k + 1)
+            The leading eigenpairs of M; the first one has no system.
+        rhs : torch.Tensor of shape (n, k)
+            Orthogonal to them.
+        """
+        ...
+
+    def contract(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        """Return dL/dX (n, c), given the factors (n, r) of dL/dA + (dL/dA)^T."""
+        ...
+
+
+class ExactGraph:
+    """The graph that was solved exactly, from the blocks of its affinities."""
+
+    def __init__(
+        self,
+        nodes: torch.Tensor,
+        extension: Extension,
+        cosine: bool,
+        blocks: tuple[torch.Tensor, ...],
+        further: torch.Tensor | None,
+    ) -> None:
+        self._nodes, self._extension, self._cosine = nodes, extension, cosine
+        self._affinities = SymmetricMatrix(blocks)
+        self._further = further
+
+    def extended(self, values: torch.Tensor) -> torch.Tensor:
+        return self._affinities @ values
+
+    def product(self, block: torch.Tensor) -> torch.Tensor:
+        return self._affinities @ block
+
+    def solve(
+        self, scale: torch.Tensor, values: torch.Tensor, vectors: torch.Tensor, rhs: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        def complement(block: torch.Tensor) -> torch.Tensor:
+            return block - vectors @ (vectors.T @ block)
+
+        def apply(block: torch.Tensor) -> torch.Tensor:
+            return complement(scale * (self._affinities @ (scale * complement(block))))
+
+        further = rhs[:, :0] if self._further is None else complement(self._further)
+        z = solve_shifted(apply, values[1:], rhs, further)
+        return z, apply(z)
+
+    def contract(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        E = self._extension.landmarks.detach()
+        if isinstance(self._extension.affinity, CallableAffinity):
+            gradient = torch.empty_like(self._nodes)
+            for here in row_blocks(len(E), E.device):
+                gradient[here] = _through_callable(self._nodes[here], self._extension, left[here] @ right.T)
+            return gradient
+        # A row of its own for the sums of weights.
+        F = torch.cat([E, torch.ones_like(E[:, :1])], dim=1)
+        total = torch.zeros_like(F)
+        for here, A in self._affinities:
+            weights = (left[here] @ right[here.start :].T).mul_(A)
+            if self._cosine:
+                weights.mul_(_slopes(E[here], E[here.start :]))
+            total[here] += weights @ F[here.start :]
+            total[here.stop :] += weights[:, len(A) :].T @ F[here]
+        return _through_encoding(self._nodes, self._extension, _of_encoded(E, total), self._cosine)
+
+
+class LowRankGraph:
+    """The graph that landmarks make, through the affinities of all nodes to them."""
+
+    def __init__(self, nodes: torch.Tensor, extension: Extension, cosine: bool) -> None:
+        self._nodes, self._extension, self._cosine = nodes, extension, cosine
+        self._columns = Columns(Nodes(nodes, extension.affinity), extension)
+        # What the solution took for noise, its gradient leaves out as well.
+        self._root = core_of(extension.affinity, extension.landmarks, 0.0)[0].root
+
+    def _summed(self, block: torch.Tensor) -> torch.Tensor:
+        """Return C^T times the `block` (n, w), in float64 on the CPU."""
+        total = torch.zeros(self._columns.width, block.shape[1], dtype=torch.float64)
+
+        def add(here: slice) -> None:
+            total.add_((self._columns[here].T @ block[here]).cpu())
+
+        self._columns.sweep("gradient", add)
+        return total
+
+    def _lowered(self, block: torch.Tensor) -> torch.Tensor:
+        """Return W^+ C^T times the `block` (n, w)."""
+        return (self._root @ (self._root.T @ self._summed(block))).to(block)
+
+    def extended(self, values: torch.Tensor) -> torch.Tensor:
+        out = values.new_empty(len(self._nodes), *values.shape[1:])
+
+        def extend(here: slice) -> None:
+            out[here] = self._columns[here] @ values
+
+        self._columns.sweep("gradient", extend)
+        return out
+
+    def product(self, block: torch.Tensor) -> torch.Tensor:
+        return self.extended(self._lowered(block))
+
+    def solve(
+        self,
+        scale: torch.Tensor,
+        values: torch.Tensor,
+        vectors: torch.Tensor,  # noqa: ARG002
+        rhs: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        # M = B B^T with B = S C R, so (lambda - M)^-1 = (1 + B (lambda - B^T B)^-1 B^T) / lambda.
+        R, resolution = self._root, RESOLUTION[values.dtype]
+        gram, seen = R.new_zeros(len(R), len(R)), R.new_zeros(len(R), rhs.shape[1])
+
+        def add(here: slice) -> None:
+            scaled = self._columns[here] * scale[here]
+            gram.add_((scaled.T @ scaled).cpu())
+            seen.add_((scaled.T @ rhs[here]).cpu())
+
+        self._columns.sweep("gradient", add)
+        spectrum, basis = torch.linalg.eigh(R.T @ gram @ R)
+        beyond = max(0, len(spectrum) - len(values))
+        gaps = values[1:].cpu().double() - spectrum[:beyond, None]
+        basis = basis[:, :beyond]
+        lift = (R @ (basis @ (basis.T @ (R.T @ seen) * guarded_inverse(gaps, resolution)))).to(values)
+        z = (rhs + scale * self.extended(lift)) * guarded_inverse(values[1:], resolution)
+        return z, z * values[1:] - rhs
+
+    def contract(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        lowered = self._lowered(right)
+        gradient = torch.empty_like(self._nodes)
+
+        def add(here: slice) -> None:
+            weights = left[here] @ lowered.T
+            gradient[here] = through_affinity(
+                self._nodes[here], self._extension, weights, self._columns[here], self._cosine
+            )
+
+        self._columns.sweep("gradient", add)
+        return gradient
+
+
+def through_affinity(
+    X: torch.Tensor, extension: Extension, weights: torch.Tensor, A: torch.Tensor, cosine: bool
+) -> torch.Tensor:
+    """Return the gradient (r, c) of sum_ij weights_ij k(x_i, z_j) at the nodes `X`, with A = k(X, Z) (r, m) known."""
+    if isinstance(extension.affinity, CallableAffinity):
+        return _through_callable(X, extension, weights)
+    E, Z = extension.affinity.encode(X), extension.landmarks.detach()
+    weights = weights.mul_(A)
+    if cosine:
+        weights.mul_(_slopes(E, Z))
+    total = torch.cat([weights @ Z, weights.sum(1, keepdim=True)], dim=1)
+    return _through_encoding(X, extension, _of_encoded(E, total), cosine)
+
+
+def _through_callable(X: torch.Tensor, extension: Extension, weights: torch.Tensor) -> torch.Tensor:
+    with torch.enable_grad():
+        X = X.detach().requires_grad_()
+        output = extension.affinity(extension.affinity.encode(X), extension.landmarks.detach())
+        if not output.requires_grad:
+            raise ValueError(
+                "`affinity` must be differentiable where gradients are asked for; got a result without a graph. "
+                "Write it in torch operations, or detach the features."
+            )
+        return torch.autograd.grad(output, X, weights)[0]
+
+
+def _through_encoding(X: torch.Tensor, extension: Extension, of_encoded: torch.Tensor, cosine: bool) -> torch.Tensor:
+    with torch.enable_grad():
+        X = X.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(extension.affinity.encode(X), X, of_encoded)
+    # A zero node has no direction to change.
+    return torch.where(X.detach().any(1, keepdim=True), gradient, 0.0) if cosine else gradient
+
+
+def _of_encoded(E: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
+    """Return 2 sum_j w_ij (z_j - e_i), given sum_j w_ij (z_j, 1)."""
+    return 2 * (total[:, :-1] - E * total[:, -1:])
+
+
+def _slopes(E: torch.Tensor, F: torch.Tensor) -> torch.Tensor:
+    """Return 2 r^2, by which the derivative of exp(-r^4) differs from that of exp(-r^2) in units of the value."""
+    squared = torch.addmm(F.square().sum(1), E, F.T, alpha=-2).add_(E.square().sum(1)[:, None]).clamp_min_(0)
+    return squared.mul_(2)
