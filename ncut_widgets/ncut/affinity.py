@@ -18,7 +18,7 @@ __all__ = ["AFFINITIES", "Affinity", "CallableAffinity", "Kernel", "build_affini
 AFFINITIES = ("rbf", "cosine")
 
 _SCALE_NODES = 1024
-_BASIS_NODES = 4096
+_BASIS_NODES = 2048
 # Above this many channels, distances for the landmarks are taken on the leading principal directions: as many as leave
 # affinities within a few percent, and at most so many. What is equal for all pairs cancels in the normalisation.
 _MANY_CHANNELS = 64
@@ -87,7 +87,7 @@ class Affinity:
         """Return the affinities (n, m) of encoded rows, and their repulsion (n, m)."""
         if self.repulsion_sigma is None:
             raise RuntimeError("The affinity has no repulsion.")
-        squares = self._negated_squares(E, F)
+        squares = self._negated_squares(E, F).clamp_max_(0)
         if self._frame.cosine:
             # r^2 = (1 - cos) / (sigma sqrt 2), so that this is -(1 + cos) / (s sqrt 2).
             opposite = (squares * -(self.sigma / self.repulsion_sigma)).sub_(math.sqrt(2) / self.repulsion_sigma)
@@ -99,7 +99,8 @@ class Affinity:
     def _attract(self, squares: torch.Tensor) -> torch.Tensor:
         exponent = squares.square_().neg_() if self._frame.cosine else squares
         # Products of smaller affinities are subnormal: nothing next to a degree of 1, but ten times slower to compute.
-        return exponent.clamp_min_(math.log(torch.finfo(exponent.dtype).tiny) / 3).exp_()
+        # Rounding makes a node's square to itself more than 0.
+        return exponent.clamp_(math.log(torch.finfo(exponent.dtype).tiny) / 3, 0).exp_()
 
     @staticmethod
     def _negated_squares(E: torch.Tensor, F: torch.Tensor) -> torch.Tensor:
@@ -107,7 +108,7 @@ class Affinity:
         one = E.new_ones(1, 1)
         left = torch.cat([E, E.square().sum(1, keepdim=True), one.expand(len(E), 1)], dim=1)
         right = torch.cat([2 * F, -one.expand(len(F), 1), -F.square().sum(1, keepdim=True)], dim=1)
-        return torch.mm(left, right.T).clamp_max_(0)
+        return torch.mm(left, right.T)
 
 
 class CallableAffinity:

@@ -114,8 +114,7 @@ def _improve(draft: Draft, columns: Columns, k: int) -> tuple[torch.Tensor, torc
     ritz, turn = torch.linalg.eigh((small + small.T) / 2)
     kept = min(k + _OVERSAMPLING, len(ritz))
     ritz, turn = ritz.flip(0)[:kept], turn.flip(1)[:, :kept]
-    spectrum, basis = torch.linalg.eigh(draft.inner)
-    spectrum, basis = spectrum[: -vectors.shape[1]], basis[:, : -vectors.shape[1]]
+    spectrum, basis = draft.values_below, draft.vectors_below
     # Only downwards: what the sample takes for larger than it is would come up as a pole.
     gaps = (ritz - spectrum[:, None]).clamp_min(_LEAST_GAP)
     better = vectors @ turn + basis @ ((basis.T @ (applied @ turn)) / gaps)

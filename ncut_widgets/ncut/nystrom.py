@@ -30,11 +30,13 @@ class Draft(NamedTuple):
 
     columns: Columns
     core: Core
-    # C^T S^2 D^-1 C, and B^T B. In float64 and on the CPU, as all that is small.
+    # C^T S^2 D^-1 C. In float64 and on the CPU, as all that is small.
     gram: torch.Tensor
-    inner: torch.Tensor
     values: torch.Tensor
     vectors: torch.Tensor
+    # The eigenpairs of B^T B below them, where they were asked for.
+    values_below: torch.Tensor
+    vectors_below: torch.Tensor
     # Its projection is not there yet.
     extension: Extension
 
@@ -83,7 +85,11 @@ def draft_graph(
     columns.sweep("Gram matrix", add)
     inner = core.root.T @ gram @ core.root
     k = min(n_vectors, len(inner))
-    if core.is_definite:
+    below = inner.new_zeros(0), inner.new_zeros(len(inner), 0)
+    if core.is_definite and n_vectors > options.k:
+        pairs, below = _all_eigenpairs(inner, k, core.root.T @ sums)
+        vectors = pairs.vectors
+    elif core.is_definite:
         pairs = leading_eigenpairs(inner, k, first=core.root.T @ sums, generator=generator)
         vectors = pairs.vectors
     else:
@@ -98,15 +104,31 @@ def draft_graph(
             f"`n_eig` must be at most {rank}, the number of directions in which the nodes differ at this sigma; "
             f"got {options.k}. Lower it, or lower `sigma` or `degree`."
         )
-    return Draft(columns, core, gram, inner, pairs.values[:rank], vectors[:, :rank], extension)
+    return Draft(columns, core, gram, pairs.values[:rank], vectors[:, :rank], *below, extension)
+
+
+def _all_eigenpairs(
+    inner: torch.Tensor, k: int, first: torch.Tensor
+) -> tuple[Eigenpairs, tuple[torch.Tensor, torch.Tensor]]:
+    """Return the k leading eigenpairs of `inner` (r, r), the `first` of which is known, and all those below."""
+    first = first / first.norm()
+    # Taken out of the way, so that it cannot mix with others of eigenvalue 1.
+    values, vectors = torch.linalg.eigh(inner - 3 * torch.outer(first, first))
+    values, vectors = values[1:].flip(0), vectors[:, 1:].flip(1)
+    pairs = Eigenpairs(
+        torch.cat([values.new_ones(1), values[: k - 1]]),
+        torch.cat([first[:, None], vectors[:, : k - 1]], dim=1),
+        values.new_zeros(k),
+    )
+    return pairs, (values[k - 1 :], vectors[:, k - 1 :])
 
 
 def complete(draft: Draft, options: Options, generator: torch.Generator) -> tuple[Solution, torch.Tensor]:
     """Return the leading eigenvectors of a draft, orthonormal, and an estimate of their residuals (k,)."""
     # Inner products of (v / d)^1/2 C P are known before it is: rounding is taken out here, and once more below where
     # it has been computed in the precision of the features.
-    columns, core, gram, _, values, vectors, extension = draft
-    values, vectors = values[: options.k], vectors[:, : options.k]
+    columns, core, gram, extension = draft.columns, draft.core, draft.gram, draft.extension
+    values, vectors = draft.values[: options.k], draft.vectors[:, : options.k]
     nodes, like = columns.nodes, extension.landmarks
     projection = core.root @ vectors
     projection = projection @ whitening(projection.T @ gram @ projection)
