@@ -1,0 +1,24 @@
+"""The examples of the documentation print what the pages say they print."""
+
+from __future__ import annotations
+
+import doctest
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted(page for page in DOCS.glob("*.md") if ">>> " in page.read_text())
+# Fences would otherwise be read as output.
+OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+
+
+def test_there_are_examples():
+    assert "balanced_graphs.md" in [page.name for page in PAGES]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_examples_of_a_page_run(page):
+    outcome = doctest.testfile(str(page), module_relative=False, optionflags=OPTIONS)
+    assert outcome.attempted > 0
+    assert outcome.failed == 0
