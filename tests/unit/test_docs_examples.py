@@ -14,7 +14,7 @@ OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
 def test_there_are_examples():
-    assert "balanced_graphs.md" in [page.name for page in PAGES]
+    assert {"balanced_graphs.md", "from_ncut_pytorch.md"} <= {page.name for page in PAGES}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
