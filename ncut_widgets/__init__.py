@@ -4,8 +4,23 @@ The names in `__init__.pyi` load when they are first used (PEP 562), so that imp
 little and the engine, `ncut_widgets.ncut`, never pulls in a widget or plotting library.
 """
 
-import lazy_loader as _lazy
+from functools import cache as _cache
 
 __version__ = "0.1.0"
 
-__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
+
+@_cache
+def _stub():  # type: ignore[no-untyped-def]
+    # Not at the top: a machine that has only what the engine needs can import the engine.
+    import lazy_loader
+
+    return lazy_loader.attach_stub(__name__, __file__)
+
+
+def __getattr__(name: str) -> object:
+    load, _, names = _stub()
+    return names if name == "__all__" else load(name)
+
+
+def __dir__() -> list[str]:
+    return list(_stub()[1]())

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from tqdm.auto import tqdm
+
+from ncut_widgets._progress import progress
 
 from .affinity import Kernel
 from .eigensolver import Eigenpairs
@@ -114,7 +115,7 @@ def sweep(
     """
     elements = _CPU_CHUNK_ELEMENTS if device.type == "cpu" else _GPU_CHUNK_ELEMENTS
     rows, start = max(1, elements // width), 0
-    with tqdm(total=n, desc=f"ncut: {what}", unit="node", leave=False, disable=not verbose) as bar:
+    with progress(n, f"ncut: {what}", unit="node", show=verbose) as done:
         while start < n:
             here = slice(start, min(n, start + rows))
             try:
@@ -125,7 +126,7 @@ def sweep(
                 rows = max(1, rows // 2)
                 torch.cuda.empty_cache()
                 continue
-            bar.update(here.stop - start)
+            done(here.stop - start)
             start = here.stop
 
 
