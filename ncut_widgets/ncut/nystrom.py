@@ -147,6 +147,8 @@ def complete(draft: Draft, options: Options, generator: torch.Generator) -> tupl
     nodes.sweep(
         max(probe.width, columns.width), "residuals", lambda here: probe.add(here, extension.embed(columns[here]))
     )
+    # Rounding may take them above 1.
+    values = values.clamp_max(1)
     pairs = Eigenpairs(values.to(like), vectors, torch.zeros_like(values).to(like))
     return Solution(pairs, degrees, extension), probe.residuals(extension, pairs.values)
 
