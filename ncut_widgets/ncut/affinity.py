@@ -56,6 +56,10 @@ class Affinity:
         self._basis = None if basis is None else basis * (self._shrink / frame.unit)
         self._offset = None if self._basis is None else frame.mean @ self._basis
 
+    @property
+    def is_cosine(self) -> bool:
+        return self._frame.cosine
+
     def encode(self, X: torch.Tensor) -> torch.Tensor:
         """Return the rows of `X` in the units of the kernel, on the device of the affinity."""
         width = X.shape[1] if self._basis is None else self._basis.shape[1]
