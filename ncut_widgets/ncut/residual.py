@@ -17,7 +17,9 @@ class ResidualProbe:
 
     Half of them are drawn uniformly and half where the eigenvectors are large, weighted accordingly: vectors that live
     on few nodes are seen too. The degrees of all other nodes are those of the approximation, which are too small where
-    landmarks are few: the estimate is then cautious, up to some three times the true residual.
+    landmarks are few: the estimate is then cautious, up to some three times the true residual. With alpha, densities of
+    all other nodes are approximations, too, and caution is lost: of a graph too sharp for its landmarks it may see half
+    of what is wrong, and where there is repulsion as well a quarter.
 
     Parameters
     ----------
