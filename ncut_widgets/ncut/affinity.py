@@ -11,7 +11,7 @@ import torch
 from ncut_widgets._validation import Like
 
 from .sampling import uniform_nodes
-from .scale import sigma_of_degree, sigma_of_spread
+from .scale import Pairs
 
 __all__ = ["AFFINITIES", "Affinity", "CallableAffinity", "Kernel", "build_affinity"]
 
@@ -180,9 +180,10 @@ def build_affinity(
         squared = (squared / 2).square() if frame.cosine else squared
         wide = torch.ones(len(X), dtype=torch.float64) if weights is None else weights
         n_effective = float(wide.sum() ** 2 / wide.square().sum())
-        spread = sigma_of_spread(squared, wide[sampled], n_effective) * frame.unit
+        pairs = Pairs(squared, wide[sampled], n_effective)
+        spread = pairs.sigma_of_spread() * frame.unit
         if degree is not None:
-            chosen = sigma_of_degree(squared, wide[sampled], n_effective, degree) * frame.unit
+            chosen = pairs.sigma_of_degree(degree) * frame.unit
     if repulsive:
         repulsion_sigma = repulsion_sigma or (_OPPOSITE_SIGMA if frame.cosine else spread)
     sigma = sigma or chosen or spread

@@ -7,40 +7,50 @@ import math
 import torch
 from scipy.optimize import brentq
 
-__all__ = ["sigma_of_degree", "sigma_of_spread"]
+__all__ = ["Pairs"]
 
 
-def sigma_of_spread(squared: torch.Tensor, weights: torch.Tensor, n_effective: float) -> float:
-    """Return the sigma with sigma^2 an eighth of the mean of the `squared` distances (s, s) between nodes.
+class Pairs:
+    """Squared distances between different nodes of a sample, which stand for all pairs of nodes of a graph.
 
-    `weights` (s,) are those of the nodes, and `n_effective` is how many nodes of equal weight the whole graph, of
-    which these are a sample, is worth: 1 / n_effective is the share of pairs that are a node and itself.
+    Parameters
+    ----------
+    squared : torch.Tensor of shape (s, s)
+        Between the sampled nodes, on the CPU in float64, 0 where they are equal.
+    weights : torch.Tensor of shape (s,)
+        How many nodes each of them counts as.
+    n_effective : float
+        How many nodes of equal weight the whole graph is worth: 1 / n_effective of all pairs are a node and itself.
     """
-    mean = float(_mean_of_pairs(squared, weights)) * (1 - 1 / n_effective)
-    return math.sqrt(mean / 8) or 1.0
 
+    def __init__(self, squared: torch.Tensor, weights: torch.Tensor, n_effective: float) -> None:
+        above = torch.triu_indices(len(squared), len(squared), offset=1)
+        self._squared = squared[above[0], above[1]]
+        shares = weights[above[0]] * weights[above[1]]
+        self._shares = shares / shares.sum().clamp_min(torch.finfo(shares.dtype).tiny)
+        self._n = n_effective
 
-def sigma_of_degree(squared: torch.Tensor, weights: torch.Tensor, n_effective: float, degree: float) -> float:
-    """Return the sigma at which exp(-d^2 / 2 sigma^2) has the mean `degree` over all pairs; else as above."""
+    def sigma_of_spread(self) -> float:
+        """Return the sigma with sigma^2 an eighth of the mean squared distance over all pairs."""
+        return math.sqrt(float(self._shares @ self._squared) * (1 - 1 / self._n) / 8) or 1.0
 
-    def mean_affinity(A: torch.Tensor) -> float:
-        return float(_mean_of_pairs(A, weights)) * (1 - 1 / n_effective) + 1 / n_effective
+    def sigma_of_degree(self, degree: float) -> float:
+        """Return the sigma at which exp(-d^2 / 2 sigma^2) has the mean `degree` over all pairs."""
+        lowest = self._mean_affinity((self._squared == 0).double())
+        if lowest > 1 - 1e-12:
+            return 1.0
+        if degree <= lowest:
+            raise ValueError(
+                f"`degree` must be above {lowest:.3g} for these {self._n:.0f} nodes, where that share of all pairs is "
+                f"identical; got {degree:g}. Raise it, pass more images, or give `sigma`."
+            )
 
-    lowest = mean_affinity((squared == 0).double())
-    if lowest > 1 - 1e-12:
-        return 1.0
-    if degree <= lowest:
-        raise ValueError(
-            f"`degree` must be above {lowest:.3g} for these {n_effective:.0f} nodes, where that share of all pairs is "
-            f"identical; got {degree:g}. Raise it, pass more images, or give `sigma`."
-        )
-    positive = squared[squared > 0]
-    low, high = math.log(float(positive.min())) / 2 - 4, math.log(float(positive.max())) / 2 + 8
-    root = brentq(lambda s: mean_affinity((squared * (-0.5 * math.exp(-2 * s))).exp()) - degree, low, high, xtol=1e-9)
-    return math.exp(root)
+        def excess(log_sigma: float) -> float:
+            return self._mean_affinity((self._squared * (-0.5 * math.exp(-2 * log_sigma))).exp_()) - degree
 
+        positive = self._squared[self._squared > 0]
+        low, high = math.log(float(positive.min())) / 2 - 4, math.log(float(positive.max())) / 2 + 8
+        return math.exp(brentq(excess, low, high, xtol=1e-8))
 
-def _mean_of_pairs(values: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """The mean over pairs of different rows."""
-    all_pairs = weights @ values @ weights - weights.square() @ values.diagonal()
-    return all_pairs / (weights.sum() ** 2 - weights.square().sum()).clamp_min(torch.finfo(weights.dtype).tiny)
+    def _mean_affinity(self, A: torch.Tensor) -> float:
+        return float(self._shares @ A) * (1 - 1 / self._n) + 1 / self._n
