@@ -16,13 +16,17 @@ from ncut_widgets.errors import ConvergenceError
 
 from .symmetric import SymmetricMatrix
 
-__all__ = ["Eigenpairs", "fix_signs", "krylov_basis", "leading_eigenpairs"]
+__all__ = ["MAX_CYCLES", "Eigenpairs", "depth_of_cycle", "fix_signs", "krylov_basis", "leading_eigenpairs"]
+
+MAX_CYCLES = 48
 
 # Up to here a full decomposition is as fast as an iteration.
 _DENSE_NODES = 640
 _OVERSAMPLING = 10
 _DEPTH = 6
-_MAX_CYCLES = 100
+# After so many cycles they become twice as deep, this many times.
+_PATIENCE = 6
+_DOUBLINGS = 4
 # Takes the known eigenvalue 1 below the spectrum, so that its vector cannot come up a second time.
 _SHIFT = 3.0
 _TOLERANCE = {torch.float32: 2e-5, torch.float64: 1e-9}
@@ -140,8 +144,8 @@ def _block_krylov(operator: _Operator, k: int, generator: torch.Generator) -> Ei
     width = min(k + _OVERSAMPLING, n // 4)
     block = torch.randn(n, width, generator=generator, dtype=torch.float64).to(like)
     worst = torch.inf
-    for _ in range(_MAX_CYCLES):
-        basis, image = krylov_basis(operator, block, min(_DEPTH, n // width))
+    for cycle in range(MAX_CYCLES):
+        basis, image = krylov_basis(operator, block, depth_of_cycle(cycle, n, width))
         small = basis.T @ image
         values, rotation = torch.linalg.eigh((small + small.T) / 2)
         values, rotation = values.flip(0)[:width], rotation.flip(1)[:, :width]
@@ -151,9 +155,14 @@ def _block_krylov(operator: _Operator, k: int, generator: torch.Generator) -> Ei
         if worst <= tolerance:
             return Eigenpairs(values[:k], torch.linalg.qr(block[:, :k]).Q, residuals[:k], block[:, k:])
     raise ConvergenceError(
-        f"`n_eig` eigenvectors must converge to {tolerance:g}; got a residual of {worst:.2g} after {_MAX_CYCLES} "
+        f"`n_eig` eigenvectors must converge to {tolerance:g}; got a residual of {worst:.2g} after {MAX_CYCLES} "
         "cycles, because many eigenvalues nearly coincide. Raise `sigma` or `degree`, or pass float64 features."
     )
+
+
+def depth_of_cycle(cycle: int, n: int, width: int) -> int:
+    """Return how many products a cycle takes with blocks (n, width): more where many cycles have not been enough."""
+    return max(1, min(_DEPTH << min(cycle // _PATIENCE, _DOUBLINGS), n // width))
 
 
 def krylov_basis(

@@ -9,15 +9,13 @@ import torch
 
 from ncut_widgets.errors import DegenerateWarning
 
-from .eigensolver import krylov_basis
+from .eigensolver import MAX_CYCLES, depth_of_cycle, krylov_basis
 
 __all__ = ["RESOLUTION", "guarded_inverse", "solve_shifted"]
 
 # Eigenvalues closer than this are one: the eigensolver does not tell their eigenvectors apart.
 RESOLUTION = {torch.float32: 1e-5, torch.float64: 1e-10}
-_DEPTH = 6
 _CARRIED = 10
-_MAX_CYCLES = 100
 # Relative residual of the linear systems.
 _TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-11}
 
@@ -55,9 +53,9 @@ def solve_shifted(
     resolution = RESOLUTION[rhs.dtype]
     z, residual = torch.zeros_like(rhs), rhs
     enough = rhs.norm(dim=0) * _TOLERANCE[rhs.dtype]
-    for _ in range(_MAX_CYCLES if width else 0):
+    for cycle in range(MAX_CYCLES if width else 0):
         block = torch.cat([further, residual], dim=1)
-        basis, image = krylov_basis(apply, block, max(1, min(_DEPTH, n // block.shape[1])))
+        basis, image = krylov_basis(apply, block, depth_of_cycle(cycle, n, block.shape[1]))
         small = basis.T @ image
         thetas, rotation = torch.linalg.eigh((small + small.T) / 2)
         inverse = guarded_inverse(values - thetas[:, None], resolution)

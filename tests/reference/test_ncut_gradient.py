@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ncut_widgets.ncut import Ncut
+from ncut_widgets.ncut.lowrank import inverse_root
 
 K = 5
 
@@ -50,12 +51,10 @@ def laplacian(X, Z):
 
 
 def approximated(X, ncut, kind):
-    """C W^+ C^T of the landmarks, in the units of the kernel: less the noise that an indefinite W says it has."""
+    """C W^+ C^T of the landmarks, in the units of the kernel."""
     E, Z = ncut._extension.affinity.encode(X), ncut._extension.landmarks
-    values, vectors = torch.linalg.eigh(encoded_affinities(Z, Z, kind))
-    kept = values > max(1e-12 * values[-1], -values[0])
-    B = encoded_affinities(E, Z, kind) @ vectors[:, kept]
-    return B / values[kept] @ B.T
+    B = encoded_affinities(E, Z, kind) @ inverse_root(encoded_affinities(Z, Z, kind), torch.float64)
+    return B @ B.T
 
 
 def encoded_affinities(E, F, kind):
@@ -65,18 +64,24 @@ def encoded_affinities(E, F, kind):
     return torch.exp(-(squared.square() if kind == "cosine" else squared))
 
 
-def decomposed(A, signs):
-    root = A.sum(1).sqrt()
-    M = A / root[:, None] / root
+def decomposed(A, signs, weights=None, alpha=0.0):
+    w = torch.ones_like(A[0]) if weights is None else weights
+    mass = w * (A @ w).pow(-alpha)
+    scale = (mass / (A @ mass)).sqrt()
+    M = A * scale[:, None] * scale
     values, vectors = torch.linalg.eigh((M + M.T) / 2)
-    values, vectors = values.flip(0)[:K], vectors.flip(1)[:, :K]
+    values, vectors = values.flip(0)[:K], vectors.flip(1)[:, :K] / w.sqrt()[:, None]
     return values, vectors * torch.sign((vectors * signs).sum(0)).detach()
 
 
-def fitted(X, kind, **options):
+def fitted(X, kind, weights=None, **options):
     ncut = Ncut(K, affinity=laplacian if kind == "callable" else kind, **options)
-    vectors = ncut.fit_transform(X)
+    vectors = ncut.fit_transform(X, sample_weight=weights)
     return ncut, vectors
+
+
+def positive(n):
+    return 0.2 + torch.rand(n, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
 
 
 def loss(values, vectors):
@@ -108,22 +113,45 @@ def test_nearly_degenerate_is_what_it_says():
     assert 1e-8 < values[1] - values[2] < 1e-5
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.5])
 @pytest.mark.parametrize("kind", KINDS)
-def test_iterated_solutions_have_gradients_as_good(kind):
-    X = torch.cat([clusters(), clusters() + 0.3 * torch.randn(150, 6, generator=torch.Generator().manual_seed(2))] * 2)
-    X = (X + 0.1 * torch.randn(X.shape, generator=torch.Generator().manual_seed(3))).requires_grad_()
-    ncut, vectors = fitted(X, kind)
-    reference = decomposed(affinities(X, X, kind, ncut.sigma_), vectors.detach())
+def test_iterated_solutions_have_gradients_as_good(kind, alpha):
+    generator = torch.Generator().manual_seed(2)
+    X = clusters().repeat(5, 1)
+    X = (X + 0.3 * torch.randn(X.shape, generator=generator)).requires_grad_()
+    weights = positive(len(X)) if alpha else None
+    ncut, vectors = fitted(X, kind, weights, alpha=alpha)
+    reference = decomposed(affinities(X, X, kind, ncut.sigma_), vectors.detach(), weights, alpha)
     assert relative_error(gradient(loss(ncut.eigval, vectors), X), gradient(loss(*reference), X)) < 1e-6
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.5])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n_sample", [60, 100])
-def test_nystrom_gradient_is_that_of_its_approximation_with_fixed_landmarks(kind, n_sample):
+def test_nystrom_gradient_is_that_of_its_approximation_with_fixed_landmarks(kind, n_sample, alpha):
     X = clusters().requires_grad_()
-    ncut, vectors = fitted(X, kind, solver="nystrom", n_sample=n_sample)
-    reference = decomposed(approximated(X, ncut, kind), vectors.detach())
+    weights = positive(len(X)) if alpha else None
+    ncut, vectors = fitted(X, kind, weights, solver="nystrom", n_sample=n_sample, alpha=alpha)
+    reference = decomposed(approximated(X, ncut, kind), vectors.detach(), weights, alpha)
     assert relative_error(gradient(loss(ncut.eigval, vectors), X), gradient(loss(*reference), X)) < 1e-6
+
+
+def test_close_eigenvalues_beyond_the_last_one_are_waited_for():
+    """A sharp graph, whose eigenvalues follow one another at a thousandth: short cycles of iteration stall on it."""
+    X = torch.randn(900, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    ncut, vectors = fitted(X, "rbf", sigma=0.2)
+    assert 0 < ncut.eigval[-1] - Ncut(K + 1, sigma=0.2).fit(X.detach()).eigval[-1] < 5e-3
+    reference = decomposed(affinities(X, X, "rbf", 0.2), vectors.detach())
+    assert relative_error(gradient(loss(ncut.eigval, vectors), X), gradient(loss(*reference), X)) < 1e-5
+
+
+def test_a_very_sharp_graph_is_solved():
+    X = torch.randn(900, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    ncut, _ = fitted(X, "rbf", sigma=0.1, solver="exact")
+    A = affinities(X, X, "rbf", 0.1)
+    root = A.sum(1).sqrt()
+    expected = torch.linalg.eigvalsh(A / root[:, None] / root).flip(0)[:K]
+    torch.testing.assert_close(ncut.eigval, expected, atol=1e-9, rtol=0)
 
 
 @pytest.mark.parametrize("kind", ["rbf", "callable"])

@@ -17,6 +17,11 @@ def X():
     return centres.repeat_interleave(8, 0) + 0.7 * torch.randn(24, 3, dtype=torch.float64, generator=generator)
 
 
+@pytest.fixture
+def weights():
+    return torch.rand(24, dtype=torch.float64, generator=torch.Generator().manual_seed(2)) + 0.2
+
+
 def gradient_of(ncut, X, value=None):
     X = X.clone().requires_grad_()
     vectors = ncut.fit_transform(X)
@@ -41,6 +46,59 @@ def test_gradcheck(X, affinity, n_eig):
 def test_gradcheck_of_transform(X):
     ncut = Ncut(4).fit(X)
     assert torch.autograd.gradcheck(ncut.transform, (X[:5] + 0.1).requires_grad_())
+
+
+@pytest.mark.parametrize("affinity", ["rbf", "cosine"])
+@pytest.mark.parametrize("alpha", [0.0, 0.4, 1.0])
+def test_gradcheck_with_weights_and_density(X, weights, alpha, affinity):
+    ncut = Ncut(4, affinity=affinity, sigma=1.0, alpha=alpha, exact_gradient=True)
+
+    def embed(X):
+        return ncut.fit(X, sample_weight=weights).eigenvectors_, ncut.eigval
+
+    assert torch.autograd.gradcheck(embed, X.requires_grad_(), atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("solver", ["exact", "nystrom"])
+def test_gradcheck_of_transform_with_weights_and_density(X, weights, solver):
+    ncut = Ncut(4, alpha=0.7, solver=solver, n_sample=12).fit(X, sample_weight=weights)
+    assert torch.autograd.gradcheck(ncut.transform, (X[:5] + 0.1).requires_grad_())
+
+
+def test_a_node_of_weight_two_has_the_gradients_of_two(X):
+    twice = torch.ones(24, dtype=torch.float64)
+    twice[3] = 2
+
+    def value(U):
+        return U[:24, 1:].pow(4).sum()
+
+    once, both = X.clone().requires_grad_(), torch.cat([X, X[3:4]]).requires_grad_()
+    (found,) = torch.autograd.grad(value(Ncut(3, sigma=1.5).fit_transform(once, sample_weight=twice)), once)
+    (expected,) = torch.autograd.grad(value(Ncut(3, sigma=1.5).fit_transform(both)), both)
+    expected[3] += expected[24]
+    torch.testing.assert_close(found, expected[:24])
+
+
+def test_what_has_no_gradient_is_refused(X, weights):
+    requires, weights[2] = X.clone().requires_grad_(), 0
+    with pytest.raises(ValueError, match="`sample_weight` must be above 0 where features require gradients"):
+        Ncut(3).fit(requires, sample_weight=weights)
+    with pytest.raises(ValueError, match="`repulsion_weight` must be 0 where features require gradients"):
+        Ncut(3, repulsion_weight=0.2).fit(requires)
+    with pytest.raises(ValueError, match="`repulsion_weight` must be 0 where features require gradients"):
+        Ncut(3, repulsion_weight=0.2).fit(X).transform(requires)
+    with pytest.raises(ValueError, match='`sampling` must be "uniform" where features require gradients'):
+        Ncut(3, sampling="farthest").fit(requires)
+
+
+def test_a_backward_pass_frees_the_graph_unless_told_to_keep_it(X):
+    X = X.requires_grad_()
+    value = Ncut(3).fit_transform(X)[0, 1]
+    (first,) = torch.autograd.grad(value, X, retain_graph=True)
+    (second,) = torch.autograd.grad(value, X)
+    torch.testing.assert_close(first, second)
+    with pytest.raises(RuntimeError, match="second time"):
+        torch.autograd.grad(value, X)
 
 
 def test_only_what_is_asked_for_carries_gradients(X):
