@@ -9,11 +9,15 @@ import torch
 
 from ncut_widgets._validation import Like, check_features
 
+from .settings import check_weights
+
 __all__ = ["sample_of_chunks"]
 
 
-def sample_of_chunks(chunks: Iterable[Any], size: int, generator: torch.Generator) -> tuple[torch.Tensor, Like, int]:
-    """Return `size` nodes drawn uniformly from all of the `chunks`, how to hand results back, and how many came by.
+def sample_of_chunks(
+    chunks: Iterable[Any], size: int, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor, Like, int]:
+    """Return `size` nodes drawn uniformly from all of the `chunks`, their weights, how they came, and out of how many.
 
     Fewer where fewer come by. The chunks are gone through once.
 
@@ -21,15 +25,20 @@ def sample_of_chunks(chunks: Iterable[Any], size: int, generator: torch.Generato
     ----------
     Vitter. Random Sampling with a Reservoir. ACM TOMS 1985. Here by random keys, of which the smallest stay.
     """
-    kept, keys, like, total = None, torch.empty(0, dtype=torch.float64), None, 0
+    kept, like, total = None, None, 0
+    keys = weights = torch.empty(0, dtype=torch.float64)
     for index, chunk in enumerate(chunks):
         nodes, found = check_features(chunk, f"chunks[{index}]", n_channels=None if kept is None else kept.shape[1])
         like = like or found
         total += len(nodes)
-        drawn = torch.rand(len(nodes), generator=generator, dtype=torch.float64)
-        kept, pool = nodes if kept is None else torch.cat([kept, nodes.to(kept)]), torch.cat([keys, drawn])
-        chosen = pool.argsort(stable=True)[:size].sort().values
-        kept, keys = kept[chosen.to(kept.device)], pool[chosen]
+        drawn, own = (
+            torch.rand(len(nodes), generator=generator, dtype=torch.float64),
+            check_weights(chunk, None, len(nodes)),
+        )
+        kept = nodes if kept is None else torch.cat([kept, nodes.to(kept)])
+        keys, weights = torch.cat([keys, drawn]), torch.cat([weights, torch.ones_like(drawn) if own is None else own])
+        chosen = keys.argsort(stable=True)[:size].sort().values
+        kept, keys, weights = kept[chosen.to(kept.device)], keys[chosen], weights[chosen]
     if kept is None or like is None:
         raise ValueError("`chunks` must hold at least one chunk of features; got none. Pass an iterable of (n, c).")
-    return kept, like, total
+    return kept, weights, like, total
