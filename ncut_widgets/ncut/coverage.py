@@ -21,11 +21,12 @@ _BLOCK = 64
 class Coverage:
     r"""The share of a node that the fitted nodes explain, next to the share that they explain of their own kind.
 
-    With W the affinities between landmarks among half of the `sample`, the part of a node x in their span is
+    With W the affinities between landmarks Z among the `sample`, the part of a node x in their span is
 
         p(x) = k(x, Z) W^+ k(Z, x) / k(x, x)   in [0, 1]
 
-    and its coverage min(1, p(x) / max(p_5, 0.01)), where 95 % of the other half of the sample have at least p_5.
+    and its coverage min(1, p(x) / max(p_5, 0.01)). With landmarks among one half of the sample, 95 % of the other half
+    have at least p_5.
 
     Parameters
     ----------
@@ -40,10 +41,9 @@ class Coverage:
     def __init__(self, sample: torch.Tensor, affinity: Kernel, generator: torch.Generator) -> None:
         self._affinity = affinity
         held_out, known = sample[::2], sample[1::2]
-        self._landmarks = choose_landmarks(known, affinity, _LANDMARKS, generator)
-        wide = self._landmarks.cpu().double() if isinstance(affinity, Affinity) else self._landmarks
-        self._root = inverse_root(affinity(wide, wide).cpu().double(), sample.dtype).to(sample)
+        self._span(known, generator)
         self._typical = max(float(torch.quantile(self._explained(held_out).cpu().double(), _WORST)), _LEAST)
+        self._span(sample, generator)
 
     def __call__(self, X: torch.Tensor, *, verbose: bool = False) -> torch.Tensor:
         """Return the coverage (n,) of the nodes `X` (n, c)."""
@@ -55,6 +55,12 @@ class Coverage:
         width = max(2 * len(self._landmarks), X.shape[1])
         sweep(len(X), width, covered.device, cover, "coverage", verbose)
         return covered.clamp_(0, 1)
+
+    def _span(self, known: torch.Tensor, generator: torch.Generator) -> None:
+        affinity = self._affinity
+        self._landmarks = choose_landmarks(known, affinity, _LANDMARKS, generator)
+        wide = self._landmarks.cpu().double() if isinstance(affinity, Affinity) else self._landmarks
+        self._root = inverse_root(affinity(wide, wide).cpu().double(), known.dtype).to(known)
 
     def _explained(self, E: torch.Tensor) -> torch.Tensor:
         explained = (self._affinity(E, self._landmarks) @ self._root).square().sum(1)
