@@ -204,7 +204,8 @@ class Ncut(TransformerMixin, BaseEstimator):
             Here for scikit-learn.
         sample_weight : array of shape (n,), optional
             How many nodes each one counts as: positive numbers. By default the `weights` of feature maps that have
-            them, else all count once. Columns are then orthonormal under these weights.
+            them, else all count once. Columns are then orthonormal under these weights. Not with
+            sampling="farthest", where those of feature maps do not count either.
         """
         self._fit(X, sample_weight)
         return self
@@ -234,7 +235,8 @@ class Ncut(TransformerMixin, BaseEstimator):
         """
         size = check_positive_int(n_nodes, "n_nodes", minimum=2)
         sample, weights, like, total = sample_of_chunks(chunks, size, torch_generator(self.random_state))
-        self._fit(like.restore(sample), weights * (total / len(sample)))
+        balanced = self.sampling == "farthest"
+        self._fit(like.restore(sample), None if balanced else weights * (total / len(sample)))
         return self
 
     def transform(self, X: Any) -> Any:
@@ -295,7 +297,12 @@ class Ncut(TransformerMixin, BaseEstimator):
         settings = check_settings(self.get_params(deep=False))
         nodes, like = check_features(X, "X", min_nodes=2)
         n, n_eig = len(nodes), settings.n_eig
-        weights = check_weights(X, sample_weight, n)
+        if settings.balanced and sample_weight is not None:
+            raise ValueError(
+                '`sample_weight` must be None with sampling="farthest"; got weights. Drop one: nodes spread evenly all '
+                "count once."
+            )
+        weights = None if settings.balanced else check_weights(X, sample_weight, n)
         if n_eig > n - 1:
             raise ValueError(
                 f"`n_eig` must be at most {n - 1} for {n} nodes; got {n_eig}. Lower it or pass more images."
