@@ -51,10 +51,9 @@ def with_gradient(nodes: torch.Tensor, solution: Solution, *, weights: torch.Ten
 
     Notes
     -----
-    What was chosen from the data stays fixed: sigma, landmarks, the projection of many channels. Nyström eigenvectors
-    that were drafted on a sample of the nodes are taken for those of all nodes. The exact backward pass takes the
-    affinities that the solution was found from, which are held until then. That of Nyström passes four times over C
-    and holds O(n k + m^2).
+    What was chosen from the data stays fixed: sigma, landmarks, the projection of many channels. The exact backward
+    pass takes the affinities that the solution was found from, which are held until then. That of Nyström goes four
+    times through C, six times with `alpha`, and holds O(n k + m^2).
     """
     w = solution.degrees.new_ones(()) if weights is None else weights.to(solution.degrees)
     problem = _Problem(nodes.detach(), solution._replace(affinities=None), w, cosine)
@@ -118,7 +117,7 @@ class _Extended(torch.autograd.Function):
                 left.append(_of_density(of_scale, C @ extension.density_weights, extension)[:, None])
             gradient[here] = through_affinity(nodes[here], extension, torch.cat(left, dim=1) @ weights.T, C, ctx.cosine)
 
-        sweep(len(nodes), max(len(extension.projection), nodes.shape[1]), nodes.device, add)
+        sweep(len(nodes), max(len(weights), nodes.shape[1]), weights.device, add)
         return gradient, None, None, None
 
 

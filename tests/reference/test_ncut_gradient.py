@@ -154,6 +154,21 @@ def test_a_very_sharp_graph_is_solved():
     torch.testing.assert_close(ncut.eigval, expected, atol=1e-9, rtol=0)
 
 
+def test_nystrom_gradient_goes_through_all_of_many_nodes():
+    """More than are drafted on a sample where no gradient is asked for."""
+    X = torch.randn(66_000, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    ncut, vectors = fitted(X, "rbf", sigma=1.0, n_sample=30)
+    E, Z = ncut._extension.affinity.encode(X), ncut._extension.landmarks
+    B = torch.exp(-torch.cdist(E, Z, compute_mode="donot_use_mm_for_euclid_dist").square())
+    B = B @ inverse_root(encoded_affinities(Z, Z, "rbf"), torch.float64)
+    B = B / (B @ B.sum(0)).sqrt()[:, None]
+    values, small = torch.linalg.eigh(B.T @ B)
+    values, small = values.flip(0)[:K], small.flip(1)[:, :K]
+    expected = B @ small / values.sqrt()
+    expected = expected * torch.sign((expected * vectors).sum(0)).detach()
+    assert relative_error(gradient(loss(ncut.eigval, vectors), X), gradient(loss(values, expected), X)) < 1e-6
+
+
 @pytest.mark.parametrize("kind", ["rbf", "callable"])
 def test_nystrom_gradient_is_exact_where_every_node_is_a_landmark(kind):
     found = []
