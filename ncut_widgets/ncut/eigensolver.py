@@ -22,6 +22,9 @@ MAX_CYCLES = 48
 
 # Up to here a full decomposition is as fast as an iteration.
 _DENSE_NODES = 640
+# Up to here, it is what ends an iteration that has stalled: a kernel so sharp that most nodes are alone makes M nearly
+# the identity, of which no iteration tells the eigenvalues apart.
+_DENSE_WHERE_STALLED = 8192
 _OVERSAMPLING = 10
 _DEPTH = 6
 # After so many cycles they become twice as deep, this many times.
@@ -131,11 +134,16 @@ class _Operator:
 def _largest(operator: _Operator, k: int, generator: torch.Generator) -> Eigenpairs:
     n = len(operator.matrix)
     if n <= _DENSE_NODES or 4 * k >= n:
-        M = operator.dense()
-        values, vectors = torch.linalg.eigh(M)
-        values, vectors, further = values.flip(0)[:k], vectors[:, n - k :].flip(1), vectors[:, : n - k]
-        return Eigenpairs(values, vectors, (M @ vectors - vectors * values).norm(dim=0), further)
+        return _decompose(operator, k)
     return _block_krylov(operator, k, generator)
+
+
+def _decompose(operator: _Operator, k: int) -> Eigenpairs:
+    M = operator.dense()
+    values, vectors = torch.linalg.eigh(M)
+    n = len(M)
+    values, vectors, further = values.flip(0)[:k], vectors[:, n - k :].flip(1), vectors[:, : n - k]
+    return Eigenpairs(values, vectors, (M @ vectors - vectors * values).norm(dim=0), further)
 
 
 def _block_krylov(operator: _Operator, k: int, generator: torch.Generator) -> Eigenpairs:
@@ -154,6 +162,8 @@ def _block_krylov(operator: _Operator, k: int, generator: torch.Generator) -> Ei
         worst = float(residuals[:k].max())
         if worst <= tolerance:
             return Eigenpairs(values[:k], torch.linalg.qr(block[:, :k]).Q, residuals[:k], block[:, k:])
+        if cycle == 2 * _PATIENCE and n <= _DENSE_WHERE_STALLED:
+            return _decompose(operator, k)
     raise ConvergenceError(
         f"`n_eig` eigenvectors must converge to {tolerance:g}; got a residual of {worst:.2g} after {MAX_CYCLES} "
         "cycles, because many eigenvalues nearly coincide. Raise `sigma` or `degree`, or pass float64 features."

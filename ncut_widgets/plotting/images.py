@@ -213,8 +213,9 @@ def _paint(scene: Scene, layer: str, eigenvector: int) -> np.ndarray | None:
 
 def _tile(rows: list[list[Image.Image]], titles: list[str], columns: int | None) -> Figure:
     """One axes per picture. Single pictures flow into `columns`; rows of several stay rows, titled on top."""
-    from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    from ._figure import NotebookFigure
 
     per_row = max(len(row) for row in rows)
     if per_row == 1:
@@ -232,7 +233,7 @@ def _tile(rows: list[list[Image.Image]], titles: list[str], columns: int | None)
     titled = [any(title for (r, _), _, title in cells if r == row) for row in range(n_rows)]
     inches = [h * _TILE_INCHES + (_TITLE_INCHES if t else 0) for h, t in zip(heights, titled, strict=True)]
     tight = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
-    figure = Figure(figsize=(columns * _TILE_INCHES, sum(inches)), layout=tight)
+    figure = NotebookFigure(figsize=(columns * _TILE_INCHES, sum(inches)), layout=tight)
     # The engine makes room for the titles by itself.
     spec = figure.add_gridspec(n_rows, columns, height_ratios=heights)
     for (r, c), tile, title in cells:

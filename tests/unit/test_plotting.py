@@ -35,6 +35,23 @@ def pixels(figure, index=0):
     return np.asarray(figure.axes[index].images[0].get_array())
 
 
+def test_a_cell_shows_a_figure_where_nobody_imported_pyplot(session):
+    code = """
+from IPython.core.interactiveshell import InteractiveShell
+import numpy as np, sys
+from PIL import Image
+from ncut_widgets.grid import PatchGrid, PatchMap
+from ncut_widgets.plotting import plot_images
+
+grid = PatchGrid([(40, 20)], [PatchMap(0, 2, 4)])
+figure = plot_images([Image.new("RGB", (40, 20))], grid=grid, rgb=np.zeros((8, 3)))
+shown, _ = InteractiveShell.instance().display_formatter.format(figure)
+print(shown["image/png"][:4] == b"\\x89PNG", "matplotlib.pyplot" in sys.modules)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.stdout.split() == ["True", "False"], result.stderr
+
+
 def test_a_session_shows_its_colors(session):
     figure = plot_images(session, blend=1)
     assert [axes.get_title() for axes in figure.axes] == ["first", ""]

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import cdist
 
 from ncut_widgets.errors import DegenerateWarning, NystromWarning
 from ncut_widgets.ncut import Ncut
@@ -112,6 +113,16 @@ def test_separate_regions_share_the_eigenvalue_one():
     indicator /= np.linalg.norm(indicator, axis=0)
     np.testing.assert_allclose(np.square(indicator.T @ ncut.eigenvectors_[:, :4]).sum(0), 1, atol=1e-6)
     assert (ncut.eigenvectors_[:, 0] > 0).all()
+
+
+def test_a_kernel_so_sharp_that_most_nodes_are_alone_has_an_answer():
+    """M is nearly the identity then: no iteration tells its eigenvalues apart."""
+    X = np.random.default_rng(0).normal(size=(2000, 8))
+    ncut = Ncut(4, sigma=0.45).fit(X)
+    A = np.exp(-cdist(X, X, "sqeuclidean") / (2 * 0.45**2))
+    U, d = ncut.eigenvectors_, A.sum(1)
+    np.testing.assert_allclose((A / np.sqrt(np.outer(d, d))) @ U, U * ncut.eigval, atol=1e-9)
+    np.testing.assert_allclose(U.T @ U, np.eye(4), atol=1e-9)
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
