@@ -142,7 +142,8 @@ def _decompose(operator: _Operator, k: int) -> Eigenpairs:
     M = operator.dense()
     values, vectors = torch.linalg.eigh(M)
     n = len(M)
-    values, vectors, further = values.flip(0)[:k], vectors[:, n - k :].flip(1), vectors[:, : n - k]
+    further = vectors[:, max(0, n - k - _DENSE_NODES) : n - k]
+    values, vectors = values.flip(0)[:k], vectors[:, n - k :].flip(1)
     return Eigenpairs(values, vectors, (M @ vectors - vectors * values).norm(dim=0), further)
 
 
