@@ -53,10 +53,11 @@ async ({ n, rounds }) => {
       }),
     };
   };
-  const meta = { version: 0, images: [{ name: "one", width: n, height: 1 }], n_nodes: n, n_eig: 3, eigenvalues: null,
+  const meta = { version: 0, embedding: 0, images: [{ name: "one", width: n, height: 1 }], n_nodes: n, n_eig: 3, eigenvalues: null,
                  maps: [{ image: 0, rows: 1, columns: n, source: "s" }], cluster_counts: [2] };
   const state = { meta, hover: null, selection: [], layer: "ncut", source: "s", blend: 1, smooth: false,
-                  eigenvector: 0, n_clusters: 2, hover_heatmap: true, point_size: 3, camera: null };
+                  eigenvector: 0, n_clusters: 2, hover_heatmap: true, point_size: 3, camera: null,
+                  coloring: { method: null, status: "ready", error: null } };
   const { store } = session.initialize({ model: model(state, { coords, rgb }), signal: new AbortController().signal });
   const element = () => {
     const made = document.createElement("div");
@@ -70,7 +71,10 @@ async ({ n, rounds }) => {
     await scatter.render({ model: view, el, signal: abort.signal,
                            host: { getWidget: async () => ({ exports: { store } }) } });
     const root = el.firstElementChild;
-    while (root.dataset.ready !== "true") await new Promise((done) => setTimeout(done));
+    while (root.dataset.ready !== "true") {
+      if (performance.now() - start > 60000) throw new Error("the scatter never got ready: " + root.textContent);
+      await new Promise((done) => setTimeout(done));
+    }
     root.querySelector("canvas").getContext("2d").getImageData(0, 0, 1, 1);
     const took = performance.now() - start;
     abort.abort();
