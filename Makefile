@@ -19,6 +19,7 @@ PACKAGE := $(VENV)/.package-installed
 NODE := node_modules/.installed
 BUNDLES := ncut_widgets/static/.built
 CHROMIUM := $(VENV)/.chromium-found
+INCUMBENT := $(VENV)/.incumbent-installed
 
 JS_SOURCES := js/build.mjs js/tsconfig.json $(shell find js/src -type f -not -name '*.test.*' 2>/dev/null)
 
@@ -76,7 +77,7 @@ test-py: $(PACKAGE) $(BUNDLES) $(CHROMIUM)
 docs: $(PACKAGE) ## check the links of the documentation and run the examples of every docstring
 	@$(PY) -m pytest tests/unit/test_docs.py ncut_widgets
 
-bench: $(PACKAGE) $(BUNDLES) ## run the benchmarks; DATA=folder runs those that need data, too
+bench: $(PACKAGE) $(BUNDLES) $(INCUMBENT) ## run the benchmarks; DATA=folder runs those that need data, too
 	@for benchmark in benchmarks/[!_]*.py; do \
 	  $(say) "$$benchmark"; \
 	  if ! $(PY) "$$benchmark" --help | grep '^  folder' >/dev/null; then $(PY) "$$benchmark"; \
@@ -125,6 +126,13 @@ $(TORCH): constraints.txt | $(VENV)/pyvenv.cfg
 $(PACKAGE): pyproject.toml constraints.txt $(TORCH)
 	@$(say) "Installing ncut_widgets and its dependencies (a few minutes the first time)"
 	@$(PY) -m pip install -qq --constraint constraints.txt --editable '.[backbones,dev]'
+	@$(took)
+	@touch $@
+
+# What the benchmarks compare with, and no other command needs.
+$(INCUMBENT): $(PACKAGE)
+	@$(say) "Installing ncut-pytorch, to compare with"
+	@$(PY) -m pip install -qq --constraint constraints.txt ncut-pytorch==3.2.0
 	@$(took)
 	@touch $@
 
