@@ -53,8 +53,8 @@ async ({ n, rounds }) => {
       }),
     };
   };
-  const meta = { version: 0, embedding: 0, images: [{ name: "one", width: n, height: 1 }], n_nodes: n, n_eig: 3, eigenvalues: null,
-                 maps: [{ image: 0, rows: 1, columns: n, source: "s" }], cluster_counts: [2] };
+  const meta = { version: 0, embedding: 0, images: [{ name: "one", width: n, height: 1 }], n_nodes: n, n_eig: 3,
+                 eigenvalues: null, maps: [{ image: 0, rows: 1, columns: n, source: "s" }], cluster_counts: [2] };
   const state = { meta, hover: null, selection: [], layer: "ncut", source: "s", blend: 1, smooth: false,
                   eigenvector: 0, n_clusters: 2, hover_heatmap: true, point_size: 3, camera: null,
                   coloring: { method: null, status: "ready", error: null } };

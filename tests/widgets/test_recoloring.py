@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -11,6 +12,13 @@ from traitlets import TraitError
 
 import ncut_widgets as nw
 from ncut_widgets.widgets import explorer as explorer_module
+
+
+def run_in_a_loop(cell):
+    """Run a coroutine function in an event loop of its own, and return its thread: the main one may have a loop."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, cell()).result()
+        return pool.submit(threading.current_thread).result()
 
 
 @pytest.fixture
@@ -206,8 +214,8 @@ def test_with_an_event_loop_colours_are_taken_over_in_its_thread(session):
         session.recolor("tsne")
         await asyncio.wait_for(arrived.wait(), 20)
 
-    asyncio.run(cell())
-    assert threads_of == [threading.main_thread()]
+    loop_of = run_in_a_loop(cell)
+    assert threads_of == [loop_of]
 
 
 def test_with_a_loop_that_has_gone_they_come_all_the_same(session):
@@ -216,7 +224,7 @@ def test_with_a_loop_that_has_gone_they_come_all_the_same(session):
     async def cell():
         session.recolor(coloring)
 
-    asyncio.run(cell())
+    run_in_a_loop(cell)
     arrived = threading.Event()
     session.observe(lambda change: change.new["status"] == "ready" and arrived.set(), "coloring")
     coloring.go_on.set()
