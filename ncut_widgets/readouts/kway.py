@@ -18,6 +18,8 @@ __all__ = ["Kway", "kway_ncut"]
 
 # The rotation has k^2 unknowns: this many rows determine it, however many nodes there are.
 _MAX_ROWS = 8192
+# Which start is the best one shows on fewer: only the winner goes on to all of them.
+_START_ROWS = 2048
 _MAX_ROUNDS = 60
 _TOLERANCE = 1e-6
 
@@ -61,9 +63,9 @@ class Kway(ClusterMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    The rotation is found on at most 8192 nodes, O(n_restarts k^2) for each of a few dozen rounds, and applied to all
-    of them. Deterministic for a given `random_state`. For tensors that require gradients, R is a constant and the
-    scores carry them.
+    The restarts run on at most 2048 nodes, O(n_restarts k^2) for each of a few dozen rounds; the best goes on with at
+    most 8192, and its rotation is applied to all nodes. Deterministic for a given `random_state`. For tensors that
+    require gradients, R is a constant and the scores carry them.
 
     References
     ----------
@@ -198,10 +200,13 @@ def _best_rotation(rows: np.ndarray, k: int, n_restarts: int, rng: np.random.Gen
     """The rotation (k, k) with the largest objective, its columns ordered by the size of their clusters."""
     if len(rows) == 0:
         return np.eye(k)
-    starts = rng.choice(len(rows), min(n_restarts, len(rows)), replace=False)
+    few = rows[rng.choice(len(rows), _START_ROWS, replace=False)] if len(rows) > _START_ROWS else rows
+    starts = rng.choice(len(few), min(n_restarts, len(few)), replace=False)
     with one_blas_thread():
-        candidates = [_rotate(rows, _first_rotation(rows, k, int(first))) for first in starts]
-    best, _ = max(candidates, key=lambda candidate: candidate[1])
+        candidates = [_rotate(few, _first_rotation(few, k, int(first))) for first in starts]
+        best, _ = max(candidates, key=lambda candidate: candidate[1])
+        if few is not rows:
+            best, _ = _rotate(rows, best)
     sizes = np.bincount((rows @ best).argmax(1), minlength=k)
     return best[:, np.argsort(-sizes, kind="stable")]
 
