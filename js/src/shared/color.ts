@@ -24,25 +24,3 @@ export function paintRgb(rgb: Uint8Array): Uint8ClampedArray {
   }
   return out;
 }
-
-/** Each cluster in the mean colour of its nodes, so that a cluster keeps its colour when their number changes. */
-export function paintClusters(labels: Uint8Array, rgb: Uint8Array): Uint8ClampedArray {
-  const sums = new Float64Array(256 * 4);
-  for (let i = 0; i < labels.length; i++) {
-    const at = labels[i]! * 4;
-    sums[at]! += rgb[i * 3]!;
-    sums[at + 1]! += rgb[i * 3 + 1]!;
-    sums[at + 2]! += rgb[i * 3 + 2]!;
-    sums[at + 3]! += 1;
-  }
-  const out = new Uint8ClampedArray(labels.length * 4);
-  for (let i = 0; i < labels.length; i++) {
-    const at = labels[i]! * 4;
-    const count = sums[at + 3]!;
-    out[i * 4] = sums[at]! / count;
-    out[i * 4 + 1] = sums[at + 1]! / count;
-    out[i * 4 + 2] = sums[at + 2]! / count;
-    out[i * 4 + 3] = 255;
-  }
-  return out;
-}

@@ -1,7 +1,42 @@
 /** The contract between the Python session, the store that stands for it on the page, and the views. */
 import type { AnyModel, Host } from "@anywidget/types";
 
-export type Layer = "image" | "ncut" | "eigenvector" | "clusters" | "heatmap";
+export type Layer = "image" | "ncut" | "eigenvector" | "clusters" | "heatmap" | "masks";
+
+/** In pixels of the original image, x to the right and y down from the top left. */
+export interface Click {
+  image: number;
+  x: number;
+  y: number;
+  positive: boolean;
+}
+
+export interface BoxPrompt {
+  image: number;
+  x0: number;
+  y0: number;
+  x1: number;
+  y1: number;
+  positive: boolean;
+}
+
+/** A named mask over all images: its prompts, and how they become a mask. */
+export interface MaskObject {
+  name: string;
+  /** #rrggbb */
+  color: string;
+  visible: boolean;
+  clicks: Click[];
+  boxes: BoxPrompt[];
+  threshold: number;
+  gamma: number;
+  negative_threshold: number;
+  /** Components of fewer patches are dropped. */
+  denoise: number;
+  /** From eigenvectors in the page, or with the clicks in the graph, which the kernel cuts. */
+  method: "similarity" | "ncut";
+  click_weight: number;
+}
 
 export interface Camera {
   position: [number, number, number];
@@ -35,6 +70,8 @@ export interface Meta {
   eigenvalues: number[] | null;
   /** The numbers of clusters whose labels can be had: all of them with a kernel, the exported ones without. */
   cluster_counts: number[];
+  /** What the kernel can be asked for beside arrays; nothing where there is none. */
+  abilities: string[];
 }
 
 /** What becomes of the colours that Python was asked for; the method is null where they were given. */
@@ -59,23 +96,71 @@ export interface SessionState {
   point_size: number;
   camera: Camera | null;
   coloring: Coloring;
+  objects: MaskObject[];
+  /** Which of the objects the clicks go to. */
+  active: number | null;
+  /** How masks are carried to the pixels. */
+  refine: "none" | "guided" | "crf";
+  /** The selected cluster. */
+  cluster: number | null;
+  cluster_names: Record<string, string>;
+  hidden_clusters: number[];
+  /** Clusters that count as one, each under its smallest number. */
+  cluster_groups: number[][];
 }
 
-export type NumericArray = Float32Array | Float64Array | Uint8Array | Uint16Array | Int32Array;
+/** Every trait of a session, for who follows them all. */
+export const STATE_KEYS: readonly (keyof SessionState)[] = [
+  "meta", "hover", "selection", "layer", "source", "blend", "smooth", "eigenvector", "n_clusters", "hover_heatmap",
+  "point_size", "camera", "coloring", "objects", "active", "refine", "cluster", "cluster_names", "hidden_clusters",
+  "cluster_groups",
+];
+
+export type NumericArray = Float32Array | Float64Array | Uint8Array | Uint16Array | Int16Array | Int32Array;
 
 export interface NdArray<T extends NumericArray = NumericArray> {
   data: T;
   shape: number[];
 }
 
-/** Arrays by name. `labels/K` are the labels of K clusters. */
+/**
+ * Arrays by name. `labels/K` are the labels of K clusters, numbered so that a cluster keeps its number when K changes;
+ * `parents/K` which of K - 1 clusters covers most of each; `cluster_colors` the (k, 3) colours by number.
+ */
 export interface ArrayTypes {
   eigenvectors: Float32Array;
   rgb: Uint8Array;
   coords: Float32Array;
   /** Mean colour of the pixels under each patch. */
   patch_rgb: Uint8Array;
+  cluster_colors: Uint8Array;
   [labels: `labels/${number}`]: Uint8Array;
+  [parents: `parents/${number}`]: Int16Array;
+}
+
+/** Something that the kernel is at, for this page. */
+export interface Task {
+  label: string;
+  /** From 0 to 1; null where it is not known. */
+  fraction: number | null;
+  cancel(): void;
+}
+
+/** One object's mask, 1 where a node belongs to it. */
+export interface NodeMask {
+  /** Which of the objects. */
+  index: number;
+  object: MaskObject;
+  nodes: Uint8Array;
+}
+
+/** The labels of all nodes with merged clusters as one, their colours and how many nodes each has, by number. */
+export interface Clusters {
+  count: number;
+  labels: Uint8Array;
+  /** (k, 3) */
+  colors: Uint8Array;
+  sizes: Uint32Array;
 }
 
 /**
@@ -94,11 +179,36 @@ export interface SessionStore {
   watch(signal: AbortSignal): void;
   /** Fetch what `heat` needs. */
   prepare(): Promise<void>;
+  /** An answer of the kernel that takes it a while: it is in `tasks` until then, and ends when `signal` aborts. */
+  ask<T extends NumericArray>(
+    name: string, params: unknown, options: { label: string; signal?: AbortSignal },
+  ): Promise<NdArray<T>>;
+  readonly tasks: readonly Task[];
+  /** Be told when `tasks`, or what comes of them, has changed. */
+  onTasks(listener: () => void, signal: AbortSignal): void;
+  /** Be told why masks could not be had from the kernel. */
+  onFailure(tell: (message: string) => void, signal: AbortSignal): void;
   /** A URL for an image element. */
   image(index: number): Promise<string>;
   /** (4 n) RGBA of every node under the present layer, or null where the layer paints nothing. */
   paint(): Promise<Uint8ClampedArray | null>;
-  /** Similarity in [0, 1] of every node to the nearest of `nodes`; null until `prepare` has resolved. */
+  /** The state that `paint` depends on. */
+  readonly painting: readonly (keyof SessionState)[];
+  /** The masks of all objects; null until `prepare` has resolved. The same array until one of them changes. */
+  masks(): readonly NodeMask[] | null;
+  /** The masks of all visible objects as (4 n) RGBA, later ones over earlier ones; null as `masks`. */
+  maskColors(): Uint8ClampedArray | null;
+  /** The refined masks as a picture of an image; null until the kernel has made it, which this asks for. */
+  refined(image: number): { data: Uint8ClampedArray; width: number; height: number } | null;
+  /** The clusters at the present number, merged ones as one; null if the number has moved on meanwhile. */
+  clusters(): Promise<Clusters | null>;
+  /** Change objects so that it can be undone. Edits of one `gesture` are undone together. */
+  edit(change: { objects?: MaskObject[]; active?: number | null }, gesture?: string): void;
+  /** False where there is nothing to undo. */
+  undo(): boolean;
+  redo(): boolean;
+  /** How many edits can be undone and redone. */
+  readonly history: { undo: number; redo: number };  /** Similarity in [0, 1] of every node to the nearest of `nodes`; null until `prepare` has resolved. */
   heat(nodes: readonly number[]): Float32Array | null;
   /** The same as (4 n) RGBA, clear where it is cold. */
   heatColors(nodes: readonly number[]): Uint8ClampedArray | null;

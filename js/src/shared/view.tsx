@@ -3,6 +3,7 @@ import type { RenderProps } from "@anywidget/types";
 import { type ReadonlySignal, type Signal, effect, signal } from "@preact/signals";
 import { type ComponentType, render } from "preact";
 import { ColoringNote } from "./coloring.tsx";
+import { STATE_KEYS } from "./types.ts";
 import type { Host, SessionState, SessionStore, ViewModel } from "./types.ts";
 
 /** The session's small state as signals of this view. Read `.value` to follow a change. */
@@ -26,14 +27,9 @@ export interface ViewContext {
   ready(): void;
 }
 
-const KEYS: (keyof SessionState)[] = [
-  "meta", "hover", "selection", "layer", "source", "blend", "smooth", "eigenvector", "n_clusters",
-  "hover_heatmap", "point_size", "camera", "coloring",
-];
-
 function stateSignals(store: SessionStore, abort: AbortSignal): StateSignals {
   const signals: Record<string, Signal> = {};
-  for (const key of KEYS) {
+  for (const key of STATE_KEYS) {
     signals[key] = signal(store.get(key));
     store.subscribe(key, () => { signals[key]!.value = store.get(key); }, abort);
   }

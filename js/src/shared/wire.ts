@@ -2,7 +2,7 @@
 import type { NdArray, NumericArray, SessionModel } from "./types";
 
 interface Reply {
-  kind: "reply";
+  kind: "reply" | "progress";
   id: string;
   ok: boolean;
   error?: string;
@@ -11,6 +11,15 @@ interface Reply {
   parts?: number;
   dtype?: string;
   shape?: number[];
+  /** How far the kernel is with a request, from 0 to 1. */
+  fraction?: number;
+}
+
+interface Pending {
+  parts: Uint8Array[];
+  resolve: (array: NdArray) => void;
+  reject: (error: Error) => void;
+  progress: ((fraction: number) => void) | undefined;
 }
 
 const DTYPES: Record<string, (buffer: ArrayBuffer) => NumericArray> = {
@@ -18,6 +27,7 @@ const DTYPES: Record<string, (buffer: ArrayBuffer) => NumericArray> = {
   float64: (buffer) => new Float64Array(buffer),
   uint8: (buffer) => new Uint8Array(buffer),
   uint16: (buffer) => new Uint16Array(buffer),
+  int16: (buffer) => new Int16Array(buffer),
   int32: (buffer) => new Int32Array(buffer),
   float16: (buffer) => halfToFloat(new Uint16Array(buffer)),
 };
@@ -48,7 +58,7 @@ export function decode(bytes: Uint8Array, dtype: string, shape: number[]): NdArr
 export class Wire {
   #model: SessionModel;
   #signal: AbortSignal;
-  #pending = new Map<string, { parts: Uint8Array[]; resolve: (a: NdArray) => void; reject: (e: Error) => void }>();
+  #pending = new Map<string, Pending>();
   #count = 0;
   // Several pages may be open on one kernel, and every one hears every reply.
   #page = crypto.getRandomValues(new Uint32Array(2)).join("-");
@@ -66,17 +76,39 @@ export class Wire {
 
   /** Ask for an array; a reply that comes after the session is gone is dropped. */
   array(name: string): Promise<NdArray> {
+    return this.#ask({ name });
+  }
+
+  /** Ask for what the kernel has to compute first. It is told to stop when `signal` aborts. */
+  request(
+    name: string, params: unknown, { signal, progress }: { signal?: AbortSignal; progress?: (fraction: number) => void },
+  ): Promise<NdArray> {
+    return this.#ask({ name, params }, signal, progress);
+  }
+
+  #ask(content: object, signal?: AbortSignal, progress?: (fraction: number) => void): Promise<NdArray> {
     if (this.#signal.aborted) return Promise.reject(new Error("the session is closed"));
+    if (signal?.aborted) return Promise.reject(aborted());
     const id = `${this.#page}-${this.#count++}`;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { parts: [], resolve, reject });
-      this.#model.send({ kind: "request", id, name });
+      this.#pending.set(id, { parts: [], resolve, reject, progress });
+      this.#model.send({ kind: "request", id, ...content });
+      signal?.addEventListener("abort", () => {
+        if (!this.#pending.delete(id)) return;
+        this.#model.send({ kind: "cancel", id });
+        reject(aborted());
+      });
     });
   }
 
   #receive(message: Reply, buffers: DataView[]): void {
-    const request = message?.kind === "reply" ? this.#pending.get(message.id) : undefined;
+    const request = this.#pending.get(message?.id);
     if (!request) return;
+    if (message.kind === "progress") {
+      request.progress?.(message.fraction!);
+      return;
+    }
+    if (message.kind !== "reply") return;
     if (!message.ok) {
       this.#pending.delete(message.id);
       request.reject(new Error(message.error ?? "the kernel could not answer"));
@@ -99,4 +131,8 @@ export class Wire {
       request.reject(error as Error);
     }
   }
+}
+
+function aborted(): Error {
+  return new DOMException("cancelled", "AbortError");
 }

@@ -115,11 +115,16 @@ function followData({ root, state, store, signal: abort, effect }: ViewContext, 
 
   effect(() => {
     const { version } = state.meta.value;
-    for (const key of ["layer", "eigenvector", "n_clusters", "selection"] as const) void state[key].value;
-    // Only there the colours follow the pointer; elsewhere the cloud stays as it is while somebody looks around.
-    if (state.layer.value === "heatmap") void state.hover.value;
+    void state.selection.value;
+    for (const key of store.painting) {
+      // Only there the colours follow the pointer; elsewhere the cloud stays as it is while somebody looks around.
+      if (key !== "hover" || state.layer.value === "heatmap") void state[key].value;
+    }
     refresh(version, ++turn).catch(fail);
   });
+  store.onTasks(() => {
+    if (state.layer.peek() === "masks") refresh(state.meta.peek().version, ++turn).catch(fail);
+  }, abort);
 }
 
 function followState({ state, effect }: ViewContext, ui: ScatterUi, scene: Scene, fail: (e: unknown) => void) {
@@ -153,6 +158,7 @@ function showTip({ state, store }: ViewContext, ui: ScatterUi, node: number | nu
   // A tooltip can do without its picture; the views that live off the images say what went wrong.
   store.image(patch.image).then((url) => fill({ url }), () => undefined);
   if (state.layer.peek() === "clusters") {
-    store.array(`labels/${state.n_clusters.peek()}`).then(({ data }) => fill({ cluster: data[node!]! }), () => undefined);
+    const named = (id: number) => state.cluster_names.peek()[id] ?? `cluster ${id}`;
+    store.clusters().then((clusters) => { if (clusters) fill({ cluster: named(clusters.labels[node!]!) }); }, () => undefined);
   }
 }

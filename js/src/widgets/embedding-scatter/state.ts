@@ -15,8 +15,24 @@ export async function pointColors(store: SessionStore): Promise<Uint8ClampedArra
     const heat = store.heatColors(nodes);
     if (heat) return heat;
   }
-  return (await store.paint()) ?? paintRgb((await store.array("patch_rgb")).data);
+  const colors = await store.paint();
+  if (!colors) return paintRgb((await store.array("patch_rgb")).data);
+  return store.get("layer") === "masks" || store.get("layer") === "clusters" ? onGrey(colors) : colors;
 }
+
+/** What lies in no mask, or in a hidden cluster, is still a point of the cloud. */
+function onGrey(colors: Uint8ClampedArray): Uint8ClampedArray {
+  const out = new Uint8ClampedArray(colors.length);
+  for (let i = 0; i < colors.length; i += 4) {
+    const alpha = colors[i + 3]! / 255;
+    for (let k = 0; k < 3; k++) out[i + k] = alpha * colors[i + k]! + (1 - alpha) * GREY;
+    out[i + 3] = BACKGROUND_ALPHA + (255 - BACKGROUND_ALPHA) * alpha;
+  }
+  return out;
+}
+
+const GREY = 140;
+const BACKGROUND_ALPHA = 110;
 
 /** The hovered patch for the tooltip and for a screen reader. */
 export interface Described {

@@ -21,7 +21,8 @@ export interface Tip {
   x: number;
   y: number;
   url: string | null;
-  cluster: number | null;
+  /** The name of its cluster. */
+  cluster: string | null;
 }
 
 interface Rectangle {
@@ -90,7 +91,7 @@ export function Tooltip({ tip, meta, grid, stage }: TooltipProps) {
   const said = describe(meta, grid, tip.node);
   if (!patch || !said) return null;
   const cut = crop(meta.images[patch.image]!, grid.box(patch), THUMBNAIL);
-  const lines = [said.place, said.source, tip.cluster === null ? null : `cluster ${tip.cluster}`].filter(Boolean);
+  const lines = [said.place, said.source, tip.cluster].filter(Boolean);
   const size = { width: THUMBNAIL + FRAME, height: FRAME + LINE * (1 + lines.length) };
   const tall = size.height + THUMBNAIL + GAP_BELOW;
   const roomy = stage.height >= tall + 2 * EDGE;

@@ -12,7 +12,7 @@ const META = {
   version: 1, embedding: 0,
   images: [{ name: "one.png", width: 60, height: 40 }],
   maps: [{ image: 0, rows: 2, columns: 3, source: "a" }],
-  n_nodes: 6, n_eig: 2, eigenvalues: null, cluster_counts: [2],
+  n_nodes: 6, n_eig: 2, eigenvalues: null, cluster_counts: [2], abilities: [],
 };
 /** The corners of an octahedron: in the first view none is before another. */
 const COORDS = Float32Array.of(1, 0, 0, -1, 0, 0, 0, 1, 0, 0, -1, 0, 0, 0, 1, 0, 0, -1);
@@ -20,6 +20,7 @@ const ARRAYS: Record<string, [ArrayBufferView, string, number[]]> = {
   coords: [COORDS, "float32", [6, 3]],
   rgb: [new Uint8Array(18).fill(200), "uint8", [6, 3]],
   eigenvectors: [Float32Array.of(1, 0, 0, 1, 1, 1, -1, 0, 0, -1, 1, -1), "float32", [6, 2]],
+  cluster_colors: [Uint8Array.of(200, 0, 0, 0, 0, 200), "uint8", [2, 3]],
   "labels/2": [Uint8Array.of(0, 1, 0, 1, 0, 1), "uint8", [6]],
   "image/0": [Uint8Array.of(1), "uint8", [1]],
 };
@@ -55,7 +56,8 @@ afterEach(() => {
 async function mount(change: Partial<SessionState> = {}, arrays = ARRAYS) {
   const local = new LocalModel({
     meta: META, hover: null, selection: [], layer: "ncut", source: "a", blend: 0.7, smooth: false, eigenvector: 1,
-    n_clusters: 2, hover_heatmap: true, point_size: 5, camera: null, coloring: { method: "pca", status: "ready", error: null }, ...change,
+    n_clusters: 2, hover_heatmap: true, point_size: 5, camera: null, coloring: { method: "pca", status: "ready", error: null },
+  objects: [], active: null, refine: "none", cluster: null, cluster_names: {}, hidden_clusters: [], cluster_groups: [], ...change,
   });
   const asked: string[] = [];
   local.answer = (message, reply) => {
@@ -320,7 +322,7 @@ test("only the coordinates and colours that are shown are fetched, and once", as
   store.set("layer", "clusters");
   await vi.waitFor(() => expect(asked).toContain("labels/2"));
   store.set("layer", "ncut");
-  expect(asked.sort()).toEqual(["coords", "labels/2", "rgb"]);
+  expect(asked.sort()).toEqual(["cluster_colors", "coords", "labels/2", "rgb"]);
 });
 
 test("a late answer does not overwrite the colours of a later question", async () => {

@@ -1,8 +1,8 @@
 /** The controls above the images: which layer, how strong, and what belongs to the layer. */
-import type { ComponentChildren } from "preact";
+import { Check, Legend, Slider } from "../../shared/controls.tsx";
+import { type ImagesState, ROW_HEIGHT } from "../../shared/images/state.ts";
 import type { Layer } from "../../shared/types.ts";
 import type { ViewContext } from "../../shared/view.tsx";
-import { type GridState, ROW_HEIGHT } from "./state.ts";
 
 const LAYERS: [Layer, string, string][] = [
   ["image", "Image", "The images as they are"],
@@ -12,7 +12,7 @@ const LAYERS: [Layer, string, string][] = [
   ["heatmap", "Heatmap", "Similarity to the hovered or pinned patch"],
 ];
 
-export function Bar({ view, ui }: { view: ViewContext; ui: GridState }) {
+export function Bar({ view, ui }: { view: ViewContext; ui: ImagesState }) {
   const { state, store } = view;
   const layer = state.layer.value;
   const pinned = state.selection.value.length;
@@ -109,54 +109,6 @@ function Segments({ layer, choose }: { layer: Layer; choose: (layer: Layer) => v
         </button>
       ))}
     </div>
-  );
-}
-
-interface SliderProps {
-  label: string;
-  /** For those who can't see what stands around it. */
-  name?: string;
-  value: number;
-  min: number;
-  max: number;
-  step: number;
-  set: (value: number) => void;
-  shown?: ComponentChildren;
-  disabled?: boolean;
-  /** On a double click: back to what it was before it was touched. */
-  reset?: () => void;
-}
-
-function Slider({ label, name = label, value, min, max, step, set, shown = value, disabled = false, reset }: SliderProps) {
-  return (
-    <label class="ncut-field">
-      <span>{label}</span>
-      <input type="range" aria-label={name} {...{ min, max, step, value, disabled }}
-        aria-valuetext={shown === "" ? undefined : String(shown)}
-        onInput={(event) => set(event.currentTarget.valueAsNumber)} onDblClick={reset} />
-      {shown !== "" && <output>{shown}</output>}
-    </label>
-  );
-}
-
-function Check({ label, title, value, set }: { label: string; title: string; value: boolean; set: (v: boolean) => void }) {
-  return (
-    <label class="ncut-field" title={title}>
-      <input type="checkbox" checked={value} onChange={(event) => set(event.currentTarget.checked)} />
-      {label}
-    </label>
-  );
-}
-
-function Legend({ table, low, high }: { table: Uint8ClampedArray; low: string; high: string }) {
-  const stops = [0, 0.25, 0.5, 0.75, 1].map((t) => {
-    const at = Math.round(t * (table.length / 4 - 1)) * 4;
-    return `rgb(${table[at]} ${table[at + 1]} ${table[at + 2]})`;
-  });
-  return (
-    <span class="ncut-field ncut-legend" aria-hidden="true">
-      {low}<i style={{ background: `linear-gradient(90deg, ${stops.join()})` }} />{high}
-    </span>
   );
 }
 

@@ -7,15 +7,17 @@ const META = {
   version: 0, embedding: 0,
   images: [{ name: "one", width: 20, height: 20 }],
   maps: [{ image: 0, rows: 2, columns: 2, source: "features" }],
-  n_nodes: 4, n_eig: 2, eigenvalues: null, cluster_counts: [2],
+  n_nodes: 4, n_eig: 2, eigenvalues: null, cluster_counts: [2], abilities: [],
 };
 const STATE: SessionState = {
   meta: META, hover: null, selection: [], layer: "ncut", source: "features", blend: 0.7, smooth: false,
   eigenvector: 1, n_clusters: 2, hover_heatmap: true, point_size: 5, camera: null, coloring: { method: "pca", status: "ready", error: null },
+  objects: [], active: null, refine: "none", cluster: null, cluster_names: {}, hidden_clusters: [], cluster_groups: [],
 };
 const ARRAYS: Record<string, { dtype: string; shape: number[]; bytes: Uint8Array }> = {
   eigenvectors: floats([1, 0, 1, 0.1, 0, 1, 0.1, -1], [4, 2]),
   rgb: { dtype: "uint8", shape: [4, 3], bytes: Uint8Array.from([255, 0, 0, 155, 0, 0, 0, 0, 255, 0, 0, 255]) },
+  cluster_colors: { dtype: "uint8", shape: [2, 3], bytes: Uint8Array.from([205, 0, 0, 0, 0, 255]) },
   "labels/2": { dtype: "uint8", shape: [4], bytes: Uint8Array.from([0, 0, 1, 1]) },
 };
 

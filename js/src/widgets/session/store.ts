@@ -1,17 +1,33 @@
 /** The session on the page: its state, its arrays, and what is computed from both, shared by all of its views. */
-import { paintClusters, paintRgb, paintTable } from "../../shared/color.ts";
-import { heatmap, quantileInPlace, rowNorms } from "../../shared/similarity.ts";
-import type { ArrayTypes, NdArray, SessionModel, SessionState, SessionStore } from "../../shared/types.ts";
+import { paintRgb, paintTable } from "../../shared/color.ts";
+import { PatchGrid } from "../../shared/geometry.ts";
+import { heatmap, rowNorms } from "../../shared/similarity.ts";
+import type {
+  ArrayTypes, Clusters, Layer, MaskObject, NdArray, NodeMask, NumericArray, SessionModel, SessionState, SessionStore, Task,
+} from "../../shared/types.ts";
 import { Wire } from "../../shared/wire.ts";
+import { History } from "./history.ts";
+import { KernelMasks } from "./kernel.ts";
+import { Masks } from "./masks.ts";
+import { groupClusters, paintClusters, paintEigenvector } from "./paint.ts";
 import { palettes } from "./palettes.ts";
+import { Tasks } from "./tasks.ts";
 
 /** Python hears of a gesture this many milliseconds after it, and of the last one always. */
 const SAVE_DELAY = 40;
 
 type Paint = Uint8ClampedArray | null;
+type Edited = Pick<SessionState, "objects" | "active">;
+
+/** What each layer's colours depend on, beside the layer. */
+const PAINTING: Record<Layer, readonly (keyof SessionState)[]> = {
+  image: [], ncut: [], eigenvector: ["eigenvector"], heatmap: ["hover", "selection"],
+  clusters: ["n_clusters", "cluster", "hidden_clusters", "cluster_groups"], masks: ["objects", "source"],
+};
 
 export class Store implements SessionStore {
   readonly palettes = palettes;
+  readonly painting = ["layer", ...new Set(Object.values(PAINTING).flat())] as (keyof SessionState)[];
   readonly closed: AbortSignal;
   #model: SessionModel;
   #wire: Wire;
@@ -23,6 +39,13 @@ export class Store implements SessionStore {
   #eigenvectors: { values: Float32Array; columns: number; norms: Float32Array } | null = null;
   #heat: { key: string; value: Float32Array; colors: Uint8ClampedArray } | null = null;
   #cutting: Promise<unknown> | null = null;
+  #grid: PatchGrid;
+  #tasks: Tasks;
+  #masks = new Masks();
+  #kernel: KernelMasks;
+  #history = new History<Edited>();
+  /** The objects as they were last seen here, to know what Python has changed. */
+  #seen: Edited;
   #version: number;
   #embedding: number;
   #saving = 0;
@@ -35,6 +58,11 @@ export class Store implements SessionStore {
     this.#wire = new Wire(model, signal);
     this.#version = model.get("meta").version;
     this.#embedding = model.get("meta").embedding;
+    this.#grid = new PatchGrid(model.get("meta"));
+    this.#tasks = new Tasks(this.#wire);
+    this.#kernel = new KernelMasks(this, this.#tasks);
+    this.#seen = { objects: this.get("objects"), active: this.get("active") };
+    this.subscribe("objects", () => this.#noteObjects(), signal);
     this.subscribe("meta", () => this.#refresh(), signal);
     signal.addEventListener("abort", () => {
       clearTimeout(this.#saving);
@@ -96,16 +124,12 @@ export class Store implements SessionStore {
   }
 
   paint(): Promise<Paint> {
-    const heat = this.heatNodes();
     const layer = this.get("layer");
-    const key = [
-      layer,
-      layer === "eigenvector" && this.get("eigenvector"),
-      layer === "clusters" && this.get("n_clusters"),
-      layer === "heatmap" && heat.join(),
-    ].join("|");
+    // Masks are kept where they are made, for they depend on what comes from the kernel as well.
+    if (layer === "masks") return this.prepare().then(() => this.maskColors());
+    const key = JSON.stringify([layer, ...PAINTING[layer].map((name) => this.get(name))]);
     if (this.#paint?.key !== key) {
-      const value = this.#compute(heat);
+      const value = this.#compute(layer);
       const entry = { key, value };
       this.#paint = entry;
       value.catch(() => {
@@ -115,8 +139,8 @@ export class Store implements SessionStore {
     return this.#paint!.value;
   }
 
-  async #compute(heat: readonly number[]): Promise<Paint> {
-    switch (this.get("layer")) {
+  async #compute(layer: Exclude<Layer, "masks">): Promise<Paint> {
+    switch (layer) {
       case "image":
         return null;
       case "ncut":
@@ -127,17 +151,95 @@ export class Store implements SessionStore {
         return paintEigenvector(data, shape[1]!, column);
       }
       case "clusters": {
-        const count = this.get("n_clusters");
-        const [labels, rgb] = await Promise.all([this.#labels(count), this.array("rgb")]);
+        const clusters = await this.clusters();
         // While these were computed the number has moved on.
-        if (!labels) return this.paint();
-        return paintClusters(labels.data, rgb.data);
+        if (!clusters) return this.paint();
+        return paintClusters(clusters, this.get("hidden_clusters"), this.get("cluster"));
       }
       case "heatmap": {
         await this.prepare();
-        return this.heatColors(heat);
+        return this.heatColors(this.heatNodes());
       }
     }
+  }
+
+  async clusters(): Promise<Clusters | null> {
+    const count = this.get("n_clusters");
+    const [labels, colors] = await Promise.all([this.#labels(count), this.array("cluster_colors")]);
+    if (!labels) return null;
+    return { count, colors: colors.data, ...groupClusters(labels.data, count, this.get("cluster_groups")) };
+  }
+
+  masks(): readonly NodeMask[] | null {
+    if (!this.#eigenvectors) return null;
+    return this.#masks.of(this.get("objects"), {
+      rows: this.#eigenvectors, grid: this.#grid, meta: this.get("meta"), source: this.get("source"),
+      kernelHeat: (object, prompts) => this.#kernel.heat(object, prompts),
+    });
+  }
+
+  maskColors(): Uint8ClampedArray | null {
+    return this.masks() && this.#masks.colors(this.#grid.nodes);
+  }
+
+  refined(image: number) {
+    return this.get("refine") === "none" ? null : this.#kernel.refined(image);
+  }
+
+  get tasks(): readonly Task[] {
+    return this.#tasks.list;
+  }
+
+  onTasks(listener: () => void, signal: AbortSignal): void {
+    this.#tasks.listen(listener, AbortSignal.any([signal, this.#signal]));
+  }
+
+  onFailure(tell: (message: string) => void, signal: AbortSignal): void {
+    this.#kernel.onFailure(tell, signal);
+  }
+
+  ask<T extends NumericArray>(
+    name: string, params: unknown, options: { label: string; signal?: AbortSignal },
+  ): Promise<NdArray<T>> {
+    return this.#tasks.ask<T>(name, params, options);
+  }
+
+  get history(): { undo: number; redo: number } {
+    return this.#history.length;
+  }
+
+  edit(change: { objects?: MaskObject[]; active?: number | null }, gesture?: string): void {
+    const before = { objects: this.get("objects"), active: this.get("active") };
+    // Which of the objects is active is no edit, but comes back with one.
+    if (change.objects && !same(change.objects, before.objects)) this.#history.push(before, gesture);
+    this.#show({ ...before, ...change });
+  }
+
+  undo(): boolean {
+    return this.#goTo(this.#history.undo({ objects: this.get("objects"), active: this.get("active") }));
+  }
+
+  redo(): boolean {
+    return this.#goTo(this.#history.redo({ objects: this.get("objects"), active: this.get("active") }));
+  }
+
+  #goTo(state: Edited | undefined): boolean {
+    if (state) this.#show(state);
+    return state !== undefined;
+  }
+
+  #show(state: Edited): void {
+    this.#seen = state;
+    this.set("objects", state.objects);
+    this.set("active", state.active);
+  }
+
+  /** What Python does to the objects can be undone here as well. */
+  #noteObjects(): void {
+    const objects = this.get("objects");
+    if (same(objects, this.#seen.objects)) return;
+    this.#history.push(this.#seen);
+    this.#seen = { objects, active: this.get("active") };
   }
 
   /** One cut at a time, or a drag of the slider would queue all that it passes; null if it has moved on meanwhile. */
@@ -204,13 +306,14 @@ export class Store implements SessionStore {
     const { version, embedding } = this.get("meta");
     if (version === this.#version) return;
     this.#version = version;
+    this.#grid = new PatchGrid(this.get("meta"));
     if (embedding !== this.#embedding) {
       this.#embedding = embedding;
       this.#forgetArrays();
       return;
     }
     // What was computed from the same eigenvectors holds, so that a heatmap under the pointer goes on.
-    for (const name of ["rgb", "coords"]) this.#arrays.delete(name);
+    for (const name of ["rgb", "coords", "cluster_colors"]) this.#arrays.delete(name);
     this.#paint = null;
   }
 
@@ -219,6 +322,8 @@ export class Store implements SessionStore {
     this.#paint = null;
     this.#eigenvectors = null;
     this.#heat = null;
+    this.#masks.clear();
+    this.#kernel.clear();
   }
 
   #release(): void {
@@ -226,15 +331,6 @@ export class Store implements SessionStore {
     this.#images.clear();
     for (const url of this.#urls.splice(0)) URL.revokeObjectURL(url);
   }
-}
-
-/** One column, on a scale that is symmetric about zero and ends at the 99 % quantile of |value|. */
-function paintEigenvector(values: Float32Array, columns: number, column: number): Uint8ClampedArray {
-  const n = values.length / columns;
-  const one = new Float32Array(n);
-  for (let i = 0; i < n; i++) one[i] = values[i * columns + column]!;
-  const limit = quantileInPlace(one.map(Math.abs), 0.99) || 1;
-  return paintTable(one, -limit, limit, palettes.diverging);
 }
 
 function same(a: unknown, b: unknown): boolean {

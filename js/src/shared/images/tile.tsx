@@ -1,24 +1,22 @@
 /** One image: the picture, its overlay of one canvas pixel per patch, and rings around hovered and pinned patches. */
+import type { ComponentChildren } from "preact";
 import { useComputed } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { Tile } from "../../shared/geometry.ts";
-import { type ViewContext, message } from "../../shared/view.tsx";
-import type { GridState } from "./state.ts";
-
-export interface Tiles {
-  /** Have the canvas painted from now on, until the returned function is called. */
-  mount(image: number, canvas: HTMLCanvasElement): () => void;
-  loaded(image: number): void;
-}
+import type { Tile } from "../geometry.ts";
+import { type ViewContext, message } from "../view.tsx";
+import type { Tiles } from "./draw.ts";
+import type { ImagesState } from "./state.ts";
 
 interface Props {
   tile: Tile;
   view: ViewContext;
-  ui: GridState;
+  ui: ImagesState;
   tiles: Tiles;
+  /** What a view draws over an image beside its overlay, in fractions of the tile. */
+  marks?: ((image: number) => ComponentChildren) | undefined;
 }
 
-export function ImageTile({ tile, view, ui, tiles }: Props) {
+export function ImageTile({ tile, view, ui, tiles, marks }: Props) {
   const { state, store } = view;
   const canvas = useRef<HTMLCanvasElement>(null);
   const picture = useRef<HTMLImageElement>(null);
@@ -48,6 +46,7 @@ export function ImageTile({ tile, view, ui, tiles }: Props) {
         class={state.smooth.value ? "ncut-smooth" : undefined}
         style={{ opacity: state.blend.value }}
       />
+      {marks?.(image)}
       <Rings image={image} view={view} ui={ui} />
       <figcaption>{name}</figcaption>
       {ui.zoomed.value === null && (
@@ -66,7 +65,7 @@ export function ImageTile({ tile, view, ui, tiles }: Props) {
   );
 }
 
-function Rings({ image, view: { state }, ui }: { image: number; view: ViewContext; ui: GridState }) {
+function Rings({ image, view: { state }, ui }: { image: number; view: ViewContext; ui: ImagesState }) {
   // As text, so that a hover elsewhere leaves this tile alone.
   const here = useComputed(() => {
     const nodes: [number, boolean][] = state.selection.value.map((node) => [node, true]);

@@ -1,12 +1,12 @@
-/** What only this view knows: its size, how large the tiles are, where it is scrolled to, which one is enlarged. */
+/** What only one view of images knows: its size, how large the tiles are, where it is scrolled to, which one is enlarged. */
 import { computed, signal } from "@preact/signals";
-import { PatchGrid, type Tile, justify } from "../../shared/geometry.ts";
-import type { ViewContext } from "../../shared/view.tsx";
+import { PatchGrid, type Tile, justify } from "../geometry.ts";
+import type { ViewContext } from "../view.tsx";
 
 export const GAP = 4;
 export const ROW_HEIGHT = { min: 56, max: 640 };
 
-export function gridState({ state }: Pick<ViewContext, "state">) {
+export function imagesState({ state }: Pick<ViewContext, "state">) {
   const size = signal({ width: 0, height: 0 });
   const scroll = signal(0);
   const chosenHeight = signal<number | null>(null);
@@ -50,7 +50,7 @@ export function gridState({ state }: Pick<ViewContext, "state">) {
   return { size, scroll, chosenHeight, zoomed, grid, rowHeight, layout, visible, enlarged, shown };
 }
 
-export type GridState = ReturnType<typeof gridState>;
+export type ImagesState = ReturnType<typeof imagesState>;
 
 function fittingHeight(aspects: readonly number[], width: number, height: number): number {
   if (!width || !height || !aspects.length) return ROW_HEIGHT.min;

@@ -1,17 +1,31 @@
-/** Everything the mouse does, by keys. */
-import type { ViewContext } from "../../shared/view.tsx";
-import { GAP, type GridState } from "./state.ts";
+/** To every patch and every image by keys; what a key does there is the view's own. */
+import type { ViewContext } from "../view.tsx";
+import { GAP, type ImagesState } from "./state.ts";
 
 const STEPS: Record<string, [number, number]> = {
   ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
 };
 
-export function keyboard(event: KeyboardEvent, { state, store }: ViewContext, ui: GridState): void {
-  // Sliders and menus keep their own keys.
-  if ((event.target as Element).matches("input, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+/**
+ * `act` is asked first, with the node that the keys have moved to (null for none), and says whether the key was its.
+ */
+export function keyboard(
+  event: KeyboardEvent,
+  { state, store }: ViewContext,
+  ui: ImagesState,
+  act: (event: KeyboardEvent, node: number | null) => boolean,
+): void {
+  // Sliders, menus and buttons keep their own keys.
+  if ((event.target as Element).matches("input, select, textarea")) return;
+  const hover = state.hover.peek();
+  if (act(event, hover)) {
+    event.preventDefault();
+    event.stopPropagation();
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
   const grid = ui.grid.peek();
   const images = state.meta.peek().images.length;
-  const hover = state.hover.peek();
   const zoomed = ui.zoomed.peek();
   const hovered = hover === null ? null : grid.locate(hover);
   // While one image fills the view, a patch of another is out of sight.
@@ -48,9 +62,6 @@ export function keyboard(event: KeyboardEvent, { state, store }: ViewContext, ui
   } else if (event.key === "PageDown" || event.key === "PageUp") {
     const by = event.key === "PageDown" ? 1 : -1;
     goTo(current ? (current.image + by + images) % images : first);
-  } else if ((event.key === "Enter" || event.key === " ") && !(event.target as Element).matches("button")) {
-    if (hover === null) return;
-    store.pin(hover, { toggle: event.shiftKey });
   } else if (event.key === "z" || event.key === "Z") {
     ui.zoomed.value = zoomed === null ? (current?.image ?? first) : null;
   } else {

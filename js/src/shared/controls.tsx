@@ -1,0 +1,50 @@
+/** Sliders, switches and legends that look and speak alike in every view. */
+import type { ComponentChildren } from "preact";
+
+interface SliderProps {
+  label: string;
+  /** For those who can't see what stands around it. */
+  name?: string;
+  value: number;
+  min: number;
+  max: number;
+  step: number;
+  set: (value: number) => void;
+  shown?: ComponentChildren;
+  disabled?: boolean;
+  /** On a double click: back to what it was before it was touched. */
+  reset?: () => void;
+}
+
+export function Slider({ label, name = label, value, min, max, step, set, shown = value, disabled = false, reset }: SliderProps) {
+  return (
+    <label class="ncut-field">
+      <span>{label}</span>
+      <input type="range" aria-label={name} {...{ min, max, step, value, disabled }}
+        aria-valuetext={shown === "" ? undefined : String(shown)}
+        onInput={(event) => set(event.currentTarget.valueAsNumber)} onDblClick={reset} />
+      {shown !== "" && <output>{shown}</output>}
+    </label>
+  );
+}
+
+export function Check({ label, title, value, set }: { label: string; title: string; value: boolean; set: (v: boolean) => void }) {
+  return (
+    <label class="ncut-field" title={title}>
+      <input type="checkbox" checked={value} onChange={(event) => set(event.currentTarget.checked)} />
+      {label}
+    </label>
+  );
+}
+
+export function Legend({ table, low, high }: { table: Uint8ClampedArray; low: string; high: string }) {
+  const stops = [0, 0.25, 0.5, 0.75, 1].map((t) => {
+    const at = Math.round(t * (table.length / 4 - 1)) * 4;
+    return `rgb(${table[at]} ${table[at + 1]} ${table[at + 2]})`;
+  });
+  return (
+    <span class="ncut-field ncut-legend" aria-hidden="true">
+      {low}<i style={{ background: `linear-gradient(90deg, ${stops.join()})` }} />{high}
+    </span>
+  );
+}

@@ -1,0 +1,124 @@
+/** The overlays of the images on screen: one canvas pixel per patch, or a picture of its own where a view has one. */
+import type { PatchGrid } from "../geometry.ts";
+import type { SessionState } from "../types.ts";
+import { type ViewContext, message } from "../view.tsx";
+import type { ImagesState } from "./state.ts";
+
+export interface Picture {
+  data: Uint8ClampedArray;
+  width: number;
+  height: number;
+}
+
+/** What a view lays over its images. */
+export interface Overlay {
+  /** The state that it depends on; any change of it has the tiles painted anew. */
+  follows: readonly (keyof SessionState)[];
+  /** (4 n) RGBA of all nodes, or null for nothing. */
+  colors(): Uint8ClampedArray | null | Promise<Uint8ClampedArray | null>;
+  /** In place of its patches, a picture of this image. */
+  picture?(image: number): Picture | null;
+  /** In one word what is on show, for `data-shows`. */
+  name(): string;
+}
+
+export interface Tiles {
+  /** Have the canvas painted from now on, until the returned function is called. */
+  mount(image: number, canvas: HTMLCanvasElement): () => void;
+  loaded(image: number): void;
+  /** Paint anew in the next frame. */
+  request(): void;
+}
+
+/** Paints the overlays of the tiles on screen, at most once a frame, whenever something they show has changed. */
+export function drawTiles(view: ViewContext, ui: ImagesState, overlay: Overlay): Tiles {
+  const { state, store } = view;
+  const canvases = new Map<number, HTMLCanvasElement>();
+  /** Images whose picture, and whose overlay, is not there yet. */
+  const loading = new Set<number>();
+  const unpainted = new Set<number>();
+  let frame = 0;
+  let latest = 0;
+  /** What the painted overlays show; a tile that comes into sight later needs no other to be painted again. */
+  let shown: { colors: Uint8ClampedArray | null; grid: PatchGrid; source: string } | null = null;
+  const pictures = new WeakMap<HTMLCanvasElement, Uint8ClampedArray>();
+
+  const announce = () => { if (canvases.size && !loading.size && !unpainted.size) view.ready(); };
+
+  const draw = async () => {
+    frame = 0;
+    const turn = ++latest;
+    try {
+      const answer = overlay.colors();
+      const colors = answer instanceof Promise ? await answer : answer;
+      // A newer change may have come while this one was waiting for an array.
+      if (turn !== latest || view.signal.aborted || !canvases.size) return;
+      const now = { colors, grid: ui.grid.peek(), source: state.source.peek() };
+      const same = shown?.colors === colors && shown.grid === now.grid && shown.source === now.source;
+      for (const [image, canvas] of canvases) {
+        const picture = overlay.picture?.(image) ?? null;
+        if (picture) paintPicture(canvas, picture);
+        else if (!same || unpainted.has(image) || pictures.has(canvas)) paintPatches(canvas, image, now);
+      }
+      shown = now;
+      unpainted.clear();
+      view.root.dataset.shows = overlay.name();
+      announce();
+    } catch (error) {
+      view.error.value = message(error);
+    }
+  };
+  const paintPatches = (canvas: HTMLCanvasElement, image: number, { colors, grid, source }: NonNullable<typeof shown>) => {
+    pictures.delete(canvas);
+    const index = grid.find(image, source);
+    if (index < 0 || !colors) {
+      canvas.getContext("2d")!.clearRect(0, 0, canvas.width, canvas.height);
+      return;
+    }
+    const { rows: height, columns: width } = grid.maps[index]!;
+    put(canvas, { data: colors.subarray(grid.offsets[index]! * 4, grid.offsets[index + 1]! * 4), width, height });
+  };
+  const paintPicture = (canvas: HTMLCanvasElement, picture: Picture) => {
+    if (pictures.get(canvas) === picture.data) return;
+    pictures.set(canvas, picture.data);
+    put(canvas, picture);
+  };
+  const request = () => { frame ||= requestAnimationFrame(() => void draw()); };
+
+  view.effect(() => {
+    for (const key of overlay.follows) void state[key].value;
+    request();
+  });
+  // Masks come from the kernel as well.
+  store.onTasks(request, view.signal);
+  view.signal.addEventListener("abort", () => cancelAnimationFrame(frame));
+  // Hovering and clicking must answer at once, so the eigenvectors are on their way before anybody does.
+  view.effect(() => {
+    void state.meta.value;
+    store.prepare().then(request, (error) => { view.error.value = message(error); });
+  });
+
+  return {
+    mount(image, canvas) {
+      canvases.set(image, canvas);
+      loading.add(image);
+      unpainted.add(image);
+      request();
+      return () => {
+        if (canvases.get(image) !== canvas) return;
+        for (const images of [canvases, loading, unpainted]) images.delete(image);
+      };
+    },
+    loaded(image) {
+      loading.delete(image);
+      announce();
+    },
+    request,
+  };
+}
+
+function put(canvas: HTMLCanvasElement, { data, width, height }: Picture): void {
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const pixels = new ImageData(data as Uint8ClampedArray<ArrayBuffer>, width, height);
+  canvas.getContext("2d")!.putImageData(pixels, 0, 0);
+}

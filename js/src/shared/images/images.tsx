@@ -1,0 +1,147 @@
+/** Images in rows that fill the width, each with an overlay; one of them can be enlarged. Shared by all views of images. */
+import type { ComponentChildren } from "preact";
+import { useMemo } from "preact/hooks";
+import type { ViewContext } from "../view.tsx";
+import type { Tiles } from "./draw.ts";
+import { keyboard } from "./keyboard.ts";
+import { GAP, type ImagesState } from "./state.ts";
+import { ImageTile } from "./tile.tsx";
+
+/** A point on an image: in pixels of the original, and the node there (null where the source doesn't show the image). */
+export interface Place {
+  image: number;
+  x: number;
+  y: number;
+  node: number | null;
+}
+
+interface Props {
+  view: ViewContext;
+  ui: ImagesState;
+  tiles: Tiles;
+  /** What screen readers hear of the images and of the keys. */
+  label: string;
+  /** What a view draws over an image beside its overlay. */
+  marks?: (image: number) => ComponentChildren;
+  /** A key that the view has a use for, with the node that the keys have moved to; true if it had. */
+  act: (event: KeyboardEvent, node: number | null) => boolean;
+  /** Listeners on the area of the images: click, pointerdown and so on. Hovering is seen to here. */
+  on: Record<string, (event: never) => void>;
+  children?: ComponentChildren;
+}
+
+export function Images({ view, ui, tiles, label, marks, act, on, children }: Props) {
+  const { state, store } = view;
+  const attach = useMemo(() => {
+    let area: HTMLElement | null = null;
+    const observer = new ResizeObserver(() => {
+      if (area) ui.size.value = { width: area.clientWidth - 2 * GAP, height: area.clientHeight - 2 * GAP };
+    });
+    view.signal.addEventListener("abort", () => observer.disconnect());
+    return (element: HTMLElement | null) => {
+      if (!element || element === area) return;
+      area = element;
+      observer.observe(element);
+      view.effect(() => scrollToPinned(view, ui, element));
+    };
+  }, []);
+
+  const enlarged = ui.enlarged.value;
+  return (
+    <div class="ncut-images" onKeyDown={(event) => keyboard(event, view, ui, act)}>
+      <div
+        class="ncut-tiles"
+        ref={attach}
+        tabIndex={0}
+        role="application"
+        aria-label={label}
+        onScroll={(event) => { ui.scroll.value = event.currentTarget.scrollTop; }}
+        onPointerMove={(event) => {
+          const node = placeOf(event, view, ui)?.node ?? null;
+          // Between two tiles the last patch stays, or crossing the gap would flash.
+          if (node !== null && event.pointerType !== "touch") store.set("hover", node);
+        }}
+        onPointerLeave={() => store.set("hover", null)}
+        {...on}
+      >
+        <div class="ncut-canvas" style={{ height: `${ui.layout.value.height}px` }} hidden={enlarged !== null}>
+          {!enlarged && ui.visible.value.map((tile) => (
+            <ImageTile key={tile.image} {...{ tile, view, ui, tiles, marks }} />
+          ))}
+        </div>
+        {enlarged && (
+          <div class="ncut-canvas">
+            <ImageTile key={enlarged.image} tile={enlarged} {...{ view, ui, tiles, marks }} />
+          </div>
+        )}
+      </div>
+      <div class="ncut-focus" />
+      {enlarged && <Enlarged view={view} ui={ui} />}
+      {children}
+      <div class="ncut-hidden" aria-live="polite">{spoken(state, ui)}</div>
+    </div>
+  );
+}
+
+/** Where on the images an event was; null beside them and on a button. */
+export function placeOf(event: MouseEvent, { state }: ViewContext, ui: ImagesState): Place | null {
+  const target = event.target as Element;
+  const tile = target.closest<HTMLElement>("[data-image]");
+  if (!tile || target.closest("button")) return null;
+  const box = tile.getBoundingClientRect();
+  return placeIn(Number(tile.dataset.image), (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height,
+    { state }, ui);
+}
+
+/** The place at fractions of an image; null outside of it. */
+export function placeIn(
+  image: number, right: number, down: number, { state }: Pick<ViewContext, "state">, ui: ImagesState,
+): Place | null {
+  if (!(right >= 0 && right < 1 && down >= 0 && down < 1)) return null;
+  const { width, height } = state.meta.peek().images[image]!;
+  const map = ui.grid.peek().find(image, state.source.peek());
+  const node = map < 0 ? null : ui.grid.peek().nodeAt(map, right, down);
+  return { image, x: right * width, y: down * height, node };
+}
+
+/** The button that was pressed goes with the zoom, so the focus would be nowhere. */
+export function leaveZoom({ root }: ViewContext, ui: ImagesState): void {
+  ui.zoomed.value = null;
+  root.querySelector<HTMLElement>(".ncut-tiles")?.focus();
+}
+
+function Enlarged({ view, ui }: { view: ViewContext; ui: ImagesState }) {
+  const count = view.state.meta.value.images.length;
+  const turn = (by: number) => { ui.zoomed.value = (ui.zoomed.value! + by + count) % count; };
+  return (
+    <div class="ncut-enlarged">
+      <button type="button" aria-label="Previous image" onClick={() => turn(-1)}>‹</button>
+      <button type="button" aria-label="Next image" onClick={() => turn(1)}>›</button>
+      <button type="button" aria-label="Back to all images" onClick={() => leaveZoom(view, ui)}>×</button>
+    </div>
+  );
+}
+
+/** A node pinned in another view comes into sight here. */
+function scrollToPinned({ state, root }: ViewContext, ui: ImagesState, area: HTMLElement): void {
+  const node = state.selection.value.at(-1);
+  if (node === undefined || root.matches(":hover")) return;
+  const patch = ui.grid.peek().locate(node);
+  const tile = patch && ui.layout.peek().tiles[patch.image];
+  if (!tile) return;
+  if (ui.zoomed.peek() !== null) {
+    ui.zoomed.value = tile.image;
+    return;
+  }
+  const above = tile.y < area.scrollTop;
+  if (above || tile.y + tile.height > area.scrollTop + area.clientHeight) {
+    area.scrollTo({ top: above ? tile.y : tile.y + tile.height + 2 * GAP - area.clientHeight });
+  }
+}
+
+function spoken(state: ViewContext["state"], ui: ImagesState): string {
+  const node = state.hover.value;
+  const patch = node === null ? null : ui.grid.value.locate(node);
+  if (!patch) return "";
+  return `${state.meta.value.images[patch.image]!.name}, row ${patch.row}, column ${patch.column}`;
+}

@@ -1,0 +1,44 @@
+/** What was edited, so that it can be undone; edits of one gesture, such as a slider's drag, are one step. */
+
+/** A gesture that pauses for longer than this is a new one. */
+const PAUSE = 1500;
+const MOST = 200;
+
+export class History<T> {
+  #past: T[] = [];
+  #future: T[] = [];
+  #gesture: string | undefined;
+  #at = 0;
+
+  get length(): { undo: number; redo: number } {
+    return { undo: this.#past.length, redo: this.#future.length };
+  }
+
+  /** Call with what was there before an edit. */
+  push(before: T, gesture?: string): void {
+    const now = performance.now();
+    const goesOn = gesture !== undefined && gesture === this.#gesture && now - this.#at < PAUSE && this.#past.length > 0;
+    this.#gesture = gesture;
+    this.#at = now;
+    this.#future = [];
+    if (goesOn) return;
+    this.#past.push(before);
+    if (this.#past.length > MOST) this.#past.shift();
+  }
+
+  undo(present: T): T | undefined {
+    return this.#move(this.#past, this.#future, present);
+  }
+
+  redo(present: T): T | undefined {
+    return this.#move(this.#future, this.#past, present);
+  }
+
+  #move(from: T[], to: T[], present: T): T | undefined {
+    const state = from.pop();
+    if (state === undefined) return undefined;
+    to.push(present);
+    this.#gesture = undefined;
+    return state;
+  }
+}

@@ -1,0 +1,137 @@
+/** What only the kernel can do for masks: cutting the graph with the clicks in it, and carrying masks to the pixels. */
+import type { MaskObject, SessionStore } from "../../shared/types.ts";
+import { type Prompts, rgbOf } from "./masks.ts";
+import { type Tasks, wasCancelled } from "./tasks.ts";
+
+/** A drag asks for much on its way; the kernel is asked when it rests. */
+const REST = 200;
+const MOST_ANSWERS = 64;
+
+interface Question {
+  controller: AbortController;
+  timer: number;
+}
+
+interface Picture {
+  data: Uint8ClampedArray;
+  width: number;
+  height: number;
+}
+
+export class KernelMasks {
+  #store: SessionStore;
+  #tasks: Tasks;
+  #heats = new Map<string, Float32Array>();
+  /** The last heat of an object by its name, shown until a newer one is there. */
+  #shown = new Map<string, Float32Array>();
+  #pictures = new Map<number, { key: string; picture: Picture }>();
+  #questions = new Map<string, Question & { key: string }>();
+  /** What the kernel has refused or the user has ended; not asked again until something changes. */
+  #refused = new Set<string>();
+  #failures: ((message: string) => void)[] = [];
+
+  constructor(store: SessionStore, tasks: Tasks) {
+    this.#store = store;
+    this.#tasks = tasks;
+  }
+
+  clear(): void {
+    for (const { controller, timer } of this.#questions.values()) {
+      clearTimeout(timer);
+      controller.abort();
+    }
+    this.#questions.clear();
+    this.#heats.clear();
+    this.#shown.clear();
+    this.#pictures.clear();
+    this.#refused.clear();
+  }
+
+  heat(object: MaskObject, prompts: Prompts): Float32Array | null {
+    if (prompts.positive.length === 0) return null;
+    // All in the name: an exported file has the answers to those that were asked in it.
+    const key = `click_heat/${prompts.positive.join()}/${prompts.negative.join()}/${object.click_weight.toFixed(3)}`;
+    const heat = this.#heats.get(key);
+    if (heat) {
+      this.#shown.set(object.name, heat);
+      return heat;
+    }
+    this.#ask(`heat of ${object.name}`, key, async (signal) => {
+      const label = `Cutting for ${object.name}`;
+      const { data } = await this.#tasks.ask<Float32Array>(key, null, { label, signal });
+      keep(this.#heats, key, data);
+    });
+    return this.#shown.get(object.name) ?? null;
+  }
+
+  refined(image: number): Picture | null {
+    const objects = this.#store.get("objects");
+    const visible = objects.filter((object) => object.visible);
+    const method = this.#store.get("refine");
+    const params = { image, method, source: this.#store.get("source"), objects: visible.map(({ name }) => name) };
+    const key = JSON.stringify([image, method, params.source, visible]);
+    const known = this.#pictures.get(image);
+    if (known?.key === key) return known.picture;
+    if (visible.length === 0) return null;
+    this.#ask(`refined ${image}`, key, async (signal) => {
+      const { name } = this.#store.get("meta").images[image]!;
+      const answer = await this.#tasks.ask<Uint8Array>("refined", params, { label: `Refining ${name}`, signal });
+      this.#pictures.set(image, { key, picture: paintMasks(answer.data, answer.shape, visible) });
+    });
+    // Until it is there: the patches, which follow at once.
+    return null;
+  }
+
+  /** One question at a time for each place; a newer one ends it. */
+  #ask(place: string, key: string, question: (signal: AbortSignal) => Promise<void>): void {
+    const old = this.#questions.get(place);
+    if (old?.key === key || this.#refused.has(key)) return;
+    if (old) {
+      clearTimeout(old.timer);
+      old.controller.abort();
+    }
+    const controller = new AbortController();
+    const run = async () => {
+      try {
+        await question(controller.signal);
+      } catch (error) {
+        // Ended by a newer question or by `clear`: nothing to remember. By the user or by an error: not again at once.
+        if (!controller.signal.aborted) keepSmall(this.#refused, key);
+        if (!wasCancelled(error)) for (const tell of this.#failures) tell(error instanceof Error ? error.message : String(error));
+      } finally {
+        if (this.#questions.get(place)?.controller === controller) this.#questions.delete(place);
+        this.#tasks.changed();
+      }
+    };
+    const timer = window.setTimeout(() => void run(), REST);
+    this.#questions.set(place, { controller, timer, key });
+  }
+
+  /** Hear of what the kernel could not do. */
+  onFailure(tell: (message: string) => void, signal: AbortSignal): void {
+    this.#failures.push(tell);
+    signal.addEventListener("abort", () => { this.#failures = this.#failures.filter((one) => one !== tell); });
+  }
+}
+
+/** (k, h, w) masks as one picture, later objects over earlier ones. */
+function paintMasks(masks: Uint8Array, shape: readonly number[], objects: readonly MaskObject[]): Picture {
+  const [, height, width] = shape as [number, number, number];
+  const out = new Uint32Array(width * height);
+  objects.forEach((object, index) => {
+    const color = new Uint32Array(Uint8Array.of(...rgbOf(object.color), 255).buffer)[0]!;
+    const from = index * out.length;
+    for (let i = 0; i < out.length; i++) if (masks[from + i]) out[i] = color;
+  });
+  return { data: new Uint8ClampedArray(out.buffer), width, height };
+}
+
+function keep<V>(map: Map<string, V>, key: string, value: V): void {
+  map.set(key, value);
+  if (map.size > MOST_ANSWERS) map.delete(map.keys().next().value!);
+}
+
+function keepSmall(set: Set<string>, key: string): void {
+  set.add(key);
+  if (set.size > MOST_ANSWERS) set.delete(set.keys().next().value!);
+}

@@ -1,0 +1,139 @@
+/** The masks of a session's objects, computed in the page and kept while what they depend on stays. */
+import type { PatchGrid } from "../../shared/geometry.ts";
+import { type Rows, boxPrompt, maskOf, nodeUnder, patchesIn, promptRow } from "../../shared/masks.ts";
+import { stretch } from "../../shared/similarity.ts";
+import type { MaskObject, Meta, NodeMask } from "../../shared/types.ts";
+
+/** A click on 100 000 nodes has a heat of 400 kB. */
+const MOST_HEATS = 96;
+
+/** The nodes that stand for an object's clicks, and the boxes there. */
+export interface Prompts {
+  positive: number[];
+  negative: number[];
+}
+
+export interface Surroundings {
+  rows: Rows;
+  grid: PatchGrid;
+  meta: Meta;
+  source: string;
+  /** The heat that the kernel has for these clicks, or null while it has none. */
+  kernelHeat(object: MaskObject, prompts: Prompts): Float32Array | null;
+}
+
+interface Entry {
+  object: MaskObject;
+  positive: Float32Array | null;
+  negative: Float32Array | null;
+  mask: NodeMask;
+}
+
+export class Masks {
+  #heats = new Map<string, Float32Array>();
+  #unions = new Map<string, Float32Array>();
+  #entries: Entry[] = [];
+  #masks: readonly NodeMask[] = [];
+  #colors: Uint8ClampedArray | null = null;
+
+  /** Forget everything: the eigenvectors are others, or nobody looks. */
+  clear(): void {
+    this.#heats.clear();
+    this.#unions.clear();
+    this.#entries = [];
+    this.#masks = [];
+    this.#colors = null;
+  }
+
+  /** The same array as before where no mask has changed. */
+  of(objects: readonly MaskObject[], around: Surroundings): readonly NodeMask[] {
+    const entries = objects.map((object, index) => this.#entry(object, index, around));
+    const unchanged = entries.length === this.#entries.length && entries.every((entry, i) => entry === this.#entries[i]);
+    if (!unchanged) {
+      this.#entries = entries;
+      this.#masks = entries.map((entry) => entry.mask);
+      this.#colors = null;
+    }
+    return this.#masks;
+  }
+
+  /** (4 n) RGBA of all visible masks as `of` has returned them, later objects over earlier ones, clear elsewhere. */
+  colors(n: number): Uint8ClampedArray {
+    if (this.#colors) return this.#colors;
+    const out = new Uint32Array(n);
+    for (const { object, nodes } of this.#masks) {
+      if (!object.visible) continue;
+      const [r, g, b] = rgbOf(object.color);
+      const color = new Uint32Array(Uint8Array.of(r, g, b, 255).buffer)[0]!;
+      for (let i = 0; i < n; i++) if (nodes[i]) out[i] = color;
+    }
+    this.#colors = new Uint8ClampedArray(out.buffer);
+    return this.#colors;
+  }
+
+  #entry(object: MaskObject, index: number, around: Surroundings): Entry {
+    const [positive, negative] = this.#heat(object, around);
+    const old = this.#entries[index];
+    if (old && old.object === object && old.positive === positive && old.negative === negative) return old;
+    const sameMask = old && old.positive === positive && old.negative === negative
+      && old.object.threshold === object.threshold && old.object.negative_threshold === object.negative_threshold
+      && old.object.denoise === object.denoise;
+    const nodes = sameMask ? old.mask.nodes : maskOf(positive, negative, object, around.grid.maps);
+    return { object, positive, negative, mask: { index, object, nodes } };
+  }
+
+  #heat(object: MaskObject, around: Surroundings): [Float32Array | null, Float32Array | null] {
+    const prompts = { positive: [] as number[], negative: [] as number[] };
+    const keys = { positive: [] as string[], negative: [] as string[] };
+    const { rows, grid, meta, source } = around;
+    const add = (is: boolean, key: string, prompt: () => Float32Array) => {
+      const full = `${key}|${object.gamma}`;
+      if (!this.#heats.has(full)) {
+        this.#keep(this.#heats, full, stretch(rows.values, rows.columns, rows.norms, prompt(), object.gamma));
+      }
+      keys[is ? "positive" : "negative"].push(full);
+    };
+    for (const click of object.clicks) {
+      const map = grid.find(click.image, source);
+      const node = map < 0 ? null : nodeUnder(grid, map, meta.images[click.image]!, click.x, click.y);
+      if (node === null) continue;
+      prompts[click.positive ? "positive" : "negative"].push(node);
+      if (object.method === "similarity") add(click.positive, `${node}`, () => promptRow(rows, node));
+    }
+    if (object.method === "ncut") return [around.kernelHeat(object, prompts), null];
+    for (const box of object.boxes) {
+      const map = grid.find(box.image, source);
+      if (map < 0) continue;
+      const range = patchesIn(box, grid.maps[map]!, meta.images[box.image]!);
+      add(box.positive, `${map},${range.rows},${range.columns}`, () => boxPrompt(rows, grid, map, range));
+    }
+    return [this.#union(keys.positive), this.#union(keys.negative)];
+  }
+
+  #union(keys: readonly string[]): Float32Array | null {
+    if (keys.length === 0) return null;
+    if (keys.length === 1) return this.#heats.get(keys[0]!)!;
+    const key = keys.join(" ");
+    let union = this.#unions.get(key);
+    if (!union) {
+      union = this.#heats.get(keys[0]!)!.slice();
+      for (const other of keys.slice(1)) {
+        const heat = this.#heats.get(other)!;
+        for (let i = 0; i < union.length; i++) if (heat[i]! > union[i]!) union[i] = heat[i]!;
+      }
+      this.#keep(this.#unions, key, union);
+    }
+    return union;
+  }
+
+  #keep(map: Map<string, Float32Array>, key: string, value: Float32Array): void {
+    map.set(key, value);
+    // A Map is in the order of insertion, so the first is the oldest; those of the object at hand are the newest.
+    if (map.size > MOST_HEATS) map.delete(map.keys().next().value!);
+  }
+}
+
+export function rgbOf(color: string): [number, number, number] {
+  const value = Number.parseInt(color.slice(1), 16);
+  return [value >> 16, (value >> 8) & 255, value & 255];
+}

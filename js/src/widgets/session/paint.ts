@@ -1,0 +1,48 @@
+/** The colours of each layer, (4 n) RGBA of all nodes. */
+import { paintTable } from "../../shared/color.ts";
+import { quantileInPlace } from "../../shared/similarity.ts";
+import type { Clusters } from "../../shared/types.ts";
+import { palettes } from "./palettes.ts";
+
+/** One column, on a scale that is symmetric about zero and ends at the 99 % quantile of |value|. */
+export function paintEigenvector(values: Float32Array, columns: number, column: number): Uint8ClampedArray {
+  const n = values.length / columns;
+  const one = new Float32Array(n);
+  for (let i = 0; i < n; i++) one[i] = values[i * columns + column]!;
+  const limit = quantileInPlace(one.map(Math.abs), 0.99) || 1;
+  return paintTable(one, -limit, limit, palettes.diverging);
+}
+
+/** Each cluster in its colour, hidden ones clear, and all but the selected one pale. */
+export function paintClusters({ labels, colors }: Clusters, hidden: readonly number[], selected: number | null): Uint8ClampedArray {
+  const table = new Uint8Array(256 * 4);
+  for (let c = 0; c < colors.length / 3; c++) {
+    table.set(colors.subarray(c * 3, c * 3 + 3), c * 4);
+    table[c * 4 + 3] = hidden.includes(c) ? 0 : selected === null || selected === c ? 255 : PALE;
+  }
+  const words = new Uint32Array(table.buffer);
+  const out = new Uint32Array(labels.length);
+  for (let i = 0; i < labels.length; i++) out[i] = words[labels[i]!]!;
+  return new Uint8ClampedArray(out.buffer);
+}
+
+const PALE = 70;
+
+/** With each group of clusters under its smallest number, and how many nodes each then has. */
+export function groupClusters(labels: Uint8Array, count: number, groups: readonly (readonly number[])[]): {
+  labels: Uint8Array; sizes: Uint32Array;
+} {
+  const to = Uint8Array.from({ length: 256 }, (_, id) => id);
+  for (const group of groups) {
+    const first = Math.min(...group);
+    for (const id of group) to[id] = first;
+  }
+  const merged = new Uint8Array(labels.length);
+  const sizes = new Uint32Array(count);
+  for (let i = 0; i < labels.length; i++) {
+    const id = to[labels[i]!]!;
+    merged[i] = id;
+    sizes[id]!++;
+  }
+  return { labels: merged, sizes };
+}
