@@ -14,6 +14,7 @@ from ncut_widgets.ncut import nystrom_propagate
 
 from ._mspace import mspace_layout
 from ._rows import farthest_points, unit_rows
+from ._torchdr import lays_out, torchdr_layout
 from ._tsne import tsne_layout
 
 __all__ = ["METHODS", "Layout", "find_layout"]
@@ -86,8 +87,12 @@ def find_layout(
     sampled = rows[_pick(rows, n_sample, rng).to(rows.device)]
     if method == "mspace":
         return NeighborLayout(sampled, mspace_layout(sampled, n_eig, on_step).to(rows.dtype))
-    numbers = sampled.cpu().float().numpy()
     start = _start(sampled, rng)
+    if lays_out(method, rows.device):
+        seed = int(rng.integers(2**31))
+        places = torchdr_layout(sampled, start, method=method, n_neighbors=n_neighbors, seed=seed, on_step=on_step)
+        return NeighborLayout(sampled, places.to(rows.dtype))
+    numbers = sampled.cpu().float().numpy()
     if method == "tsne":
         # Beyond a third of the nodes a "neighbourhood" is most of the graph, and its width is not defined.
         coords = tsne_layout(numbers, start, perplexity=min(n_neighbors, (len(numbers) - 1) / 3), on_step=on_step)
