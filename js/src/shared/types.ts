@@ -125,7 +125,7 @@ export interface NdArray<T extends NumericArray = NumericArray> {
 
 /**
  * Arrays by name. `labels/K` are the labels of K clusters, numbered so that a cluster keeps its number when K changes;
- * `parents/K` which of K - 1 clusters covers most of each; `cluster_colors` the (k, 3) colours by number.
+ * `parents/K` which of K - 1 clusters covers most of each; `cluster_colors/K` the (K, 3) colours by number.
  */
 export interface ArrayTypes {
   eigenvectors: Float32Array;
@@ -133,8 +133,8 @@ export interface ArrayTypes {
   coords: Float32Array;
   /** Mean colour of the pixels under each patch. */
   patch_rgb: Uint8Array;
-  cluster_colors: Uint8Array;
   [labels: `labels/${number}`]: Uint8Array;
+  [colors: `cluster_colors/${number}`]: Uint8Array;
   [parents: `parents/${number}`]: Int16Array;
 }
 

@@ -20,7 +20,7 @@ const ARRAYS: Record<string, [ArrayBufferView, string, number[]]> = {
   coords: [COORDS, "float32", [6, 3]],
   rgb: [new Uint8Array(18).fill(200), "uint8", [6, 3]],
   eigenvectors: [Float32Array.of(1, 0, 0, 1, 1, 1, -1, 0, 0, -1, 1, -1), "float32", [6, 2]],
-  cluster_colors: [Uint8Array.of(200, 0, 0, 0, 0, 200), "uint8", [2, 3]],
+  "cluster_colors/2": [Uint8Array.of(200, 0, 0, 0, 0, 200), "uint8", [2, 3]],
   "labels/2": [Uint8Array.of(0, 1, 0, 1, 0, 1), "uint8", [6]],
   "image/0": [Uint8Array.of(1), "uint8", [1]],
 };
@@ -320,9 +320,9 @@ test("who wants less motion sees the new places at once", async () => {
 test("only the coordinates and colours that are shown are fetched, and once", async () => {
   const { asked, store } = await shown();
   store.set("layer", "clusters");
-  await vi.waitFor(() => expect(asked).toContain("labels/2"));
+  await vi.waitFor(() => expect(asked).toContain("cluster_colors/2"));
   store.set("layer", "ncut");
-  expect(asked.sort()).toEqual(["cluster_colors", "coords", "labels/2", "rgb"]);
+  expect(asked.sort()).toEqual(["cluster_colors/2", "coords", "labels/2", "rgb"]);
 });
 
 test("a late answer does not overwrite the colours of a later question", async () => {

@@ -17,7 +17,7 @@ const STATE: SessionState = {
 const ARRAYS: Record<string, { dtype: string; shape: number[]; bytes: Uint8Array }> = {
   eigenvectors: floats([1, 0, 1, 0.1, 0, 1, 0.1, -1], [4, 2]),
   rgb: { dtype: "uint8", shape: [4, 3], bytes: Uint8Array.from([255, 0, 0, 155, 0, 0, 0, 0, 255, 0, 0, 255]) },
-  cluster_colors: { dtype: "uint8", shape: [2, 3], bytes: Uint8Array.from([205, 0, 0, 0, 0, 255]) },
+  "cluster_colors/2": { dtype: "uint8", shape: [2, 3], bytes: Uint8Array.from([205, 0, 0, 0, 0, 255]) },
   "labels/2": { dtype: "uint8", shape: [4], bytes: Uint8Array.from([0, 0, 1, 1]) },
 };
 

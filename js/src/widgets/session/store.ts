@@ -165,8 +165,9 @@ export class Store implements SessionStore {
 
   async clusters(): Promise<Clusters | null> {
     const count = this.get("n_clusters");
-    const [labels, colors] = await Promise.all([this.#labels(count), this.array("cluster_colors")]);
+    const labels = await this.#labels(count);
     if (!labels) return null;
+    const colors = await this.array(`cluster_colors/${count}`);
     return { count, colors: colors.data, ...groupClusters(labels.data, count, this.get("cluster_groups")) };
   }
 
@@ -313,7 +314,7 @@ export class Store implements SessionStore {
       return;
     }
     // What was computed from the same eigenvectors holds, so that a heatmap under the pointer goes on.
-    for (const name of ["rgb", "coords", "cluster_colors"]) this.#arrays.delete(name);
+    for (const name of this.#arrays.keys()) if (/^(rgb|coords|cluster_colors)/.test(name)) this.#arrays.delete(name);
     this.#paint = null;
   }
 
