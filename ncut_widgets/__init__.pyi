@@ -4,10 +4,13 @@ from .ncut import Ncut, nystrom_propagate
 from .pipeline import Embedding, embed, segment
 from .plotting import plot_eigenvectors, plot_embedding, plot_images
 from .readouts import (
+    ClickMask,
     Coloring,
     Kway,
+    click_mask,
     colormap_2d,
     convert_to_lab_color,
+    get_mask,
     kway_ncut,
     mspace_color,
     pca_color,
@@ -23,6 +26,7 @@ __version__: str
 
 __all__ = [
     "AnchorAlignment",
+    "ClickMask",
     "Coloring",
     "Embedding",
     "EmbeddingScatter",
@@ -35,12 +39,14 @@ __all__ = [
     "PatchGrid",
     "PatchMap",
     "Session",
+    "click_mask",
     "colormap_2d",
     "concat",
     "convert_to_lab_color",
     "embed",
     "explore",
     "extract_features",
+    "get_mask",
     "kway_ncut",
     "load_images",
     "mspace_color",

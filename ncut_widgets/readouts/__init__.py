@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .click import ClickMask, click_mask, get_mask
 from .color import mspace_color, pca_color, tsne_color, umap_color, umap_sphere_color
 from .coloring import Coloring
 from .colormap import colormap_2d, convert_to_lab_color, rotate_rgb_cube
@@ -9,10 +10,13 @@ from .kway import Kway, kway_ncut
 from .similarity import similarity_heatmap
 
 __all__ = [
+    "ClickMask",
     "Coloring",
     "Kway",
+    "click_mask",
     "colormap_2d",
     "convert_to_lab_color",
+    "get_mask",
     "kway_ncut",
     "mspace_color",
     "pca_color",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -10,7 +10,7 @@ from ncut_widgets._validation import check_features, check_number, to_tensor
 
 from ._rows import unit_rows
 
-__all__ = ["similarity_heatmap"]
+__all__ = ["Stretch", "distances_to", "similarity_heatmap"]
 
 # Cosines of float32 rows agree to about this much: a smaller spread is rounding, not structure.
 _SMALLEST_SPREAD = 1e-7
@@ -75,20 +75,57 @@ def similarity_heatmap(eig: Any, prompt: Any, *, gamma: float = 1.0) -> Any:
             f"`prompt` must be of shape ({k},), one value per eigenvector; got {tuple(point.shape)}. "
             "Pass one row of `eig`."
         )
-    point = check_features(point[None], "prompt", device=rows.device)[0][0].to(rows.dtype)
-    if not bool(point.any()):
-        raise ValueError("`prompt` must not be zero; got all zeros, which has no direction. Prompt with another node.")
-    return like.restore(_stretch(1 - unit_rows(rows) @ unit_rows(point), gamma).reshape(shape))
+    point = check_features(point[None], "prompt", device=rows.device)[0]
+    h = distances_to(point, rows)[:, 0]
+    return like.restore(Stretch.of(h, gamma)(h).clamp(0, 1).reshape(shape))
 
 
-def _stretch(h: torch.Tensor, gamma: float) -> torch.Tensor:
-    std = h.std() if len(h) > 1 else h.new_zeros(())
-    if not bool(std > _SMALLEST_SPREAD):
-        return torch.ones_like(h)
-    z = (h - h.mean()) / std
-    # m does not change when g is scaled: measured from its own upper quantile, g cannot overflow where it matters.
-    g = (-gamma * (z - z.quantile(0.01))).clamp(max=_LARGEST_EXPONENT).exp()
-    low, high = g.quantile(0.01), g.quantile(0.99)
-    if not bool(high > low):
-        return (g >= (low + g.max()) / 2).to(g.dtype)
-    return ((g - low) / (high - low)).clamp(0, 1)
+def distances_to(prompts: torch.Tensor, rows: torch.Tensor, name: str = "prompt") -> torch.Tensor:
+    """Return 1 - cos (n, p) between `rows` (n, k) and `prompts` (p, k), none of which may be zero."""
+    if not bool(prompts.any(1).all()):
+        raise ValueError(f"`{name}` must not be zero; got all zeros, which has no direction. Prompt with another node.")
+    return 1 - unit_rows(rows) @ unit_rows(prompts.to(rows)).T
+
+
+class Stretch(NamedTuple):
+    """Which distances h to a prompt are near and far, found among some nodes, and applied to these or to others.
+
+    m(h) = (g - low) / (high - low), with g = exp(-gamma (z - near)) and z = (h - mean) / std: at most 1 for 99 % of the
+    nodes that it was found among. All fields but gamma are 0-dimensional tensors.
+    """
+
+    gamma: float
+    mean: torch.Tensor
+    std: torch.Tensor
+    near: torch.Tensor
+    low: torch.Tensor
+    high: torch.Tensor
+    largest: torch.Tensor
+
+    @classmethod
+    def of(cls, h: torch.Tensor, gamma: float) -> Stretch:
+        """Return what stretches the distances `h` (n,)."""
+        one, mean = torch.ones_like(h[0]), h.mean()
+        std = h.std() if len(h) > 1 else torch.zeros_like(one)
+        if not bool(std > _SMALLEST_SPREAD):
+            return cls(gamma, mean, torch.zeros_like(one), one, one, one, one)
+        # m does not change when g is scaled: measured from its own upper quantile, g cannot overflow where it matters.
+        near = ((h - mean) / std).quantile(0.01)
+        g = _similarity(h, gamma, mean, std, near)
+        return cls(gamma, mean, std, near, g.quantile(0.01), g.quantile(0.99), g.max())
+
+    def __call__(self, h: torch.Tensor) -> torch.Tensor:
+        """Return m, of the shape of `h`."""
+        mean, std, near, low, high, largest = (field.to(h) for field in self[1:])
+        if not bool(std > 0):
+            return torch.ones_like(h)
+        g = _similarity(h, self.gamma, mean, std, near)
+        if not bool(high > low):
+            return (g >= (low + largest) / 2).to(h.dtype)
+        return (g - low) / (high - low)
+
+
+def _similarity(
+    h: torch.Tensor, gamma: float, mean: torch.Tensor, std: torch.Tensor, near: torch.Tensor
+) -> torch.Tensor:
+    return (-gamma * ((h - mean) / std - near)).clamp(max=_LARGEST_EXPONENT).exp()

@@ -6,13 +6,47 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ncut_widgets.readouts import similarity_heatmap
+from ncut_widgets import ClickMask, PatchGrid, PatchMap, similarity_heatmap
 
-VECTORS = json.loads((Path(__file__).parent.parent / "vectors" / "similarity.json").read_text())
+FOLDER = Path(__file__).parent.parent / "vectors"
+SIMILARITY = json.loads((FOLDER / "similarity.json").read_text())
+MASKS = json.loads((FOLDER / "masks.json").read_text())
 
 
-@pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: f"node {case['node']}, gamma {case['gamma']}")
+@pytest.mark.parametrize("case", SIMILARITY["cases"], ids=lambda case: f"node {case['node']}, gamma {case['gamma']}")
 def test_heatmap_is_the_one_that_the_page_draws(case):
-    eigenvectors = np.array(VECTORS["eigenvectors"])
+    eigenvectors = np.array(SIMILARITY["eigenvectors"])
     found = similarity_heatmap(eigenvectors, eigenvectors[case["node"]], gamma=case["gamma"])
     np.testing.assert_allclose(found, case["heatmap"], atol=1e-5)
+
+
+@pytest.mark.parametrize("case", MASKS["cases"], ids=lambda case: case["name"])
+def test_mask_is_the_one_that_the_page_draws(case):
+    grid = PatchGrid(
+        [(image["width"], image["height"]) for image in MASKS["images"]], [PatchMap(**m) for m in MASKS["maps"]]
+    )
+    eigenvectors = np.array(MASKS["eigenvectors"])
+    source = case["source"]
+    nodes: dict[bool, list] = {True: [], False: []}
+    boxes: dict[bool, list] = {True: [], False: []}
+    for click in case["clicks"]:
+        nodes[click["positive"]].append(grid.node_at(click["image"], click["x"], click["y"], source))
+    for box in case["boxes"]:
+        boxes[box["positive"]].append([box[key] for key in ("image", "x0", "y0", "x1", "y1")])
+    options = {key: case[key] for key in ("threshold", "gamma", "negative_threshold", "denoise")}
+    for positive, name in ((True, "positive"), (False, "negative")):
+        prompted = ClickMask(gamma=case["gamma"]).fit(
+            eigenvectors, nodes[positive], positive_boxes=boxes[positive], grid=grid, source=source
+        )
+        expected = np.zeros(len(eigenvectors)) if case[name] is None else np.clip(case[name], 0, 1)
+        np.testing.assert_allclose(prompted.heatmap(eigenvectors), expected, atol=1e-4)
+    clicks = ClickMask(**options).fit(
+        eigenvectors,
+        nodes[True],
+        nodes[False],
+        positive_boxes=boxes[True],
+        negative_boxes=boxes[False],
+        grid=grid,
+        source=source,
+    )
+    assert "".join("01"[int(on)] for on in clicks.predict(eigenvectors, grid=grid)) == case["mask"]

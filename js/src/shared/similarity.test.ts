@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import vectors from "../../../tests/vectors/similarity.json" with { type: "json" };
-import { cosine, heatmap, quantileInPlace, rowNorms } from "./similarity.ts";
+import { cosine, heatmap, quantileInPlace, rowNorms, stretch } from "./similarity.ts";
 
 describe("heatmap", () => {
   const values = Float32Array.from(vectors.eigenvectors.flat());
@@ -27,7 +27,27 @@ describe("heatmap", () => {
 
   it("takes a zero row as similar to nothing", () => {
     const some = Float32Array.from([1, 0, 0, 0, 0, 2]);
-    expect([...cosine(some, 2, rowNorms(some, 2), 0)]).toEqual([1, 0, 0]);
+    expect([...cosine(some, 2, rowNorms(some, 2), some.subarray(0, 2))]).toEqual([1, 0, 0]);
+  });
+
+  it("stays finite and tells nodes apart however sharp", () => {
+    const found = heatmap(values, columns, norms, 3, 10);
+    expect(found.every((value) => value >= 0 && value <= 1)).toBe(true);
+    expect(found[3]).toBe(1);
+    expect(Math.min(...found)).toBe(0);
+  });
+});
+
+describe("stretch", () => {
+  it("is the heatmap before it is cut off, whatever the length of the prompt", () => {
+    const values = Float32Array.from(vectors.eigenvectors.flat());
+    const columns = vectors.eigenvectors[0]!.length;
+    const norms = rowNorms(values, columns);
+    const prompt = values.slice(2 * columns, 3 * columns).map((value) => 7 * value);
+    const found = stretch(values, columns, norms, prompt);
+    expect(Math.max(...found)).toBeGreaterThan(1);
+    const cut = heatmap(values, columns, norms, 2);
+    for (let i = 0; i < cut.length; i++) expect(Math.min(1, Math.max(0, found[i]!))).toBeCloseTo(cut[i]!, 5);
   });
 });
 

@@ -1,5 +1,10 @@
 /** Similarity of every node to a prompt: the one loop that hover, click and selection share. */
 
+/** Cosines of float32 rows agree to about this much: a smaller spread is rounding, not structure. */
+const SMALLEST_SPREAD = 1e-7;
+/** exp(80) is finite in float32, too; beyond it any threshold has long been passed. */
+const LARGEST_EXPONENT = 80;
+
 /** (n) Euclidean length of each row, at least a tiny positive number, so that a zero row is similar to nothing. */
 export function rowNorms(values: Float32Array, columns: number): Float32Array {
   const n = values.length / columns;
@@ -12,11 +17,15 @@ export function rowNorms(values: Float32Array, columns: number): Float32Array {
   return norms;
 }
 
-/** (n) cosine of every row with row `node`. */
-export function cosine(values: Float32Array, columns: number, norms: Float32Array, node: number): Float32Array {
+/** (n) cosine of every row with a prompt: a row or a mean of rows. */
+export function cosine(
+  values: Float32Array,
+  columns: number,
+  norms: Float32Array,
+  prompt: Float32Array,
+): Float32Array {
   const n = norms.length;
-  const prompt = values.subarray(node * columns, (node + 1) * columns);
-  const scale = 1 / norms[node]!;
+  const scale = 1 / rowNorms(prompt, columns)[0]!;
   const out = new Float32Array(n);
   for (let i = 0, p = 0; i < n; i++) {
     let sum = 0;
@@ -31,14 +40,20 @@ export function cosine(values: Float32Array, columns: number, norms: Float32Arra
  * (Hoare), so `values` comes back in another order.
  */
 export function quantileInPlace(values: Float32Array, q: number): number {
+  const [at, next, share] = neighboursInPlace(values, q);
+  return at + share * (next - at);
+}
+
+/** The two values between which the q-quantile lies, and how far along; `values` comes back in another order. */
+function neighboursInPlace(values: Float32Array, q: number): [number, number, number] {
   const position = q * (values.length - 1);
   const low = Math.floor(position);
   select(values, low);
   const at = values[low]!;
-  if (low === position) return at;
+  if (low === position) return [at, at, 0];
   let next = Infinity;
   for (let i = low + 1; i < values.length; i++) next = Math.min(next, values[i]!);
-  return at + (position - low) * (next - at);
+  return [at, next, position - low];
 }
 
 function select(values: Float32Array, k: number): void {
@@ -64,18 +79,19 @@ function select(values: Float32Array, k: number): void {
 }
 
 /**
- * (n) heatmap in [0, 1] of one prompt: with h = 1 - cos(u, p) and z its standard score over all nodes,
- * g = exp(-gamma z) is stretched between its 1 % and 99 % quantiles. Where every node is alike, all are 1; where
- * nearly all are, so that the quantiles coincide, it is a step halfway to the largest. As similarity_heatmap in Python.
+ * (n) stretched similarity to a prompt, at most 1 for 99 % of the nodes and above it for the most similar: with
+ * h = 1 - cos(u, p) and z its standard score over all nodes, g = exp(-gamma z) is stretched from its 1 % and 99 %
+ * quantiles to 0 and 1. Where every node is alike, all are 1; where nearly all are, so that the quantiles coincide, it
+ * is a step halfway to the largest. As in Python's similarity.py.
  */
-export function heatmap(
+export function stretch(
   values: Float32Array,
   columns: number,
   norms: Float32Array,
-  node: number,
+  prompt: Float32Array,
   gamma = 1,
 ): Float32Array {
-  const map = cosine(values, columns, norms, node);
+  const map = cosine(values, columns, norms, prompt);
   const n = map.length;
   let mean = 0;
   for (let i = 0; i < n; i++) mean += map[i]!;
@@ -83,18 +99,36 @@ export function heatmap(
   let variance = 0;
   for (let i = 0; i < n; i++) variance += (map[i]! - mean) ** 2;
   const deviation = Math.sqrt(variance / Math.max(1, n - 1));
-  if (!(deviation > 1e-7)) return map.fill(1);
-  const rate = gamma / deviation;
-  // h - mean(h) = mean(cos) - cos, so the sign turns.
-  for (let i = 0; i < n; i++) map[i] = Math.exp((map[i]! - mean) * rate);
+  if (!(deviation > SMALLEST_SPREAD)) return map.fill(1);
+  // Quantiles are picked among the cosines, of which g is a rising function: of h - mean(h) = mean(cos) - cos the sign
+  // turns. Scaling g changes nothing: measured from its upper quantile, it cannot overflow where it matters.
   const scratch = map.slice();
-  const low = quantileInPlace(scratch, 0.01);
-  const high = quantileInPlace(scratch, 0.99);
-  const span = high - low;
+  const lower = neighboursInPlace(scratch, 0.01);
+  const upper = neighboursInPlace(scratch, 0.99);
+  const rate = gamma / deviation;
+  const anchor = upper[0];
+  const g = (cos: number) => Math.exp(Math.min((cos - anchor) * rate, LARGEST_EXPONENT));
+  const between = ([at, next, share]: [number, number, number]) => g(at) + share * (g(next) - g(at));
+  const low = between(lower);
+  const span = between(upper) - low;
   if (!(span > 0)) {
-    const step = (low + map.reduce((a, b) => Math.max(a, b))) / 2;
-    return map.map((value) => Number(value >= step));
+    const step = (low + g(map.reduce((a, b) => Math.max(a, b)))) / 2;
+    for (let i = 0; i < n; i++) map[i] = Number(g(map[i]!) >= step);
+    return map;
   }
-  for (let i = 0; i < n; i++) map[i] = Math.min(1, Math.max(0, (map[i]! - low) / span));
+  for (let i = 0; i < n; i++) map[i] = (g(map[i]!) - low) / span;
+  return map;
+}
+
+/** (n) heatmap in [0, 1] of the prompt at a node: its stretched similarity, cut off at both ends. */
+export function heatmap(
+  values: Float32Array,
+  columns: number,
+  norms: Float32Array,
+  node: number,
+  gamma = 1,
+): Float32Array {
+  const map = stretch(values, columns, norms, values.subarray(node * columns, (node + 1) * columns), gamma);
+  for (let i = 0; i < map.length; i++) map[i] = Math.min(1, Math.max(0, map[i]!));
   return map;
 }

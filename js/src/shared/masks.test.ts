@@ -1,0 +1,100 @@
+import { describe, expect, it } from "vitest";
+import vectors from "../../../tests/vectors/masks.json" with { type: "json" };
+import { PatchGrid } from "./geometry.ts";
+import { boxPrompt, dropSpecks, maskOf, nodeUnder, objectHeat, patchesIn, promptsOf } from "./masks.ts";
+import { rowNorms } from "./similarity.ts";
+
+const { images, maps } = vectors;
+const values = Float32Array.from(vectors.eigenvectors.flat());
+const columns = vectors.eigenvectors[0]!.length;
+const rows = { values, columns, norms: rowNorms(values, columns) };
+const grid = new PatchGrid({ maps });
+
+describe("the mask of an object", () => {
+  it.each(vectors.cases)("agrees with Python: $name", (recipe) => {
+    const { positive, negative } = objectHeat(recipe, rows, grid, images, recipe.source);
+    for (const [found, expected] of [
+      [positive, recipe.positive],
+      [negative, recipe.negative],
+    ] as const) {
+      if (expected === null) expect(found).toBeNull();
+      else for (let i = 0; i < expected.length; i++) expect(Math.abs(found![i]! - expected[i]!)).toBeLessThan(1e-3);
+    }
+    expect(maskOf(positive, negative, recipe, maps).join("")).toBe(recipe.mask);
+  });
+
+  it("takes nothing from clicks outside of their image, and from images without a map", () => {
+    const clicks = [
+      { image: 1, x: 50, y: 3, positive: true },
+      { image: 1, x: 3, y: -0.1, positive: true },
+    ];
+    const boxes = [{ image: 1, x0: 0, y0: 0, x1: 9, y1: 9, positive: false }];
+    expect(promptsOf({ clicks, boxes: [] }, rows, grid, images, "a")).toEqual({ positive: [], negative: [] });
+    expect(promptsOf({ clicks: [], boxes }, rows, grid, images, "b")).toEqual({ positive: [], negative: [] });
+  });
+});
+
+describe("nodeUnder", () => {
+  it("gives a pixel on the border to the patch that begins there", () => {
+    const [wide, map] = [{ name: "", width: 300, height: 10 }, { image: 0, rows: 1, columns: 100, source: "" }];
+    const grid = new PatchGrid({ maps: [map] });
+    for (let column = 0; column < 100; column++) {
+      expect(nodeUnder(grid, 0, wide, 3 * column, 0)).toBe(column);
+      expect(nodeUnder(grid, 0, wide, 3 * column + 2.999, 9)).toBe(column);
+    }
+    expect(nodeUnder(grid, 0, wide, 300, 0)).toBeNull();
+  });
+});
+
+describe("patchesIn", () => {
+  const map = { image: 0, rows: 4, columns: 6, source: "" };
+  const size = { name: "", width: 60, height: 40 };
+
+  it("takes the patches whose centres are inside", () => {
+    expect(patchesIn({ x0: 5, y0: 5.1, x1: 25, y1: 40 }, map, size)).toEqual({ rows: [1, 4], columns: [0, 2] });
+  });
+
+  it("takes the one under its middle where there is none", () => {
+    expect(patchesIn({ x0: 56, y0: 31, x1: 60, y1: 34 }, map, size)).toEqual({ rows: [3, 4], columns: [5, 6] });
+  });
+});
+
+describe("boxPrompt", () => {
+  it("looks away from what surrounds the box", () => {
+    // Two of nine patches inside are the object; the rest is as outside.
+    const map = { image: 0, rows: 5, columns: 5, source: "" };
+    const values = new Float32Array(50);
+    for (let i = 0; i < 25; i++) values.set(i === 12 || i === 13 ? [0, 2] : [3, 0], 2 * i);
+    const rows = { values, columns: 2, norms: rowNorms(values, 2) };
+    const range = { rows: [1, 4], columns: [1, 4] } as const;
+    expect([...boxPrompt(rows, new PatchGrid({ maps: [map] }), 0, range)]).toEqual([0, 1]);
+  });
+});
+
+describe("dropSpecks", () => {
+  const maps = [
+    { image: 0, rows: 3, columns: 4, source: "" },
+    { image: 1, rows: 1, columns: 4, source: "" },
+  ];
+  // Three over corners, one at the seam of the maps, two on the other side of it.
+  const mask = [1, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 1, 1, 0, 0];
+
+  it.each([
+    [0, mask],
+    [1, mask],
+    [2, [1, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0]],
+    [3, [1, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]],
+    [4, new Array(16).fill(0)],
+  ])("drops what is smaller than %i, map by map, connected over corners", (smallest, expected) => {
+    const found = Uint8Array.from(mask);
+    dropSpecks(found, maps, smallest);
+    expect([...found]).toEqual(expected);
+  });
+
+  it("follows a winding component to its end", () => {
+    const spiral = [1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 0, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1];
+    const found = Uint8Array.from(spiral);
+    dropSpecks(found, [{ image: 0, rows: 5, columns: 5, source: "" }], spiral.filter(Boolean).length);
+    expect([...found]).toEqual(spiral);
+  });
+});

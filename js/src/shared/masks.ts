@@ -1,0 +1,218 @@
+/** From clicks and boxes to the mask of an object in all images: what Python's click.py computes. */
+import type { PatchGrid } from "./geometry.ts";
+import { stretch } from "./similarity.ts";
+import type { ImageMeta, MapMeta } from "./types.ts";
+
+/** The eigenvectors of all nodes, row by row, and the length of each row. */
+export interface Rows {
+  values: Float32Array;
+  columns: number;
+  norms: Float32Array;
+}
+
+/** In pixels of the original image, x to the right and y down. */
+export interface Click {
+  image: number;
+  x: number;
+  y: number;
+  positive: boolean;
+}
+
+export interface ClickBox {
+  image: number;
+  x0: number;
+  y0: number;
+  x1: number;
+  y1: number;
+  positive: boolean;
+}
+
+export interface MaskOptions {
+  threshold: number;
+  negative_threshold: number;
+  /** Components of fewer patches are dropped. */
+  denoise: number;
+}
+
+/** What an object's mask depends on. */
+export interface MaskRecipe extends MaskOptions {
+  clicks: readonly Click[];
+  boxes: readonly ClickBox[];
+  gamma: number;
+}
+
+/** Half-open ranges of rows and columns of one map. */
+export interface PatchRange {
+  rows: readonly [number, number];
+  columns: readonly [number, number];
+}
+
+/** (k) eigenvectors of a node: the prompt of a click there. */
+export function promptRow({ values, columns }: Rows, node: number): Float32Array {
+  return values.subarray(node * columns, (node + 1) * columns);
+}
+
+/** The node under a pixel of an image, or null outside of it. As Python's PatchGrid.node_at, to the last bit. */
+export function nodeUnder(grid: PatchGrid, map: number, size: ImageMeta, x: number, y: number): number | null {
+  if (!(x >= 0 && x < size.width && y >= 0 && y < size.height)) return null;
+  const { rows, columns } = grid.maps[map]!;
+  return grid.offsets[map]! + Math.floor((y * rows) / size.height) * columns + Math.floor((x * columns) / size.width);
+}
+
+/** The patches whose centres lie in a box, along each side at least the one under its middle. */
+export function patchesIn(box: Pick<ClickBox, "x0" | "y0" | "x1" | "y1">, map: MapMeta, size: ImageMeta): PatchRange {
+  return {
+    rows: centresIn(box.y0, box.y1, map.rows, size.height),
+    columns: centresIn(box.x0, box.x1, map.columns, size.width),
+  };
+}
+
+function centresIn(from: number, to: number, count: number, length: number): [number, number] {
+  const start = Math.max(0, Math.ceil((from * count) / length - 0.5));
+  const stop = Math.min(count, Math.ceil((to * count) / length - 0.5));
+  if (start < stop) return [start, stop];
+  const middle = Math.min(count - 1, Math.max(0, Math.floor((((from + to) / 2) * count) / length)));
+  return [middle, middle + 1];
+}
+
+/**
+ * (k) the prompt of a box: the mean direction of the nodes inside, each weighted by how little it is like the mean
+ * direction of the ring around the box, half as wide as the box on each side. What lies in the box but goes on
+ * outside, the background, so counts little.
+ */
+export function boxPrompt(rows: Rows, grid: PatchGrid, map: number, range: PatchRange): Float32Array {
+  const { rows: height, columns: width } = grid.maps[map]!;
+  const [top, bottom] = range.rows;
+  const [left, right] = range.columns;
+  const down = Math.ceil((bottom - top) / 2);
+  const across = Math.ceil((right - left) / 2);
+  const inside: number[] = [];
+  const ring: number[] = [];
+  for (let row = Math.max(0, top - down); row < Math.min(height, bottom + down); row++) {
+    for (let column = Math.max(0, left - across); column < Math.min(width, right + across); column++) {
+      const isInside = row >= top && row < bottom && column >= left && column < right;
+      (isInside ? inside : ring).push(grid.offsets[map]! + row * width + column);
+    }
+  }
+  const background = meanDirection(rows, ring);
+  const length = Math.hypot(...background);
+  if (!(length > 0)) return meanDirection(rows, inside);
+  const weights = inside.map((node) => {
+    const row = promptRow(rows, node);
+    let sum = 0;
+    for (let k = 0; k < row.length; k++) sum += row[k]! * background[k]!;
+    return Math.max(0, 1 - sum / (rows.norms[node]! * length));
+  });
+  return meanDirection(rows, inside, weights.some((weight) => weight > SMALLEST_WEIGHT) ? weights : undefined);
+}
+
+/** Cosines agree to about this much: a box of nothing but its surroundings is all background, or all object. */
+const SMALLEST_WEIGHT = 1e-6;
+
+function meanDirection(rows: Rows, nodes: readonly number[], weights?: readonly number[]): Float32Array {
+  const mean = new Float64Array(rows.columns);
+  let total = 0;
+  nodes.forEach((node, i) => {
+    const weight = weights ? weights[i]! : 1;
+    const row = promptRow(rows, node);
+    for (let k = 0; k < row.length; k++) mean[k]! += (weight * row[k]!) / rows.norms[node]!;
+    total += weight;
+  });
+  return Float32Array.from(mean, (sum) => sum / (total || 1));
+}
+
+/** The prompts of an object under one source. What lies outside of its image, or in an image without a map, is left out. */
+export function promptsOf(
+  recipe: Pick<MaskRecipe, "clicks" | "boxes">,
+  rows: Rows,
+  grid: PatchGrid,
+  images: readonly ImageMeta[],
+  source: string,
+): { positive: Float32Array[]; negative: Float32Array[] } {
+  const prompts = { positive: [] as Float32Array[], negative: [] as Float32Array[] };
+  for (const click of recipe.clicks) {
+    const map = grid.find(click.image, source);
+    const node = map < 0 ? null : nodeUnder(grid, map, images[click.image]!, click.x, click.y);
+    if (node !== null) prompts[click.positive ? "positive" : "negative"].push(promptRow(rows, node));
+  }
+  for (const box of recipe.boxes) {
+    const map = grid.find(box.image, source);
+    if (map < 0) continue;
+    const range = patchesIn(box, grid.maps[map]!, images[box.image]!);
+    prompts[box.positive ? "positive" : "negative"].push(boxPrompt(rows, grid, map, range));
+  }
+  return prompts;
+}
+
+/** (n) the largest stretched similarity to any of the prompts, unclamped; null where there is none. */
+export function unionHeat(rows: Rows, prompts: readonly Float32Array[], gamma: number): Float32Array | null {
+  const [first, ...rest] = prompts.map((prompt) => stretch(rows.values, rows.columns, rows.norms, prompt, gamma));
+  if (!first) return null;
+  for (const other of rest) for (let i = 0; i < first.length; i++) first[i] = Math.max(first[i]!, other[i]!);
+  return first;
+}
+
+/** What an object's positive and its negative prompts are like: all that a threshold is set against. */
+export function objectHeat(
+  recipe: Pick<MaskRecipe, "clicks" | "boxes" | "gamma">,
+  rows: Rows,
+  grid: PatchGrid,
+  images: readonly ImageMeta[],
+  source: string,
+): { positive: Float32Array | null; negative: Float32Array | null } {
+  const { positive, negative } = promptsOf(recipe, rows, grid, images, source);
+  return { positive: unionHeat(rows, positive, recipe.gamma), negative: unionHeat(rows, negative, recipe.gamma) };
+}
+
+/** (n) 1 where the positive heat is above its threshold and the negative is not above its own, specks dropped; else 0. */
+export function maskOf(
+  positive: Float32Array | null,
+  negative: Float32Array | null,
+  { threshold, negative_threshold, denoise }: MaskOptions,
+  maps: readonly MapMeta[],
+): Uint8Array {
+  const mask = new Uint8Array(maps.reduce((n, map) => n + map.rows * map.columns, 0));
+  if (!positive) return mask;
+  for (let i = 0; i < mask.length; i++) {
+    if (positive[i]! > threshold && !(negative && negative[i]! > negative_threshold)) mask[i] = 1;
+  }
+  dropSpecks(mask, maps, denoise);
+  return mask;
+}
+
+const SEEN = 2;
+
+/** Set to 0 what is connected, also over corners, to fewer than `smallest` patches of its map. */
+export function dropSpecks(mask: Uint8Array, maps: readonly MapMeta[], smallest: number): void {
+  if (smallest <= 1) return;
+  const found = new Int32Array(mask.length);
+  let offset = 0;
+  for (const { rows, columns } of maps) {
+    const end = offset + rows * columns;
+    for (let start = offset; start < end; start++) {
+      if (mask[start] !== 1) continue;
+      mask[start] = SEEN;
+      found[0] = start;
+      let size = 1;
+      for (let next = 0; next < size; next++) {
+        const local = found[next]! - offset;
+        const column = local % columns;
+        const row = (local - column) / columns;
+        const left = Math.max(0, column - 1);
+        const right = Math.min(columns - 1, column + 1);
+        const bottom = Math.min(rows - 1, row + 1);
+        for (let y = Math.max(0, row - 1); y <= bottom; y++) {
+          for (let x = left; x <= right; x++) {
+            const neighbour = offset + y * columns + x;
+            if (mask[neighbour] !== 1) continue;
+            mask[neighbour] = SEEN;
+            found[size++] = neighbour;
+          }
+        }
+      }
+      if (size < smallest) for (let i = 0; i < size; i++) mask[found[i]!] = 0;
+    }
+    offset = end;
+  }
+  for (let i = 0; i < mask.length; i++) if (mask[i] === SEEN) mask[i] = 1;
+}

@@ -1,0 +1,41 @@
+"""Masks against those of the published `get_mask`: four images of 12 x 20 patches, six prompts and settings."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ncut_widgets import click_mask, get_mask, similarity_heatmap
+
+HERE = Path(__file__).parent
+with np.load(HERE / "get_mask_masks.npz") as _golden:
+    CASES, MASKS = _golden["cases"], _golden["masks"]
+
+
+@pytest.fixture(scope="module")
+def golden():
+    with np.load(HERE / "get_mask_heatmap.npz") as stored:
+        return stored["eigvecs"], stored["heatmap_0_3_4"]
+
+
+@pytest.mark.parametrize("index", range(len(CASES)))
+def test_masks_are_the_published_ones(golden, index):
+    image, row, column, threshold, gamma, denoise, area = CASES[index]
+    eigvecs, _ = golden
+    prompt = eigvecs[int(image), int(row), int(column)]
+    mask = get_mask(eigvecs, prompt, threshold=threshold, gamma=gamma, denoise=bool(denoise), denoise_area_th=int(area))
+    assert 0 < mask.sum() < mask.size
+    np.testing.assert_array_equal(mask, MASKS[index])
+
+
+def test_a_single_click_is_get_mask(golden):
+    image, row, column, threshold, gamma, _, area = CASES[0]
+    click = [(int(image), int(row), int(column))]
+    mask = click_mask(golden[0], click, threshold=threshold, gamma=gamma, denoise=int(area))
+    np.testing.assert_array_equal(mask, MASKS[0])
+
+
+def test_the_mask_is_the_heatmap_above_the_threshold(golden):
+    eigvecs, heatmap = golden
+    np.testing.assert_array_equal(get_mask(eigvecs, eigvecs[0, 3, 4], denoise=False), heatmap > 0.5)
+    np.testing.assert_allclose(similarity_heatmap(eigvecs, eigvecs[0, 3, 4]), heatmap.clip(0, 1), atol=1e-3)

@@ -1,0 +1,183 @@
+"""Click masks: prompts add up and take away, boxes look at what is inside, and new images mean the same."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+
+from ncut_widgets import ClickMask, PatchGrid, PatchMap, click_mask, get_mask, similarity_heatmap
+
+
+@pytest.fixture
+def scene():
+    """Eigenvectors (2, 8, 10, 3) of three regions: the left, the right, and a square in the left of image 0."""
+    rng = np.random.default_rng(0)
+    eig = np.empty((2, 8, 10, 3))
+    eig[:, :, :6], eig[:, :, 6:] = [1, 1, 0], [1, -1, 0]
+    eig[0, 2:5, 1:4] = [1, 0.5, 1.5]
+    return eig + 0.05 * rng.normal(size=eig.shape)
+
+
+def test_one_click_masks_its_region_in_all_images(scene):
+    mask = click_mask(scene, positive=[(0, 0, 8)])
+    assert mask.dtype == bool
+    expected = np.zeros((2, 8, 10), dtype=bool)
+    expected[:, :, 6:] = True
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_positive_clicks_are_a_union(scene):
+    one, other = ([(0, 3, 2)], [(1, 7, 9)])
+    union = click_mask(scene, positive=one, denoise=0) | click_mask(scene, positive=other, denoise=0)
+    np.testing.assert_array_equal(click_mask(scene, positive=one + other, denoise=0), union)
+
+
+def test_a_negative_click_removes_what_is_like_it_and_more_with_a_lower_threshold(scene):
+    everywhere = [(0, 0, 0), (0, 3, 2)]
+    masks = [
+        click_mask(scene, everywhere, [(0, 3, 2)], negative_threshold=at, denoise=0) for at in (1.0, 0.99, 0.5, 0.02)
+    ]
+    sizes = [int(mask.sum()) for mask in masks]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > sizes[-1]
+    assert not masks[2][0, 2:5, 1:4].any()
+    assert masks[2][1, :, :6].all()
+    assert not masks[1][0, 3, 2]
+
+
+def test_without_a_positive_prompt_the_mask_is_empty(scene):
+    assert not click_mask(scene).any()
+    assert not click_mask(scene, negative=[(0, 0, 0)]).any()
+    assert not ClickMask().fit(scene).heatmap(scene).any()
+
+
+def test_a_box_over_a_whole_image_and_one_within_a_patch_prompt_too(scene):
+    assert click_mask(scene, positive_boxes=[(1, 0, 0, 10, 8)]).any()
+    inside = click_mask(scene, positive_boxes=[(0, 8.1, 0.2, 8.3, 0.4)])
+    np.testing.assert_array_equal(inside, click_mask(scene, positive=[(0, 0, 8)]))
+
+
+def test_flat_nodes_of_images_of_unequal_sizes(scene):
+    grid = PatchGrid([(100, 80), (50, 80)], [PatchMap(0, 8, 10), PatchMap(1, 8, 5)])
+    flat = np.concatenate([scene[0].reshape(-1, 3), scene[1, :, 5:].reshape(-1, 3)])
+    mask = click_mask(flat, positive=[grid.node_at(1, 45, 70)], grid=grid)
+    first, second = grid.split(mask)
+    assert first[:, 6:].all()
+    assert not first[:, :6].any()
+    assert second[:, 1:].all()
+    assert not second[:, 0].any()
+    np.testing.assert_array_equal(mask, click_mask(flat, positive_boxes=[(1, 30, 0, 50, 40)], grid=grid))
+
+
+def test_specks_are_dropped_map_by_map():
+    # One patch at the end of a map and two at the beginning of the next are no three.
+    grid = PatchGrid([(4, 2)], [PatchMap(0, 2, 4, "a"), PatchMap(0, 2, 4, "b")])
+    eig = np.tile([1.0, 0.0], (16, 1))
+    eig[[7, 8, 9]] = [0.0, 1.0]
+    sizes = [click_mask(eig, [7], grid=grid, denoise=denoise).sum() for denoise in (0, 1, 2, 3)]
+    assert sizes == [3, 3, 2, 0]
+
+
+def test_corners_connect(scene):
+    eig = np.tile([1.0, 0.0], (1, 6, 6, 1))
+    eig[0, [1, 2, 3], [1, 2, 3]] = [0.0, 1.0]
+    assert get_mask(eig, eig[0, 2, 2]).sum() == 3
+    assert get_mask(eig, eig[0, 2, 2], denoise_area_th=4).sum() == 0
+    assert get_mask(eig, eig[0, 2, 2], denoise=False, denoise_area_th=4).sum() == 3
+
+
+def test_new_images_are_measured_by_the_stored_prompts_and_calibration(scene):
+    clicks = ClickMask().fit(scene, positive=[(0, 0, 8)])
+    # An image without the object: measured by itself, something in it would always be most alike.
+    without = scene[:1, :, :6]
+    assert not clicks.predict(without).any()
+    assert get_mask(without, scene[0, 0, 8]).any()
+    whole = clicks.heatmap(scene)
+    np.testing.assert_allclose(clicks.heatmap(scene[1:, 2:, 3:]), whole[1:, 2:, 3:], atol=1e-12)
+    np.testing.assert_allclose(whole, similarity_heatmap(scene, scene[0, 0, 8]), atol=1e-12)
+    np.testing.assert_array_equal(clicks.positive_, scene[0, 0, 8][None])
+
+
+def test_where_all_is_alike_new_nodes_are_too():
+    clicks = ClickMask().fit(np.ones((1, 3, 3, 2)), positive=[(0, 1, 1)])
+    assert clicks.predict(np.ones((1, 2, 2, 2))).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_torch_comes_back_as_torch(scene, dtype):
+    eig = torch.from_numpy(scene).to(dtype).requires_grad_()
+    clicks = ClickMask().fit(eig, positive=[(0, 3, 2)])
+    mask, heat = clicks.predict(eig), clicks.heatmap(eig)
+    assert isinstance(mask, torch.Tensor)
+    assert mask.dtype == torch.bool
+    assert heat.dtype == clicks.positive_.dtype == dtype
+    np.testing.assert_array_equal(mask.numpy(), click_mask(scene, positive=[(0, 3, 2)]))
+
+
+def test_the_input_is_left_alone_and_the_estimator_can_be_cloned(scene):
+    before = scene.copy()
+    clicks = ClickMask(threshold=0.7, denoise=0).fit(scene, [(0, 0, 0)], [(0, 0, 9)])
+    clicks.predict(scene)
+    np.testing.assert_array_equal(scene, before)
+    assert clone(clicks).get_params() == {"threshold": 0.7, "gamma": 1.0, "negative_threshold": 0.99, "denoise": 0}
+
+
+GRID = PatchGrid([(20, 10)], [PatchMap(0, 2, 4)])
+FLAT = np.random.default_rng(0).normal(size=(8, 3))
+CUBE = FLAT.reshape(1, 2, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("eigvecs", "options", "error", "message"),
+    [
+        (CUBE[0], {}, ValueError, r"`eigvecs` must be of shape \(n, k\) or \(b, h, w, k\); got \(2, 4, 3\)"),
+        (CUBE, {"grid": GRID}, ValueError, "`grid` must be None for `eigvecs` of shape"),
+        (FLAT, {"positive": [0]}, ValueError, "`grid` must be given to drop specks"),
+        (FLAT[:5], {"grid": GRID}, ValueError, "`grid` must have as many nodes as `eigvecs`, 5; got 8"),
+        (FLAT, {"positive": [8], "grid": GRID}, ValueError, "`positive` must lie in 0 to 7; got 8"),
+        (FLAT, {"negative": [-1], "grid": GRID}, ValueError, "`negative` must lie in 0 to 7; got -1"),
+        (FLAT, {"positive": [0.5], "grid": GRID}, TypeError, "`positive` must hold integers; got float64"),
+        (FLAT, {"positive": [(0, 0, 0)], "grid": GRID}, ValueError, "`positive` must be a list of nodes"),
+        (CUBE, {"positive": [0]}, ValueError, r"`positive` must be a list of \(image, row, column\)"),
+        (CUBE, {"positive": [(0, 2, 0)]}, ValueError, r"`positive` must lie within \(1, 2, 4\).*got \(0, 2, 0\)"),
+        (FLAT, {"positive_boxes": [(0, 0, 0, 1, 1)], "denoise": 0}, ValueError, "`grid` must be given with `positive_"),
+        (CUBE, {"positive_boxes": (0, 0, 0, 1, 1)}, ValueError, "`positive_boxes` must be a list of"),
+        (CUBE, {"positive_boxes": [(0, 0, 0, 5, 1)]}, ValueError, "within the 4 x 2 pixels of image 0; got"),
+        (CUBE, {"negative_boxes": [(0, 3, 0, 1, 1)]}, ValueError, "`negative_boxes` must have x0 < x1"),
+        (CUBE, {"positive_boxes": [(1, 0, 0, 1, 1)]}, ValueError, "`positive_boxes` must name images 0 to 0; got 1"),
+        (CUBE, {"positive_boxes": [("a", 0, 0, 1, 1)]}, TypeError, "`positive_boxes` must hold numbers"),
+        (CUBE, {"threshold": 1.5}, ValueError, r"`threshold` must be in \[0, 1\]; got 1.5"),
+        (CUBE, {"negative_threshold": -1}, ValueError, r"`negative_threshold` must be in \[0, 1\]; got -1"),
+        (CUBE, {"gamma": 0}, ValueError, r"`gamma` must be in \(0, inf\)"),
+        (CUBE, {"denoise": -1}, ValueError, "`denoise` must be at least 0; got -1"),
+        (CUBE * np.nan, {}, ValueError, "`eigvecs` must be finite"),
+        (CUBE * 0, {"positive": [(0, 0, 0)]}, ValueError, "`positive` must not be zero"),
+        (np.zeros((0, 2, 4, 3)), {}, ValueError, "`eigvecs` must not be empty"),
+    ],
+)
+def test_bad_arguments(eigvecs, options, error, message):
+    with pytest.raises(error, match=message):
+        click_mask(eigvecs, **options)
+
+
+@pytest.mark.parametrize(
+    ("eigvecs", "prompt", "options", "error", "message"),
+    [
+        (FLAT, FLAT[0], {}, ValueError, r"`eigvecs` must be of shape \(b, h, w, k\); got \(8, 3\)"),
+        (CUBE, FLAT[:1], {}, ValueError, r"`prompt_eigvec` must be of shape \(3,\).*got \(1, 3\)"),
+        (CUBE, np.zeros(3), {}, ValueError, "`prompt_eigvec` must not be zero"),
+        (CUBE, FLAT[0], {"threshold": "1"}, TypeError, "`threshold` must be a number"),
+        (CUBE, FLAT[0], {"denoise_area_th": 0.5}, TypeError, "`denoise_area_th` must be an integer"),
+    ],
+)
+def test_bad_arguments_of_get_mask(eigvecs, prompt, options, error, message):
+    with pytest.raises(error, match=message):
+        get_mask(eigvecs, prompt, **options)
+
+
+def test_other_eigenvectors_than_the_fitted_are_told_apart(scene):
+    clicks = ClickMask().fit(scene, positive=[(0, 0, 0)])
+    with pytest.raises(ValueError, match="`eigvecs` must have 3 channels"):
+        clicks.predict(scene[..., :2])
+    with pytest.raises(ValueError, match="`eigvecs` must have 3 channels"):
+        clicks.heatmap(scene[..., :2])
