@@ -6,17 +6,20 @@ from .click import ClickMask, click_mask, get_mask
 from .color import mspace_color, pca_color, tsne_color, umap_color, umap_sphere_color
 from .coloring import Coloring
 from .colormap import colormap_2d, convert_to_lab_color, rotate_rgb_cube
+from .hierarchy import Hierarchy, hierarchy
 from .kway import Kway, kway_ncut
 from .similarity import similarity_heatmap
 
 __all__ = [
     "ClickMask",
     "Coloring",
+    "Hierarchy",
     "Kway",
     "click_mask",
     "colormap_2d",
     "convert_to_lab_color",
     "get_mask",
+    "hierarchy",
     "kway_ncut",
     "mspace_color",
     "pca_color",
