@@ -18,7 +18,7 @@ __all__ = ["box_prompts", "check_clicks", "check_eigvecs", "drop_specks"]
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 # Cosines agree to about this much: a box of nothing but its surroundings is all background, or all object.
-_SMALLEST_WEIGHT = 1e-6
+_SMALLEST_WEIGHT = 1e-12
 
 
 def drop_specks(mask: np.ndarray, grid: PatchGrid, smallest: int) -> np.ndarray:
@@ -33,8 +33,8 @@ def drop_specks(mask: np.ndarray, grid: PatchGrid, smallest: int) -> np.ndarray:
 def box_prompts(rows: torch.Tensor, boxes: Any, name: str, grid: PatchGrid | None, source: str | None) -> torch.Tensor:
     """Return the prompts (p, k) of boxes (image, x0, y0, x1, y1) in pixels.
 
-    Each is the mean direction of the nodes inside, weighted by how little they are like the mean direction of the ring
-    around the box, half as wide as the box on each side. What lies in the box but goes on outside, the background, so
+    Each is the mean direction of the nodes inside, weighted by the square of how little they are like the mean direction
+    of the ring around the box, half as wide as the box on each side. What lies in the box but goes on outside, the background, so
     counts little.
     """
     array = np.asarray(boxes)
@@ -64,7 +64,8 @@ def _box_prompt(
         unit_rows(rows[torch.from_numpy(place[where]).to(rows.device)]) for where in (inside, ring & ~inside)
     )
     background = unit_rows(surroundings.sum(0))
-    weights = (1 - units @ background).clamp_min(0)
+    # Squared: the background inside is only nearly that of the ring, and there may be much more of it than object.
+    weights = (1 - units @ background).clamp_min(0).square()
     if not bool(background.any()) or not bool((weights > _SMALLEST_WEIGHT).any()):
         return units.mean(0)
     return weights @ units / weights.sum()

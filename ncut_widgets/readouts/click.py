@@ -123,7 +123,7 @@ class ClickMask(BaseEstimator):
     Notes
     -----
     O(n k) and a sort for each prompt. Without a positive prompt the mask is empty. The prompt of a box is the mean
-    direction of the nodes inside, weighted by how little they are like the mean direction of the ring around it.
+    direction of the nodes inside, weighted by the square of how little they are like that of the ring around it.
     Masks and heatmaps are those that the widgets draw.
 
     Examples

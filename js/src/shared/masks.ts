@@ -1,7 +1,7 @@
 /** From clicks and boxes to the mask of an object in all images: what Python's click.py computes. */
 import type { PatchGrid } from "./geometry.ts";
 import { stretch } from "./similarity.ts";
-import type { ImageMeta, MapMeta } from "./types.ts";
+import type { BoxPrompt, ImageMeta, MapMeta, MaskObject } from "./types.ts";
 
 /** The eigenvectors of all nodes, row by row, and the length of each row. */
 export interface Rows {
@@ -10,36 +10,11 @@ export interface Rows {
   norms: Float32Array;
 }
 
-/** In pixels of the original image, x to the right and y down. */
-export interface Click {
-  image: number;
-  x: number;
-  y: number;
-  positive: boolean;
-}
-
-export interface ClickBox {
-  image: number;
-  x0: number;
-  y0: number;
-  x1: number;
-  y1: number;
-  positive: boolean;
-}
-
-export interface MaskOptions {
-  threshold: number;
-  negative_threshold: number;
-  /** Components of fewer patches are dropped. */
-  denoise: number;
-}
-
 /** What an object's mask depends on. */
-export interface MaskRecipe extends MaskOptions {
-  clicks: readonly Click[];
-  boxes: readonly ClickBox[];
-  gamma: number;
-}
+export type MaskRecipe = Pick<
+  MaskObject,
+  "clicks" | "boxes" | "threshold" | "gamma" | "negative_threshold" | "denoise"
+>;
 
 /** Half-open ranges of rows and columns of one map. */
 export interface PatchRange {
@@ -60,7 +35,7 @@ export function nodeUnder(grid: PatchGrid, map: number, size: ImageMeta, x: numb
 }
 
 /** The patches whose centres lie in a box, along each side at least the one under its middle. */
-export function patchesIn(box: Pick<ClickBox, "x0" | "y0" | "x1" | "y1">, map: MapMeta, size: ImageMeta): PatchRange {
+export function patchesIn(box: Pick<BoxPrompt, "x0" | "y0" | "x1" | "y1">, map: MapMeta, size: ImageMeta): PatchRange {
   return {
     rows: centresIn(box.y0, box.y1, map.rows, size.height),
     columns: centresIn(box.x0, box.x1, map.columns, size.width),
@@ -76,9 +51,9 @@ function centresIn(from: number, to: number, count: number, length: number): [nu
 }
 
 /**
- * (k) the prompt of a box: the mean direction of the nodes inside, each weighted by how little it is like the mean
- * direction of the ring around the box, half as wide as the box on each side. What lies in the box but goes on
- * outside, the background, so counts little.
+ * (k) the prompt of a box: the mean direction of the nodes inside, each weighted by the square of how little it is
+ * like the mean direction of the ring around the box, half as wide as the box on each side. What lies in the box but
+ * goes on outside, the background, so counts little.
  */
 export function boxPrompt(rows: Rows, grid: PatchGrid, map: number, range: PatchRange): Float32Array {
   const { rows: height, columns: width } = grid.maps[map]!;
@@ -101,13 +76,14 @@ export function boxPrompt(rows: Rows, grid: PatchGrid, map: number, range: Patch
     const row = promptRow(rows, node);
     let sum = 0;
     for (let k = 0; k < row.length; k++) sum += row[k]! * background[k]!;
-    return Math.max(0, 1 - sum / (rows.norms[node]! * length));
+    // Squared: the background inside is only nearly that of the ring, and there may be much more of it than object.
+    return Math.max(0, 1 - sum / (rows.norms[node]! * length)) ** 2;
   });
   return meanDirection(rows, inside, weights.some((weight) => weight > SMALLEST_WEIGHT) ? weights : undefined);
 }
 
 /** Cosines agree to about this much: a box of nothing but its surroundings is all background, or all object. */
-const SMALLEST_WEIGHT = 1e-6;
+const SMALLEST_WEIGHT = 1e-12;
 
 function meanDirection(rows: Rows, nodes: readonly number[], weights?: readonly number[]): Float32Array {
   const mean = new Float64Array(rows.columns);
@@ -168,7 +144,7 @@ export function objectHeat(
 export function maskOf(
   positive: Float32Array | null,
   negative: Float32Array | null,
-  { threshold, negative_threshold, denoise }: MaskOptions,
+  { threshold, negative_threshold, denoise }: Pick<MaskRecipe, "threshold" | "negative_threshold" | "denoise">,
   maps: readonly MapMeta[],
 ): Uint8Array {
   const mask = new Uint8Array(maps.reduce((n, map) => n + map.rows * map.columns, 0));

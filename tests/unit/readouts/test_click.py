@@ -51,6 +51,21 @@ def test_without_a_positive_prompt_the_mask_is_empty(scene):
     assert not ClickMask().fit(scene).heatmap(scene).any()
 
 
+def test_a_box_finds_the_object_inside_and_not_what_surrounds_it(scene):
+    # Half of the box is what lies around the square.
+    mask = click_mask(scene, positive_boxes=[(0, 0, 1, 5, 6)])
+    expected = np.zeros_like(mask)
+    expected[0, 2:5, 1:4] = True
+    np.testing.assert_array_equal(mask, expected)
+
+
+def test_a_negative_box_removes_the_object_inside(scene):
+    clicks = [(0, 0, 0), (0, 3, 2)]
+    mask = click_mask(scene, clicks, negative_boxes=[(0, 0, 1, 5, 6)], negative_threshold=0.5)
+    np.testing.assert_array_equal(mask[0, 2:5, 1:4], False)
+    assert mask[1, :, :6].all()
+
+
 def test_a_box_over_a_whole_image_and_one_within_a_patch_prompt_too(scene):
     assert click_mask(scene, positive_boxes=[(1, 0, 0, 10, 8)]).any()
     inside = click_mask(scene, positive_boxes=[(0, 8.1, 0.2, 8.3, 0.4)])
