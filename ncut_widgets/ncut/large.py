@@ -56,7 +56,11 @@ def extend_to_all(
         draft = draft._replace(extension=extension)
     degree_weights, better = _improve(draft, columns, k)
     projection = draft.core.root @ better
-    extension = replace(extension, degree_weights=degree_weights, projection=projection.to(like))
+    # A node of the sample stood for several, and no degree was below their number.
+    lowest_degree = extension.lowest_degree * (nodes.lightest / draft.columns.nodes.lightest)
+    extension = replace(
+        extension, degree_weights=degree_weights, projection=projection.to(like), lowest_degree=lowest_degree
+    )
     degrees, drafted = like.new_empty(len(nodes)), like.new_empty(len(nodes), projection.shape[1])
     drawn, first = draft.columns, replace(extension, projection=extension.projection[:, :k].contiguous())
     seen = like.new_empty(len(drawn.nodes), k)
@@ -110,14 +114,19 @@ def _improve(draft: Draft, columns: Columns, k: int) -> tuple[torch.Tensor, torc
 
     columns.sweep("degrees", add)
     applied = core.root.T @ image
+    trivial = core.root.T @ sums
     small = vectors.T @ applied
+    # The trivial vector is known: the others are sought beside it. It need not have the largest Ritz value: where the
+    # sample drew too few, its degrees are too small, and clusters that live there come out above 1.
+    known = torch.nn.functional.normalize(vectors.T @ trivial, dim=0)
+    others = torch.linalg.qr(known[:, None], mode="complete").Q[:, 1:]
+    small = others.T @ small @ others
     ritz, turn = torch.linalg.eigh((small + small.T) / 2)
-    kept = min(k + _OVERSAMPLING, len(ritz))
-    ritz, turn = ritz.flip(0)[:kept], turn.flip(1)[:, :kept]
+    kept = min(k + _OVERSAMPLING, vectors.shape[1]) - 1
+    ritz, turn = ritz.flip(0)[:kept], others @ turn.flip(1)[:, :kept]
     spectrum, basis = draft.values_below, draft.vectors_below
     # Only downwards: what the sample takes for larger than it is would come up as a pole.
     gaps = (ritz - spectrum[:, None]).clamp_min(_LEAST_GAP)
     better = vectors @ turn + basis @ ((basis.T @ (applied @ turn)) / gaps)
-    # The trivial vector is known.
-    better = torch.cat([core.root.T @ sums[:, None], better[:, 1:]], dim=1)
+    better = torch.cat([trivial[:, None], better], dim=1)
     return core.weights(sums).to(like), torch.linalg.qr(better).Q

@@ -16,13 +16,14 @@ def clusters(n, k=6, channels=8, apart=3.0, seed=0):
     return apart * rng.normal(size=(k, channels))[rng.integers(0, k, n)] + rng.normal(size=(n, channels))
 
 
-def dense(X, sigma, k, affinity="rbf"):
+def dense(X, sigma, k, affinity="rbf", copies=None):
     X = np.asarray(X, dtype=np.float64)
+    copies = np.ones(len(X)) if copies is None else copies
     A = np.exp(
         -(cdist(X, X, "sqeuclidean" if affinity == "rbf" else "cosine") ** (1 if affinity == "rbf" else 2))
         / (2 * sigma**2)
     )
-    root = np.sqrt(A.sum(1))
+    root = np.sqrt(A @ copies / copies)
     values, vectors = np.linalg.eigh(A / root[:, None] / root)
     return values[::-1][:k], vectors[:, ::-1][:, :k]
 
@@ -79,6 +80,28 @@ def test_one_node_in_a_thousand_is_a_cluster_where_it_lies_apart(n, options):
     labels = kway_ncut(eig, n_clusters=4).argmax(1)
     assert (labels[-small:] == labels[-1]).all()
     assert (labels[:-small] != labels[-1]).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("spread", [0.1, 1.0], ids=["tight", "wide"])
+def test_one_node_in_a_thousand_has_its_eigenvalue_beyond_a_sample(spread, seed):
+    """Of 70 such nodes the sample that drafts the eigenvectors sees about 8: not enough to know their degrees."""
+    rng = np.random.default_rng(seed)
+    n, small, seen = 70_070, 70, 1000
+    centres = 30 * np.eye(4, 8)[np.append(rng.integers(0, 3, n - small), np.full(small, 3))]
+    noise = rng.normal(size=(n, 8))
+    noise[-small:] *= spread
+    X = (centres + noise).astype(np.float32)
+    ncut = Ncut(4, sigma=3.0, random_state=seed).fit(X)
+    eig = ncut.eigenvectors_
+    # All of the small cluster, and some of the others, each as often as it takes.
+    copies = np.append(np.full(seen, (n - small) / seen), np.ones(small))
+    values, _ = dense(np.concatenate([X[:seen], X[-small:]]), 3.0, 4, copies=copies)
+    np.testing.assert_allclose(ncut.eigenvalues_, values, atol=1e-2)
+    assert ncut.residual_.max() < 0.05
+    indicator = np.arange(n) >= n - small
+    fitted = eig @ np.linalg.lstsq(eig, indicator.astype(np.float32), rcond=None)[0]
+    assert np.square(fitted - indicator).sum() < 0.05 * small
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
