@@ -220,10 +220,10 @@ def test_colors_are_told_apart_even_where_all_nodes_look_alike(level):
 
 def test_a_color_is_made_where_its_number_appears():
     eig, truth = planted(4)
-    rgb = np.random.default_rng(0).uniform(size=(4, 3))[truth]
+    rgb = np.array([[0.9, 0.1, 0.1], [0.1, 0.1, 0.9], [0.1, 0.8, 0.1], [0.9, 0.9, 0.2]])[truth]
     tree = hierarchy(eig, n_clusters=(2, 4))
-    mean = np.stack([rgb[tree.labels(2) == cluster].mean(0) for cluster in range(2)])
-    np.testing.assert_allclose(tree.colors(rgb)[:2], mean, atol=1 / 31)
+    mean = [rgb[tree.labels(level) == cluster].mean(0) for level, cluster in ((2, 0), (2, 1), (4, 2), (4, 3))]
+    np.testing.assert_allclose(tree.colors(rgb), mean, atol=1 / 31)
 
 
 def test_all_levels_of_a_slider_in_seconds():
