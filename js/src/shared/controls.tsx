@@ -48,3 +48,37 @@ export function Legend({ table, low, high }: { table: Uint8ClampedArray; low: st
     </span>
   );
 }
+
+interface SegmentsProps<T extends string> {
+  /** For those who can't see what stands around it. */
+  name: string;
+  /** Value, text, and what it is in a sentence. */
+  options: readonly (readonly [T, ComponentChildren, string])[];
+  value: T;
+  set: (value: T) => void;
+  disabled?: boolean;
+}
+
+/** One of a few: buttons in a row, and the arrow keys go from one to the next. */
+export function Segments<T extends string>({ name, options, value: chosen, set, disabled = false }: SegmentsProps<T>) {
+  const turn = (event: KeyboardEvent) => {
+    const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
+    if (!by || disabled) return;
+    const at = options.findIndex(([value]) => value === chosen);
+    const [next] = options[(at + by + options.length) % options.length]!;
+    set(next);
+    (event.currentTarget as Element).querySelector<HTMLElement>(`[value="${next}"]`)?.focus();
+    event.preventDefault();
+    event.stopPropagation();
+  };
+  return (
+    <div class="ncut-segments" role="radiogroup" aria-label={name} aria-disabled={disabled} onKeyDown={turn}>
+      {options.map(([value, text, title]) => (
+        <button key={value} type="button" role="radio" value={value} title={title} aria-checked={chosen === value}
+          disabled={disabled} tabIndex={chosen === value ? 0 : -1} onClick={() => set(value)}>
+          {text}
+        </button>
+      ))}
+    </div>
+  );
+}

@@ -1,5 +1,5 @@
 /** The controls above the images: which layer, how strong, and what belongs to the layer. */
-import { Check, Legend, Slider } from "../../shared/controls.tsx";
+import { Check, Legend, Segments, Slider } from "../../shared/controls.tsx";
 import { type ImagesState, ROW_HEIGHT } from "../../shared/images/state.ts";
 import type { Layer } from "../../shared/types.ts";
 import type { ViewContext } from "../../shared/view.tsx";
@@ -11,11 +11,13 @@ const LAYERS: [Layer, string, string][] = [
   ["clusters", "Clusters", "A cut into clusters, each in its mean colour"],
   ["heatmap", "Heatmap", "Similarity to the hovered or pinned patch"],
 ];
+const MASKS: (typeof LAYERS)[number] = ["masks", "Masks", "The masks of all objects, each in its colour"];
 
 export function Bar({ view, ui }: { view: ViewContext; ui: ImagesState }) {
   const { state, store } = view;
   const layer = state.layer.value;
   const pinned = state.selection.value.length;
+  const layers = state.objects.value.length || layer === "masks" ? [...LAYERS, MASKS] : LAYERS;
   /** Who asks for a layer wants to see it, and not what is pinned. */
   const choose = (next: Layer) => {
     store.set("layer", next);
@@ -24,7 +26,7 @@ export function Bar({ view, ui }: { view: ViewContext; ui: ImagesState }) {
   return (
     <div class="ncut-bar" role="toolbar" aria-label="Overlay">
       <div class="ncut-bar-layer">
-        <Segments layer={layer} choose={choose} />
+        <Segments name="Layer" options={layers} value={layer} set={choose} />
         {pinned > 0 ? (
           <>
             <span class="ncut-field">{pinned === 1 ? "Similarity to the pinned patch" : `Similarity to ${pinned} pinned patches`}</span>
@@ -87,29 +89,6 @@ function LayerControls({ view: { state, store } }: { view: ViewContext }) {
     default:
       return null;
   }
-}
-
-function Segments({ layer, choose }: { layer: Layer; choose: (layer: Layer) => void }) {
-  const turn = (event: KeyboardEvent) => {
-    const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
-    if (!by) return;
-    const at = LAYERS.findIndex(([name]) => name === layer);
-    const next = LAYERS[(at + by + LAYERS.length) % LAYERS.length]!;
-    choose(next[0]);
-    (event.currentTarget as Element).querySelector<HTMLElement>(`[value="${next[0]}"]`)?.focus();
-    event.preventDefault();
-    event.stopPropagation();
-  };
-  return (
-    <div class="ncut-segments" role="radiogroup" aria-label="Layer" onKeyDown={turn}>
-      {LAYERS.map(([value, text, title]) => (
-        <button key={value} type="button" role="radio" value={value} title={title} aria-checked={layer === value}
-          tabIndex={layer === value ? 0 : -1} onClick={() => choose(value)}>
-          {text}
-        </button>
-      ))}
-    </div>
-  );
 }
 
 function Pinned({ count, release }: { count: number; release: () => void }) {
