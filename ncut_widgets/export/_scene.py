@@ -1,0 +1,128 @@
+"""What every export is made from: images with names and sizes, and the masks of named objects in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ncut_widgets._validation import check_positive_int
+
+__all__ = ["ImageInfo", "check_color", "check_colors", "check_masks", "default_color", "describe_images"]
+
+# Tableau 10: told apart on photographs, and by most people who see colours differently.
+_PALETTE = (
+    *("#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f"),
+    *("#edc948", "#b07aa1", "#ff9da7", "#9c755f", "#bab0ac"),
+)
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+
+
+class ImageInfo(NamedTuple):
+    """The name of an image, and its size in pixels; stands for the image where no pixels are needed."""
+
+    name: str
+    width: int
+    height: int
+
+
+def describe_images(images: Any) -> list[ImageInfo]:
+    """Return name and size of each image, or say which one is none.
+
+    Examples
+    --------
+    >>> describe_images([Image.new("L", (40, 30)), ("cat.jpg", 20, 10)])
+    [ImageInfo(name='image 0', width=40, height=30), ImageInfo(name='cat.jpg', width=20, height=10)]
+    """
+    if not isinstance(images, Sequence) or isinstance(images, str | bytes):
+        raise TypeError(
+            f"`images` must be a list of PIL images or (name, width, height); got {type(images).__name__}. "
+            "Pass `session.images`, or what load_images returns."
+        )
+    if not images:
+        raise ValueError("`images` must hold at least one image; got none. Pass the images of the masks.")
+    return [_describe(image, index) for index, image in enumerate(images)]
+
+
+def _describe(image: Any, index: int) -> ImageInfo:
+    if isinstance(image, Image.Image):
+        return ImageInfo(str(image.info.get("name", f"image {index}")), image.width, image.height)
+    if isinstance(image, Sequence) and len(image) == 3 and isinstance(image[0], str):
+        name, width, height = image
+        return ImageInfo(name, check_positive_int(width, "images"), check_positive_int(height, "images"))
+    raise TypeError(
+        f"`images` must hold PIL images or (name, width, height); got {type(image).__name__} at index {index}. "
+        "Open files by load_images."
+    )
+
+
+def check_masks(images: Sequence[ImageInfo], masks: Any) -> dict[str, list[np.ndarray]]:
+    """Return the masks as numpy arrays, one per object and image, or say which one does not fit."""
+    if not isinstance(masks, Mapping):
+        raise TypeError(
+            f"`masks` must be a dict of object names, each with a list of (height, width) masks; "
+            f"got {type(masks).__name__}. Pass {{'name': [mask of each image]}}."
+        )
+    if not masks:
+        raise ValueError("`masks` must hold at least one object; got none. Make one first: click on something.")
+    checked = {}
+    for name, per_image in masks.items():
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"`masks` must have names for keys; got {name!r} ({type(name).__name__}). Name the object.")
+        if len(per_image) != len(images):
+            raise ValueError(
+                f"`masks` must have one mask for each of the {len(images)} images; got {len(per_image)} for {name!r}. "
+                "Pass an empty mask where the object is not to be seen."
+            )
+        checked[name] = [_mask(mask, name, i, images[i]) for i, mask in enumerate(per_image)]
+    return checked
+
+
+def _mask(mask: Any, name: str, index: int, image: ImageInfo) -> np.ndarray:
+    array = mask.detach().cpu().numpy() if isinstance(mask, torch.Tensor) else np.asarray(mask)
+    if array.dtype != bool:
+        raise TypeError(
+            f"`masks` must be boolean; got {array.dtype} for {name!r} in image {index}. "
+            "Say what counts as inside: `heatmap > 0.5`, `labels == 3`."
+        )
+    if array.shape != (image.height, image.width):
+        raise ValueError(
+            f"`masks` must be of shape (height, width), ({image.height}, {image.width}) for image {index} "
+            f"({image.name!r}); got {array.shape} for {name!r}. Pass masks at the resolution of the images."
+        )
+    return array
+
+
+def default_color(index: int) -> str:
+    """Return the colour of the object of that index where none was given, as "#rrggbb".
+
+    Examples
+    --------
+    >>> default_color(0), default_color(10)
+    ('#4e79a7', '#4e79a7')
+    """
+    return _PALETTE[index % len(_PALETTE)]
+
+
+def check_color(color: Any, name: str) -> str:
+    """Return a colour in lower case where it is of the form "#rrggbb"."""
+    if not isinstance(color, str) or not _COLOR.fullmatch(color):
+        raise ValueError(f"`{name}` must be of the form '#rrggbb'; got {color!r}. Write red as '#ff0000'.")
+    return color.lower()
+
+
+def check_colors(colors: Mapping[str, str] | None, names: Sequence[str]) -> np.ndarray:
+    """Return the (len(names), 3) uint8 colours of the objects, those that are given and defaults for the others."""
+    given = {} if colors is None else dict(colors)
+    unknown = [name for name in given if name not in names]
+    if unknown:
+        raise ValueError(
+            f"`colors` must be of objects in `masks`, {', '.join(map(repr, names))}; got one of {unknown[0]!r}. "
+            "Check the name."
+        )
+    chosen = [check_color(given.get(name, default_color(index)), "colors") for index, name in enumerate(names)]
+    return np.array([list(bytes.fromhex(color[1:])) for color in chosen], np.uint8).reshape(-1, 3)

@@ -1,0 +1,275 @@
+"""Masks as COCO instances: JSON with run lengths, as pycocotools reads and writes them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._files import field, read_json, replacing, to_json
+from ._scene import ImageInfo, check_masks, describe_images
+
+__all__ = ["coco_document", "load_coco", "rle_decode", "rle_encode", "save_coco"]
+
+
+def save_coco(images: Any, masks: Mapping[str, Sequence[Any]], path: str | os.PathLike[str]) -> Path:
+    """Write the masks as one COCO instance file, and return its path.
+
+    Parameters
+    ----------
+    images : list of PIL.Image or (name, width, height)
+        Those of the masks. An image's name becomes its ``file_name``.
+    masks : dict of str to list of (height, width) bool arrays
+        By the name of the object, one mask for each image.
+    path : path
+        Where to write, usually ``*.json``; folders on the way are made, an older file is replaced.
+
+    Returns
+    -------
+    pathlib.Path
+        The file: a category for each object, and an annotation for each image in which the object is to be seen, with
+        its mask as compressed run lengths, its area, and its bounding box ``[x, y, width, height]`` in pixels. All ids
+        count from 1. ``iscrowd`` is 0: a mask is one instance, even where it falls into pieces.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where a mask is not boolean, or not of the size of its image; nothing is written then.
+
+    References
+    ----------
+    The format: https://cocodataset.org/#format-data
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> masks = {"paw": [np.eye(2, 3, dtype=bool)]}
+    >>> path = save_coco([("cat.jpg", 3, 2)], masks, Path(tempfile.mkdtemp(), "coco.json"))
+    >>> images, loaded = load_coco(path)
+    >>> images, loaded["paw"][0].tolist()
+    ([ImageInfo(name='cat.jpg', width=3, height=2)], [[True, False, False], [False, True, False]])
+    """
+    document = coco_document(images, masks)
+    with replacing(path) as file:
+        file.write(to_json(document))
+    return Path(path)
+
+
+def coco_document(images: Any, masks: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return what `save_coco` writes, as a dict, which ``pycocotools.coco.COCO().dataset`` takes as well."""
+    scene = describe_images(images)
+    annotations: list[dict[str, Any]] = []
+    checked = check_masks(scene, masks)
+    for category, per_image in enumerate(checked.values(), 1):
+        for image, mask in enumerate(per_image, 1):
+            if mask.any():
+                annotations.append(
+                    {
+                        "id": len(annotations) + 1,
+                        "image_id": image,
+                        "category_id": category,
+                        "segmentation": rle_encode(mask),
+                        "area": int(mask.sum()),
+                        "bbox": _box(mask),
+                        "iscrowd": 0,
+                    }
+                )
+    return {
+        "info": {"description": "Masks made with ncut_widgets"},
+        "licenses": [],
+        "images": [
+            {"id": index, "file_name": image.name, "width": image.width, "height": image.height}
+            for index, image in enumerate(scene, 1)
+        ],
+        "categories": [{"id": index, "name": name, "supercategory": ""} for index, name in enumerate(checked, 1)],
+        "annotations": annotations,
+    }
+
+
+def load_coco(path: str | os.PathLike[str]) -> tuple[list[ImageInfo], dict[str, list[np.ndarray]]]:
+    """Return the images and masks of a COCO instance file.
+
+    Parameters
+    ----------
+    path : path
+        A file of `save_coco`, or any other whose segmentations are run lengths, compressed or not.
+
+    Returns
+    -------
+    images : list of (name, width, height)
+        In the order of the file.
+    masks : dict of str to list of (height, width) bool arrays
+        By the name of the category, one mask for each image, empty where there is no annotation. Several annotations
+        of a category in an image become one mask.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    ValueError
+        Where it is another kind of file, or damaged; the message says what is wrong where.
+
+    Examples
+    --------
+    See `save_coco`.
+    """
+    document = read_json(path, "a COCO file")
+    entries, kinds = _records(document, "images"), _records(document, "categories")
+    images = {
+        field(entry, "id", int, "an image"): ImageInfo(
+            field(entry, "file_name", str, "an image"),
+            field(entry, "width", int, "an image"),
+            field(entry, "height", int, "an image"),
+        )
+        for entry in entries
+    }
+    categories = {field(entry, "id", int, "a category"): field(entry, "name", str, "a category") for entry in kinds}
+    if len(images) < len(entries) or len(set(categories.values())) < len(kinds):
+        raise ValueError("A COCO file must have each id and each category once; got one twice. The file is damaged.")
+    if any(image.width < 1 or image.height < 1 for image in images.values()):
+        raise ValueError("The images of a COCO file must have a positive size. The file is damaged.")
+    masks = {name: [np.zeros((i.height, i.width), bool) for i in images.values()] for name in categories.values()}
+    place = {identity: index for index, identity in enumerate(images)}
+    for number, annotation in enumerate(_records(document, "annotations")):
+        where = f"annotation {number}"
+        image, category = (field(annotation, key, int, where) for key in ("image_id", "category_id"))
+        if image not in images or category not in categories:
+            raise ValueError(
+                f"{where} must be of an image and a category in the file; got image {image} and category {category}. "
+                "The file is damaged."
+            )
+        if isinstance(annotation.get("segmentation"), list):
+            raise ValueError(
+                f"{where} must be run lengths; got polygons, which have no one way to become pixels. "
+                "Convert them by pycocotools, `COCO.annToRLE`."
+            )
+        rle = field(annotation, "segmentation", dict, where)
+        known = masks[categories[category]][place[image]]
+        if rle.get("size") != list(known.shape):
+            raise ValueError(
+                f"{where} must be of the size of its image, {list(known.shape)}; got {rle.get('size')}. "
+                "The file is damaged."
+            )
+        known |= rle_decode(rle)
+    return list(images.values()), masks
+
+
+def _records(document: dict[str, Any], key: str) -> list[Any]:
+    records: list[Any] = field(document, key, list, "a COCO file")
+    return records
+
+
+def _box(mask: np.ndarray) -> list[int]:
+    """The smallest [x, y, width, height] around a mask that is not empty."""
+    columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+    return [
+        int(columns[0]),
+        int(rows[0]),
+        int(columns[-1] - columns[0] + 1),
+        int(rows[-1] - rows[0] + 1),
+    ]
+
+
+def rle_encode(mask: np.ndarray) -> dict[str, Any]:
+    """Return a mask as COCO's compressed run lengths.
+
+    Parameters
+    ----------
+    mask : (height, width) bool array
+
+    Returns
+    -------
+    dict
+        ``{"size": [height, width], "counts": text}``. The text holds the lengths of runs in column-major order, of
+        zeros and of ones in turn, zeros first. From the fourth on, a length is given as its difference to the one two
+        before. Each number takes as many characters as it needs: five bits of it at a time, the lowest first, a sixth
+        bit that tells of more, plus 48.
+
+    Examples
+    --------
+    >>> rle_encode(np.array([[False, True], [True, True]]))
+    {'size': [2, 2], 'counts': '13'}
+    """
+    flat = np.asarray(mask, dtype=bool).ravel(order="F")
+    edges = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    starts = np.concatenate([[0], edges, [flat.size]]) if flat.size else np.zeros(1, int)
+    counts = np.diff(starts).astype(np.int64)
+    if flat.size and flat[0]:
+        counts = np.concatenate([[0], counts])
+    numbers = counts.copy()
+    numbers[3:] -= counts[1:-2]
+    characters = bytearray()
+    for number in numbers.tolist():
+        more = True
+        while more:
+            bits = number & 31
+            number >>= 5
+            # The highest of the five bits is the sign: of a number that is done, it agrees with what is left.
+            more = number != (-1 if bits & 16 else 0)
+            characters.append(48 + (bits | 32 if more else bits))
+    return {"size": list(np.shape(mask)), "counts": characters.decode("ascii")}
+
+
+def rle_decode(rle: Mapping[str, Any]) -> np.ndarray:
+    """Return the mask that `rle_encode` or pycocotools made these run lengths of.
+
+    Parameters
+    ----------
+    rle : dict
+        ``{"size": [height, width], "counts": ...}``, the counts as text, bytes, or a list of the lengths themselves.
+
+    Returns
+    -------
+    (height, width) bool array
+
+    Raises
+    ------
+    ValueError
+        Where the runs are damaged or don't fill the mask.
+
+    Examples
+    --------
+    >>> rle_decode({"size": [2, 2], "counts": [1, 3]}).tolist()
+    [[False, True], [True, True]]
+    """
+    record = dict(rle)
+    size = field(record, "size", list, "run lengths")
+    counts = field(record, "counts", (str, bytes, list), "run lengths")
+    runs = (
+        counts
+        if isinstance(counts, list)
+        else _lengths(counts.encode(errors="surrogatepass") if isinstance(counts, str) else counts)
+    )
+    whole = [n for n in [*size, *runs] if type(n) is int and n >= 0]
+    if len(size) != 2 or len(whole) != 2 + len(runs) or sum(runs) != size[0] * size[1]:
+        raise ValueError(
+            f"run lengths must fill the mask, of size {size}, without negative ones; got {len(runs)} that don't. "
+            "The file is damaged."
+        )
+    flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    return np.ascontiguousarray(flat.reshape(size, order="F"))
+
+
+def _lengths(characters: bytes) -> list[int]:
+    lengths: list[int] = []
+    number = shift = 0
+    for character in characters:
+        bits = character - 48
+        if not 0 <= bits < 64 or shift > 50:
+            raise ValueError(
+                f"run lengths must be of the characters '0' to 'o'; got {chr(character)!r}. The file is damaged."
+            )
+        number |= (bits & 31) << shift
+        shift += 5
+        if bits & 32:
+            continue
+        if bits & 16:
+            number -= 1 << shift
+        lengths.append(number + (lengths[-2] if len(lengths) > 2 else 0))
+        number = shift = 0
+    if shift:
+        raise ValueError("run lengths must end with their last number; got one cut off. The file is damaged.")
+    return lengths

@@ -1,0 +1,270 @@
+"""Masks as pictures: one file per object, laid over the images, or all objects in one map of numbers."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ncut_widgets._validation import check_number
+
+from ._files import file_names, png_bytes, to_json, write_folder
+from ._scene import ImageInfo, check_colors, check_masks, describe_images
+
+__all__ = [
+    "label_map_files",
+    "mask_files",
+    "overlay_files",
+    "save_label_maps",
+    "save_masks",
+    "save_overlays",
+]
+
+_MAX_LABELS = 255
+
+
+def save_masks(images: Any, masks: Mapping[str, Sequence[Any]], folder: str | os.PathLike[str]) -> list[Path]:
+    """Write each mask as a PNG, ``<folder>/<object>/<image>.png``, and return the paths of all files written.
+
+    Parameters
+    ----------
+    images : list of PIL.Image or (name, width, height)
+        Those of the masks. An image's name is its ``info["name"]``, or "image 3" where it has none.
+    masks : dict of str to list of (height, width) bool arrays
+        By the name of the object, one mask for each image.
+    folder : path
+        Is made where it is not there. Files of the same names are replaced, others stay.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The masks, 8 bit grey with 0 outside and 255 inside, and at the end ``masks.json``, which tells of each file
+        which object and image it is of.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where a mask is not boolean, or not of the size of its image; nothing is written then.
+
+    Notes
+    -----
+    Names become file names as they are, except for what some system does not take: slashes, control characters and
+    the like become "_", and of two that would then be the same, the second is numbered.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> folder = tempfile.mkdtemp()
+    >>> paths = save_masks([("cat.jpg", 4, 3)], {"left/paw": [np.eye(3, 4, dtype=bool)]}, folder)
+    >>> [path.relative_to(folder).as_posix() for path in paths]
+    ['left_paw/cat.png', 'masks.json']
+    """
+    return write_folder(folder, mask_files(images, masks))
+
+
+def save_overlays(
+    images: Sequence[Image.Image],
+    masks: Mapping[str, Sequence[Any]],
+    folder: str | os.PathLike[str],
+    *,
+    colors: Mapping[str, str] | None = None,
+    opacity: float = 0.5,
+) -> list[Path]:
+    """Write each image with its masks laid over it, ``<folder>/<image>.png``, and return the paths.
+
+        out = (1 - opacity) image + opacity color,  inside each mask, one object after the other
+
+    Parameters
+    ----------
+    images : list of PIL.Image
+        Of any mode.
+    masks : dict of str to list of (height, width) bool arrays
+        By the name of the object, one mask for each image. Later objects lie over earlier ones.
+    folder : path
+        Is made where it is not there. Files of the same names are replaced, others stay.
+    colors : dict of str to "#rrggbb", optional
+        By the name of the object; who is not in it gets a colour by its place.
+    opacity : float in [0, 1]
+        0 shows only the image, 1 only the colours.
+
+    Returns
+    -------
+    list of pathlib.Path
+        RGB, of the size of the images.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where masks, colours and images do not belong together; nothing is written then.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> grey = Image.new("L", (2, 1), 100)
+    >>> mask = np.array([[True, False]])
+    >>> (path,) = save_overlays([grey], {"paw": [mask]}, tempfile.mkdtemp(), colors={"paw": "#ff0000"})
+    >>> with Image.open(path) as overlay:
+    ...     overlay.getpixel((0, 0)), overlay.getpixel((1, 0))
+    ((178, 50, 50), (100, 100, 100))
+    """
+    return write_folder(folder, overlay_files(images, masks, colors=colors, opacity=opacity))
+
+
+def save_label_maps(
+    images: Any,
+    masks: Mapping[str, Sequence[Any]],
+    folder: str | os.PathLike[str],
+    *,
+    colors: Mapping[str, str] | None = None,
+) -> list[Path]:
+    """Write all objects of each image as one map of numbers, ``<folder>/<image>.png``, and return the paths.
+
+    Parameters
+    ----------
+    images : list of PIL.Image or (name, width, height)
+        Those of the masks.
+    masks : dict of str to list of (height, width) bool arrays
+        By the name of the object, one mask for each image; at most 255 objects. For clusters, as `segment` finds them:
+        ``{f"cluster {k}": [labels == k for labels in label_maps] for k in range(n_clusters)}``.
+    folder : path
+        Is made where it is not there. Files of the same names are replaced, others stay.
+    colors : dict of str to "#rrggbb", optional
+        By the name of the object; who is not in it gets a colour by its place.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The maps, PNG with a palette, in which 0 is the background and the objects are numbered from 1 in the order of
+        `masks`; and at the end ``labels.json``, with names, numbers and colours of the objects and the file of each
+        image.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where masks, colours and images do not belong together, or there are too many objects; nothing is written then.
+
+    Warns
+    -----
+    UserWarning
+        Where objects overlap. A pixel has one number: the later object's.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> masks = {"paw": [np.array([[True, False, False]])], "tail": [np.array([[False, False, True]])]}
+    >>> png, names = save_label_maps([("cat.jpg", 3, 1)], masks, tempfile.mkdtemp())
+    >>> with Image.open(png) as labels:
+    ...     np.asarray(labels)
+    array([[1, 0, 2]], dtype=uint8)
+    """
+    return write_folder(folder, label_map_files(images, masks, colors=colors))
+
+
+def mask_files(images: Any, masks: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, bytes]]:
+    """Return name and content of each file that `save_masks` writes, one after the other."""
+    scene = describe_images(images)
+    return _mask_files(scene, check_masks(scene, masks))
+
+
+def _mask_files(scene: list[ImageInfo], masks: dict[str, list[np.ndarray]]) -> Iterator[tuple[str, bytes]]:
+    stems = file_names([image.name for image in scene])
+    entries = []
+    for (name, per_image), folder in zip(masks.items(), file_names(list(masks)), strict=True):
+        for image, stem, mask in zip(scene, stems, per_image, strict=True):
+            file = f"{folder}/{stem}.png"
+            entries.append({"file": file, "object": name, "image": image.name})
+            yield file, png_bytes(Image.fromarray(mask.astype(np.uint8) * 255))
+    yield "masks.json", to_json({"masks": entries})
+
+
+def overlay_files(
+    images: Sequence[Image.Image],
+    masks: Mapping[str, Sequence[Any]],
+    *,
+    colors: Mapping[str, str] | None = None,
+    opacity: float = 0.5,
+) -> Iterator[tuple[str, bytes]]:
+    """Return name and content of each file that `save_overlays` writes, one after the other."""
+    scene = describe_images(images)
+    for index, image in enumerate(images):
+        if not isinstance(image, Image.Image):
+            raise TypeError(
+                f"`images` must be PIL images, to be drawn on; got {type(image).__name__} at index {index}. "
+                "Open files by load_images."
+            )
+    checked = check_masks(scene, masks)
+    rgb = check_colors(colors, list(checked))
+    return _overlay_files(images, scene, checked, rgb, check_number(opacity, "opacity", low=0, high=1))
+
+
+def _overlay_files(
+    images: Sequence[Image.Image],
+    scene: list[ImageInfo],
+    masks: dict[str, list[np.ndarray]],
+    rgb: np.ndarray,
+    opacity: float,
+) -> Iterator[tuple[str, bytes]]:
+    for index, stem in enumerate(file_names([image.name for image in scene])):
+        pixels = np.array(images[index].convert("RGB"), np.float32)
+        for per_image, color in zip(masks.values(), rgb, strict=True):
+            mask = per_image[index]
+            pixels[mask] = (1 - opacity) * pixels[mask] + opacity * color
+        yield f"{stem}.png", png_bytes(Image.fromarray(np.rint(pixels).astype(np.uint8)))
+
+
+def label_map_files(
+    images: Any, masks: Mapping[str, Sequence[Any]], *, colors: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """Return name and content of each file that `save_label_maps` writes, one after the other."""
+    scene = describe_images(images)
+    checked = check_masks(scene, masks)
+    if len(checked) > _MAX_LABELS:
+        raise ValueError(
+            f"`masks` must have at most {_MAX_LABELS} objects, which a byte can number; got {len(checked)}. "
+            "Save them by save_masks or save_coco."
+        )
+    rgb = check_colors(colors, list(checked))
+    hidden = sum(int((np.sum(per_image, axis=0) > 1).sum()) for per_image in zip(*checked.values(), strict=True))
+    if hidden:
+        warnings.warn(
+            f"Objects overlap in {hidden} pixels, and a label map holds one object per pixel: the later one. "
+            "save_masks, save_coco and save_npz keep all of them.",
+            stacklevel=3,
+        )
+    return _label_map_files(scene, checked, rgb)
+
+
+def _label_map_files(
+    scene: list[ImageInfo], masks: dict[str, list[np.ndarray]], rgb: np.ndarray
+) -> Iterator[tuple[str, bytes]]:
+    palette = [0, 0, 0, *rgb.ravel().tolist()]
+    files = [f"{stem}.png" for stem in file_names([image.name for image in scene])]
+    for index, (image, file) in enumerate(zip(scene, files, strict=True)):
+        labels = np.zeros((image.height, image.width), np.uint8)
+        for number, per_image in enumerate(masks.values(), 1):
+            labels[per_image[index]] = number
+        picture = Image.fromarray(labels)
+        # Turns grey into palette, and keeps every number.
+        picture.putpalette(palette)
+        yield file, png_bytes(picture)
+    yield (
+        "labels.json",
+        to_json(
+            {
+                "background": 0,
+                "objects": [
+                    {"label": number, "name": name, "color": f"#{bytes(color).hex()}"}
+                    for number, (name, color) in enumerate(zip(masks, rgb, strict=True), 1)
+                ],
+                "images": [{**image._asdict(), "file": file} for image, file in zip(scene, files, strict=True)],
+            }
+        ),
+    )

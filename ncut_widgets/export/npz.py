@@ -1,0 +1,108 @@
+"""Masks as one compressed file of numpy arrays."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from ._files import replacing
+from ._scene import ImageInfo, check_masks, describe_images
+
+__all__ = ["load_npz", "save_npz", "write_npz"]
+
+
+def save_npz(images: Any, masks: Mapping[str, Sequence[Any]], path: str | os.PathLike[str]) -> Path:
+    """Write the masks as one ``.npz`` file, and return its path.
+
+    Parameters
+    ----------
+    images : list of PIL.Image or (name, width, height)
+        Those of the masks.
+    masks : dict of str to list of (height, width) bool arrays
+        By the name of the object, one mask for each image.
+    path : path
+        Where to write; folders on the way are made, an older file is replaced. No suffix is added.
+
+    Returns
+    -------
+    pathlib.Path
+        The file, compressed: the arrays "objects" and "images" with the names, "sizes" with (width, height) of each
+        image, and "mask_0_2" for the first object in the third image. `numpy.load` reads it as well, without pickle.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where a mask is not boolean, or not of the size of its image; nothing is written then.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> masks = {"paw": [np.eye(2, 3, dtype=bool)]}
+    >>> path = save_npz([("cat.jpg", 3, 2)], masks, Path(tempfile.mkdtemp(), "masks.npz"))
+    >>> images, loaded = load_npz(path)
+    >>> images, loaded["paw"][0].tolist()
+    ([ImageInfo(name='cat.jpg', width=3, height=2)], [[True, False, False], [False, True, False]])
+    """
+    with replacing(path) as file:
+        write_npz(file, images, masks)
+    return Path(path)
+
+
+def write_npz(file: BinaryIO, images: Any, masks: Mapping[str, Sequence[Any]]) -> None:
+    """Write what `save_npz` writes into an open file."""
+    scene = describe_images(images)
+    checked = check_masks(scene, masks)
+    arrays: dict[str, Any] = {
+        "objects": np.array(list(checked), np.str_),
+        "images": np.array([image.name for image in scene], np.str_),
+        "sizes": np.array([image[1:] for image in scene], np.int64),
+    }
+    for number, per_image in enumerate(checked.values()):
+        arrays |= {f"mask_{number}_{index}": mask for index, mask in enumerate(per_image)}
+    np.savez_compressed(file, **arrays)
+
+
+def load_npz(path: str | os.PathLike[str]) -> tuple[list[ImageInfo], dict[str, list[np.ndarray]]]:
+    """Return the images and masks of a file that `save_npz` wrote.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    images : list of (name, width, height)
+    masks : dict of str to list of (height, width) bool arrays
+        By the name of the object, one mask for each image.
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is no such file.
+    ValueError
+        Where it is another kind of file, or damaged. Pickled objects are refused, not opened.
+
+    Examples
+    --------
+    See `save_npz`.
+    """
+    try:
+        with Path(path).open("rb") as file, zipfile.ZipFile(file), np.load(file, allow_pickle=False) as arrays:
+            names, objects, sizes = arrays["images"], arrays["objects"], arrays["sizes"]
+            images = [ImageInfo(str(name), *map(int, size)) for name, size in zip(names, sizes, strict=True)]
+            masks = {
+                str(name): [arrays[f"mask_{number}_{index}"] for index in range(len(images))]
+                for number, name in enumerate(objects)
+            }
+        return images, check_masks(describe_images(images), masks)
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"`path` must be a file that save_npz wrote; got {os.fspath(path)!r}, which is damaged or another kind: "
+            f"{error} Check which file it is."
+        ) from error

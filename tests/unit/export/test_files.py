@@ -1,0 +1,94 @@
+"""Names that every system takes, and files that are whole or not there."""
+
+from __future__ import annotations
+
+import io
+import json
+import unicodedata
+import zipfile
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ncut_widgets.export._files import file_names, read_json, replacing, zip_of
+
+
+@given(st.lists(st.text(max_size=200), max_size=8))
+def test_any_names_become_safe_and_unique(names):
+    files = file_names(names)
+    assert len({file.casefold() for file in files}) == len(names)
+    for file in files:
+        assert file == unicodedata.normalize("NFC", file)
+        assert 0 < len(f"{file}.png".encode()) < 200
+        assert not set(file) & set('/\\:*?"<>|\0\n')
+        assert file not in (".", "..")
+        assert file[0] != "."
+
+
+@pytest.mark.parametrize(
+    ("names", "files"),
+    [
+        (["hand", "Füße", "手 🐾"], ["hand", "Füße", "手 🐾"]),
+        (["a/b", "a\\b", "a_b"], ["a_b", "a_b-2", "a_b-3"]),
+        (["cat", "cat-2", "Cat"], ["cat", "cat-2", "Cat-3"]),
+        (["cat.jpg", "v1.2", ".png", "x.tar.gz"], ["cat", "v1.2", "png", "x.tar.gz"]),
+        (["../../etc/passwd", "C:\\x", ""], ["_.._etc_passwd", "C__x", "unnamed"]),
+        (["con", "COM1.jpg", "console", "aux.x"], ["con_", "COM1_", "console", "aux_.x"]),
+        (["evil\u202egpj.exe", "a\nb", "\ud800"], ["evil_gpj.exe", "a_b", "_"]),
+        (["e\u0301", "\u00e9"], ["\u00e9", "\u00e9-2"]),
+    ],
+)
+def test_names_stay_readable(names, files):
+    assert file_names(names) == files
+
+
+def write(path, content, *, fail=False):
+    with replacing(path) as file:
+        file.write(content)
+        if fail:
+            raise RuntimeError("halfway")
+
+
+def test_a_failure_while_writing_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "deep" / "file"
+    write(path, b"old")
+    with pytest.raises(RuntimeError, match="halfway"):
+        write(path, b"new", fail=True)
+    assert path.read_bytes() == b"old"
+    assert list(path.parent.iterdir()) == [path]
+    write(path, b"new")
+    assert path.read_bytes() == b"new"
+
+
+def test_a_file_is_replaced_where_its_link_points_to(tmp_path):
+    (tmp_path / "data").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "data" / "file")
+    write(link, b"new")
+    assert link.is_symlink()
+    assert (tmp_path / "data" / "file").read_bytes() == b"new"
+
+
+def test_a_zip_holds_the_files_and_is_the_same_each_time():
+    files = [("a/b.png", b"1"), ("ü.json", b"2")]
+    content = zip_of(files)
+    assert content == zip_of(files)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        assert [(name, archive.read(name)) for name in archive.namelist()] == files
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"{", b"", b"[" * 100_000])
+def test_what_is_no_json_is_named(tmp_path, content):
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"`path` must be a COCO file; got '.*x\.json', which is not JSON"):
+        read_json(path, "a COCO file")
+
+
+def test_json_of_another_kind_is_named(tmp_path):
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps([1]))
+    with pytest.raises(ValueError, match="which holds a list"):
+        read_json(path, "a COCO file")

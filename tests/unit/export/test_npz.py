@@ -1,0 +1,86 @@
+"""Masks as numpy arrays in one file."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+from ncut_widgets.export import load_npz, save_npz
+
+
+@pytest.fixture
+def path(images, masks, tmp_path):
+    return save_npz(images, masks, tmp_path / "deep" / "masks.npz")
+
+
+def test_masks_come_back(path, infos, masks, same):
+    loaded_images, loaded = load_npz(path)
+    assert loaded_images == infos
+    same(loaded, masks)
+
+
+def test_numpy_alone_reads_it(path, masks):
+    with np.load(path, allow_pickle=False) as arrays:
+        assert arrays["objects"].tolist() == list(masks)
+        assert arrays["images"].tolist() == ["cat.jpg", "train/dög 🐕.png", "cat.png"]
+        assert arrays["sizes"].tolist() == [[20, 12], [7, 9], [5, 5]]
+        np.testing.assert_array_equal(arrays["mask_2_0"], masks["tail"][0])
+
+
+def rewrite(path, **changes):
+    with np.load(path) as arrays:
+        content = {**arrays, **changes}
+    np.savez(path, **{key: value for key, value in content.items() if value is not None})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"objects": None}, "objects is not a file in the archive"),
+        ({"mask_1_2": None}, "mask_1_2 is not a file in the archive"),
+        ({"mask_1_2": np.zeros((5, 4), bool)}, r"\(5, 5\) for image 2"),
+        ({"mask_1_2": np.zeros((5, 5))}, "must be boolean; got float64"),
+        ({"sizes": np.zeros((3, 2), int)}, "must be at least 1; got 0"),
+        ({"sizes": np.zeros((2, 2), int)}, "shorter"),
+        ({"sizes": np.zeros(3, int)}, "not iterable"),
+        ({"objects": np.array([print], object)}, "Object arrays cannot be loaded"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named(path, changes, message):
+    rewrite(path, **changes)
+    with pytest.raises(ValueError, match=f"`path` must be a file that save_npz wrote.*{message}"):
+        load_npz(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", pickle.dumps([1]), b"\x93NUMPY\x01\x00"])
+def test_other_files_are_refused_and_not_unpickled(tmp_path, content):
+    path = tmp_path / "x.npz"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="damaged or another kind"):
+        load_npz(path)
+
+
+def test_another_zip_is_refused(tmp_path):
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(ValueError, match="damaged or another kind"):
+        load_npz(path)
+
+
+def test_a_cut_or_changed_file_is_refused(path):
+    content = path.read_bytes()
+    path.write_bytes(content[:-40])
+    with pytest.raises(ValueError, match="damaged or another kind"):
+        load_npz(path)
+    path.write_bytes(content[:200] + bytes([content[200] ^ 255]) + content[201:])
+    with pytest.raises(ValueError, match="damaged or another kind"):
+        load_npz(path)
+
+
+def test_a_file_that_is_not_there_is_not_found(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none\.npz"):
+        load_npz(tmp_path / "none.npz")
