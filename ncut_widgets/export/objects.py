@@ -1,0 +1,160 @@
+"""What an object is: its name, its prompts in the images, and how they become a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ncut_widgets._validation import check_in, check_number, check_positive_int
+
+from ._scene import ImageInfo, check_color, default_color, describe_images
+
+__all__ = ["check_objects"]
+
+_METHODS = ("similarity", "ncut")
+_FIELDS = (
+    *("name", "color", "visible", "clicks", "boxes"),
+    *("threshold", "gamma", "negative_threshold", "denoise", "method", "click_weight"),
+)
+_CLICK = ("image", "x", "y", "positive")
+_BOX = ("image", "x0", "y0", "x1", "y1", "positive")
+
+
+def check_objects(objects: Any, images: Any) -> list[dict[str, Any]]:
+    """Return complete copies of the objects, with defaults for what is missing, or say what is wrong with one.
+
+    Parameters
+    ----------
+    objects : list of dict
+        Each with any of
+
+        - ``name``: text, unique; "object 3" if missing,
+        - ``color``: "#rrggbb"; by the object's place if missing,
+        - ``visible``: bool, True,
+        - ``clicks``: list of ``{"image", "x", "y", "positive"}``, pixels of the original image from its top left,
+          0 <= x < width and 0 <= y < height; ``positive`` is True if missing,
+        - ``boxes``: list of ``{"image", "x0", "y0", "x1", "y1", "positive"}``, 0 <= x0 < x1 <= width and alike y,
+        - ``threshold`` in [0, 1], 0.5, ``gamma`` in (0, 10], 1.0, ``negative_threshold`` in [0, 1], 0.99,
+        - ``denoise``: smallest number of patches of a piece of the mask, 3,
+        - ``method``: "similarity" or "ncut", and for the latter ``click_weight`` in [0, 1], 0.5.
+    images : list of PIL.Image or (name, width, height)
+        Those that the clicks are in.
+
+    Returns
+    -------
+    list of dict
+        Plain values throughout, as JSON takes them.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where something is of the wrong kind, out of range, twice there, or unknown.
+
+    Examples
+    --------
+    >>> (paw,) = check_objects([{"clicks": [{"image": 0, "x": 12, "y": 3}]}], [("cat.jpg", 40, 30)])
+    >>> paw["name"], paw["color"], paw["threshold"], paw["clicks"]
+    ('object 1', '#4e79a7', 0.5, [{'image': 0, 'x': 12.0, 'y': 3.0, 'positive': True}])
+    """
+    scene = describe_images(images)
+    if not _is_list(objects):
+        raise TypeError(f"`objects` must be a list of dicts; got {type(objects).__name__}. Pass `session.objects`.")
+    given = [_record(item, f"objects[{index}]", _FIELDS) for index, item in enumerate(objects)]
+    taken = [item["name"] for item in given if "name" in item]
+    checked: list[dict[str, Any]] = []
+    for index, item in enumerate(given):
+        where = f"objects[{index}]"
+        name = item.get("name", _free_name(index, taken))
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"`{where}.name` must be text that is not empty; got {name!r}. Name the object.")
+        if name in (other["name"] for other in checked):
+            raise ValueError(f"`{where}.name` must be unique; got {name!r} a second time. Rename one of them.")
+        taken.append(name)
+        checked.append(
+            {
+                "name": name,
+                "color": check_color(item.get("color", default_color(index)), f"{where}.color"),
+                "visible": _flag(item, "visible", where),
+                "clicks": [_click(*prompt, scene) for prompt in _prompts(item, "clicks", where)],
+                "boxes": [_box(*prompt, scene) for prompt in _prompts(item, "boxes", where)],
+                "threshold": check_number(item.get("threshold", 0.5), f"{where}.threshold", low=0, high=1),
+                "gamma": check_number(item.get("gamma", 1.0), f"{where}.gamma", low=0, high=10, low_open=True),
+                "negative_threshold": check_number(
+                    item.get("negative_threshold", 0.99), f"{where}.negative_threshold", low=0, high=1
+                ),
+                "denoise": check_positive_int(item.get("denoise", 3), f"{where}.denoise", minimum=0),
+                "method": check_in(item.get("method", "similarity"), f"{where}.method", _METHODS),
+                "click_weight": check_number(item.get("click_weight", 0.5), f"{where}.click_weight", low=0, high=1),
+            }
+        )
+    return checked
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+
+
+def _record(item: Any, where: str, fields: Sequence[str]) -> dict[str, Any]:
+    if not isinstance(item, Mapping):
+        raise TypeError(f"`{where}` must be a dict; got {type(item).__name__}. Pass one with {', '.join(fields)}.")
+    unknown = [key for key in item if key not in fields]
+    if unknown:
+        raise ValueError(f"`{where}` must have keys of {', '.join(fields)}; got {unknown[0]!r}. Check the spelling.")
+    return dict(item)
+
+
+def _free_name(index: int, taken: Sequence[str]) -> str:
+    count = index + 1
+    while f"object {count}" in taken:
+        count += 1
+    return f"object {count}"
+
+
+def _flag(item: Mapping[str, Any], key: str, where: str) -> bool:
+    value = item.get(key, True)
+    if not isinstance(value, bool):
+        raise TypeError(f"`{where}.{key}` must be True or False; got {value!r} ({type(value).__name__}). Pass a bool.")
+    return value
+
+
+def _prompts(item: Mapping[str, Any], key: str, where: str) -> list[tuple[Any, str]]:
+    prompts = item.get(key, [])
+    if not _is_list(prompts):
+        raise TypeError(f"`{where}.{key}` must be a list of dicts; got {type(prompts).__name__}. Pass a list.")
+    return [(prompt, f"{where}.{key}[{index}]") for index, prompt in enumerate(prompts)]
+
+
+def _click(prompt: Any, where: str, images: Sequence[ImageInfo]) -> dict[str, Any]:
+    click, image = _prompt(prompt, where, _CLICK, images)
+    return {
+        "image": click["image"],
+        "x": check_number(click["x"], f"{where}.x", low=0, high=image.width, high_open=True),
+        "y": check_number(click["y"], f"{where}.y", low=0, high=image.height, high_open=True),
+        "positive": _flag(click, "positive", where),
+    }
+
+
+def _box(prompt: Any, where: str, images: Sequence[ImageInfo]) -> dict[str, Any]:
+    box, image = _prompt(prompt, where, _BOX, images)
+    x0 = check_number(box["x0"], f"{where}.x0", low=0, high=image.width, high_open=True)
+    y0 = check_number(box["y0"], f"{where}.y0", low=0, high=image.height, high_open=True)
+    return {
+        "image": box["image"],
+        "x0": x0,
+        "y0": y0,
+        "x1": check_number(box["x1"], f"{where}.x1", low=x0, high=image.width, low_open=True),
+        "y1": check_number(box["y1"], f"{where}.y1", low=y0, high=image.height, low_open=True),
+        "positive": _flag(box, "positive", where),
+    }
+
+
+def _prompt(
+    prompt: Any, where: str, fields: Sequence[str], images: Sequence[ImageInfo]
+) -> tuple[dict[str, Any], ImageInfo]:
+    """The prompt with all of its fields there, and the image that it is in."""
+    record = _record(prompt, where, fields)
+    missing = [key for key in fields if key not in record and key != "positive"]
+    if missing:
+        raise ValueError(f"`{where}` must have {', '.join(fields[:-1])}; got no {missing[0]!r}. Add it.")
+    record["image"] = check_positive_int(record["image"], f"{where}.image", minimum=0, maximum=len(images) - 1)
+    return record, images[record["image"]]

@@ -1,0 +1,96 @@
+"""Objects as they should be: complete, plain, and inside their images."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from ncut_widgets.export import check_objects
+
+IMAGES = [("cat.jpg", 20, 12), ("dog.jpg", 7, 9)]
+COMPLETE = {
+    "name": "paw",
+    "color": "#ff8800",
+    "visible": False,
+    "clicks": [{"image": 1, "x": 6.999, "y": 0.0, "positive": False}],
+    "boxes": [{"image": 0, "x0": 0.0, "y0": 0.5, "x1": 20.0, "y1": 12.0, "positive": True}],
+    "threshold": 0.0,
+    "gamma": 10.0,
+    "negative_threshold": 1.0,
+    "denoise": 0,
+    "method": "ncut",
+    "click_weight": 1.0,
+}
+
+
+def test_a_complete_object_stays_what_it_is():
+    assert check_objects([COMPLETE], IMAGES) == [COMPLETE]
+
+
+def test_what_is_missing_gets_its_default():
+    assert check_objects([{"name": "object 2"}, {}], IMAGES) == [
+        {
+            **{"name": name, "color": color, "visible": True, "clicks": [], "boxes": [], "threshold": 0.5},
+            **{"gamma": 1.0, "negative_threshold": 0.99, "denoise": 3, "method": "similarity", "click_weight": 0.5},
+        }
+        for name, color in (("object 2", "#4e79a7"), ("object 3", "#f28e2b"))
+    ]
+
+
+def test_the_result_is_plain_and_a_copy():
+    clicks = [{"image": np.int64(0), "x": np.float32(1.5), "y": 2}]
+    given = {"name": "paw", "clicks": clicks, "threshold": np.float64(0.25), "denoise": np.uint8(4)}
+    (item,) = check_objects((given,), IMAGES)
+    assert json.loads(json.dumps(item)) == item
+    assert item["clicks"] == [{"image": 0, "x": 1.5, "y": 2.0, "positive": True}]
+    item["clicks"][0]["x"] = 0
+    assert clicks[0]["x"] == 1.5
+
+
+def click(**changes):
+    return {"clicks": [{"image": 0, "x": 1, "y": 1, **changes}]}
+
+
+def box(**changes):
+    return {"boxes": [{"image": 0, "x0": 1, "y0": 1, "x1": 2, "y1": 2, **changes}]}
+
+
+@pytest.mark.parametrize(
+    ("item", "error", "message"),
+    [
+        ("paw", TypeError, r"`objects\[1\]` must be a dict; got str"),
+        ({"treshold": 1}, ValueError, r"`objects\[1\]` must have keys of name, .*; got 'treshold'. Check the spelling"),
+        ({"name": ""}, ValueError, r"`objects\[1\].name` must be text that is not empty; got ''"),
+        ({"name": "first"}, ValueError, r"`objects\[1\].name` must be unique; got 'first' a second time"),
+        ({"color": "red"}, ValueError, r"`objects\[1\].color` must be of the form '#rrggbb'; got 'red'"),
+        ({"visible": 1}, TypeError, r"`objects\[1\].visible` must be True or False; got 1"),
+        ({"threshold": 1.1}, ValueError, r"`objects\[1\].threshold` must be in \[0, 1\]; got 1.1"),
+        ({"gamma": 0}, ValueError, r"`objects\[1\].gamma` must be in \(0, 10\]; got 0"),
+        ({"negative_threshold": float("nan")}, ValueError, "negative_threshold` must be finite"),
+        ({"denoise": -1}, ValueError, "denoise` must be at least 0; got -1"),
+        ({"denoise": 1.5}, TypeError, "denoise` must be an integer; got 1.5"),
+        ({"method": "crf"}, ValueError, "method` must be one of 'similarity', 'ncut'; got 'crf'"),
+        ({"click_weight": "1"}, TypeError, "click_weight` must be a number; got '1'"),
+        ({"clicks": {}}, TypeError, r"`objects\[1\].clicks` must be a list of dicts; got dict"),
+        ({"clicks": [(0, 1, 1)]}, TypeError, r"`objects\[1\].clicks\[0\]` must be a dict; got tuple"),
+        ({"clicks": [{"image": 0, "x": 1}]}, ValueError, r"clicks\[0\]` must have image, x, y; got no 'y'"),
+        (click(z=1), ValueError, r"clicks\[0\]` must have keys of image, x, y, positive; got 'z'"),
+        (click(image=2), ValueError, r"clicks\[0\].image` must be at most 1; got 2"),
+        (click(x=20), ValueError, r"clicks\[0\].x` must be in \[0, 20\); got 20"),
+        (click(image=1, y=-0.1), ValueError, r"clicks\[0\].y` must be in \[0, 9\); got -0.1"),
+        (click(positive=None), TypeError, r"clicks\[0\].positive` must be True or False; got None"),
+        (box(x1=21), ValueError, r"boxes\[0\].x1` must be in \(1, 20\]; got 21"),
+        (box(y1=1), ValueError, r"boxes\[0\].y1` must be in \(1, 12\]; got 1"),
+        (box(x0=20), ValueError, r"boxes\[0\].x0` must be in \[0, 20\); got 20"),
+    ],
+)
+def test_what_is_wrong_is_named(item, error, message):
+    with pytest.raises(error, match=message):
+        check_objects([{"name": "first"}, item], IMAGES)
+
+
+def test_objects_are_a_list():
+    with pytest.raises(TypeError, match="`objects` must be a list of dicts; got dict"):
+        check_objects({"name": "paw"}, IMAGES)
