@@ -1,3 +1,4 @@
+from . import export
 from .features import AnchorAlignment, FeatureMaps, concat, extract_features, load_images, sample_images
 from .grid import Patch, PatchGrid, PatchMap
 from .ncut import Ncut, nystrom_propagate
@@ -48,6 +49,7 @@ __all__ = [
     "convert_to_lab_color",
     "embed",
     "explore",
+    "export",
     "extract_features",
     "get_mask",
     "hierarchy",
