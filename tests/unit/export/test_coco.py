@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
@@ -31,6 +31,7 @@ def blob(shape):
     return np.hypot(x - shape[1] / 2, y - shape[0] / 3) < min(shape) / 3
 
 
+@settings(deadline=None)
 @given(SHAPES.flatmap(lambda shape: arrays(bool, shape)))
 def test_run_lengths_are_those_of_pycocotools(mask):
     assert rle_encode(mask) == theirs(mask)

@@ -8,12 +8,13 @@ import unicodedata
 import zipfile
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncut_widgets.export._files import file_names, read_json, replacing, zip_of
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=200), max_size=8))
 def test_any_names_become_safe_and_unique(names):
     files = file_names(names)

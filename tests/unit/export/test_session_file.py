@@ -9,7 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -59,6 +59,7 @@ def test_everything_comes_back(path, images):
         np.testing.assert_array_equal(np.array(picture), np.array(image))
 
 
+@settings(deadline=None)
 @given(state=st.dictionaries(st.text(), NESTED, max_size=4))
 def test_any_state_comes_back(tmp_path_factory, state):
     path = tmp_path_factory.getbasetemp() / "any.ncut"
@@ -75,7 +76,7 @@ def test_tuples_and_numbers_of_numpy_become_plain(tmp_path):
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA"])
 def test_pixels_of_every_mode_come_back_and_notes_beside_them_do_not(tmp_path, mode):
     noise = np.random.default_rng(0).integers(0, 256, (9, 11, 4), dtype=np.uint8)
-    image = Image.fromarray(noise, "RGBA").convert(mode) if mode != "LA" else Image.fromarray(noise[..., :2], "LA")
+    image = Image.fromarray(noise).convert(mode) if mode != "LA" else Image.fromarray(noise[..., :2])
     image.info = {"comment": "at home", "icc_profile": b"secret"}
     path = write_session(tmp_path / "x.ncut", state={}, arrays={}, images=[image])
     (picture,) = read_session(path).images
@@ -237,7 +238,7 @@ def test_a_member_compressed_in_another_way_is_refused(path):
     content = bytearray(path.read_bytes())
     at = content.index(b"PK\x01\x02")
     content[at + 10] = 99
-    content[10 - 2] = 99
+    content[8] = 99
     path.write_bytes(content)
     with pytest.raises(ValueError, match="a zip of another kind"):
         read_session(path)
