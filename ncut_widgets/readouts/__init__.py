@@ -8,11 +8,14 @@ from .coloring import Coloring
 from .colormap import colormap_2d, convert_to_lab_color, rotate_rgb_cube
 from .hierarchy import Hierarchy, hierarchy
 from .kway import Kway, kway_ncut
+from .refine import DenseCrf, GuidedFilter, refine_heatmap, refine_mask
 from .similarity import similarity_heatmap
 
 __all__ = [
     "ClickMask",
     "Coloring",
+    "DenseCrf",
+    "GuidedFilter",
     "Hierarchy",
     "Kway",
     "click_mask",
@@ -23,6 +26,8 @@ __all__ = [
     "kway_ncut",
     "mspace_color",
     "pca_color",
+    "refine_heatmap",
+    "refine_mask",
     "rotate_rgb_cube",
     "similarity_heatmap",
     "tsne_color",
