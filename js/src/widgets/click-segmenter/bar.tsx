@@ -1,0 +1,57 @@
+/** The controls above the images: the tool in hand, undo and redo, and how large the images are. */
+import { Segments, Slider } from "../../shared/controls.tsx";
+import { type ImagesState, ROW_HEIGHT } from "../../shared/images/state.ts";
+import type { ViewContext } from "../../shared/view.tsx";
+import type { SegmenterState, Tool } from "./state.ts";
+
+const TOOLS: [Tool, string, string][] = [
+  ["point", "Point", "Click what belongs to the object"],
+  ["box", "Box", "Draw a box around what belongs to the object"],
+];
+const SIGNS: ["+" | "-", string, string][] = [
+  ["+", "+ Add", "Clicks add to the mask"],
+  ["-", "− Remove", "Clicks take away from the mask; so does a click with Alt or the other button"],
+];
+
+export function Bar({ view: { state, store }, ui, segmenter }: { view: ViewContext; ui: ImagesState; segmenter: SegmenterState }) {
+  const { undo, redo } = segmenter.steps.value;
+  return (
+    <div class="ncut-bar" role="toolbar" aria-label="Tools">
+      <Segments name="Tool" options={TOOLS} value={segmenter.tool.value} set={(tool) => { segmenter.tool.value = tool; }} />
+      <Segments name="What clicks do" options={SIGNS} value={segmenter.adds.value ? "+" : "-"}
+        set={(sign) => { segmenter.adds.value = sign === "+"; }} />
+      <span class="ncut-field">
+        <Step by="undo" title="Undo (Ctrl-Z)" sign="↶" count={undo} segmenter={segmenter} />
+        <Step by="redo" title="Redo (Ctrl-Shift-Z)" sign="↷" count={redo} segmenter={segmenter} />
+      </span>
+      <Slider label="Size" name="Image size" value={Math.round(ui.rowHeight.value)} {...ROW_HEIGHT} step={1} shown=""
+        set={(value) => { ui.chosenHeight.value = value; }} reset={() => { ui.chosenHeight.value = null; }} />
+      {ui.grid.value.sources.length > 1 && (
+        <label class="ncut-field">
+          <span>Source</span>
+          <select value={state.source.value} onChange={(event) => store.set("source", event.currentTarget.value)}>
+            {ui.grid.value.sources.map((source) => <option key={source}>{source}</option>)}
+          </select>
+        </label>
+      )}
+    </div>
+  );
+}
+
+interface StepProps {
+  by: "undo" | "redo";
+  title: string;
+  sign: string;
+  count: number;
+  segmenter: SegmenterState;
+}
+
+/** Not `disabled`, which would take the focus away as the last step is undone. */
+function Step({ by, title, sign, count, segmenter }: StepProps) {
+  return (
+    <button type="button" class="ncut-step" aria-label={by === "undo" ? "Undo" : "Redo"} title={title} aria-disabled={count === 0}
+      onClick={() => segmenter.travel(by)}>
+      {sign}
+    </button>
+  );
+}

@@ -1,0 +1,142 @@
+/** Files that the page makes itself, as ncut_widgets.export makes them: masks, overlays, and what the clicks were. */
+import { PatchGrid } from "../../shared/geometry.ts";
+import type { ImageMeta, MapMeta, MaskObject, SessionStore } from "../../shared/types.ts";
+import { zipOf } from "./zip.ts";
+
+export interface File {
+  name: string;
+  content: Uint8Array;
+  type: string;
+}
+
+const ZIP = "application/zip";
+const JSON_TYPE = "application/json";
+/** File systems count bytes, mostly up to 255: this leaves room for a number and a suffix. */
+const MOST_BYTES = 120;
+const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+
+/** One PNG for each object and image, of the size of the image: 255 inside and 0 outside. */
+export async function maskFile(store: SessionStore): Promise<File> {
+  await store.prepare();
+  const meta = store.get("meta");
+  const grid = new PatchGrid(meta);
+  const masks = store.masks()!;
+  const stems = fileNames(meta.images.map(({ name }) => name));
+  const folders = fileNames(masks.map(({ object }) => object.name));
+  const files: Record<string, Uint8Array> = {};
+  const entries: { file: string; object: string; image: string }[] = [];
+  for (const [i, { object, nodes }] of masks.entries()) {
+    for (const [image, { name, width, height }] of meta.images.entries()) {
+      const map = grid.find(image, store.get("source"));
+      if (map < 0) continue;
+      const file = `${folders[i]}/${stems[image]}.png`;
+      entries.push({ file, object: object.name, image: name });
+      const patches = nodes.subarray(grid.offsets[map]!, grid.offsets[map + 1]!);
+      files[file] = await png(pixelsOf(patches, grid.maps[map]!, width, height));
+    }
+  }
+  files["masks.json"] = json({ masks: entries });
+  return { name: "masks.zip", content: zipOf(files), type: ZIP };
+}
+
+/** Each image, as large as it is on the page, with the visible masks laid over it. */
+export async function overlayFile(store: SessionStore): Promise<File> {
+  await store.prepare();
+  const meta = store.get("meta");
+  const grid = new PatchGrid(meta);
+  const colors = store.maskColors()!;
+  const stems = fileNames(meta.images.map(({ name }) => name));
+  const files: Record<string, Uint8Array> = {};
+  for (const image of meta.images.keys()) {
+    const picture = await load(await store.image(image));
+    const { canvas, context } = canvasOf(picture.naturalWidth, picture.naturalHeight);
+    context.drawImage(picture, 0, 0);
+    const map = grid.find(image, store.get("source"));
+    if (map >= 0) {
+      const { rows, columns } = grid.maps[map]!;
+      const part = colors.slice(grid.offsets[map]! * 4, grid.offsets[map + 1]! * 4);
+      const patches = canvasOf(columns, rows);
+      patches.context.putImageData(new ImageData(part, columns, rows), 0, 0);
+      context.globalAlpha = store.get("blend");
+      context.imageSmoothingEnabled = false;
+      context.drawImage(patches.canvas, 0, 0, canvas.width, canvas.height);
+    }
+    files[`${stems[image]}.png`] = await encoded(canvas);
+  }
+  return { name: "overlays.zip", content: zipOf(files), type: ZIP };
+}
+
+/** What `load_clicks` reads in Python. */
+export function clicksFile(images: readonly ImageMeta[], objects: readonly MaskObject[]): File {
+  const content = json({ format: "ncut-widgets clicks", version: 1, images, objects });
+  return { name: "clicks.json", content, type: JSON_TYPE };
+}
+
+/** (4 width height) RGBA of a mask of patches, each pixel as the patch under its middle. */
+export function pixelsOf(patches: Uint8Array, { rows, columns }: MapMeta, width: number, height: number): ImageData {
+  const out = new Uint32Array(width * height);
+  const black = new Uint32Array(Uint8Array.of(0, 0, 0, 255).buffer)[0]!;
+  const under = Int32Array.from({ length: width }, (_, x) => Math.floor(((x + 0.5) * columns) / width));
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor(((y + 0.5) * rows) / height) * columns;
+    for (let x = 0; x < width; x++) out[y * width + x] = patches[row + under[x]!] ? WHITE : black;
+  }
+  return new ImageData(new Uint8ClampedArray(out.buffer), width, height);
+}
+
+const WHITE = 0xffffffff;
+
+/** A file name, without suffix, for each name: readable, safe on every system, and unique. */
+export function fileNames(names: readonly string[]): string[] {
+  const taken = new Set<string>();
+  return names.map((name) => {
+    const stem = safe(name);
+    let unique = stem;
+    // Some systems take names that differ only in case for the same.
+    for (let count = 2; taken.has(unique.toLowerCase()); count++) unique = `${stem}-${count}`;
+    taken.add(unique.toLowerCase());
+    return unique;
+  });
+}
+
+function safe(name: string): string {
+  const plain = name
+    .replace(/(?<=.)\.(bmp|gif|jpe?g|png|p[gp]m|tiff?|webp|avif)$/i, "")
+    .normalize("NFC")
+    .replace(/[/\\:*?"<>|\p{C}\p{Zl}\p{Zp}]/gu, "_");
+  const short = new TextDecoder().decode(new TextEncoder().encode(trim(plain)).subarray(0, MOST_BYTES)).replace(/\ufffd+$/, "");
+  const text = trim(short) || "unnamed";
+  return RESERVED.test(text) ? text.replace(RESERVED, "$1_$2") : text;
+}
+
+function trim(text: string): string {
+  return text.replace(/^[ .]+|[ .]+$/g, "");
+}
+
+function json(value: unknown): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(value, null, 1)}\n`);
+}
+
+async function load(url: string): Promise<HTMLImageElement> {
+  const picture = new Image();
+  picture.src = url;
+  await picture.decode();
+  return picture;
+}
+
+function png(pixels: ImageData): Promise<Uint8Array> {
+  const { canvas, context } = canvasOf(pixels.width, pixels.height);
+  context.putImageData(pixels, 0, 0);
+  return encoded(canvas);
+}
+
+function canvasOf(width: number, height: number) {
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  return { canvas, context: canvas.getContext("2d")! };
+}
+
+async function encoded(canvas: HTMLCanvasElement): Promise<Uint8Array> {
+  const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
+  if (!blob) throw new Error(`The browser could not make a picture of ${canvas.width} x ${canvas.height} pixels.`);
+  return new Uint8Array(await blob.arrayBuffer());
+}

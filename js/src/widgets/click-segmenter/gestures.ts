@@ -1,0 +1,121 @@
+/** Mouse, pen and touch on the images: prompts are set, drawn, selected and moved. */
+import { type Place, placeIn } from "../../shared/images/images.tsx";
+import type { ImagesState } from "../../shared/images/state.ts";
+import type { ViewContext } from "../../shared/view.tsx";
+import { type PromptId, boxBetween, inside } from "./objects.ts";
+import type { SegmenterState } from "./state.ts";
+
+/** Farther than this, in CSS pixels, a press is a drag. */
+const SLOP = 4;
+/** A finger that rests for longer, in milliseconds, wants something else than to set a point. */
+const LONG_PRESS = 600;
+
+export function listen(view: ViewContext, ui: ImagesState, segmenter: SegmenterState) {
+  const { state, store, signal } = view;
+  let running: { end: () => void } | null = null;
+
+  /** In fractions of a tile, which may have moved since the pointer went down. */
+  const fractions = (tile: HTMLElement, event: PointerEvent) => {
+    const box = tile.getBoundingClientRect();
+    return { right: (event.clientX - box.left) / box.width, down: (event.clientY - box.top) / box.height };
+  };
+
+  const press = (event: PointerEvent) => {
+    // A second finger is the start of something else.
+    if (running) return running.end();
+    const target = event.target as Element;
+    const tile = target.closest<HTMLElement>("[data-image]");
+    if ((event.button !== 0 && event.button !== 2) || !tile || target.closest("button")) return;
+    const area = event.currentTarget as HTMLElement;
+    const image = Number(tile.dataset.image);
+    const size = state.meta.peek().images[image]!;
+    const start = fractions(tile, event);
+    const from = placeIn(image, start.right, start.down, view, ui);
+    const handle = event.button === 0 ? target.closest<HTMLElement>("[data-prompt]") : null;
+    const positive = segmenter.adds.peek() && !takesAway(event);
+    const drawing = !handle && segmenter.tool.peek() === "box" && from !== null;
+    let move: ((dx: number, dy: number) => void) | null = null;
+    if (handle) {
+      const id = promptId(handle);
+      segmenter.select(id);
+      move = segmenter.moving(id);
+    }
+    let dragged = false;
+    let edited = false;
+
+    const drag = (now: PointerEvent) => {
+      if (now.pointerId !== event.pointerId) return;
+      dragged ||= Math.hypot(now.clientX - event.clientX, now.clientY - event.clientY) > SLOP;
+      if (!dragged) return;
+      // The browser goes on telling of this pointer outside of the area as well.
+      area.setPointerCapture(event.pointerId);
+      const { right, down } = fractions(tile, now);
+      if (move) {
+        edited = true;
+        move((right - start.right) * size.width, (down - start.down) * size.height);
+      } else if (drawing) {
+        segmenter.band.value = boxBetween(from, { image, x: right * size.width, y: down * size.height }, size, positive);
+      }
+      const under = placeIn(image, right, down, view, ui);
+      if (under?.node != null && (move || drawing)) store.set("hover", under.node);
+    };
+    const gesture = new AbortController();
+    const end = () => {
+      gesture.abort();
+      running = null;
+      segmenter.band.value = null;
+    };
+    const release = (up: PointerEvent) => {
+      if (up.pointerId !== event.pointerId) return;
+      const box = segmenter.band.peek();
+      end();
+      if (box && box.x1 > box.x0 && box.y1 > box.y0) segmenter.add(box);
+      const rested = event.pointerType === "touch" && up.timeStamp - event.timeStamp > LONG_PRESS;
+      if (from && !handle && !dragged && !drawing && !rested) segmenter.add(clickAt(from, positive));
+    };
+    running = {
+      end: () => {
+        end();
+        if (edited) store.undo();
+      },
+    };
+    const options = { signal: AbortSignal.any([gesture.signal, signal]) };
+    area.addEventListener("pointermove", drag, options);
+    area.addEventListener("pointerup", release, options);
+    area.addEventListener("pointercancel", () => running?.end(), options);
+  };
+
+  const clickAt = ({ image, x, y }: Place, positive: boolean) => {
+    const { width, height } = state.meta.peek().images[image]!;
+    return { image, x: inside(x, width), y: inside(y, height), positive };
+  };
+
+  // The cursor says what a click would do.
+  const note = (event: KeyboardEvent | PointerEvent) => { segmenter.held.value = event.altKey || event.ctrlKey; };
+  for (const type of ["keydown", "keyup", "pointermove"] as const) {
+    document.addEventListener(type, note, { signal, capture: true, passive: true });
+  }
+
+  return {
+    on: {
+      onPointerDown: press,
+      // The other button takes away; there is no menu for a long press either.
+      onContextMenu: (event: MouseEvent) => event.preventDefault(),
+    },
+    /** Drop what is under way; false if nothing was. */
+    cancel(): boolean {
+      if (!running) return false;
+      running.end();
+      return true;
+    },
+  };
+}
+
+function takesAway(event: PointerEvent): boolean {
+  return event.altKey || event.ctrlKey || event.button === 2;
+}
+
+function promptId(handle: HTMLElement): PromptId {
+  const [kind, index] = handle.dataset.prompt!.split(" ");
+  return { kind: kind as PromptId["kind"], index: Number(index) };
+}

@@ -1,0 +1,104 @@
+/** The objects: which is active, colours, names, how much of the images each covers. */
+import { useComputed } from "@preact/signals";
+import { useId } from "preact/hooks";
+import type { MaskObject, NodeMask } from "../../shared/types.ts";
+import { nameError } from "./objects.ts";
+import type { PanelProps } from "./panel.tsx";
+import type { SegmenterState } from "./state.ts";
+
+export function ObjectList({ view, ui, segmenter }: PanelProps) {
+  const { state } = view;
+  const group = useId();
+  const objects = state.objects.value;
+  const active = state.active.value;
+  const shares = useComputed(() => {
+    const grid = ui.grid.value;
+    const spans = grid.maps.flatMap(({ source }, map) => (
+      source === state.source.value ? [[grid.offsets[map]!, grid.offsets[map + 1]!] as const] : []
+    ));
+    return (segmenter.masks.value ?? []).map((mask) => share(mask, spans));
+  });
+  return (
+    <section class="ncut-objects" aria-label="Objects">
+      <Actions {...{ segmenter }} active={segmenter.active.value && active} />
+      <div class="ncut-object-list" role="radiogroup" aria-label="Active object">
+        {objects.length === 0 && <p class="ncut-hint">Click on an image to begin. Alt-click, or click with the other button, to take away.</p>}
+        {objects.map((object, index) => (
+          <Row key={index} {...{ object, index, segmenter, group }} active={index === active} share={shares.value[index]}
+            rename={(name) => {
+              view.error.value = nameError(objects, index, name);
+              if (view.error.value === null && name !== object.name) segmenter.change(index, { name });
+              return view.error.value === null;
+            }} />
+        ))}
+      </div>
+    </section>
+  );
+}
+
+/** The part of the nodes within some spans that a mask covers. */
+function share({ nodes }: NodeMask, spans: readonly (readonly [number, number])[]): number {
+  let covered = 0;
+  let all = 0;
+  for (const [start, end] of spans) {
+    all += end - start;
+    for (let i = start; i < end; i++) covered += nodes[i]!;
+  }
+  return covered / (all || 1);
+}
+
+interface RowProps {
+  object: MaskObject;
+  index: number;
+  active: boolean;
+  share: number | undefined;
+  group: string;
+  segmenter: SegmenterState;
+  rename: (name: string) => boolean;
+}
+
+function Row({ object, index, active, share, group, segmenter, rename }: RowProps) {
+  const { name, color, visible } = object;
+  return (
+    <div class="ncut-object" data-object={index} data-active={active} onPointerDown={() => segmenter.activate(index)}>
+      <input type="radio" name={group} checked={active} aria-label={name} title="Clicks go to this object" onChange={() => segmenter.activate(index)} />
+      <input type="color" value={color} aria-label={`Colour of ${name}`} title="Colour"
+        onInput={(event) => segmenter.change(index, { color: event.currentTarget.value }, `color ${index}`)} />
+      <input type="text" class="ncut-name" value={name} aria-label={`Name of ${name}`} spellcheck={false} autocomplete="off"
+        onFocus={() => segmenter.activate(index)}
+        onChange={(event) => {
+          if (!rename(event.currentTarget.value.trim())) event.currentTarget.value = name;
+        }}
+        onKeyDown={(event) => {
+          if (event.key === "Enter") event.currentTarget.blur();
+        }} />
+      <output title="Share of all patches">{share === undefined ? "" : percentage(share)}</output>
+      <button type="button" class="ncut-eye" aria-pressed={visible} aria-label={`Show ${name}`} title={visible ? "Hide" : "Show"}
+        onClick={() => segmenter.change(index, { visible: !visible })}>
+        <svg viewBox="0 0 16 16" aria-hidden="true">
+          <path d="M1.5 8S4 3.8 8 3.8 14.5 8 14.5 8 12 12.2 8 12.2 1.5 8 1.5 8Z" />
+          <circle cx="8" cy="8" r="2" />
+          {!visible && <path d="M2.5 13.5l11-11" />}
+        </svg>
+      </button>
+    </div>
+  );
+}
+
+function Actions({ active, segmenter }: { active: number | null; segmenter: SegmenterState }) {
+  const on = (run: (index: number) => void) => () => { if (active !== null) run(active); };
+  const disabled = active === null;
+  return (
+    <div class="ncut-actions">
+      <button type="button" title="A new object (N)" onClick={() => segmenter.addObject()}>New</button>
+      <button type="button" title="Copy the active object" aria-disabled={disabled} onClick={on((i) => segmenter.duplicate(i))}>Duplicate</button>
+      <button type="button" title="Remove all points and boxes of the active object" aria-disabled={disabled}
+        onClick={on((i) => segmenter.clear(i))}>Clear</button>
+      <button type="button" title="Remove the active object" aria-disabled={disabled} onClick={on((i) => segmenter.remove(i))}>Delete</button>
+    </div>
+  );
+}
+
+function percentage(share: number): string {
+  return share > 0 && share < 0.001 ? "<0.1%" : `${(share * 100).toFixed(1)}%`;
+}

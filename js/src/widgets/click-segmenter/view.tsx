@@ -1,0 +1,71 @@
+/** Click until the mask is right in all images: prompts on the images, objects and their settings beside them. */
+import { useMemo } from "preact/hooks";
+import { drawTiles } from "../../shared/images/draw.ts";
+import { Images, leaveZoom } from "../../shared/images/images.tsx";
+import { imagesState } from "../../shared/images/state.ts";
+import type { ViewContext } from "../../shared/view.tsx";
+import { Bar } from "./bar.tsx";
+import { listen } from "./gestures.ts";
+import { Marks } from "./marks.tsx";
+import { Panel } from "./panel.tsx";
+import { actOn, shortcut } from "./keys.ts";
+import { segmenterState } from "./state.ts";
+import { Tasks } from "./tasks.tsx";
+
+const LABEL =
+  "Arrow keys move from patch to patch, Page Up and Page Down from image to image. Enter adds a point to the active " +
+  "object, Alt and Enter takes away. Enter on a point selects it, Shift and arrow keys move it, Delete removes it. " +
+  "N makes a new object, Control Z undoes, Z enlarges an image.";
+
+export function ClickSegmenter(view: ViewContext) {
+  const { state, store } = view;
+  const [ui, segmenter, tiles, gestures] = useMemo(() => {
+    const images = imagesState(view);
+    const made = segmenterState(view);
+    const overlay = drawTiles(view, images, {
+      follows: ["meta", "objects", "source", "refine"],
+      colors() {
+        const colors = store.maskColors();
+        made.masks.value = store.masks();
+        return colors;
+      },
+      picture: (image) => (state.meta.peek().abilities.includes("refine") ? store.refined(image) : null),
+      name: () => "masks",
+    });
+    return [images, made, overlay, listen(view, images, made)] as const;
+  }, []);
+  useMemo(() => {
+    view.effect(() => {
+      void state.objects.value;
+      segmenter.steps.value = { ...store.history };
+    });
+    store.onFailure((message) => { view.error.value = message; }, view.signal);
+  }, []);
+  view.escape(() => {
+    if (gestures.cancel()) return true;
+    if (segmenter.selected.peek()) segmenter.select(null);
+    else if (ui.zoomed.peek() !== null) leaveZoom(view, ui);
+    else if (state.hover.peek() !== null) store.set("hover", null);
+    else return false;
+    return true;
+  });
+
+  return (
+    <div class="ncut-segmenter" data-tool={segmenter.tool.value} data-sign={segmenter.positive.value ? "+" : "-"}
+      onKeyDown={(event) => shortcut(event, segmenter)}>
+      <div class="ncut-segmenter-images">
+        <Bar {...{ view, ui, segmenter }} />
+        <Images
+          {...{ view, ui, tiles }}
+          label={`${state.meta.value.images.length} images. ${LABEL}`}
+          marks={(image) => <Marks key={image} {...{ image, view, ui, segmenter }} />}
+          act={(event, node) => actOn(event, node, view, ui, segmenter)}
+          on={gestures.on}
+        >
+          <Tasks {...view} />
+        </Images>
+      </div>
+      <Panel {...{ view, ui, segmenter }} />
+    </div>
+  );
+}
