@@ -6,12 +6,14 @@ from .pipeline import Embedding, embed, segment
 from .plotting import plot_eigenvectors, plot_embedding, plot_images
 from .readouts import (
     ClickMask,
+    ClickNcut,
     Coloring,
     DenseCrf,
     GuidedFilter,
     Hierarchy,
     Kway,
     click_mask,
+    click_ncut,
     colormap_2d,
     convert_to_lab_color,
     get_mask,
@@ -27,13 +29,16 @@ from .readouts import (
     umap_color,
     umap_sphere_color,
 )
-from .widgets import EmbeddingScatter, Explorer, ImageGrid, Session, explore
+from .widgets import ClickSegmenter, ClusterPanel, EmbeddingScatter, Explorer, ImageGrid, Session, explore
 
 __version__: str
 
 __all__ = [
     "AnchorAlignment",
     "ClickMask",
+    "ClickNcut",
+    "ClickSegmenter",
+    "ClusterPanel",
     "Coloring",
     "DenseCrf",
     "Embedding",
@@ -50,6 +55,7 @@ __all__ = [
     "PatchMap",
     "Session",
     "click_mask",
+    "click_ncut",
     "colormap_2d",
     "concat",
     "convert_to_lab_color",

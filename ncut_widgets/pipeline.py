@@ -62,7 +62,7 @@ def embed(
     backbone: Any = "multiscale",
     layer: int = -1,
     resolution: int | None = None,
-    n_eig: int = 20,
+    n_eig: int = 32,
     degree: float | None = None,
     device: Any = None,
     random_state: Any = 0,
@@ -211,13 +211,18 @@ def _check_features_of(features: Any, pictures: list[Image.Image]) -> None:
         )
 
 
+def suggested_degree(features: FeatureMaps) -> float | None:
+    """Return the mean affinity that suits the channels: None where `Ncut` finds a sigma for itself."""
+    if features.channel_names != Multiscale().channel_names:
+        return None
+    degree = min(_SMOOTHEST, max(_BUILT_IN_DEGREE, _FEWEST_ALIKE / len(features)))
+    # Of so few patches each is already that share of all pairs by being like itself: no sigma is that sharp.
+    return degree if degree * len(features) > 1 else None
+
+
 def _fit(features: FeatureMaps, *, degree: float | None, progress: bool, **options: Any) -> tuple[Ncut, Any]:
     """The fitted cut of the features, and its eigenvectors, as sharp as suits the channels."""
-    if degree is None and features.channel_names == Multiscale().channel_names:
-        degree = min(_SMOOTHEST, max(_BUILT_IN_DEGREE, _FEWEST_ALIKE / len(features)))
-        # Of so few patches each is already that share of all pairs by being like itself: no sigma is that sharp.
-        degree = degree if degree * len(features) > 1 else None
-    ncut = Ncut(degree=degree, verbose=progress, **options)
+    ncut = Ncut(degree=suggested_degree(features) if degree is None else degree, verbose=progress, **options)
     return ncut, ncut.fit_transform(features)
 
 

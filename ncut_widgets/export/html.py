@@ -39,7 +39,7 @@ _PAGE = """<!doctype html>
 
 
 def write_html(
-    path: Path, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray], *, title: str, height: int
+    path: Path, state: Mapping[str, Any], arrays: Mapping[str, np.ndarray], *, title: str, view: Mapping[str, Any]
 ) -> Path:
     """Write an explorer as one HTML file and return its path.
 
@@ -53,8 +53,8 @@ def write_html(
         By the names that views ask for.
     title : str
         The heading of the page.
-    height : int
-        Of the views, in CSS pixels.
+    view : mapping
+        The explorer's own traits: its height in CSS pixels, and its open tab.
     """
     static = resources.files("ncut_widgets") / "static"
     blocks = [
@@ -66,7 +66,7 @@ def write_html(
         policy=html.escape(_POLICY),
         title=html.escape(title),
         style=(static / "standalone.css").read_text("utf-8"),
-        manifest=_json({"session": dict(state), "height": height}),
+        manifest=_json({"session": dict(state), "explorer": dict(view)}),
         arrays="\n".join(blocks),
         script=_javascript((static / "standalone.js").read_text("utf-8")),
     )

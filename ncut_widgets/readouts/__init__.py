@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .click import ClickMask, click_mask, get_mask
+from .click_ncut import ClickNcut, click_ncut
 from .color import mspace_color, pca_color, tsne_color, umap_color, umap_sphere_color
 from .coloring import Coloring
 from .colormap import colormap_2d, convert_to_lab_color, rotate_rgb_cube
@@ -13,12 +14,14 @@ from .similarity import similarity_heatmap
 
 __all__ = [
     "ClickMask",
+    "ClickNcut",
     "Coloring",
     "DenseCrf",
     "GuidedFilter",
     "Hierarchy",
     "Kway",
     "click_mask",
+    "click_ncut",
     "colormap_2d",
     "convert_to_lab_color",
     "get_mask",

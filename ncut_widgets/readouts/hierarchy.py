@@ -99,8 +99,8 @@ class Hierarchy:
         labels = self._labels(self._check(level))
         return self._restore(np.bincount(labels, minlength=level) / len(labels))
 
-    def colors(self, rgb: Any) -> Any:
-        """Return a colour for each cluster: (largest level, 3) in [0, 1]; row i is cluster i at every level.
+    def colors(self, rgb: Any, level: int | None = None) -> Any:
+        """Return a colour for each cluster: (level, 3) in [0, 1]; row i is cluster i at every level.
 
         It is close to the mean colour of the cluster's nodes at the level where its number first appears, but moved
         away from the colours of all smaller numbers: by 15 in CIELAB, or as far as 40 from the mean allows. So more
@@ -110,10 +110,12 @@ class Hierarchy:
         ----------
         rgb : array or tensor of shape (n, 3)
             The colour of each node, in [0, 1], such as those of `Coloring`.
+        level : int, optional
+            Of the clusters of this level and those before it; of all levels by default.
 
         Returns
         -------
-        array or tensor of shape (largest level, 3)
+        array or tensor of shape (level, 3)
             sRGB, of the kind, dtype and device of `rgb`. An empty cluster's is derived from grey.
 
         Raises
@@ -123,8 +125,9 @@ class Hierarchy:
 
         Notes
         -----
-        Cuts all levels.
+        Cuts all levels up to `level`.
         """
+        last = len(self.levels) - 1 if level is None else self._check(level)
         tensor, like = check_features(rgb, "rgb", n_channels=3)
         colors = tensor.detach().cpu().double().numpy()
         if len(colors) != len(self._eig):
@@ -139,10 +142,10 @@ class Hierarchy:
             )
         palette = Palette()
         table: list[np.ndarray] = []
-        for place, level in enumerate(self.levels):
+        for place, count in enumerate(self.levels[: last + 1]):
             labels = self._labels(place)
-            counts = np.bincount(labels, minlength=level)
-            sums = np.stack([np.bincount(labels, colors[:, c], minlength=level) for c in range(3)], axis=1)
+            counts = np.bincount(labels, minlength=count)
+            sums = np.stack([np.bincount(labels, colors[:, c], minlength=count) for c in range(3)], axis=1)
             means = np.where(counts[:, None] > 0, sums / np.maximum(counts, 1)[:, None], _GREY)
             table += [palette.take(mean) for mean in means[len(table) :]]
         return like.restore(torch.from_numpy(np.stack(table)))

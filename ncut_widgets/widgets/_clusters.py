@@ -42,13 +42,10 @@ class Clusters:
         self.labels(n_clusters)
         return _frozen(self._hierarchy.parents(n_clusters).astype(np.int16))
 
-    def colors(self, rgb: Any) -> np.ndarray:
-        """Return the colour of each lineage number, from those (n, 3) of the nodes: (max_level, 3) uint8.
-
-        Cuts all levels.
-        """
-        self.labels(self.counts[-1])
-        return _frozen(np.rint(np.asarray(self._hierarchy.colors(rgb)) * 255).astype(np.uint8))
+    def colors(self, rgb: Any, n_clusters: int) -> np.ndarray:
+        """Return the colour of each lineage number, from those (n, 3) of the nodes: (n_clusters, 3) uint8."""
+        self.labels(n_clusters)
+        return _frozen(np.rint(np.asarray(self._hierarchy.colors(rgb, n_clusters)) * 255).astype(np.uint8))
 
     def _check(self, n_clusters: int) -> None:
         if n_clusters not in self.counts:

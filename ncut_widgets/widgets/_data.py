@@ -11,9 +11,10 @@ from PIL import Image
 
 from ncut_widgets._validation import to_tensor
 from ncut_widgets.grid import PatchGrid
-from ncut_widgets.readouts import Coloring, kway_ncut
+from ncut_widgets.readouts import Coloring
+from ncut_widgets.widgets._clusters import Clusters
 
-MAX_CLUSTERS = 32
+MAX_CLUSTERS = 64
 # Larger than any tile is drawn; an enlarged image on a large screen still looks sharp.
 _LONGEST_SIDE = 1024
 
@@ -32,7 +33,10 @@ class SessionData:
             )
         self.images = images
         self.grid = grid
-        self._labels: dict[int, np.ndarray] = {}
+        # What an export says of an image: its name and size.
+        self.scene: list[tuple[str, int, int]] = [
+            (str(image.info.get("name", f"image {i}")), *image.size) for i, image in enumerate(images)
+        ]
         self._encoded: dict[int, np.ndarray] = {}
         self._patch_rgb: np.ndarray | None = None
         self.replace(eigenvectors, eigenvalues, rgb, coords)
@@ -59,9 +63,9 @@ class SessionData:
         if colors.min() < 0 or colors.max() > 1:
             raise ValueError(f"`rgb` must lie in [0, 1]; got values from {colors.min():.3g} to {colors.max():.3g}.")
         points = _table("coords", coords, n, 3)
-        if fresh:
-            self._labels.clear()
         self.eigenvectors, self.eigenvalues, self.rgb, self.coords = vectors, values, colors, points
+        if fresh:
+            self.clusters = Clusters(vectors, self.max_clusters)
 
     @property
     def n_eig(self) -> int:
@@ -71,26 +75,21 @@ class SessionData:
     def max_clusters(self) -> int:
         return min(MAX_CLUSTERS, self.n_eig, self.grid.n_nodes)
 
-    @property
-    def cluster_counts(self) -> list[int]:
-        """The numbers of clusters on offer; a single one only where there is no second eigenvector."""
-        return list(range(min(2, self.max_clusters), self.max_clusters + 1))
-
     def labels(self, n_clusters: int) -> np.ndarray:
-        """Return (n,) uint8 labels of the k-way cut; the largest cluster is 0."""
+        """Return (n,) uint8 labels of the cut; a cluster keeps its number when their number changes."""
         if not 1 <= n_clusters <= self.max_clusters:
             raise ValueError(
                 f"`n_clusters` must lie in 1 to {self.max_clusters} for {self.n_eig} eigenvectors; "
                 f"got {n_clusters}. Lower it, or compute more eigenvectors."
             )
-        if n_clusters not in self._labels:
-            self._labels[n_clusters] = kway_ncut(self.eigenvectors, n_clusters=n_clusters).argmax(1).astype(np.uint8)
-        return self._labels[n_clusters]
+        if n_clusters not in self.clusters.counts:
+            return np.zeros(self.grid.n_nodes, np.uint8)
+        return self.clusters.labels(n_clusters)
 
     def names(self) -> list[str]:
         """Return the names of all arrays that `array` knows."""
         names = ["eigenvectors", "rgb", "coords", "patch_rgb"]
-        names += [f"labels/{k}" for k in self.cluster_counts]
+        names += [f"{kind}/{k}" for k in self.clusters.counts for kind in ("labels", "parents", "cluster_colors")]
         return names + [f"image/{i}" for i in range(len(self.images))]
 
     def array(self, name: str) -> np.ndarray:
@@ -106,6 +105,10 @@ class SessionData:
             return self._mean_colors()
         if kind == "labels" and index.isdecimal():
             return self.labels(int(index))
+        if kind == "parents" and index.isdecimal():
+            return self.clusters.parents(int(index))
+        if kind == "cluster_colors" and index.isdecimal():
+            return self.clusters.colors(self.rgb, int(index))
         if kind == "image" and index.isdecimal() and int(index) < len(self.images):
             return self._jpeg(int(index))
         raise ValueError(f"The session has no array named {name!r}.")
@@ -113,15 +116,12 @@ class SessionData:
     def describe(self) -> dict[str, Any]:
         """Return what there is, without the arrays themselves."""
         return {
-            "images": [
-                {"name": str(image.info.get("name", f"image {i}")), "width": image.width, "height": image.height}
-                for i, image in enumerate(self.images)
-            ],
+            "images": [{"name": name, "width": width, "height": height} for name, width, height in self.scene],
             "maps": [m._asdict() for m in self.grid.maps],
             "n_nodes": self.grid.n_nodes,
             "n_eig": self.n_eig,
             "eigenvalues": None if self.eigenvalues is None else self.eigenvalues.tolist(),
-            "cluster_counts": self.cluster_counts,
+            "cluster_counts": self.clusters.counts,
         }
 
     def _mean_colors(self) -> np.ndarray:

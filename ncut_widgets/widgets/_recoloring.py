@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ncut_widgets.readouts import Coloring
+from ncut_widgets.widgets._loop import call_in, running_loop
 
 LABELS = {
     "tsne": "t-SNE",
@@ -40,7 +40,7 @@ class Recoloring:
         self.method = str(coloring.method)
         self._cancelled = threading.Event()
         self._deliver = deliver
-        self._loop = _running_loop()
+        self._loop = running_loop()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="ncut-colours")
         self.future: Future[Colors] = self._executor.submit(self._compute, coloring, rows, onto)
         self._executor.shutdown(wait=False)
@@ -67,21 +67,5 @@ class Recoloring:
             raise CancelledError
 
     def _hand_over(self, _: Any) -> None:
-        if self._cancelled.is_set():
-            return
-        if self._loop is not None:
-            try:
-                self._loop.call_soon_threadsafe(self._deliver, self)
-            except RuntimeError:
-                # The loop was closed meanwhile: nobody is left to talk to but this thread.
-                pass
-            else:
-                return
-        self._deliver(self)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
+        if not self._cancelled.is_set():
+            call_in(self._loop, self._deliver, self)

@@ -8,10 +8,12 @@ import numpy as np
 import traitlets
 from anywidget import AnyWidget
 
+from ncut_widgets.export.objects import check_objects
 from ncut_widgets.widgets._base import bundle
 from ncut_widgets.widgets._data import SessionData
 
-LAYERS = ("image", "ncut", "eigenvector", "clusters", "heatmap")
+LAYERS = ("image", "ncut", "eigenvector", "clusters", "heatmap", "masks")
+REFINE = ("none", "guided", "crf")
 
 
 class SessionState(AnyWidget):
@@ -35,6 +37,13 @@ class SessionState(AnyWidget):
     point_size = traitlets.Float(5.0, min=1, max=40).tag(sync=True)
     camera = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
     coloring = traitlets.Dict(read_only=True).tag(sync=True)
+    objects = traitlets.List(traitlets.Dict()).tag(sync=True)
+    active = traitlets.Int(None, allow_none=True).tag(sync=True)
+    refine = traitlets.Enum(REFINE, default_value="none").tag(sync=True)
+    cluster = traitlets.Int(None, allow_none=True, min=0).tag(sync=True)
+    cluster_names = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)
+    hidden_clusters = traitlets.List(traitlets.Int(min=0)).tag(sync=True)
+    cluster_groups = traitlets.List(traitlets.List(traitlets.Int(min=0))).tag(sync=True)
 
     @traitlets.validate("hover", "selection")
     def _check_nodes(self, proposal: Any) -> Any:
@@ -80,6 +89,56 @@ class SessionState(AnyWidget):
                 f"`eigenvector` must lie in 0 to {self._data.n_eig - 1}; got {proposal['value']}."
             )
         return int(proposal["value"])
+
+    @traitlets.validate("objects")
+    def _check_objects(self, proposal: Any) -> list[dict[str, Any]]:
+        try:
+            return check_objects(proposal["value"], self._data.scene)
+        except (TypeError, ValueError) as error:
+            raise traitlets.TraitError(str(error)) from error
+
+    @traitlets.validate("active")
+    def _check_active(self, proposal: Any) -> int | None:
+        value = proposal["value"]
+        if value is not None and not 0 <= value < len(self.objects):
+            raise traitlets.TraitError(
+                f"`active` must be None or one of the {len(self.objects)} objects, counted from 0; got {value}."
+            )
+        return value
+
+    @traitlets.validate("cluster")
+    def _check_cluster(self, proposal: Any) -> int | None:
+        return self._known_cluster(proposal["value"], "cluster")
+
+    @traitlets.validate("hidden_clusters")
+    def _check_hidden(self, proposal: Any) -> list[int]:
+        return sorted({int(self._known_cluster(value, "hidden_clusters") or 0) for value in proposal["value"]})
+
+    @traitlets.validate("cluster_groups")
+    def _check_groups(self, proposal: Any) -> list[list[int]]:
+        groups = [sorted({int(self._known_cluster(c, "cluster_groups") or 0) for c in g}) for g in proposal["value"]]
+        members = [cluster for group in groups for cluster in group]
+        if len(members) > len(set(members)):
+            raise traitlets.TraitError(
+                f"`cluster_groups` must have each cluster in one group at most; got {groups}. Merge the groups."
+            )
+        return sorted(group for group in groups if len(group) > 1)
+
+    @traitlets.validate("cluster_names")
+    def _check_names(self, proposal: Any) -> dict[str, str]:
+        for key in proposal["value"]:
+            if not key.isdecimal():
+                raise traitlets.TraitError(
+                    f"`cluster_names` must have numbers of clusters, as text, for keys; got {key!r}. Use '3', say."
+                )
+            self._known_cluster(int(key), "cluster_names")
+        return {key: name for key, name in proposal["value"].items() if name}
+
+    def _known_cluster(self, cluster: int | None, name: str) -> int | None:
+        most = self._data.max_clusters
+        if cluster is not None and cluster >= most:
+            raise traitlets.TraitError(f"`{name}` must name clusters from 0 to {most - 1}; got {cluster}.")
+        return cluster
 
     @traitlets.validate("n_clusters")
     def _check_n_clusters(self, proposal: Any) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import traitlets
 from IPython import get_ipython
 from IPython.display import publish_display_data
 
@@ -18,13 +19,17 @@ from ncut_widgets.pipeline import embed
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.widgets._base import View, bundle
 from ncut_widgets.widgets._recoloring import LABELS
+from ncut_widgets.widgets.click_segmenter import ClickSegmenter
+from ncut_widgets.widgets.cluster_panel import ClusterPanel
 from ncut_widgets.widgets.embedding_scatter import EmbeddingScatter
 from ncut_widgets.widgets.image_grid import ImageGrid
 from ncut_widgets.widgets.session import Session
 
+TABS = ("explore", "segment", "clusters")
+
 
 class Explorer(View):
-    """The images and the 3D embedding of a session side by side, linked both ways.
+    """The 3D embedding of a session beside its images, to be explored, clicked into objects, and cut into clusters.
 
     Parameters
     ----------
@@ -35,7 +40,11 @@ class Explorer(View):
 
     Attributes
     ----------
+    tab : {"explore", "segment", "clusters"}
+        Which of the views of the images is open.
     image_grid : ImageGrid
+    segmenter : ClickSegmenter
+    cluster_panel : ClusterPanel
     scatter : EmbeddingScatter
 
     Examples
@@ -50,7 +59,10 @@ class Explorer(View):
     _esm = bundle("explorer.js")
     _css = bundle("explorer.css")
 
+    tab = traitlets.Enum(TABS, default_value="explore").tag(sync=True)
     image_grid = anywidget.WidgetTrait().tag(sync=True)
+    segmenter = anywidget.WidgetTrait().tag(sync=True)
+    cluster_panel = anywidget.WidgetTrait().tag(sync=True)
     scatter = anywidget.WidgetTrait().tag(sync=True)
 
     _owns_session = False
@@ -58,15 +70,18 @@ class Explorer(View):
     def __init__(self, session: Session, *, height: int = 560) -> None:
         super().__init__(session, height=height)
         self.image_grid = ImageGrid(session)
+        self.segmenter = ClickSegmenter(session)
+        self.cluster_panel = ClusterPanel(session)
         self.scatter = EmbeddingScatter(session)
 
     def close(self) -> None:
-        """Close this explorer and its two views, and the session too where `explore` made it."""
+        """Close this explorer and its views, and the session too where `explore` made it."""
         # Closed before, or never opened: an explorer that was refused its session is closed as it is collected.
         if self.comm is None:
             return
         # The session last: the views still hold it while they go.
-        views = [self.image_grid, self.scatter] + ([self.session] if self._owns_session else [])
+        views = [self.image_grid, self.segmenter, self.cluster_panel, self.scatter]
+        views += [self.session] if self._owns_session else []
         super().close()
         for view in views:
             view.close()
@@ -88,7 +103,7 @@ class Explorer(View):
         pathlib.Path
             The file written.
         """
-        return self.session.to_html(path, title=title, height=self.height, progress=progress)
+        return self.session.to_html(path, title=title, height=self.height, tab=self.tab, progress=progress)
 
     def to_png(self, *, width: int = 960, dark: bool = False) -> bytes:
         """Return a still picture of the explorer as the bytes of a PNG, drawn without a browser.
@@ -140,7 +155,7 @@ def explore(
     backbone: Any = "multiscale",
     layer: int = -1,
     resolution: int | None = None,
-    n_eig: int = 20,
+    n_eig: int = 32,
     degree: float | None = None,
     coloring: str = "tsne",
     device: Any = None,
@@ -166,7 +181,7 @@ def explore(
         Of the backbone.
     resolution : int, optional
         The longer side in pixels at which the backbone sees the images.
-    n_eig : int, default 20
+    n_eig : int, default 32
         The number of eigenvectors.
     degree : float in (0, 1), optional
         The mean affinity, as in `embed`: smaller is sharper.
@@ -191,7 +206,7 @@ def explore(
     >>> import ncut_widgets as nw
     >>> explorer = nw.explore(nw.sample_images()[:2], progress=False)
     >>> explorer
-    Explorer(Session(2 images, ... nodes, 20 eigenvectors))
+    Explorer(Session(2 images, ... nodes, 32 eigenvectors))
     """
     coloring = check_in(coloring, "coloring", tuple(LABELS))
     result = embed(

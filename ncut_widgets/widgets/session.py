@@ -11,21 +11,25 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from ncut_widgets._validation import check_in
 from ncut_widgets.features import FeatureMaps, load_images
 from ncut_widgets.grid import PatchGrid
-from ncut_widgets.readouts import Coloring
+from ncut_widgets.widgets._colors import SessionColors
 from ncut_widgets.widgets._data import SessionData
-from ncut_widgets.widgets._recoloring import LABELS, Recoloring
+from ncut_widgets.widgets._file import load_session, save_session
+from ncut_widgets.widgets._jobs import Jobs, Progress
+from ncut_widgets.widgets._masks import SessionMasks, heat_name
 from ncut_widgets.widgets._state import SessionState
 from ncut_widgets.widgets._wire import reply_to
 
+# What is computed beside the kernel's main thread.
+_TAKES_A_WHILE = ("labels/", "parents/", "cluster_colors/", "click_heat/", "refined", "export")
 
-class Session(SessionState):
+
+class Session(SessionColors, SessionMasks):
     """Images with their embedding, and the state that every view of them shares.
 
-    The data lies here once; views (`ImageGrid`, `EmbeddingScatter`, `Explorer`) show it and change the
-    traits below, which can be read, set and observed from Python as well.
+    The data lies here once; views (`Explorer`, `ImageGrid`, `EmbeddingScatter`, `ClickSegmenter`, `ClusterPanel`) show
+    it and change the traits below, which can be read, set and observed from Python as well.
 
     Parameters
     ----------
@@ -49,7 +53,7 @@ class Session(SessionState):
         The node under the pointer, in any view.
     selection : list of int
         The pinned nodes: a click pins one, shift-click adds one, Escape lets go.
-    layer : {"image", "ncut", "eigenvector", "clusters", "heatmap"}
+    layer : {"image", "ncut", "eigenvector", "clusters", "heatmap", "masks"}
         What lies over the images and colours the points.
     source : str
         Which of the grid's sources the images show.
@@ -67,6 +71,22 @@ class Session(SessionState):
         Diameter of the points in CSS pixels.
     camera : dict or None
         ``{"position": [x, y, z], "target": [x, y, z], "zoom": z}`` of the scatter; None frames all points.
+    objects : list of dict
+        Named masks with their clicks, boxes and settings; what may be in one, and what is filled in where it is
+        missing, says `ncut_widgets.export.check_objects`. Clicks are in pixels of the images.
+    active : int or None
+        Which of the objects clicks go to.
+    clicks : list of dict
+        Those of the active object, ``{"image", "x", "y", "positive"}``; setting them without one makes one.
+    refine : {"none", "guided", "crf"}
+        How views carry masks from patches to pixels: see `refine_mask`.
+    cluster : int or None
+        The selected cluster, in the layer "clusters".
+    cluster_names : dict of str to str
+        By the cluster's number. A cluster keeps its number, its name and its colour when their number changes.
+    hidden_clusters : list of int
+    cluster_groups : list of list of int
+        Clusters that count as one, each group under its smallest number.
     coloring : dict
         ``{"method": ..., "status": "ready", "running" or "failed", "error": text or None}``, read-only: what becomes of
         the colours that `recolor` was asked for. The method is None where the colours were given.
@@ -80,8 +100,6 @@ class Session(SessionState):
     >>> session.grid.locate(session.hover)
     Patch(image=0, row=1, column=1, source='features')
     """
-
-    _recoloring: Recoloring | None = None
 
     def __init__(
         self,
@@ -113,8 +131,9 @@ class Session(SessionState):
         self._data = SessionData(load_images(images), grid, eigenvectors, eigenvalues, rgb, coords)
         self._features = features
         self._version = self._embedding = 0
-        # Colours may arrive in another thread than the one that replaces them.
         self._lock = threading.RLock()
+        self._jobs = Jobs()
+        self._heats = {}
         super().__init__(
             meta=self._describe(),
             source=grid.sources[0],
@@ -151,20 +170,10 @@ class Session(SessionState):
         """(k,) float64, if they were given."""
         return self._data.eigenvalues
 
-    @property
-    def rgb(self) -> np.ndarray:
-        """(n, 3) float32 in [0, 1], the colour of each node; waits for colours that `recolor` has on their way."""
-        self._await_colors()
-        return self._data.rgb
-
-    @property
-    def coords(self) -> np.ndarray:
-        """(n, 3) float32, where each node is in the scatter; waits as `rgb` does."""
-        self._await_colors()
-        return self._data.coords
-
     def update(self, *, eigenvectors: Any = None, eigenvalues: Any = None, rgb: Any = None, coords: Any = None) -> None:
-        """Replace some of the data; every view follows, the camera and the pinned patches stay.
+        """Replace some of the data; every view follows, the camera, the pinned patches and the objects stay.
+
+        With new eigenvectors clusters are others, so their names, and which are hidden or merged, go.
 
         Parameters
         ----------
@@ -191,6 +200,9 @@ class Session(SessionState):
                 fresh=fresh,
             )
             self._embedding += fresh
+            if fresh:
+                # Clusters of another embedding are others.
+                self.cluster, self.hidden_clusters, self.cluster_groups, self.cluster_names = None, [], [], {}
             superseded = self._drop_recoloring() if fresh or given else None
             if given or superseded is not None:
                 self._tell(None if given else self._method, "ready")
@@ -198,72 +210,24 @@ class Session(SessionState):
         if superseded is not None:
             superseded.cancel()
 
-    def recolor(self, method: str | Coloring = "tsne", *, wait: bool = False) -> None:
-        """Make colours and coordinates anew, in the background, turned onto those on show so that nothing jumps.
-
-        The views keep what they show, with a note, and move to the new places when these are there. Reading `rgb` or
-        `coords`, or exporting, waits for them. A new call, `update` and `close` end what is on its way.
-
-        Parameters
-        ----------
-        method : "tsne", "umap", "umap_sphere", "pca", "mspace" or Coloring
-            "mspace" needs the session's features, the others take its eigenvectors. A `Coloring` of your own has its
-            options, is fitted, and can then colour new nodes alike.
-        wait : bool
-            Return when the colours are there, and raise what went wrong.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If there is no such method, or no features for M-space. What goes wrong later is in ``coloring``, shown in
-            the views, and raised by whoever waits, until other colours are asked for or given.
-
-        Notes
-        -----
-        The same embedding, colours on show and options give the same result, waited for or not. With an event loop,
-        as in a notebook, colours are taken over between two cells; without one in the thread that made them.
-
-        Examples
-        --------
-        >>> import numpy as np, ncut_widgets as nw
-        >>> grid = nw.PatchGrid([(40, 30)], [nw.PatchMap(0, 6, 8)])
-        >>> session = nw.Session([np.zeros((30, 40, 3), np.uint8)], grid=grid, eigenvectors=np.eye(48)[:, :4])
-        >>> session.recolor("tsne", wait=True)
-        >>> session.coloring
-        {'method': 'tsne', 'status': 'ready', 'error': None}
-        """
-        coloring = method if isinstance(method, Coloring) else Coloring(method)
-        name = check_in(coloring.method, "method", tuple(LABELS))
-        rows: Any = self.eigenvectors
-        if name == "mspace":
-            if self._features is None:
-                raise ValueError(
-                    "`method` must not be 'mspace' in a session without features; got 'mspace'. "
-                    "Pass `features` to Session, or take another method."
-                )
-            rows = self._features.flatten()
-        with self._lock:
-            superseded = self._drop_recoloring()
-        if superseded is not None:
-            superseded.cancel()
-        with self._lock:
-            self._tell(name, "running")
-            self._recoloring = Recoloring(coloring, rows, self._data.coords, self._take_over)
-        if wait:
-            self._await_colors()
-
     def labels(self, n_clusters: int | None = None) -> np.ndarray:
-        """Return the cluster of each node, (n,) uint8, the largest cluster being 0.
+        """Return the cluster of each node, (n,) uint8; a cluster keeps its number when their number changes.
 
         Parameters
         ----------
         n_clusters : int, optional
-            1 to 32, at most the number of eigenvectors; the session's own number if None.
+            1 to 64, at most the number of eigenvectors; the session's own number if None.
         """
         return self._data.labels(self.n_clusters if n_clusters is None else n_clusters)
 
     def to_html(
-        self, path: str | os.PathLike[str], *, title: str = "NCUT explorer", height: int = 640, progress: bool = True
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str = "NCUT explorer",
+        height: int = 640,
+        tab: str = "explore",
+        progress: bool = True,
     ) -> Path:
         """Write the explorer of this session as one HTML file that needs no kernel and no network.
 
@@ -275,6 +239,8 @@ class Session(SessionState):
             The heading of the page.
         height : int
             Of the views, in CSS pixels.
+        tab : {"explore", "segment", "clusters"}
+            Open at first.
         progress : bool
             Show a bar: all numbers of clusters are computed, since nobody can be asked for them later. Colours that
             are on their way are waited for.
@@ -287,73 +253,104 @@ class Session(SessionState):
         from ncut_widgets.export.html import write_html
 
         self._await_colors(progress=progress)
-        state = {name: getattr(self, name) for name in SessionState.class_own_traits(sync=True) if name[0] != "_"}
-        bar = tqdm(self._data.names(), desc=f"export: {Path(path).name}", disable=not progress, leave=False)
-        arrays = {name: self._data.array(name) for name in bar}
+        state = self._state() | {"coloring": self.coloring, "hover": None, "refine": "none"}
+        state["meta"] = self.meta | {"abilities": []}
+        heats = [heat_name(self._prompts(o), o["click_weight"]) for o in self.objects if o["method"] == "ncut"]
+        names = self._data.names() + [name for name in heats if "//" not in name[:12]]
+        bar = tqdm(names, desc=f"export: {Path(path).name}", disable=not progress, leave=False)
+        arrays = {name: self._array(name, None, lambda _: None) for name in bar}
         # Half precision is what the eye and a similarity need, at half the size of the file.
         arrays["eigenvectors"] = arrays["eigenvectors"].astype(np.float16)
-        return write_html(Path(path), state | {"hover": None}, arrays, title=title, height=height)
+        return write_html(Path(path), state, arrays, title=title, view={"height": height, "tab": tab})
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the whole session, images, features, clicks and camera included, as one file that `load` reads.
+
+        Parameters
+        ----------
+        path : path
+            By convention ``*.ncut``. Written whole or not at all.
+
+        Returns
+        -------
+        pathlib.Path
+            The file written: a zip of JSON, arrays and PNGs, without pickle.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib
+        >>> import numpy as np, ncut_widgets as nw
+        >>> grid = nw.PatchGrid([(40, 30)], [nw.PatchMap(0, 3, 4)])
+        >>> session = nw.Session([np.zeros((30, 40, 3), np.uint8)], grid=grid, eigenvectors=np.eye(12)[:, :4])
+        >>> session.clicks = [{"image": 0, "x": 12, "y": 7}]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     again = nw.Session.load(session.save(pathlib.Path(folder) / "mine.ncut"))
+        >>> again.objects[0]["clicks"]
+        [{'image': 0, 'x': 12.0, 'y': 7.0, 'positive': True}]
+        """
+        return save_session(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Session:
+        """Return the session that `save` wrote.
+
+        Parameters
+        ----------
+        path : path
+
+        Returns
+        -------
+        Session
+            With numpy features, where there were any. Hovering and colours on their way are not saved.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it is none of `save`'s, is damaged, or was written by a newer version.
+        """
+        return load_session(cls, path)
 
     def close(self) -> None:
-        """Close the session, and end what `recolor` has on its way."""
+        """Close the session, and end what `recolor` and views have on their way."""
         # Never opened, where the constructor refused its arguments.
         superseded = None if self._recoloring is None else self._drop_recoloring()
         super().close()
+        if hasattr(self, "_jobs"):
+            self._jobs.close()
         if superseded is not None:
             superseded.cancel()
 
-    # -- colours on their way ------------------------------------------------------------------------------
-
-    @property
-    def _shown(self) -> tuple[np.ndarray, np.ndarray]:
-        """The colours and coordinates that views show now."""
-        return self._data.rgb, self._data.coords
-
-    def _await_colors(self, *, progress: bool = False) -> None:
-        """Wait for what is on its way, take it over, and raise what went wrong."""
-        recoloring = self._recoloring
-        if recoloring is None:
-            return
-        title = f"colours: {LABELS[recoloring.method]} of {self.grid.n_nodes} nodes"
-        with tqdm(total=1, desc=title, disable=not progress, leave=False) as bar:
-            recoloring.wait()
-            bar.update()
-        self._take_over(recoloring)
-        if self._recoloring is recoloring:
-            recoloring.future.result()
-
-    def _take_over(self, recoloring: Recoloring) -> None:
-        """Show what has come, once, unless something else was asked for meanwhile."""
-        with self._lock:
-            if recoloring is not self._recoloring or self.coloring["status"] != "running":
-                return
-            error = recoloring.future.exception()
-            if error is not None:
-                # Kept, so that whoever waits for these colours hears why there are none.
-                self._tell(recoloring.method, "failed", f"{type(error).__name__}: {error}")
-                return
-            self._recoloring = None
-            data = self._data
-            data.replace(data.eigenvectors, data.eigenvalues, *recoloring.future.result(), fresh=False)
-            self._publish()
-            self._tell(recoloring.method, "ready")
-
-    def _drop_recoloring(self) -> Recoloring | None:
-        dropped, self._recoloring = self._recoloring, None
-        return dropped
-
-    def _tell(self, method: str | None, status: str, error: str | None = None) -> None:
-        if status == "ready":
-            self._method = method
-        self.set_trait("coloring", {"method": method, "status": status, "error": error})
-
     # -- for the views -------------------------------------------------------------------------------------
 
-    def _answer(self, _: Any, content: dict[str, Any], __: list[Any]) -> None:
-        reply_to(content, self._data.array, lambda message, buffers: self.send(message, buffers))
+    def _answer(self, _: Any, content: Any, __: list[Any]) -> None:
+        reply_to(
+            content,
+            lambda message, buffers: self.send(message, buffers),
+            find=self._data.array,
+            compute=self._array,
+            takes_a_while=lambda name: str(name).startswith(_TAKES_A_WHILE),
+            jobs=self._jobs,
+        )
+
+    def _array(self, name: str, params: Any, progress: Progress) -> np.ndarray:
+        if name.startswith("click_heat/"):
+            return self._click_heat(name, progress)
+        if name == "refined":
+            return self._refined(params, progress)
+        if name == "export":
+            return self._exported(params, progress)
+        return self._data.array(name)
+
+    def _state(self) -> dict[str, Any]:
+        """The traits that views share."""
+        return {name: getattr(self, name) for name in SessionState.class_own_traits(sync=True) if name[0] != "_"}
 
     def _describe(self) -> dict[str, Any]:
-        return {"version": self._version, "embedding": self._embedding, **self._data.describe()}
+        abilities = ["refine", "export"] + (["ncut"] if self._features is not None else [])
+        about = {"version": self._version, "embedding": self._embedding, "abilities": abilities}
+        return about | self._data.describe()
 
     def _publish(self) -> None:
         """Tell the views that there is something new to fetch."""

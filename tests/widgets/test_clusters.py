@@ -25,7 +25,8 @@ def test_all_levels_as_views_fetch_them():
         assert parents.dtype == np.int16
         np.testing.assert_array_equal(labels, tree.labels(level))
         np.testing.assert_array_equal(parents, tree.parents(level))
-    colors = clusters.colors(rgb)
+    colors = clusters.colors(rgb, 8)
+    np.testing.assert_array_equal(clusters.colors(rgb, 3), colors[:3])
     assert colors.dtype == np.uint8
     np.testing.assert_allclose(colors / 255, tree.colors(rgb), atol=1e-6)
 
@@ -40,7 +41,7 @@ def test_levels_are_cut_once_and_only_as_far_as_asked(monkeypatch):
     assert cut == [2, 3, 4]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(clusters.labels, [6] * 8))
-        tables = list(pool.map(clusters.colors, [np.full((200, 3), 0.5)] * 8))
+        tables = list(pool.map(clusters.colors, [np.full((200, 3), 0.5)] * 8, [8] * 8))
     assert cut == [2, 3, 4, 5, 6, 7, 8]
     assert all(labels is found[0] for labels in found)
     assert all((table == tables[0]).all() for table in tables)
@@ -51,7 +52,7 @@ def test_one_eigenvector_makes_one_cluster():
     assert clusters.counts == [1]
     np.testing.assert_array_equal(clusters.labels(1), np.zeros(5))
     np.testing.assert_array_equal(clusters.parents(1), [-1])
-    assert clusters.colors(np.full((5, 3), 0.5)).shape == (1, 3)
+    assert clusters.colors(np.full((5, 3), 0.5), 1).shape == (1, 3)
 
 
 def test_nobody_writes_into_what_all_share():

@@ -148,7 +148,6 @@ class TestLabels:
     def test_follow_the_trait(self, session):
         session.n_clusters = 3
         assert session.labels().max() == 2
-        assert np.all(np.diff(np.bincount(session.labels())) <= 0)
 
     def test_one_cluster_is_everything(self, session):
         assert not session.labels(1).any()

@@ -1,5 +1,7 @@
 /** An exported explorer: the same widgets on the data in the page, with nobody to ask. */
 import type { Host } from "@anywidget/types";
+import clickSegmenter from "../widgets/click-segmenter/index.ts";
+import clusterPanel from "../widgets/cluster-panel/index.ts";
 import embeddingScatter from "../widgets/embedding-scatter/index.ts";
 import explorer from "../widgets/explorer/index.ts";
 import imageGrid from "../widgets/image-grid/index.ts";
@@ -10,7 +12,7 @@ import { answer } from "./data.ts";
 
 interface Manifest {
   session: SessionState;
-  height: number;
+  explorer: { height: number; tab: string };
 }
 
 async function start(): Promise<void> {
@@ -20,15 +22,19 @@ async function start(): Promise<void> {
   sessionModel.answer = (message, reply) => answer(message, reply);
   const { store } = session.initialize({ model: sessionModel.proxy<SessionModel>(), signal: never } as never);
 
-  const { height } = manifest;
+  const { height, tab } = manifest.explorer;
+  const part = () => new LocalModel({ session: "anywidget:session", height });
   const widgets: Record<string, { view?: { render(props: never): unknown }; model: LocalModel; exports?: unknown }> = {
     "anywidget:session": { model: sessionModel, exports: { store } satisfies { store: SessionStore } },
-    "anywidget:image-grid": { view: imageGrid, model: new LocalModel({ session: "anywidget:session", height }) },
-    "anywidget:scatter": { view: embeddingScatter, model: new LocalModel({ session: "anywidget:session", height }) },
+    "anywidget:image-grid": { view: imageGrid, model: part() },
+    "anywidget:scatter": { view: embeddingScatter, model: part() },
+    "anywidget:segmenter": { view: clickSegmenter, model: part() },
+    "anywidget:clusters": { view: clusterPanel, model: part() },
     "anywidget:explorer": {
       view: explorer,
       model: new LocalModel({
-        session: "anywidget:session", image_grid: "anywidget:image-grid", scatter: "anywidget:scatter", height,
+        session: "anywidget:session", image_grid: "anywidget:image-grid", scatter: "anywidget:scatter",
+        segmenter: "anywidget:segmenter", cluster_panel: "anywidget:clusters", tab, height,
       }),
     },
   };

@@ -48,6 +48,8 @@ export function drawTiles(view: ViewContext, ui: ImagesState, overlay: Overlay):
   const draw = async () => {
     frame = 0;
     const turn = ++latest;
+    // Behind another tab there is nothing to paint.
+    if (!canvases.size) return;
     try {
       const answer = overlay.colors();
       const colors = answer instanceof Promise ? await answer : answer;

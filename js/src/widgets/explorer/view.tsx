@@ -1,31 +1,94 @@
-/** The images and the embedding side by side, or one above the other where there is no room. */
+/** The embedding beside the images, which can be explored, clicked into objects and cut into clusters. */
+import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import type { Layer } from "../../shared/types.ts";
 import { type ViewContext, message } from "../../shared/view.tsx";
 
+interface Tab {
+  name: string;
+  text: string;
+  title: string;
+  /** The trait that holds the view. */
+  view: string;
+  /** What this is done with, so all views show it. */
+  layer?: Layer;
+}
+
+const TABS: readonly Tab[] = [
+  { name: "explore", text: "Explore", title: "What is alike, in all images", view: "image_grid" },
+  { name: "segment", text: "Segment", title: "Click objects into masks", view: "segmenter", layer: "masks" },
+  { name: "clusters", text: "Clusters", title: "Cut everything into parts", view: "cluster_panel", layer: "clusters" },
+];
+
 export function Explorer(view: ViewContext) {
-  const left = useRef<HTMLDivElement>(null);
+  const { root, host, model, store, signal: abort, error } = view;
+  const left = useRef<Record<string, HTMLElement | null>>({});
   const right = useRef<HTMLDivElement>(null);
-  const { host, model, signal: abort } = view;
+  const tab = useSignal(model.get("tab") as string);
+  const shown = useRef(new Set<string>());
+
+  const show = async (trait: string, el: HTMLElement) => {
+    const child = await host.getWidget(model.get(trait) as string);
+    if (!abort.aborted) await child.render({ el, signal: abort });
+  };
+  const fail = (reason: unknown) => { error.value = message(reason); };
 
   useEffect(() => {
-    const show = async (trait: string, el: HTMLElement) => {
-      const child = await host.getWidget(model.get(trait) as string);
-      if (!abort.aborted) await child.render({ el, signal: abort });
-    };
-    Promise.all([show("image_grid", left.current!), show("scatter", right.current!)])
-      .then(() => whenDrawn(view.root, abort))
-      .then(view.ready, (error) => { view.error.value = message(error); });
+    const follow = () => { tab.value = model.get("tab") as string; };
+    model.on("change:tab", follow);
+    abort.addEventListener("abort", () => model.off("change:tab", follow));
+    show("scatter", right.current!).then(() => whenDrawn(root, abort)).then(view.ready, fail);
   }, []);
+  // A view is made when its tab is first opened, and stays.
+  useSignalEffect(() => {
+    const { name, view: trait } = TABS.find((one) => one.name === tab.value)!;
+    if (shown.current.has(name)) return;
+    shown.current.add(name);
+    // After the element is there.
+    queueMicrotask(() => { show(trait, left.current[name]!).catch(fail); });
+  });
+
+  const choose = (next: Tab) => {
+    model.set("tab", next.name);
+    model.save_changes();
+    if (next.layer) {
+      store.set("layer", next.layer);
+      store.unpin();
+    }
+  };
+  const turn = (event: KeyboardEvent) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!by) return;
+    const at = TABS.findIndex(({ name }) => name === tab.value);
+    const next = TABS[(at + by + TABS.length) % TABS.length]!;
+    choose(next);
+    (event.currentTarget as Element).querySelector<HTMLElement>(`[data-tab="${next.name}"]`)?.focus();
+    event.preventDefault();
+    event.stopPropagation();
+  };
 
   return (
     <div class="ncut-explorer-body">
-      <div class="ncut-explorer-part" ref={left} />
+      <div class="ncut-explorer-part ncut-explorer-main">
+        <div class="ncut-tabs" role="tablist" aria-label="What to do with the images" onKeyDown={turn}>
+          {TABS.map((one) => (
+            <button key={one.name} type="button" role="tab" data-tab={one.name} title={one.title}
+              aria-selected={tab.value === one.name} tabIndex={tab.value === one.name ? 0 : -1} onClick={() => choose(one)}>
+              {one.text}
+            </button>
+          ))}
+        </div>
+        {TABS.map(({ name, text }) => (
+          <div key={name} class="ncut-tab" role="tabpanel" aria-label={text} hidden={tab.value !== name}
+            ref={(element) => { left.current[name] = element; }} />
+        ))}
+      </div>
       <div class="ncut-explorer-part ncut-explorer-side" ref={right} />
     </div>
   );
 }
 
-/** Resolves once both views inside have drawn their first frame. */
+/** Resolves once the embedding and the view of the first tab have drawn their first frame. */
 function whenDrawn(root: HTMLElement, abort: AbortSignal): Promise<void> {
   const done = () => root.querySelectorAll("[data-ncut-view][data-ready='true']").length >= 2;
   return new Promise((resolve) => {

@@ -1,0 +1,81 @@
+"""A session as one file, and back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from traitlets import TraitError
+
+from ncut_widgets.export import read_session, write_session
+from ncut_widgets.features import FeatureMaps
+from ncut_widgets.grid import PatchGrid, PatchMap
+
+if TYPE_CHECKING:
+    from ncut_widgets.widgets.session import Session
+
+_FORMAT = "ncut_widgets session"
+# Of the traits, what is not saved: what describes the data, and what is under the pointer.
+_OF_THE_MOMENT = {"meta", "coloring", "hover"}
+
+
+def save_session(session: Session, path: str | os.PathLike[str]) -> Path:
+    """Write what `load_session` reads; `Session.save` says more."""
+    data, features = session._data, session._features
+    arrays = {"eigenvectors": data.eigenvectors, "rgb": session.rgb, "coords": session.coords}
+    if data.eigenvalues is not None:
+        arrays["eigenvalues"] = data.eigenvalues
+    state: dict[str, Any] = {
+        "format": _FORMAT,
+        "state": {name: value for name, value in session._state().items() if name not in _OF_THE_MOMENT},
+        "maps": [list(m) for m in data.grid.maps],
+        "names": [name for name, *_ in data.scene],
+        "channel_names": None if features is None else list(features.channel_names),
+        "coloring": session._method,
+    }
+    if features is not None:
+        arrays["features"] = _numpy(features.values)
+        if features.weights is not None:
+            arrays["weights"] = _numpy(features.weights)
+    return write_session(path, state=state, arrays=arrays, images=data.images)
+
+
+def load_session(kind: type[Session], path: str | os.PathLike[str]) -> Session:
+    """Return what `save_session` wrote; `Session.load` says more."""
+    state, arrays, images = read_session(path)
+    try:
+        if state["format"] != _FORMAT:
+            raise ValueError(f"it holds {state['format']!r}")
+        for image, name in zip(images, state["names"], strict=True):
+            image.info["name"] = name
+        grid = PatchGrid([image.size for image in images], [PatchMap(*m) for m in state["maps"]])
+        features = None
+        if "features" in arrays:
+            names, weights = state["channel_names"], arrays.get("weights")
+            features = FeatureMaps(arrays["features"], grid, names, weights=weights)
+        session = kind(
+            images,
+            features=features,
+            grid=None if features is not None else grid,
+            eigenvectors=arrays["eigenvectors"],
+            eigenvalues=arrays.get("eigenvalues"),
+            rgb=arrays["rgb"],
+            coords=arrays["coords"],
+        )
+        with session.hold_trait_notifications():
+            for name, value in state["state"].items():
+                if name not in session._state():
+                    raise ValueError(f"it has a trait {name!r}")
+                setattr(session, name, value)
+        session._tell(state["coloring"], "ready")
+    except (KeyError, TypeError, ValueError, TraitError) as error:
+        raise ValueError(
+            f"`path` must be a session that `Session.save` wrote; {os.fspath(path)!r} is not: {error}."
+        ) from error
+    return session
+
+
+def _numpy(values: Any) -> np.ndarray:
+    return values if isinstance(values, np.ndarray) else values.detach().cpu().numpy()

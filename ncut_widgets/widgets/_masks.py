@@ -1,0 +1,352 @@
+"""The objects of a session: named masks with their clicks, and what leaves the session of them."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import traitlets
+from PIL import Image
+
+from ncut_widgets._validation import check_in
+from ncut_widgets.export import (
+    check_objects,
+    export_bytes,
+    save_clicks,
+    save_coco,
+    save_label_maps,
+    save_masks,
+    save_npz,
+    save_overlays,
+)
+from ncut_widgets.features import FeatureMaps
+from ncut_widgets.pipeline import suggested_degree
+from ncut_widgets.readouts import ClickMask, ClickNcut, refine_mask
+from ncut_widgets.readouts._prompts import drop_specks
+from ncut_widgets.widgets._jobs import Progress
+from ncut_widgets.widgets._state import REFINE, SessionState
+
+# As long as the pictures that views get: refined masks on the page are drawn over these.
+_LONGEST_SIDE = 1024
+_RESOLUTIONS = ("patch", "pixel")
+_SHARED = ("threshold", "negative_threshold", "denoise")
+
+
+def _quiet(_: float) -> None:
+    """Nobody is told how far it is."""
+
+
+class SessionMasks(SessionState):
+    """What a session can do with its objects; `Session` explains the traits."""
+
+    _features: FeatureMaps | None
+    _heats: dict[str, np.ndarray]
+
+    # A part of `objects`, which is what views see.
+    clicks = traitlets.List(traitlets.Dict())
+
+    def masks(
+        self, names: Sequence[str] | None = None, *, resolution: str = "patch", refine: str | None = None
+    ) -> dict[str, list[np.ndarray]]:
+        """Return the mask of each object in each image.
+
+        Parameters
+        ----------
+        names : sequence of str, optional
+            Of the objects; all by default.
+        resolution : "patch" or "pixel"
+            Of the present source's patches, or of the images.
+        refine : "none", "guided" or "crf", optional
+            How patches become pixels: as squares, or along the edges of the image, see `refine_mask`. As the views
+            show it by default. Without effect on patches.
+
+        Returns
+        -------
+        dict of str to list of bool array of shape (rows, columns) or (height, width)
+            By the object's name, one for each image. Of an image that the source doesn't show: all False, and at
+            "patch" of shape (0, 0).
+
+        Raises
+        ------
+        ValueError
+            If there is no such object.
+
+        Examples
+        --------
+        >>> import numpy as np, ncut_widgets as nw
+        >>> grid = nw.PatchGrid([(40, 30)], [nw.PatchMap(0, 3, 4)])
+        >>> session = nw.Session([np.zeros((30, 40, 3), np.uint8)], grid=grid, eigenvectors=np.eye(12)[:, :4])
+        >>> session.objects = [{"name": "corner", "clicks": [{"image": 0, "x": 2, "y": 2}], "denoise": 0}]
+        >>> session.masks()["corner"][0].astype(int)
+        array([[1, 0, 0, 0],
+               [0, 0, 0, 0],
+               [0, 0, 0, 0]])
+        """
+        check_in(resolution, "resolution", _RESOLUTIONS)
+        refine = self.refine if refine is None else check_in(refine, "refine", REFINE)
+        chosen = self.objects if names is None else [self._object(name) for name in names]
+        return self._masks_of(chosen, resolution, refine, _quiet)
+
+    def segmenter(self, name: str) -> ClickMask | ClickNcut:
+        """Return the object's clicks as a fitted estimator, which finds it in new images.
+
+        Parameters
+        ----------
+        name : str
+            Of the object.
+
+        Returns
+        -------
+        ClickMask or ClickNcut
+            By the object's method. `ClickMask.predict` takes the eigenvectors of new images, as `Ncut.transform`
+            returns them; `ClickNcut.transform` takes their features and returns a heatmap.
+
+        Raises
+        ------
+        ValueError
+            If there is no such object, or features are needed and the session has none.
+        """
+        item = self._object(name)
+        positive, negative = self._prompts(item)
+        options = {key: item[key] for key in _SHARED}
+        if item["method"] == "ncut":
+            features = self._needed_features()
+            ncut = ClickNcut(click_weight=item["click_weight"], degree=suggested_degree(features))
+            return ncut.fit(features, positive, negative)
+        boxes = {
+            f"{sign}_boxes": [
+                tuple(box[key] for key in ("image", "x0", "y0", "x1", "y1"))
+                for box in item["boxes"]
+                if box["positive"] is (sign == "positive") and self._shows(box["image"])
+            ]
+            for sign in ("positive", "negative")
+        }
+        data = self._data
+        return ClickMask(gamma=item["gamma"], **options).fit(
+            data.eigenvectors, positive, negative, **boxes, grid=data.grid, source=self.source
+        )
+
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: str = "masks",
+        resolution: str = "pixel",
+        refine: str | None = None,
+    ) -> Path:
+        """Write the masks of all objects, as `ncut_widgets.export` has it, and return the path.
+
+        Parameters
+        ----------
+        path : path
+            A folder for "masks", "overlays" and "labels"; a file for the others.
+        format : "masks", "overlays", "labels", "coco", "npz" or "clicks"
+            PNGs of each mask, the images with the masks over them, one indexed PNG per image, COCO instances with
+            RLE, arrays, or the clicks themselves with names and settings as JSON.
+        resolution : "pixel" or "patch"
+            As in `masks`; overlays are of pixels always.
+        refine
+            As in `masks`.
+
+        Returns
+        -------
+        pathlib.Path
+        """
+        check_in(format, "format", ("masks", "overlays", "labels", "coco", "npz", "clicks"))
+        colors = {item["name"]: item["color"] for item in self.objects}
+        resolution = "pixel" if format == "overlays" else resolution
+        masks = {} if format == "clicks" else self.masks(resolution=resolution, refine=refine)
+        images: list[Any] = self._scene(resolution)
+        if format == "clicks":
+            save_clicks(self._data.scene, self.objects, path)
+        elif format == "overlays":
+            save_overlays(self._data.images, masks, path, colors=colors, opacity=self.blend)
+        elif format == "labels":
+            save_label_maps(images, masks, path, colors=colors)
+        elif format == "masks":
+            save_masks(images, masks, path)
+        elif format == "coco":
+            save_coco(images, masks, path)
+        else:
+            save_npz(images, masks, path)
+        return Path(path)
+
+    # -- clicks are those of the active object ---------------------------------------------------------------
+
+    @traitlets.observe("objects", "active")
+    def _mirror_clicks(self, _: Any) -> None:
+        if self.active is not None and self.active >= len(self.objects):
+            self.active = len(self.objects) - 1 if self.objects else None
+        self.clicks = [] if self.active is None else self.objects[self.active]["clicks"]
+
+    @traitlets.validate("clicks")
+    def _check_clicks(self, proposal: Any) -> list[dict[str, Any]]:
+        try:
+            return check_objects([{"clicks": proposal["value"]}], self._data.scene)[0]["clicks"]
+        except (TypeError, ValueError) as error:
+            raise traitlets.TraitError(str(error).replace("objects[0].", "")) from error
+
+    @traitlets.observe("clicks")
+    def _place_clicks(self, change: Any) -> None:
+        clicks, objects = change["new"], list(self.objects)
+        if self.active is None:
+            if not clicks:
+                return
+            # Together, or whoever observes the clicks would see those of no object in between.
+            with self.hold_trait_notifications():
+                self.objects = [*objects, {"clicks": clicks}]
+                self.active = len(objects)
+        elif objects[self.active]["clicks"] != clicks:
+            objects[self.active] = objects[self.active] | {"clicks": clicks}
+            self.objects = objects
+
+    # -- from clicks to masks ----------------------------------------------------------------------------------
+
+    def _object(self, name: str) -> dict[str, Any]:
+        found = [item for item in self.objects if item["name"] == name]
+        if not found:
+            raise ValueError(
+                f"`name` must be one of the objects, {[item['name'] for item in self.objects]}; got {name!r}."
+            )
+        return dict(found[0])
+
+    def _shows(self, image: int) -> bool:
+        return any(m.image == image and m.source == self.source for m in self._data.grid.maps)
+
+    def _prompts(self, item: dict[str, Any]) -> tuple[list[int], list[int]]:
+        """The nodes of the positive and of the negative clicks, in images that the source shows."""
+        signs: dict[bool, list[int]] = {True: [], False: []}
+        for click in item["clicks"]:
+            if self._shows(click["image"]):
+                node = self._data.grid.node_at(click["image"], click["x"], click["y"], self.source)
+                signs[click["positive"]].append(node)
+        return signs[True], signs[False]
+
+    def _needed_features(self) -> FeatureMaps:
+        if self._features is None:
+            raise ValueError(
+                "`features` must be there for masks of the method 'ncut'; the session has none. "
+                "Pass `features` to Session, or take the method 'similarity'."
+            )
+        return self._features
+
+    def _node_mask(self, item: dict[str, Any]) -> np.ndarray:
+        """(n,) bool"""
+        n = self._data.grid.n_nodes
+        positive, _ = self._prompts(item)
+        boxes = any(box["positive"] and self._shows(box["image"]) for box in item["boxes"])
+        if not positive and (item["method"] == "ncut" or not boxes):
+            return np.zeros(n, bool)
+        if item["method"] == "ncut":
+            heat = self._click_heat(heat_name(self._prompts(item), item["click_weight"]), _quiet)
+            mask: np.ndarray = heat > item["threshold"]
+            return drop_specks(mask, self._data.grid, item["denoise"]) if item["denoise"] > 1 else mask
+        found: np.ndarray = self.segmenter(item["name"]).predict(self._data.eigenvectors, grid=self._data.grid)
+        return found
+
+    def _masks_of(
+        self, objects: Sequence[dict[str, Any]], resolution: str, refine: str, progress: Progress
+    ) -> dict[str, list[np.ndarray]]:
+        grid, done = self._data.grid, 0
+        masks: dict[str, list[np.ndarray]] = {}
+        total = max(1, len(objects) * grid.n_images)
+        for item in objects:
+            nodes = grid.split(self._node_mask(item))
+            maps = {m.image: mask for m, mask in zip(grid.maps, nodes, strict=True) if m.source == self.source}
+            of_images = masks[item["name"]] = []
+            for index, image in enumerate(self._data.images):
+                patches = maps.get(index, np.zeros((0, 0), bool))
+                of_images.append(patches if resolution == "patch" else _to_pixels(patches, image, refine))
+                done += 1
+                progress(done / total)
+        return masks
+
+    # -- what views ask for ------------------------------------------------------------------------------------
+
+    def _click_heat(self, name: str, progress: Progress) -> np.ndarray:
+        """(n,) float32: the heat of clicks cut with the graph; `name` is `heat_name`'s."""
+        if name not in self._heats:
+            positive, negative, weight = parse_heat_name(name)
+            features = self._needed_features()
+            ncut = ClickNcut(click_weight=weight, degree=suggested_degree(features)).fit(features, positive, negative)
+            progress(0.9)
+            heat = np.asarray(ncut.heatmap_, dtype=np.float32)
+            if len(self._heats) >= _MOST_HEATS:
+                self._heats.pop(next(iter(self._heats)))
+            self._heats[name] = heat
+        return self._heats[name]
+
+    def _refined(self, params: Any, progress: Progress) -> np.ndarray:
+        """(k, h, w) uint8: the masks of objects in one image, of the size that views show."""
+        image = self._data.images[params["image"]].copy()
+        image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.LANCZOS)
+        method = check_in(params["method"], "method", REFINE)
+        grid, masks = self._data.grid, []
+        for done, name in enumerate(params["objects"]):
+            progress(done / len(params["objects"]))
+            nodes = self._node_mask(self._object(name))
+            patches = np.zeros((0, 0), bool)
+            if self._shows(params["image"]):
+                patches = grid.split(nodes)[grid.find(params["image"], self.source)]
+            masks.append(_to_pixels(patches, image, method))
+        return np.stack(masks).astype(np.uint8)
+
+    def _exported(self, params: Any, progress: Progress) -> np.ndarray:
+        """The bytes of a file."""
+        format = params["format"]
+        resolution = check_in(params.get("resolution", "pixel"), "resolution", _RESOLUTIONS)
+        resolution = "pixel" if format == "overlays" else resolution
+        images, masks = self._data.images if resolution == "pixel" else self._scene(resolution), None
+        if format == "clicks":
+            images = self._data.scene
+        else:
+            masks = self._masks_of(self.objects, resolution, self.refine, lambda share: progress(0.9 * share))
+        with warnings.catch_warnings():
+            # Masks that overlap in a label map: nobody at the page reads a warning, and they see it there.
+            warnings.simplefilter("ignore", UserWarning)
+            _, content = export_bytes(format, images, masks, self.objects, opacity=self.blend)
+        return np.frombuffer(content, np.uint8)
+
+    def _scene(self, resolution: str) -> list[tuple[str, int, int]]:
+        """Name, width and height of the masks of each image."""
+        scene = self._data.scene
+        if resolution == "pixel":
+            return scene
+        sizes = {m.image: (m.columns, m.rows) for m in self._data.grid.maps if m.source == self.source}
+        return [(name, *sizes.get(index, (0, 0))) for index, (name, *_) in enumerate(scene)]
+
+
+_MOST_HEATS = 64
+
+
+def heat_name(prompts: tuple[Sequence[int], Sequence[int]], click_weight: float) -> str:
+    """Return the name by which views ask for the heat of clicks, as in js/.../kernel.ts: all that it depends on."""
+    positive, negative = (",".join(map(str, nodes)) for nodes in prompts)
+    return f"click_heat/{positive}/{negative}/{click_weight:.3f}"
+
+
+def parse_heat_name(name: str) -> tuple[list[int], list[int], float]:
+    """Return what `heat_name` has put in, or say that the name is none."""
+    parts = name.split("/")
+    try:
+        _, positive, negative, weight = parts
+        nodes = [[int(node) for node in part.split(",") if node] for part in (positive, negative)]
+        return nodes[0], nodes[1], float(weight)
+    except ValueError as error:
+        raise ValueError(f"`name` must be click_heat/NODES/NODES/WEIGHT; got {name!r}.") from error
+
+
+def _to_pixels(patches: np.ndarray, image: Image.Image, refine: str) -> np.ndarray:
+    if not patches.any():
+        return np.zeros((image.height, image.width), bool)
+    if refine != "none":
+        return np.asarray(refine_mask(patches, image, method=refine))
+    # As the grid has it: a pixel belongs to the patch that covers its top left corner.
+    rows = np.arange(image.height) * patches.shape[0] // image.height
+    columns = np.arange(image.width) * patches.shape[1] // image.width
+    squares: np.ndarray = patches[rows[:, None], columns]
+    return squares

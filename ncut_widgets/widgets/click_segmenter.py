@@ -1,0 +1,33 @@
+"""Masks by clicks."""
+
+from __future__ import annotations
+
+from ncut_widgets.widgets._base import View, bundle
+
+
+class ClickSegmenter(View):
+    """The session's images under the masks of its objects, which follow clicks and sliders at once, in all images.
+
+    A click adds what is alike to the active object, a click with Alt or the other button takes it away; boxes do
+    either. What is clicked is in `session.objects` and `session.clicks`, the masks in ``session.masks()``.
+
+    Parameters
+    ----------
+    session : Session
+        What to segment.
+    height : int, default 480
+        In CSS pixels.
+
+    Examples
+    --------
+    >>> import numpy as np, ncut_widgets as nw
+    >>> grid = nw.PatchGrid([(40, 30)], [nw.PatchMap(0, 3, 4)])
+    >>> session = nw.Session([np.zeros((30, 40, 3), np.uint8)], grid=grid, eigenvectors=np.eye(12)[:, :4])
+    >>> view = nw.ClickSegmenter(session, height=560)
+    >>> session.objects = [{"name": "hand", "clicks": [{"image": 0, "x": 12, "y": 7}]}]
+    >>> session.objects[0]["threshold"]
+    0.5
+    """
+
+    _esm = bundle("click_segmenter.js")
+    _css = bundle("click_segmenter.css")

@@ -1,0 +1,31 @@
+"""Clusters on a slider."""
+
+from __future__ import annotations
+
+from ncut_widgets.widgets._base import View, bundle
+
+
+class ClusterPanel(View):
+    """The session's images cut into clusters, whose number is a slider, with a legend to name, hide and merge them.
+
+    A cluster keeps its number, colour and name when their number changes. What is done here is in the session's
+    ``n_clusters``, ``cluster``, ``cluster_names``, ``hidden_clusters`` and ``cluster_groups``.
+
+    Parameters
+    ----------
+    session : Session
+        What to show.
+    height : int, default 480
+        In CSS pixels.
+
+    Examples
+    --------
+    >>> import numpy as np, ncut_widgets as nw
+    >>> grid = nw.PatchGrid([(40, 30)], [nw.PatchMap(0, 3, 4)])
+    >>> session = nw.Session([np.zeros((30, 40, 3), np.uint8)], grid=grid, eigenvectors=np.eye(12)[:, :4])
+    >>> view = nw.ClusterPanel(session)
+    >>> session.cluster_names = {"1": "sky"}
+    """
+
+    _esm = bundle("cluster_panel.js")
+    _css = bundle("cluster_panel.css")
