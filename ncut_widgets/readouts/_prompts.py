@@ -33,9 +33,9 @@ def drop_specks(mask: np.ndarray, grid: PatchGrid, smallest: int) -> np.ndarray:
 def box_prompts(rows: torch.Tensor, boxes: Any, name: str, grid: PatchGrid | None, source: str | None) -> torch.Tensor:
     """Return the prompts (p, k) of boxes (image, x0, y0, x1, y1) in pixels.
 
-    Each is the mean direction of the nodes inside, weighted by the square of how little they are like the mean direction
-    of the ring around the box, half as wide as the box on each side. What lies in the box but goes on outside, the background, so
-    counts little.
+    Each is the mean direction of the nodes inside, weighted by the square of how little they are like the mean
+    direction of the ring around the box, half as wide as the box on each side. What lies in the box but goes on
+    outside, the background, so counts little.
     """
     array = np.asarray(boxes)
     if array.size == 0:

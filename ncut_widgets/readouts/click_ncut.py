@@ -65,10 +65,10 @@ class ClickNcut(BaseEstimator):
     Notes
     -----
     O(n m (c + m) + m^3) time for m landmarks, linear in n. The clicked nodes are landmarks themselves. The eigenvector
-    is turned so that it is higher at the positive clicks than at the negative ones or, without these, than on average.
-    It is stretched from its 1 % quantile to 0 and from its 99 % quantile, or its median at the positive clicks where
-    that is higher, to 1, and cut off there. New nodes are stretched in the same way. Weights of feature maps do not
-    count. Gradients are not carried.
+    is turned so that it is higher at the positive clicks than on average or, where there are negative clicks, than
+    halfway between these and the average. It is stretched from its 1 % quantile to 0 and from its 99 % quantile, or
+    its median at the positive clicks where that is higher, to 1, and cut off there. New nodes are stretched in the same
+    way. Weights of feature maps do not count. Gradients are not carried.
 
     References
     ----------

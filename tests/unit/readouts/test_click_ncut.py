@@ -1,0 +1,157 @@
+"""Clicks in the graph: the equation, what it is for, and new nodes."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+
+from ncut_widgets import ClickNcut, FeatureMaps, Ncut, PatchGrid, PatchMap, click_ncut
+
+
+def blobs(*centres, n=80, channels=6, seed=0):
+    rng = np.random.default_rng(seed)
+    return np.concatenate([centre + rng.normal(size=(n, channels)) for centre in centres])
+
+
+def written_out(X, positive, negative, click_weight, bg_weight, sigma):
+    """The definition, line by line: the second eigenvector, higher at the first positive click than on average."""
+
+    def normalised(squared, scale):
+        A = np.exp(-squared / (2 * scale**2))
+        degrees = A.sum(1)
+        return A / np.sqrt(degrees[:, None] * degrees)
+
+    A = normalised(np.square(X[:, None] - X).sum(2), sigma)
+    pull = A[positive].mean(0) - (bg_weight * A[negative].mean(0) if negative else 0)
+    signal = np.arcsinh(len(X) * pull)
+    A_click = normalised(np.square(signal[:, None] - signal), 0.5)
+    u = np.linalg.eigh((1 - click_weight) * A + click_weight * A_click)[1][:, -2]
+    return u * np.sign(u[positive[0]] - u.mean())
+
+
+def stretched(u, positive):
+    low, high = np.quantile(u, [0.01, 0.99])
+    return np.clip((u - low) / (max(high, np.median(u[positive])) - low), 0, 1)
+
+
+@pytest.mark.parametrize("click_weight", [0.0, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("negative", [[], [130, 90]])
+def test_follows_the_definition(click_weight, negative):
+    X, positive = blobs(0, 2, 4), [0, 3, 7]
+    found = ClickNcut(click_weight=click_weight, bg_weight=0.4).fit(X, positive, negative)
+    expected = stretched(written_out(X, positive, negative, click_weight, 0.4, found.sigma_), positive)
+    np.testing.assert_allclose(found.heatmap_, expected, atol=1e-4)
+
+
+def test_landmarks_stand_for_all_nodes():
+    X = blobs(0, 2, 4, n=500)
+    exact, few = (click_ncut(X, [0, 3], [700], n_sample=n) for n in (1500, 200))
+    assert np.abs(exact - few).max() < 0.02
+    assert exact.std() > 0.2
+
+
+def test_without_weight_it_is_the_ordinary_second_eigenvector():
+    X = blobs(0, 3)
+    eigenvector = Ncut(n_eig=2).fit_transform(X)[:, 1]
+    heatmaps = [click_ncut(X, positive, click_weight=0) for positive in ([5], [100])]
+    for heatmap, sign in zip(heatmaps, np.sign(eigenvector[[5, 100]]), strict=True):
+        low, high = np.quantile(sign * eigenvector, [0.01, 0.99])
+        np.testing.assert_allclose(heatmap, ((sign * eigenvector - low) / (high - low)).clip(0, 1), atol=0.02)
+
+
+def test_clicks_part_what_plain_eigenvectors_join():
+    # Two that look nearly alike, and something else from which the ordinary cut parts both.
+    X = blobs(0, 3, 9)
+    one, twin, other = (slice(0, 80), slice(80, 160), slice(160, 240))
+    plain = click_ncut(X, [0], click_weight=0)
+    assert plain[twin].min() > 0.5 > plain[other].max()
+    clicked = click_ncut(X, [0, 1, 2], [80, 81, 82], click_weight=0.7)
+    assert np.mean(clicked[one] > 0.5) > 0.98
+    assert np.mean(clicked[twin] < 0.5) > 0.98
+    assert clicked[other].max() < 0.1
+
+
+def test_a_negative_click_lowers_its_region():
+    X = blobs(0, 2, 4)
+    region = slice(80, 160)
+    without, with_it = (click_ncut(X, [0], negative, click_weight=0.9, bg_weight=1) for negative in ([], [85]))
+    assert with_it[region].mean() < without[region].mean() / 2
+    assert with_it[0] > 0.9
+
+
+def test_positive_clicks_are_high_also_on_what_is_rare():
+    # Less than the hundredth part of all nodes.
+    X = np.concatenate([blobs(0, n=600), blobs(6, n=4)])
+    heatmap = click_ncut(X, [600])
+    assert heatmap[600:].min() > 0.5 > np.quantile(heatmap[:600], 0.99)
+
+
+def test_new_nodes_are_measured_as_the_fitted_ones():
+    X = blobs(0, 2, 4, n=200)
+    clicks = ClickNcut(n_sample=150).fit(X, [410], [0])
+    np.testing.assert_allclose(clicks.transform(X), clicks.heatmap_, atol=1e-9)
+    np.testing.assert_allclose(clicks.transform(X[300:310]), clicks.heatmap_[300:310], atol=1e-9)
+    new = clicks.transform(blobs(0, 2, 4, seed=1))
+    assert new[160:].mean() > 0.8
+    assert new[:160].mean() < 0.3
+
+
+@pytest.mark.parametrize("affinity", ["cosine", lambda X, Z: np.maximum(0, X @ Z.T)])
+def test_other_affinities(affinity):
+    X = np.abs(np.concatenate([blobs(0) * 0.2 + np.eye(6)[i] for i in range(3)]))
+    heatmap = click_ncut(X, [0], affinity=affinity)
+    assert heatmap[:80].mean() > heatmap[80:].mean() + 0.5
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_torch_comes_back_as_torch(dtype):
+    X = torch.from_numpy(blobs(0, 3)).to(dtype).requires_grad_()
+    clicks = ClickNcut().fit(X, [0], [100])
+    assert clicks.heatmap_.dtype == clicks.transform(X).dtype == dtype
+    assert not clicks.heatmap_.requires_grad
+    np.testing.assert_allclose(clicks.heatmap_.double(), click_ncut(blobs(0, 3), [0], [100]), atol=0.02)
+
+
+def test_feature_maps_and_their_nodes():
+    grid = PatchGrid([(20, 20), (10, 20)], [PatchMap(0, 10, 10), PatchMap(1, 10, 6)])
+    features = FeatureMaps(blobs(0, 3), grid)
+    heatmap = click_ncut(features, [grid.node_at(0, 1, 1)])
+    np.testing.assert_array_equal(heatmap, click_ncut(features.flatten(), [0]))
+
+
+def test_the_same_seed_gives_the_same_and_estimators_can_be_cloned():
+    X = blobs(0, 2, 4, n=200)
+    clicks = ClickNcut(n_sample=100, click_weight=0.7)
+    first = clicks.fit(X, [0]).heatmap_
+    np.testing.assert_array_equal(first, clone(clicks).fit(X, [0]).heatmap_)
+    assert clone(clicks).click_weight == 0.7
+
+
+@pytest.mark.parametrize(
+    ("positive", "options", "error", "message"),
+    [
+        ([], {}, ValueError, "`positive` must hold at least one node; got none"),
+        ([160], {}, ValueError, "`positive` must lie in 0 to 159; got 160"),
+        ([0.5], {}, TypeError, "`positive` must hold integers"),
+        ([0], {"negative": [-1]}, ValueError, "`negative` must lie in 0 to 159; got -1"),
+        ([0], {"click_weight": 1.5}, ValueError, r"`click_weight` must be in \[0, 1\]; got 1.5"),
+        ([0], {"bg_weight": -1}, ValueError, "`bg_weight` must be in .*got -1"),
+        ([0], {"n_sample": 1}, ValueError, "`n_sample` must be at least 2; got 1"),
+        ([0], {"sigma": 1.0, "degree": 0.1}, ValueError, "`sigma` and `degree` must not both be given"),
+        ([0], {"affinity": "rfb"}, ValueError, "`affinity` must be one of"),
+    ],
+)
+def test_bad_arguments(positive, options, error, message):
+    with pytest.raises(error, match=message):
+        click_ncut(blobs(0, 3), positive, **options)
+
+
+def test_nodes_that_are_all_alike_cannot_be_cut():
+    with pytest.raises(ValueError, match="`X` must hold nodes that differ"):
+        click_ncut(np.ones((20, 3)), [0])
+
+
+def test_new_nodes_of_other_channels_are_told_apart():
+    clicks = ClickNcut().fit(blobs(0, 3), [0])
+    with pytest.raises(ValueError, match="`X` must have 6 channels"):
+        clicks.transform(np.ones((3, 5)))
