@@ -1,0 +1,161 @@
+/** A row for each cluster: tick, name, share, and what can be done with it. */
+import { useEffect, useRef } from "preact/hooks";
+import type { ViewContext } from "../../shared/view.tsx";
+import { type Row, isSolo } from "./clusters.ts";
+import { EyeIcon, MaskIcon, SoloIcon } from "./icons.tsx";
+import { rowKey, stopEditing } from "./keys.ts";
+import type { PanelState } from "./state.ts";
+
+interface Props {
+  view: ViewContext;
+  panel: PanelState;
+}
+
+export function Legend({ view, panel }: Props) {
+  const { state } = view;
+  const rows = panel.rows.value;
+  const marks = panel.marks.value;
+  const made = panel.made.value;
+  const last = useRef(0);
+  const list = useRef<HTMLDivElement>(null);
+  const selected = panel.selected.value;
+  useEffect(() => { if (selected !== null) bringIntoSight(list.current!, selected); }, [selected]);
+  // Where Tab comes in: the row that was left, else the selected one, else the first.
+  const entry = [last.current, selected].find((id) => rows.some((row) => row.id === id)) ?? rows[0]?.id;
+
+  return (
+    <section class="ncut-legend-panel" aria-label="Legend">
+      <div class="ncut-rows" role="grid" aria-label="Clusters" ref={list}
+        onFocusIn={(event) => {
+          const row = (event.target as Element).closest<HTMLElement>("[data-cluster]");
+          if (row) last.current = Number(row.dataset.cluster);
+        }}
+        onPointerLeave={() => { panel.lit.value = null; }}>
+        {rows.map((row) => <ClusterRow key={row.id} {...{ row, view, panel }} entry={row.id === entry} />)}
+      </div>
+      <div class="ncut-legend-actions">
+        <button type="button" aria-disabled={marks.length < 2} title="Count the ticked clusters as one" onClick={panel.merge}>
+          {marks.length > 1 ? `Merge ${marks.length}` : "Merge"}
+        </button>
+        <button type="button" aria-disabled={state.hidden_clusters.value.length === 0} onClick={panel.showAll}>Show all</button>
+        <p aria-live="polite">
+          {made
+            ? `Mask of ${made.clicks === 1 ? "1 click" : `${made.clicks} clicks`}, IoU ${made.iou.toFixed(2)}: ${made.name}`
+            : "Tick two or more colours to merge them"}
+        </p>
+      </div>
+    </section>
+  );
+}
+
+function ClusterRow({ row, view, panel, entry }: Props & { row: Row; entry: boolean }) {
+  const { id, name, color, hidden } = row;
+  const share = `${(row.share * 100).toFixed(1)} %`;
+  const solo = isSolo(panel.rows.value, id);
+  const editing = panel.editing.value === id;
+  const family = panel.family(id);
+  const merged = row.members.length > 1;
+  const about = [
+    `${name}, ${share} of all patches`,
+    merged && `Merged of clusters ${row.members.join(", ")}`,
+    family,
+  ].filter(Boolean).join("\n");
+  const enter = () => {
+    panel.lit.value = id;
+    panel.lookUp(id);
+  };
+
+  return (
+    <div
+      role="row"
+      class="ncut-cluster"
+      data-cluster={id}
+      data-hidden={hidden || undefined}
+      data-under={panel.hovered.value === id || undefined}
+      aria-selected={panel.selected.value === id}
+      aria-label={`${name}, ${share}${hidden ? ", hidden" : ""}`}
+      title={about}
+      tabIndex={entry ? 0 : -1}
+      onClick={(event) => {
+        // The second click of two is the beginning of a name.
+        if ((event.target as Element).closest(".ncut-tool, input") || event.detail > 1) return;
+        panel.choose(id, event);
+      }}
+      onDblClick={(event) => { if ((event.target as Element).closest(".ncut-name")) panel.editing.value = id; }}
+      onKeyDown={(event) => rowKey(event, id, panel)}
+      onPointerEnter={enter}
+      onFocusIn={(event) => { if ((event.target as Element).matches(":focus-visible")) enter(); }}
+      onFocusOut={() => { if (panel.lit.peek() === id) panel.lit.value = null; }}
+    >
+      <span role="gridcell">
+        <input type="checkbox" class="ncut-swatch" tabIndex={-1} style={{ "--swatch": color }} checked={panel.marks.value.includes(id)}
+          aria-label={`Tick ${name}`} title="Tick, to merge (Space)" onChange={() => panel.mark(id)} />
+      </span>
+      <span role="gridcell" class="ncut-name">
+        {editing ? <NameField {...{ row, view, panel }} /> : (
+          <button type="button" tabIndex={-1} aria-label={`Rename ${name}`}>{name}</button>
+        )}
+      </span>
+      {merged && (
+        <span role="gridcell">
+          <button type="button" class="ncut-tool ncut-split" tabIndex={-1} aria-label={`Split ${name}`}
+            title={`Take clusters ${row.members.join(", ")} apart again`} onClick={() => panel.split(id)}>
+            split
+          </button>
+        </span>
+      )}
+      <span role="gridcell" class="ncut-share">{share}</span>
+      <span role="gridcell" class="ncut-tools">
+        <button type="button" class="ncut-tool" tabIndex={-1} aria-label={`${hidden ? "Show" : "Hide"} ${name}`} aria-pressed={hidden}
+          title={`${hidden ? "Show" : "Hide"} (H)`} onClick={() => panel.hide(id)}>
+          <EyeIcon closed={hidden} />
+        </button>
+        <button type="button" class="ncut-tool" tabIndex={-1} aria-label={`Show only ${name}`} aria-pressed={solo}
+          title="Show it alone (S)" onClick={() => panel.solo(id)}>
+          <SoloIcon />
+        </button>
+        <button type="button" class="ncut-tool" tabIndex={-1} aria-label={`Make a mask of ${name}`}
+          title="Make a mask of it, by clicks that can be changed (M)" onClick={() => panel.makeMask(id)}>
+          <MaskIcon />
+        </button>
+      </span>
+    </div>
+  );
+}
+
+function NameField({ row, view, panel }: Props & { row: Row }) {
+  const field = useRef<HTMLInputElement>(null);
+  useEffect(() => field.current!.select(), []);
+  const keep = () => {
+    // Nobody wants to have given a name by looking at the one that was there.
+    if (field.current!.value.trim() !== row.name) panel.rename(row.id, field.current!.value);
+  };
+  return (
+    <input
+      ref={field}
+      type="text"
+      aria-label={`Name of ${row.name}`}
+      defaultValue={row.name}
+      onKeyDown={(event) => {
+        event.stopPropagation();
+        if (event.key !== "Enter") return;
+        keep();
+        stopEditing(view, panel);
+      }}
+      onBlur={() => {
+        if (panel.editing.peek() !== row.id) return;
+        keep();
+        panel.editing.value = null;
+      }}
+    />
+  );
+}
+
+/** Only the list scrolls: the page stays where it is. */
+function bringIntoSight(list: HTMLElement, id: number): void {
+  const row = list.querySelector<HTMLElement>(`[data-cluster="${id}"]`);
+  if (!row) return;
+  const [inner, outer] = [row.getBoundingClientRect(), list.getBoundingClientRect()];
+  if (inner.top < outer.top) list.scrollTop -= outer.top - inner.top;
+  else if (inner.bottom > outer.bottom) list.scrollTop += inner.bottom - outer.bottom;
+}

@@ -1,0 +1,178 @@
+/** What only one cluster panel knows, and everything that can be done in it. */
+import { computed, signal } from "@preact/signals";
+import { rowNorms } from "../../shared/similarity.ts";
+import type { ImagesState } from "../../shared/images/state.ts";
+import type { Clusters } from "../../shared/types.ts";
+import { type ViewContext, message } from "../../shared/view.tsx";
+import {
+  birth, merged, nameOf, paintRegions, previewed, renamed, rowsOf, soloed, split, toggled,
+} from "./clusters.ts";
+import { freeName, objectOf } from "./to-object.ts";
+
+export function panelState(view: ViewContext, ui: ImagesState) {
+  const { state, store } = view;
+  const clusters = signal<Clusters | null>(null);
+  /** What is ticked, to be merged. */
+  const marked = signal<readonly number[]>([]);
+  /** The row under the pointer or the focus, whose region is lit. */
+  const lit = signal<number | null>(null);
+  const editing = signal<number | null>(null);
+  const borders = signal(true);
+  /** The mask that was made last, on show until the panel is used again. */
+  const made = signal<{ name: string; clicks: number; iou: number } | null>(null);
+  /** The patch that was hovered last, in any view: its regions stay, so that the pointer can get to them. */
+  const patch = signal<number | null>(null);
+  const levels = signal<ReadonlyMap<number, Pick<Clusters, "labels" | "colors">>>(new Map());
+  const parents = signal<ReadonlyMap<number, Int16Array>>(new Map());
+
+  const rows = computed(() => clusters.value ? rowsOf(clusters.value, {
+    cluster_names: state.cluster_names.value,
+    hidden_clusters: state.hidden_clusters.value,
+    cluster_groups: state.cluster_groups.value,
+  }) : []);
+  const known = (id: number | null) => id !== null && rows.value.some((row) => row.id === id);
+  const marks = computed(() => marked.value.filter(known));
+  const selected = computed(() => known(state.cluster.value) ? state.cluster.value : null);
+  /** The cluster in question: all others are pale. */
+  const focus = computed(() => rows.value.some((row) => row.id === lit.value && !row.hidden) ? lit.value : selected.value);
+  const painted = computed(() => clusters.value && paintRegions(clusters.value, state.hidden_clusters.value, focus.value));
+  /** What borders are drawn between: hidden clusters have none between one another. */
+  const outlined = computed(() => {
+    const labels = clusters.value?.labels;
+    const hidden = state.hidden_clusters.value;
+    return labels && hidden.length ? labels.map((id) => (hidden.includes(id) ? NOTHING : id)) : labels;
+  });
+  const hovered = computed(() => state.hover.value === null ? null : (clusters.value?.labels[state.hover.value] ?? null));
+  const shownLevels = computed(() => previewed(state.meta.value.cluster_counts, state.n_clusters.value));
+  const looked = computed(() => patch.value !== null);
+
+  const fail = (error: unknown) => { view.error.value = message(error); };
+  const first = new Promise<void>((resolve) => {
+    view.effect(() => {
+      void [state.meta.value, state.n_clusters.value, state.cluster_groups.value];
+      store.clusters().then((next) => {
+        if (!next) return;
+        clusters.value = next;
+        resolve();
+      }, fail);
+    });
+  });
+  view.effect(() => {
+    const hover = state.hover.value;
+    // Behind another tab nobody looks.
+    const seen = ui.size.peek().width > 0;
+    if (hover !== null && seen) patch.value = hover;
+    else if (patch.peek() !== null && patch.peek()! >= state.meta.value.n_nodes) patch.value = null;
+  });
+  view.effect(() => {
+    if (state.layer.value !== "masks") made.value = null;
+  });
+  // Quietly, one after the other, once somebody looks at a patch: nothing waits for them.
+  let embedding: number | null = null;
+  view.effect(() => {
+    const meta = state.meta.value;
+    if (meta.embedding !== embedding) {
+      levels.value = new Map();
+      parents.value = new Map();
+    }
+    embedding = meta.embedding;
+    if (!looked.value) return undefined;
+    let gone = false;
+    const fetchAll = async () => {
+      for (const count of previewed(meta.cluster_counts, 0)) {
+        const [labels, colors] = [await store.array(`labels/${count}`), await store.array(`cluster_colors/${count}`)];
+        if (gone || view.signal.aborted) return;
+        levels.value = new Map(levels.peek()).set(count, { labels: labels.data, colors: colors.data });
+      }
+    };
+    fetchAll().catch((error) => { if (!gone) fail(error); });
+    return () => { gone = true; };
+  });
+
+  /** The panel is at work: all views show clusters, and not what is pinned. */
+  const use = () => {
+    store.set("layer", "clusters");
+    store.unpin();
+  };
+  const setCount = (count: number) => {
+    store.set("n_clusters", count);
+    const cluster = store.get("cluster");
+    if (cluster !== null && cluster >= count) store.set("cluster", null);
+  };
+  const select = (id: number) => store.set("cluster", store.get("cluster") === id ? null : id);
+  const mark = (id: number) => { marked.value = toggled(marks.peek(), id); };
+  const act = {
+    use, setCount, select, mark,
+    /** A click: with a key held down it ticks, as in any list. */
+    choose(id: number, { shiftKey, ctrlKey, metaKey }: Pick<MouseEvent, "shiftKey" | "ctrlKey" | "metaKey">) {
+      if (shiftKey || ctrlKey || metaKey) mark(id);
+      else select(id);
+    },
+    rename: (id: number, name: string) => store.set("cluster_names", renamed(store.get("cluster_names"), id, name)),
+    hide: (id: number) => store.set("hidden_clusters", toggled(store.get("hidden_clusters"), id)),
+    solo(id: number) {
+      const most = state.meta.peek().cluster_counts.at(-1) ?? 0;
+      store.set("hidden_clusters", soloed(rows.peek(), id, most, store.get("cluster_groups")));
+    },
+    showAll: () => store.set("hidden_clusters", []),
+    merge() {
+      if (marks.peek().length < 2) return;
+      const next = merged(marks.peek(), merging());
+      marked.value = [];
+      for (const key of ["cluster_names", "hidden_clusters", "cluster_groups", "cluster"] as const) store.set(key, next[key]);
+    },
+    split(id: number) {
+      const next = split(id, merging());
+      for (const key of ["hidden_clusters", "cluster_groups"] as const) store.set(key, next[key]);
+    },
+    /** Fetch what `family` tells. */
+    lookUp(id: number) {
+      const count = birth(id, state.meta.peek().cluster_counts);
+      if (!count || parents.peek().has(count)) return;
+      const { embedding: then } = state.meta.peek();
+      store.array(`parents/${count}`).then(({ data }) => {
+        if (state.meta.peek().embedding === then) parents.value = new Map(parents.peek()).set(count, data);
+      }, fail);
+    },
+    makeMask: (id: number) => { toMask(id).catch(fail); },
+  };
+  const merging = () => ({
+    cluster_names: store.get("cluster_names"), hidden_clusters: store.get("hidden_clusters"),
+    cluster_groups: store.get("cluster_groups"), cluster: store.get("cluster"),
+  });
+  const toMask = async (id: number) => {
+    const { data: values, shape } = await store.array("eigenvectors");
+    const shown = clusters.peek();
+    const row = rows.peek().find((one) => one.id === id);
+    if (!shown || !row) return;
+    const columns = shape[1]!;
+    const objects = store.get("objects");
+    const found = objectOf(
+      shown.labels, id, { values, columns, norms: rowNorms(values, columns) },
+      { grid: ui.grid.peek(), images: state.meta.peek().images, source: store.get("source") },
+      { name: freeName(row.name, objects), color: row.color },
+    );
+    if (!found) throw new Error(`${row.name} has no patch under the source ${store.get("source")}. Choose another source.`);
+    store.edit({ objects: [...objects, found.object], active: objects.length });
+    store.set("layer", "masks");
+    made.value = { name: found.object.name, clicks: found.object.clicks.length, iou: found.iou };
+  };
+
+  /** Where a cluster comes from: the one that it was part of before it first appeared. */
+  const family = (id: number): string | null => {
+    const count = birth(id, state.meta.value.cluster_counts);
+    const parent = count === undefined ? -1 : (parents.value.get(count)?.[id] ?? -1);
+    return parent < 0 || parent === id ? null : `Split off from ${nameOf(parent, state.cluster_names.value)} at ${count} clusters`;
+  };
+
+  return {
+    clusters, marks, lit, editing, borders, made, patch, levels, rows, selected, focus, painted, outlined, hovered, shownLevels,
+    family, first, ...act,
+    unmark: () => { marked.value = []; },
+  };
+}
+
+export type PanelState = ReturnType<typeof panelState>;
+
+/** No cluster has this number. */
+const NOTHING = 255;

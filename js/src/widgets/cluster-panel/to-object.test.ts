@@ -1,0 +1,95 @@
+import { expect, test } from "vitest";
+import { PatchGrid } from "../../shared/geometry.ts";
+import { maskOf, objectHeat } from "../../shared/masks.ts";
+import { rowNorms } from "../../shared/similarity.ts";
+import type { MapMeta, MaskObject } from "../../shared/types.ts";
+import { freeName, objectOf } from "./to-object.ts";
+
+const SIDE = 24;
+const LOOK = { name: "thing", color: "#123456" };
+const IMAGES = [{ name: "one", width: 120, height: 90 }, { name: "two", width: 60, height: 60 }];
+const MAPS: MapMeta[] = IMAGES.map((_, image) => ({ image, rows: SIDE, columns: SIDE, source: "a" }));
+
+/** Directions in space that fan out over each image, and the angle in degrees between two of them. */
+function fan(maps = MAPS) {
+  const grid = new PatchGrid({ maps });
+  const values = new Float32Array(grid.nodes * 3);
+  for (let node = 0; node < grid.nodes; node++) {
+    const { row, column } = grid.locate(node)!;
+    const [x, y] = [(column - SIDE / 2) / SIDE, (row - SIDE / 2) / SIDE];
+    values.set([x, y, 0.5].map((v) => v / Math.hypot(x, y, 0.5)), node * 3);
+  }
+  const rows = { values, columns: 3, norms: rowNorms(values, 3) };
+  const angle = (node: number, to: number) => {
+    const dot = [0, 1, 2].reduce((sum, k) => sum + values[node * 3 + k]! * values[to * 3 + k]!, 0);
+    return (Math.acos(Math.min(1, dot)) * 180) / Math.PI;
+  };
+  return { grid, rows, angle, around: { grid, images: IMAGES, source: "a" } };
+}
+
+const at = (row: number, column: number) => row * SIDE + column;
+
+function labelled(n: number, wanted: (node: number) => boolean): Uint8Array {
+  return Uint8Array.from({ length: n }, (_, node) => Number(wanted(node)));
+}
+
+/** What the session will make of an object. */
+function maskOfObject(object: MaskObject, { grid, rows, around }: ReturnType<typeof fan>): Uint8Array {
+  const { positive, negative } = objectHeat(object, rows, grid, IMAGES, around.source);
+  return maskOf(positive, negative, object, grid.maps);
+}
+
+test("a round cluster is one click in its middle, and its mask is the cluster", () => {
+  const space = fan();
+  const labels = labelled(space.grid.nodes, (node) => space.angle(node, at(12, 12)) < 18);
+  const { object, iou } = objectOf(labels, 1, space.rows, space.around, LOOK)!;
+  expect(iou).toBeGreaterThan(0.95);
+  expect(object).toMatchObject({ ...LOOK, visible: true, boxes: [], method: "similarity", gamma: 1 });
+  expect(object.clicks).toEqual([{ image: 0, x: 12.5 / SIDE * 120, y: 12.5 / SIDE * 90, positive: true }]);
+  const mask = maskOfObject(object, space);
+  const both = mask.reduce((sum, one, i) => sum + Number(one && labels[i]), 0);
+  const either = mask.reduce((sum, one, i) => sum + Number(one || labels[i]), 0);
+  expect(both / either).toBeCloseTo(iou, 6);
+});
+
+test("a cluster of two parts takes a click in each", () => {
+  const space = fan();
+  const parts = [at(12, 3), at(12, 21)];
+  const labels = labelled(space.grid.nodes, (node) => parts.some((middle) => space.angle(node, middle) < 9));
+  const { object, iou } = objectOf(labels, 1, space.rows, space.around, LOOK)!;
+  expect(iou).toBeGreaterThan(0.85);
+  const sides = object.clicks.filter(({ positive }) => positive).map(({ image, x }) => x > IMAGES[image]!.width / 2);
+  expect(new Set(sides)).toEqual(new Set([true, false]));
+});
+
+test("what it would cover in vain is taken away by a negative click", () => {
+  const space = fan();
+  const hole = at(12, 18);
+  const labels = labelled(space.grid.nodes, (node) => space.angle(node, at(12, 12)) < 32 && space.angle(node, hole) > 6);
+  const { object, iou } = objectOf(labels, 1, space.rows, space.around, LOOK)!;
+  expect(iou).toBeGreaterThan(0.95);
+  expect(object.clicks.filter(({ positive }) => !positive)).toHaveLength(1);
+  expect(maskOfObject(object, space)[hole]).toBe(0);
+});
+
+test("a speck of one patch is kept where it is the cluster", () => {
+  const space = fan(MAPS.slice(0, 1));
+  const labels = labelled(space.grid.nodes, (node) => node === 0);
+  const { object } = objectOf(labels, 1, space.rows, space.around, LOOK)!;
+  expect(object.clicks[0]).toEqual({ image: 0, x: 2.5, y: 1.875, positive: true });
+  expect(maskOfObject(object, space)[0]).toBe(1);
+});
+
+test("only the patches of the source on show count, and where it has none there is no object", () => {
+  const maps = [MAPS[0]!, { ...MAPS[1]!, source: "b" }];
+  const space = fan(maps);
+  const labels = labelled(space.grid.nodes, (node) => node >= SIDE * SIDE);
+  expect(objectOf(labels, 1, space.rows, space.around, LOOK)).toBeNull();
+  const { object } = objectOf(labels, 1, space.rows, { ...space.around, source: "b" }, LOOK)!;
+  expect(object.clicks.every(({ image }) => image === 1)).toBe(true);
+});
+
+test("names are given once", () => {
+  expect(freeName("sky", [])).toBe("sky");
+  expect(freeName("sky", [{ name: "sky" }, { name: "sky 2" }])).toBe("sky 3");
+});

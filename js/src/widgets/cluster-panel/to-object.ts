@@ -1,0 +1,206 @@
+/** A cluster as a mask object: the few clicks and the thresholds whose mask is most like it. */
+import type { PatchGrid } from "../../shared/geometry.ts";
+import { type Rows, maskOf, promptRow } from "../../shared/masks.ts";
+import { stretch } from "../../shared/similarity.ts";
+import type { Click, ImageMeta, MaskObject } from "../../shared/types.ts";
+
+const MOST_CLICKS = 12;
+/** A click that adds less than this to the overlap is not worth having to be understood. */
+const SMALLEST_GAIN = 0.004;
+/** The images in which a click is looked for at a time, beside the one place that is best for all of them. */
+const IMAGES_TRIED = 3;
+/** Thresholds are looked for in steps of a hundredth, which is what a slider shows. */
+const STEPS = 100;
+const DENOISE = 3;
+
+/** Where the clicks of an object may go, and what they are pixels of. */
+export interface Surroundings {
+  grid: PatchGrid;
+  images: readonly ImageMeta[];
+  source: string;
+}
+
+interface Fit {
+  iou: number;
+  threshold: number;
+  negative_threshold: number;
+}
+
+interface Try extends Fit {
+  node: number;
+  is: boolean;
+  heat: Float32Array;
+}
+
+/**
+ * An object whose mask covers the nodes with a label as well as clicks can, and the overlap with them that it reaches
+ * (intersection over union, in the maps of the source); null where the label has no node there.
+ *
+ * One click after the other, greedily: the most central of the nodes that are missed, or a negative one at the most
+ * central of those that are covered in vain, over all images and in those with most of them. Of these the one whose
+ * mask, at the thresholds that suit it best, overlaps most; until none adds anything.
+ */
+export function objectOf(
+  labels: Uint8Array,
+  label: number,
+  rows: Rows,
+  { grid, images, source }: Surroundings,
+  look: Pick<MaskObject, "name" | "color">,
+): { object: MaskObject; iou: number } | null {
+  const maps = grid.maps.flatMap((map, index) => (map.source === source ? [index] : []));
+  const inside = nodesWhere(grid, maps, (node) => labels[node] === label);
+  if (inside.length === 0) return null;
+  const all = nodesWhere(grid, maps, () => true);
+  const stretched = (node: number) => stretch(rows.values, rows.columns, rows.norms, promptRow(rows, node));
+
+  const found: { node: number; is: boolean }[] = [];
+  let positive: Float32Array | null = null;
+  let negative: Float32Array | null = null;
+  let best: Fit = { iou: 0, threshold: 0.5, negative_threshold: 0.99 };
+  const covered = (node: number) => positive !== null && positive[node]! > best.threshold
+    && !(negative && negative[node]! > best.negative_threshold);
+
+  while (found.length < MOST_CLICKS) {
+    const tries: Try[] = [];
+    const taken = new Set(found.map(({ node }) => node));
+    const consider = (nodes: number[], is: boolean) => {
+      for (const node of centres(rows, grid, nodes)) {
+        if (taken.has(node)) continue;
+        const heat = union(stretched(node), is ? positive : negative);
+        const fit = is ? bestThresholds(all, labels, label, heat, negative) : bestThresholds(all, labels, label, positive!, heat);
+        tries.push({ ...fit, node, is, heat });
+      }
+    };
+    consider(inside.filter((node) => !covered(node)), true);
+    if (positive) consider(all.filter((node) => labels[node] !== label && covered(node)), false);
+    const next = tries.reduce<Try | null>((a, b) => (a && a.iou >= b.iou ? a : b), null);
+    if (!next || (found.length > 0 && next.iou < best.iou + SMALLEST_GAIN)) break;
+    if (next.is) positive = next.heat;
+    else negative = next.heat;
+    best = next;
+    found.push({ node: next.node, is: next.is });
+  }
+
+  const { threshold, negative_threshold } = best;
+  const options = [DENOISE, 0].map((denoise) => {
+    const mask = maskOf(positive, negative, { threshold, negative_threshold, denoise }, grid.maps);
+    return { denoise, iou: overlap(all, labels, label, mask) };
+  });
+  const [cleaned, raw] = options as [(typeof options)[0], (typeof options)[0]];
+  const { denoise, iou } = raw.iou > cleaned.iou ? raw : cleaned;
+  const clicks = found.map(({ node, is }) => clickOn(node, is, grid, images));
+  const object: MaskObject = {
+    ...look, visible: true, clicks, boxes: [], threshold, gamma: 1, negative_threshold, denoise,
+    method: "similarity", click_weight: 0.5,
+  };
+  return { object, iou };
+}
+
+/** A name that none of the objects has: the one that is wanted, or with the first number that is free. */
+export function freeName(wanted: string, objects: readonly Pick<MaskObject, "name">[]): string {
+  const taken = new Set(objects.map(({ name }) => name));
+  let name = wanted;
+  for (let number = 2; taken.has(name); number++) name = `${wanted} ${number}`;
+  return name;
+}
+
+function nodesWhere(grid: PatchGrid, maps: readonly number[], wanted: (node: number) => boolean): number[] {
+  const nodes: number[] = [];
+  for (const map of maps) {
+    for (let node = grid.offsets[map]!; node < grid.offsets[map + 1]!; node++) if (wanted(node)) nodes.push(node);
+  }
+  return nodes;
+}
+
+/** The most central of some nodes (the highest cosine to their mean direction), and those of the images with most of them. */
+function centres(rows: Rows, grid: PatchGrid, nodes: readonly number[]): number[] {
+  if (nodes.length === 0) return [];
+  const byImage = new Map<number, number[]>();
+  for (const node of nodes) {
+    const { image } = grid.locate(node)!;
+    const group = byImage.get(image);
+    if (group) group.push(node);
+    else byImage.set(image, [node]);
+  }
+  const largest = [...byImage.values()].sort((a, b) => b.length - a.length).slice(0, IMAGES_TRIED);
+  return [...new Set([nodes, ...largest].map((group) => mostCentral(rows, group)))];
+}
+
+function mostCentral({ values, columns, norms }: Rows, nodes: readonly number[]): number {
+  const mean = new Float64Array(columns);
+  for (const node of nodes) {
+    for (let k = 0; k < columns; k++) mean[k]! += values[node * columns + k]! / norms[node]!;
+  }
+  let best = nodes[0]!;
+  let highest = -Infinity;
+  for (const node of nodes) {
+    let sum = 0;
+    for (let k = 0; k < columns; k++) sum += mean[k]! * values[node * columns + k]!;
+    const cosine = sum / norms[node]!;
+    if (cosine > highest) [best, highest] = [node, cosine];
+  }
+  return best;
+}
+
+function union(heat: Float32Array, other: Float32Array | null): Float32Array {
+  if (other) for (let i = 0; i < heat.length; i++) if (other[i]! > heat[i]!) heat[i] = other[i]!;
+  return heat;
+}
+
+/** Both thresholds in hundredths at which the mask overlaps most: counted once, then summed up for all pairs of them. */
+function bestThresholds(
+  nodes: readonly number[], labels: Uint8Array, label: number, positive: Float32Array, negative: Float32Array | null,
+): Fit {
+  const bins = STEPS + 2;
+  const inside = new Int32Array(bins * bins);
+  const outside = new Int32Array(bins * bins);
+  // A heat is above the thresholds 0 to steps(heat) - 1, all in hundredths.
+  const steps = (heat: number) => Math.min(STEPS + 1, Math.max(0, Math.ceil(heat * STEPS)));
+  let size = 0;
+  for (const node of nodes) {
+    const bin = steps(positive[node]!) * bins + (negative ? steps(negative[node]!) : 0);
+    if (labels[node] === label) {
+      inside[bin]!++;
+      size++;
+    } else {
+      outside[bin]!++;
+    }
+  }
+  // From here on each place holds all nodes whose positive heat is at least, and whose negative at most, so high.
+  for (const counts of [inside, outside]) {
+    for (let p = bins - 1; p >= 0; p--) {
+      for (let q = 0, sum = 0; q < bins; q++) {
+        sum += counts[p * bins + q]!;
+        counts[p * bins + q] = sum + (p + 1 < bins ? counts[(p + 1) * bins + q]! : 0);
+      }
+    }
+  }
+  let best: Fit = { iou: -1, threshold: 0.5, negative_threshold: 0.99 };
+  for (let p = 0; p <= STEPS; p++) {
+    // From the highest down: a negative click takes no more away than it must.
+    for (let q = STEPS - 1; q >= (negative ? 0 : STEPS - 1); q--) {
+      const place = (p + 1) * bins + q;
+      const iou = inside[place]! / (size + outside[place]!);
+      if (iou > best.iou) best = { iou, threshold: p / STEPS, negative_threshold: q / STEPS };
+    }
+  }
+  return best;
+}
+
+function overlap(nodes: readonly number[], labels: Uint8Array, label: number, mask: Uint8Array): number {
+  let both = 0;
+  let either = 0;
+  for (const node of nodes) {
+    const inside = labels[node] === label;
+    if (inside && mask[node]) both++;
+    if (inside || mask[node]) either++;
+  }
+  return both / either;
+}
+
+function clickOn(node: number, positive: boolean, grid: PatchGrid, images: readonly ImageMeta[]): Click {
+  const patch = grid.locate(node)!;
+  const { left, top, width, height } = grid.box(patch);
+  const image = images[patch.image]!;
+  return { image: patch.image, x: (left + width / 2) * image.width, y: (top + height / 2) * image.height, positive };
+}

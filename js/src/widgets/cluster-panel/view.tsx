@@ -1,0 +1,81 @@
+/** The images cut into clusters, a legend in which they are named, hidden and merged, and a patch at every level. */
+import { useMemo } from "preact/hooks";
+import { drawTiles } from "../../shared/images/draw.ts";
+import { Images, leaveZoom, placeOf } from "../../shared/images/images.tsx";
+import { imagesState } from "../../shared/images/state.ts";
+import type { ViewContext } from "../../shared/view.tsx";
+import { Bar } from "./bar.tsx";
+import { Borders } from "./borders.tsx";
+import { clusterKey, stopEditing } from "./keys.ts";
+import { Legend } from "./legend.tsx";
+import { Levels } from "./levels.tsx";
+import { panelState } from "./state.ts";
+
+/** Pressed alone they do nothing, or only take the user elsewhere. */
+const PASSING = ["Tab", "Shift", "Control", "Alt", "Meta", "Escape"];
+
+export function ClusterPanel(view: ViewContext) {
+  const { state, store, root, signal } = view;
+  const [ui, panel, tiles] = useMemo(() => {
+    const made = imagesState(view);
+    const panel = panelState(view, made);
+    const masks = () => state.layer.peek() === "masks" && panel.made.peek() !== null;
+    const tiles = drawTiles(view, made, {
+      follows: ["meta", "source", "objects"],
+      colors: () => (masks() ? store.maskColors() : (panel.painted.peek() ?? panel.first.then(() => panel.painted.peek()))),
+      name: () => (masks() ? "masks" : "clusters"),
+    });
+    view.effect(() => {
+      void [panel.painted.value, panel.made.value];
+      tiles.request();
+    });
+    const use = (event: Event) => {
+      if (!(event instanceof KeyboardEvent && PASSING.includes(event.key))) panel.use();
+    };
+    root.addEventListener("pointerdown", use, { signal, capture: true });
+    root.addEventListener("keydown", use, { signal, capture: true });
+    return [made, panel, tiles] as const;
+  }, []);
+  view.escape(() => {
+    if (panel.editing.peek() !== null) stopEditing(view, panel);
+    else if (ui.zoomed.peek() !== null) leaveZoom(view, ui);
+    else if (panel.selected.peek() !== null) store.set("cluster", null);
+    else if (panel.marks.peek().length) panel.unmark();
+    else if (state.selection.peek().length) store.unpin();
+    else if (state.hover.peek() !== null) store.set("hover", null);
+    else return false;
+    return true;
+  });
+  const clusterAt = (node: number | null) => (node === null ? null : (panel.clusters.peek()?.labels[node] ?? null));
+
+  return (
+    <>
+      <Bar {...{ view, ui, panel }} />
+      <div class="ncut-clusters">
+        <Images
+          {...{ view, ui, tiles }}
+          label={
+            `${state.meta.value.images.length} images in ${state.n_clusters.value} clusters. Arrow keys move from patch to ` +
+            "patch, Page Up and Page Down from image to image, Enter selects the cluster of a patch, H hides it, S shows it " +
+            "alone, M makes a mask of it, Z enlarges an image."
+          }
+          marks={(image) => <Borders key={image} {...{ image, view, ui, panel }} />}
+          act={(event, node) => {
+            const id = clusterAt(node);
+            if (id === null || event.ctrlKey || event.metaKey || event.altKey) return false;
+            if ((event.target as Element).matches("button")) return false;
+            return clusterKey(event, id, panel);
+          }}
+          on={{
+            onClick: (event: MouseEvent) => {
+              const id = clusterAt(placeOf(event, view, ui)?.node ?? null);
+              if (id !== null) panel.choose(id, event);
+            },
+          }}
+        />
+        <Legend {...{ view, panel }} />
+      </div>
+      <Levels {...{ view, ui, panel }} />
+    </>
+  );
+}
