@@ -9,7 +9,7 @@ import sys
 import grimp
 import pytest
 
-HEAVY = ("matplotlib", "plotly", "transformers", "umap", "anywidget", "ipywidgets")
+HEAVY = ("matplotlib", "plotly", "torchdr", "transformers", "umap", "anywidget", "ipywidgets")
 
 
 def modules_loaded_by(statement: str) -> set[str]:
