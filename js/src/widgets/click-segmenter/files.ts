@@ -31,8 +31,9 @@ export async function maskFile(store: SessionStore): Promise<File> {
       if (map < 0) continue;
       const file = `${folders[i]}/${stems[image]}.png`;
       entries.push({ file, object: object.name, image: name });
-      const patches = nodes.subarray(grid.offsets[map]!, grid.offsets[map + 1]!);
-      files[file] = await png(pixelsOf(patches, grid.maps[map]!, width, height));
+      const inside = nodes.subarray(grid.offsets[map]!, grid.offsets[map + 1]!);
+      const patches = Uint32Array.from(inside, (is) => (is ? WHITE : BLACK));
+      files[file] = await encoded(canvasOf(pixelsOf(patches, grid.maps[map]!, width, height)));
     }
   }
   files["masks.json"] = json({ masks: entries });
@@ -44,22 +45,20 @@ export async function overlayFile(store: SessionStore): Promise<File> {
   await store.prepare();
   const meta = store.get("meta");
   const grid = new PatchGrid(meta);
-  const colors = store.maskColors()!;
+  const colors = new Uint32Array(store.maskColors()!.buffer);
   const stems = fileNames(meta.images.map(({ name }) => name));
   const files: Record<string, Uint8Array> = {};
   for (const image of meta.images.keys()) {
     const picture = await load(await store.image(image));
-    const { canvas, context } = canvasOf(picture.naturalWidth, picture.naturalHeight);
+    const { naturalWidth: width, naturalHeight: height } = picture;
+    const canvas = blank(width, height);
+    const context = canvas.getContext("2d")!;
     context.drawImage(picture, 0, 0);
     const map = grid.find(image, store.get("source"));
     if (map >= 0) {
-      const { rows, columns } = grid.maps[map]!;
-      const part = colors.slice(grid.offsets[map]! * 4, grid.offsets[map + 1]! * 4);
-      const patches = canvasOf(columns, rows);
-      patches.context.putImageData(new ImageData(part, columns, rows), 0, 0);
+      const patches = colors.subarray(grid.offsets[map]!, grid.offsets[map + 1]!);
       context.globalAlpha = store.get("blend");
-      context.imageSmoothingEnabled = false;
-      context.drawImage(patches.canvas, 0, 0, canvas.width, canvas.height);
+      context.drawImage(canvasOf(pixelsOf(patches, grid.maps[map]!, width, height)), 0, 0);
     }
     files[`${stems[image]}.png`] = await encoded(canvas);
   }
@@ -72,19 +71,19 @@ export function clicksFile(images: readonly ImageMeta[], objects: readonly MaskO
   return { name: "clicks.json", content, type: JSON_TYPE };
 }
 
-/** (4 width height) RGBA of a mask of patches, each pixel as the patch under its middle. */
-export function pixelsOf(patches: Uint8Array, { rows, columns }: MapMeta, width: number, height: number): ImageData {
+/** The colours of patches as pixels: each as the patch over its top left corner, which is how Python has it. */
+export function pixelsOf(patches: Uint32Array, { rows, columns }: MapMeta, width: number, height: number): ImageData {
   const out = new Uint32Array(width * height);
-  const black = new Uint32Array(Uint8Array.of(0, 0, 0, 255).buffer)[0]!;
-  const under = Int32Array.from({ length: width }, (_, x) => Math.floor(((x + 0.5) * columns) / width));
+  const under = Int32Array.from({ length: width }, (_, x) => Math.floor((x * columns) / width));
   for (let y = 0; y < height; y++) {
-    const row = Math.floor(((y + 0.5) * rows) / height) * columns;
-    for (let x = 0; x < width; x++) out[y * width + x] = patches[row + under[x]!] ? WHITE : black;
+    const row = Math.floor((y * rows) / height) * columns;
+    for (let x = 0; x < width; x++) out[y * width + x] = patches[row + under[x]!]!;
   }
   return new ImageData(new Uint8ClampedArray(out.buffer), width, height);
 }
 
 const WHITE = 0xffffffff;
+const BLACK = new Uint32Array(Uint8Array.of(0, 0, 0, 255).buffer)[0]!;
 
 /** A file name, without suffix, for each name: readable, safe on every system, and unique. */
 export function fileNames(names: readonly string[]): string[] {
@@ -124,15 +123,14 @@ async function load(url: string): Promise<HTMLImageElement> {
   return picture;
 }
 
-function png(pixels: ImageData): Promise<Uint8Array> {
-  const { canvas, context } = canvasOf(pixels.width, pixels.height);
-  context.putImageData(pixels, 0, 0);
-  return encoded(canvas);
+function blank(width: number, height: number): HTMLCanvasElement {
+  return Object.assign(document.createElement("canvas"), { width, height });
 }
 
-function canvasOf(width: number, height: number) {
-  const canvas = Object.assign(document.createElement("canvas"), { width, height });
-  return { canvas, context: canvas.getContext("2d")! };
+function canvasOf(pixels: ImageData): HTMLCanvasElement {
+  const canvas = blank(pixels.width, pixels.height);
+  canvas.getContext("2d")!.putImageData(pixels, 0, 0);
+  return canvas;
 }
 
 async function encoded(canvas: HTMLCanvasElement): Promise<Uint8Array> {

@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import { clicksFile, fileNames, pixelsOf } from "./files.ts";
+import { withNew } from "./objects.ts";
+import { crc32, zipOf } from "./zip.ts";
+
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+describe("names of files", () => {
+  it("are the same as Python's: readable, safe on every system, and unique", () => {
+    expect(fileNames(["cat.jpg", "CAT.png", "../a/b", "…", "..", "nul"])).toEqual(["cat", "CAT-2", "_a_b", "…", "unnamed", "nul_"]);
+    expect(fileNames(["con.txt", "a\u0000b", " x . "])).toEqual(["con_.txt", "a_b", "x"]);
+    expect(bytes(fileNames(["ü".repeat(200)])[0]!)).toHaveLength(120);
+  });
+});
+
+describe("pixels", () => {
+  it("are as the patch over their top left corner", () => {
+    const { data, width, height } = pixelsOf(Uint32Array.of(1, 2, 3, 4, 5, 6), { image: 0, rows: 2, columns: 3, source: "a" }, 7, 3);
+    expect([width, height]).toEqual([7, 3]);
+    expect([...new Uint32Array(data.buffer)]).toEqual([1, 1, 1, 2, 2, 3, 3, 1, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 6, 6]);
+  });
+});
+
+describe("clicks", () => {
+  it("are written with the images that they are in", () => {
+    const { objects } = withNew({ objects: [], active: null });
+    const { name, content } = clicksFile([{ name: "one", width: 4, height: 3 }], objects);
+    expect(name).toBe("clicks.json");
+    expect(JSON.parse(new TextDecoder().decode(content))).toEqual({
+      format: "ncut-widgets clicks", version: 1, images: [{ name: "one", width: 4, height: 3 }], objects,
+    });
+  });
+});
+
+describe("a zip", () => {
+  it("checks its contents as everybody does", () => {
+    expect(crc32(bytes("123456789"))).toBe(0xcbf43926);
+  });
+
+  it("holds the files one after the other, and a directory that points at each", () => {
+    const zip = zipOf({ "a/ü.txt": bytes("hello"), empty: new Uint8Array(0) });
+    const view = new DataView(zip.buffer);
+    const end = zip.length - 22;
+    expect(view.getUint32(end, true)).toBe(0x06054b50);
+    expect(view.getUint16(end + 10, true)).toBe(2);
+    let entry = view.getUint32(end + 16, true);
+    const found: [string, string][] = [];
+    for (let i = 0; i < 2; i++) {
+      expect(view.getUint32(entry, true)).toBe(0x02014b50);
+      const length = view.getUint16(entry + 28, true);
+      const at = view.getUint32(entry + 42, true);
+      expect(view.getUint32(at, true)).toBe(0x04034b50);
+      const name = new TextDecoder().decode(zip.subarray(entry + 46, entry + 46 + length));
+      const size = view.getUint32(at + 18, true);
+      found.push([name, new TextDecoder().decode(zip.subarray(at + 30 + length, at + 30 + length + size))]);
+      entry += 46 + length;
+    }
+    expect(found).toEqual([["a/ü.txt", "hello"], ["empty", ""]]);
+    expect(entry).toBe(end);
+  });
+});
