@@ -22,6 +22,8 @@ const EIGENVECTORS = Float32Array.from({ length: 48 }, (_, i) => {
 });
 const BOX = { left: 100, top: 50, width: 200, height: 150 };
 
+type More = { time?: number; [field: string]: unknown };
+
 const mounted: AbortController[] = [];
 let downloads: { name: string; blob: Blob }[];
 
@@ -84,7 +86,7 @@ async function shown(change: Partial<SessionState> = {}) {
   });
 
   const tile = (image: number) => root.querySelector<HTMLElement>(`[data-image='${image}']`)!;
-  const pointer = (type: string, target: Element, x: number, y: number, { time = 0, ...more }: { time?: number; [key: string]: unknown } = {}) => {
+  const pointer = (type: string, target: Element, x: number, y: number, { time = 0, ...more }: More = {}) => {
     const event = new Event(type, { bubbles: true, cancelable: true, composed: true });
     Object.defineProperty(event, "timeStamp", { value: time });
     target.dispatchEvent(Object.assign(event, {
@@ -93,11 +95,11 @@ async function shown(change: Partial<SessionState> = {}) {
   };
   /** At a pixel of the image. */
   const at = (x: number, y: number) => [BOX.left + x / 2, BOX.top + y / 2] as const;
-  const press = (image: number, x: number, y: number, more: object = {}) => {
+  const press = (image: number, x: number, y: number, more: More = {}) => {
     pointer("pointerdown", tile(image), ...at(x, y), more);
     pointer("pointerup", tile(image), ...at(x, y), more);
   };
-  const drag = (target: Element, from: [number, number], to: [number, number], more: object = {}) => {
+  const drag = (target: Element, from: [number, number], to: [number, number], more: More = {}) => {
     pointer("pointerdown", target, ...at(...from), more);
     for (const part of [0.5, 1]) {
       pointer("pointermove", target, ...at(from[0] + (to[0] - from[0]) * part, from[1] + (to[1] - from[1]) * part), more);
