@@ -21,7 +21,7 @@ export function rowKey(event: KeyboardEvent, id: number, panel: PanelState): voi
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const row = event.currentTarget as HTMLElement;
   const target = event.target as HTMLElement;
-  if (event.key === "F2" || (event.key === "Enter" && target.closest(".ncut-name"))) {
+  if (event.key === "F2" || (event.key === "Enter" && target.closest(".ncut-cluster-name"))) {
     panel.editing.value = id;
   } else if (target !== row && (event.key === "Enter" || event.key === " ")) {
     // Buttons and ticks know what to do.

@@ -81,7 +81,7 @@ function ClusterRow({ row, view, panel, entry }: Props & { row: Row; entry: bool
         if ((event.target as Element).closest(".ncut-tool, input") || event.detail > 1) return;
         panel.choose(id, event);
       }}
-      onDblClick={(event) => { if ((event.target as Element).closest(".ncut-name")) panel.editing.value = id; }}
+      onDblClick={(event) => { if ((event.target as Element).closest(".ncut-cluster-name")) panel.editing.value = id; }}
       onKeyDown={(event) => rowKey(event, id, panel)}
       onPointerEnter={enter}
       onFocusIn={(event) => { if ((event.target as Element).matches(":focus-visible")) enter(); }}
@@ -91,7 +91,7 @@ function ClusterRow({ row, view, panel, entry }: Props & { row: Row; entry: bool
         <input type="checkbox" class="ncut-swatch" tabIndex={-1} style={{ "--swatch": color }} checked={panel.marks.value.includes(id)}
           aria-label={`Tick ${name}`} title="Tick, to merge (Space)" onChange={() => panel.mark(id)} />
       </span>
-      <span role="gridcell" class="ncut-name">
+      <span role="gridcell" class="ncut-cluster-name">
         {editing ? <NameField {...{ row, view, panel }} /> : (
           <button type="button" tabIndex={-1} aria-label={`Rename ${name}`}>{name}</button>
         )}
