@@ -54,7 +54,7 @@ def extend_to_all(
         density_weights = draft.core.density_weights(columns.sums()).to(like)
         extension = replace(extension, density_weights=density_weights)
         draft = draft._replace(extension=extension)
-    degree_weights, better = _improve(draft, columns, k)
+    degree_weights, better, leverage = _improve(draft, columns, k)
     projection = draft.core.root @ better
     # A node of the sample stood for several, and no degree was below their number.
     lowest_degree = extension.lowest_degree * (nodes.lightest / draft.columns.nodes.lightest)
@@ -62,18 +62,12 @@ def extend_to_all(
         extension, degree_weights=degree_weights, projection=projection.to(like), lowest_degree=lowest_degree
     )
     degrees, drafted = like.new_empty(len(nodes)), like.new_empty(len(nodes), projection.shape[1])
-    drawn, first = draft.columns, replace(extension, projection=extension.projection[:, :k].contiguous())
-    seen = like.new_empty(len(drawn.nodes), k)
-
-    def embed_sample(here: slice) -> None:
-        seen[here] = first.embed(drawn[here]).vectors
-
-    drawn.sweep("sample", embed_sample)
-    probe = ResidualProbe(drawn.nodes, seen, extension, options.repulsion_weight, generator, of=nodes)
+    probe = ResidualProbe(nodes, leverage, extension, options.repulsion_weight, generator)
 
     def embed(here: slice) -> None:
-        embedded = extension.embed(columns[here])
-        probe.add(here, embedded)
+        C = columns[here]
+        embedded = extension.embed(C)
+        probe.add(here, C, embedded)
         degrees[here], drafted[here] = embedded.degrees, embedded.vectors
 
     columns.sweep("extend", embed)
@@ -94,17 +88,20 @@ def extend_to_all(
     return solution, probe.residuals(extension, values, turn.to(like))
 
 
-def _improve(draft: Draft, columns: Columns, k: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what makes the degrees of all nodes, and an orthonormal V (r, k + 10 at most), after a pass over all."""
+def _improve(draft: Draft, columns: Columns, k: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return what makes the degrees of all nodes, an orthonormal V (r, k + 10 at most), and, after a pass over all
+    nodes, where the drafted eigenvectors are large (n,)."""
     core, extension, vectors = draft.core, draft.extension, draft.vectors
     like = extension.landmarks
     extension = replace(extension, projection=(core.root @ vectors).to(like))
     sums = torch.zeros(columns.width, dtype=torch.float64)
     image = torch.zeros(columns.width, vectors.shape[1], dtype=torch.float64)
+    leverage = like.new_empty(len(columns.nodes))
 
     def add(here: slice) -> None:
         C = columns[here]
         embedded = extension.embed(C)
+        leverage[here] = embedded.vectors[:, :k].square().mean(1)
         mass = columns.nodes.mass(here, C)
         density = mass if embedded.densities is None else mass * embedded.densities
         table = C.T @ torch.cat([embedded.vectors * (mass * embedded.scale)[:, None], density[:, None]], dim=1)
@@ -129,4 +126,4 @@ def _improve(draft: Draft, columns: Columns, k: int) -> tuple[torch.Tensor, torc
     gaps = (ritz - spectrum[:, None]).clamp_min(_LEAST_GAP)
     better = vectors @ turn + basis @ ((basis.T @ (applied @ turn)) / gaps)
     better = torch.cat([trivial[:, None], better], dim=1)
-    return core.weights(sums).to(like), torch.linalg.qr(better).Q
+    return core.weights(sums).to(like), torch.linalg.qr(better).Q, leverage

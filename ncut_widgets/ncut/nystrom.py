@@ -143,10 +143,13 @@ def complete(draft: Draft, options: Options, generator: torch.Generator) -> tupl
     turn = turn * fix_signs(vectors @ turn.to(like)).cpu().double()
     vectors = vectors @ turn.to(like)
     extension = replace(extension, projection=(projection @ turn).to(like))
-    probe = ResidualProbe(nodes, vectors, extension, options.repulsion_weight, generator)
-    nodes.sweep(
-        max(probe.width, columns.width), "residuals", lambda here: probe.add(here, extension.embed(columns[here]))
-    )
+    probe = ResidualProbe(nodes, vectors.square().mean(1), extension, options.repulsion_weight, generator)
+
+    def compare(here: slice) -> None:
+        C = columns[here]
+        probe.add(here, C, extension.embed(C))
+
+    nodes.sweep(max(probe.width, columns.width), "residuals", compare)
     # Rounding may take them above 1.
     values = values.clamp_max(1)
     pairs = Eigenpairs(values.to(like), vectors, torch.zeros_like(values).to(like))

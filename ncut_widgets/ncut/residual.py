@@ -10,62 +10,63 @@ from .solution import Embedded, Extension
 __all__ = ["ResidualProbe"]
 
 _ROWS = 128
+# Directions of the trends below that share of the largest are one trend twice.
+_SAME_TREND = 1e-6
 
 
 class ResidualProbe:
     """Estimates |M u - lambda u| (k,), M being made with the true affinities of 128 of the nodes.
 
     Half of them are drawn uniformly and half where the eigenvectors are large, weighted accordingly: vectors that live
-    on few nodes are seen too. The degrees of all other nodes are those of the approximation, which are too small where
-    landmarks are few: the estimate is then cautious, up to some three times the true residual. With alpha, densities of
-    all other nodes are approximations, too, and caution is lost: of a graph too sharp for its landmarks it may see half
-    of what is wrong, and where there is repulsion as well a quarter.
+    on few nodes are seen too. Their own degrees are exact. Those of all other nodes are approximations, which are too
+    small where landmarks are few: by how much is learnt from the 128, as a trend over the size of the degree, and with
+    alpha of the density. What is told is one standard error above the estimate.
 
     Parameters
     ----------
-    drawn : Nodes
-        Those to choose from, weighted by what each stands for.
-    vectors : torch.Tensor of shape (s, k)
-        Their eigenvectors, which a draft may give.
+    nodes : Nodes
+        All of the graph.
+    leverage : torch.Tensor of shape (n,)
+        Where their eigenvectors are large: the mean of u^2 over these, which may be drafts.
     extension : Extension
         Its affinity, degrees and densities are used, not its projection.
     repulsion_weight : float
         Of the affinity, where it has repulsion.
     generator : torch.Generator
         Of the CPU.
-    of : Nodes, optional
-        All nodes, which are to be added; by default those to choose from.
     """
 
     def __init__(
         self,
-        drawn: Nodes,
-        vectors: torch.Tensor,
+        nodes: Nodes,
+        leverage: torch.Tensor,
         extension: Extension,
         repulsion_weight: float,
         generator: torch.Generator,
-        *,
-        of: Nodes | None = None,
     ) -> None:
-        n = len(drawn)
-        self._nodes = drawn if of is None else of
-        mass = drawn.mass(slice(None), vectors)
-        chance = 0.5 * mass / mass.sum() + 0.5 * (mass[:, None] * vectors.square()).mean(1)
-        chance = chance.cpu().double()
-        chance = chance / chance.sum()
+        n = len(nodes)
+        mass = nodes.mass(slice(None), leverage)
+        chance = (mass / mass.sum()).cpu().double()
+        where_large = (mass * leverage).cpu().double()
+        chance = 0.5 * chance + 0.5 * where_large / where_large.sum()
         draws = torch.rand(min(_ROWS, n), generator=generator, dtype=torch.float64)
         picked = torch.searchsorted(chance.cumsum(0), draws).clamp_max(n - 1)
+        self._nodes = nodes
         self._extension = extension
         self._repulsion_weight = repulsion_weight
-        self._picked = drawn[picked]
-        self._weights = drawn.mass(picked, vectors) / (len(picked) * chance[picked]).to(vectors)
-        self._degrees = torch.zeros_like(self._weights)
+        self._picked = nodes[picked]
+        # Of the mean over the nodes that were picked.
+        self._weights = nodes.mass(picked, leverage) / chance[picked].to(leverage)
+        C = extension.columns(self._picked)
+        self._known = extension.embed(C)
+        self._trends = _Trends(_magnitudes(C[:, : len(extension.landmarks)], self._known))
         self._density = torch.zeros_like(self._weights)
-        self._image = vectors.new_zeros(len(picked), 0)
+        self._degrees = leverage.new_zeros(len(picked), self._trends.count)
+        self._image = leverage.new_zeros(len(picked), 0)
         self.width = 4 * len(picked)
 
-    def add(self, here: slice, embedded: Embedded) -> None:
-        """Take in some nodes with their eigenvectors (r, k)."""
+    def add(self, here: slice, C: torch.Tensor, embedded: Embedded) -> None:
+        """Take in some nodes with the columns `C`, and their eigenvectors (r, k)."""
         affinity, (vectors, _, scale, ours) = self._extension.affinity, embedded
         E = self._nodes[here]
         mass = self._nodes.mass(here, E)
@@ -75,19 +76,69 @@ class ResidualProbe:
             attraction, repulsion = affinity.both(self._picked, E)
             repulsion = repulsion.mul_(self._repulsion_weight)
             A, total = attraction - repulsion, attraction + repulsion
-        # u is (v / d)^1/2 C P: M acts on the mass it has, times the density weights.
-        image = A @ (vectors * (mass * scale)[:, None])
-        self._degrees += total @ (mass if ours is None else mass * ours)
-        if ours is not None:
+        trends = self._trends(_magnitudes(C[:, : len(self._extension.landmarks)], embedded))
+        # u is (v / d)^1/2 C P: M acts on the mass it has, times the density weights. Once for each trend.
+        acted = trends[:, :, None] * (vectors * (mass * scale)[:, None])[:, None]
+        image = A @ acted.flatten(1)
+        if ours is None:
+            self._degrees[:, 0] += total @ mass
+        else:
+            self._degrees += total @ (trends * (mass * ours)[:, None])
             self._density += attraction @ mass
         self._image = image if self._image.shape[1] == 0 else self._image + image
 
     def residuals(self, extension: Extension, values: torch.Tensor, turn: torch.Tensor | None = None) -> torch.Tensor:
         """Return the estimate once all nodes were added, for the vectors that were given times `turn`."""
-        scale = self._degrees.rsqrt()
-        if extension.density_weights is not None:
-            scale = scale * self._density.pow(-extension.alpha / 2)
-        image = self._image * scale[:, None]
+        known = self._known
+        if known.densities is None:
+            scale = self._degrees[:, 0].rsqrt()
+        else:
+            densities = self._density.pow(-extension.alpha)
+            ratios, plain = densities / known.densities, self._degrees[:, 0]
+            # A mean of ratios is between them.
+            ratio = (self._degrees @ self._trends.fit(ratios)) / plain
+            degrees = plain * ratio.clamp(float(ratios.amin()), float(ratios.amax()))
+            scale = (densities / degrees).sqrt()
+        image = self._image.unflatten(1, (self._trends.count, -1))
+        image = torch.einsum("itk,t->ik", image, self._trends.fit(scale / known.scale)) * scale[:, None]
         image = image if turn is None else image @ turn
         missing = image - extension.embed(extension.columns(self._picked)).vectors * values
-        return (missing.square() * self._weights[:, None]).sum(0).sqrt()
+        squares = missing.square() * self._weights[:, None]
+        error = squares.std(0, correction=0) / len(squares) ** 0.5
+        return (squares.mean(0) + error).sqrt()
+
+
+class _Trends:
+    """Smooth functions of nodes, few enough to be fitted to those that were picked.
+
+    Parameters
+    ----------
+    magnitudes : torch.Tensor of shape (s, p)
+        What they are functions of, at the nodes picked.
+    """
+
+    def __init__(self, magnitudes: torch.Tensor) -> None:
+        self._low, self._high = magnitudes.amin(0), magnitudes.amax(0)
+        at_picked = self(magnitudes)
+        self.count = at_picked.shape[1]
+        self._inverse = torch.linalg.pinv(at_picked.cpu().double(), rtol=_SAME_TREND)
+
+    def __call__(self, magnitudes: torch.Tensor) -> torch.Tensor:
+        """Return the functions (r, count) at other nodes: a parabola in each of the magnitudes, level outside."""
+        middle, reach = (self._low + self._high) / 2, (self._high - self._low) / 2
+        flat = reach <= _SAME_TREND
+        inside = torch.minimum(torch.maximum(magnitudes, self._low), self._high)
+        z = ((inside - middle) / reach.masked_fill(flat, 1)).masked_fill(flat, 0)
+        return torch.cat([torch.ones_like(z[:, :1]), z, z.square()], dim=1)
+
+    def fit(self, ratios: torch.Tensor) -> torch.Tensor:
+        """Return the coefficients (count,) of the functions that come nearest to `ratios` (s,) at the nodes picked."""
+        return (self._inverse @ ratios.cpu().double()).to(ratios)
+
+
+def _magnitudes(C: torch.Tensor, embedded: Embedded) -> torch.Tensor:
+    """Return (r, p) the affinity to the nearest landmark, and the logarithms of the degrees and density weights."""
+    nearest = C.amax(1)
+    if embedded.densities is None:
+        return torch.stack([nearest, embedded.degrees.log()], dim=1)
+    return torch.stack([nearest, embedded.degrees.log(), embedded.densities.log()], dim=1)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
+from ncut_widgets.errors import NystromWarning
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.readouts import kway_ncut
 
@@ -46,7 +47,8 @@ def test_auto_takes_as_many_landmarks_as_the_graph_needs(affinity, degree):
 def test_auto_raises_landmarks_for_a_sharp_graph_only():
     X = clusters(2500, channels=3)
     easy, sharp = (Ncut(12, degree=degree, solver="nystrom").fit(X) for degree in (0.3, 0.003))
-    few = Ncut(12, sigma=sharp.sigma_, solver="nystrom", n_sample=512).fit(X)
+    with pytest.warns(NystromWarning, match="512 landmarks are few"):
+        few = Ncut(12, sigma=sharp.sigma_, solver="nystrom", n_sample=512).fit(X)
     assert easy.n_landmarks_ == 512
     assert sharp.n_landmarks_ > 512
     assert few.n_landmarks_ == 512
@@ -98,7 +100,7 @@ def test_one_node_in_a_thousand_has_its_eigenvalue_beyond_a_sample(spread, seed)
     copies = np.append(np.full(seen, (n - small) / seen), np.ones(small))
     values, _ = dense(np.concatenate([X[:seen], X[-small:]]), 3.0, 4, copies=copies)
     np.testing.assert_allclose(ncut.eigenvalues_, values, atol=1e-2)
-    assert ncut.residual_.max() < 0.05
+    assert ncut.residual_.max() < 0.1
     indicator = np.arange(n) >= n - small
     fitted = eig @ np.linalg.lstsq(eig, indicator.astype(np.float32), rcond=None)[0]
     assert np.square(fitted - indicator).sum() < 0.05 * small

@@ -40,6 +40,14 @@ def pair(X, Z, ncut):
     return attraction, repulsion
 
 
+class Matrix(NamedTuple):
+    """M, with what it is made of."""
+
+    M: np.ndarray
+    mass: np.ndarray
+    degrees: np.ndarray
+
+
 class Graph(NamedTuple):
     """M and its eigenvectors, values of single copies; with what extends them."""
 
@@ -51,14 +59,18 @@ class Graph(NamedTuple):
     w: np.ndarray
 
 
-def dense(X, ncut, w=None):
+def matrix(X, ncut, w):
     """M = V^1/2 D^-1/2 (A - r R) D^-1/2 V^1/2 with V = W Q^-alpha, Q = A w, D = (A + r R) v."""
     A, R = pair(X, X, ncut)
-    w = np.ones(len(X)) if w is None else w
     mass = w * (A @ w) ** -ncut.alpha
     degrees = (A + ncut.repulsion_weight * R) @ mass
     scale = np.sqrt(mass / degrees)
-    M = scale[:, None] * (A - ncut.repulsion_weight * R) * scale
+    return Matrix(scale[:, None] * (A - ncut.repulsion_weight * R) * scale, mass, degrees)
+
+
+def dense(X, ncut, w=None):
+    w = np.ones(len(X)) if w is None else w
+    M, mass, degrees = matrix(X, ncut, w)
     values, vectors = np.linalg.eigh(M)
     return Graph(M, values[::-1], vectors[:, ::-1] / np.sqrt(w)[:, None], mass, degrees, w)
 
@@ -135,42 +147,34 @@ def test_a_new_node_is_the_mean_of_those_it_is_like(affinity, options, weighted)
 
 def residuals(ncut, X, w=None):
     """Return the residuals of a fit, and those that the formula gives."""
-    graph = dense(X, ncut, w)
-    copies = ncut.eigenvectors_ * np.sqrt(graph.w)[:, None]
-    return ncut.residual_, np.linalg.norm(graph.M @ copies - copies * ncut.eigenvalues_, axis=0)
+    w = np.ones(len(X)) if w is None else w
+    copies = ncut.eigenvectors_ * np.sqrt(w)[:, None]
+    return ncut.residual_, np.linalg.norm(matrix(X, ncut, w).M @ copies - copies * ncut.eigenvalues_, axis=0)
 
 
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
 @pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("options", [{}, {"repulsion_weight": 0.3}], ids=["plain", "repulsion"])
+@pytest.mark.parametrize("repulsion_weight", [0, 0.3])
+@pytest.mark.parametrize("alpha", [0, 0.5, 1])
 @pytest.mark.filterwarnings("ignore::ncut_widgets.errors.NystromWarning")
-def test_the_residual_never_flatters(affinity, options, weighted):
-    """With landmarks too few for a sharp graph, what a user is told is at least about what is wrong."""
-    X, w = nodes(channels=6), weights() if weighted else None
-    for seed in range(3):
-        ncut = Ncut(
-            N_EIG, affinity=affinity, degree=0.1, solver="nystrom", n_sample=60, random_state=seed, **options
-        ).fit(X, sample_weight=w)
-        estimated, true = residuals(ncut, X, w)
-        assert (estimated > 0.6 * true).all()
-        assert estimated.max() < 6 * true.max()
-
-
-@pytest.mark.parametrize("affinity", ["rbf", "cosine"])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.filterwarnings("ignore::ncut_widgets.errors.NystromWarning")
-def test_nor_does_it_where_the_density_is_taken_out(affinity, weighted):
-    X, w = nodes(channels=6), weights() if weighted else None
-    for seed in range(3):
-        ncut = Ncut(N_EIG, affinity=affinity, degree=0.1, alpha=1, solver="nystrom", n_sample=60, random_state=seed)
+def test_the_residual_is_about_the_true_one(affinity, alpha, repulsion_weight, weighted):
+    """With landmarks too few for a sharp graph, a user is told about as much as is wrong."""
+    X, w = nodes(1200, channels=6), weights(1200) if weighted else None
+    options = {"affinity": affinity, "alpha": alpha, "repulsion_weight": repulsion_weight}
+    worst = []
+    for n_sample, seed in ((64, 0), (64, 1), (256, 0), (256, 1)):
+        ncut = Ncut(N_EIG, degree=0.05, solver="nystrom", n_sample=n_sample, random_state=seed, **options)
         estimated, true = residuals(ncut.fit(X, sample_weight=w), X, w)
-        assert estimated.max() > 0.5 * true.max()
+        worst.append(estimated.max() / true.max())
+    assert 0.9 < np.median(worst) < 1.8
+    assert min(worst) > 0.6
+    assert max(worst) < 2.8
 
 
 def test_landmarks_too_few_are_said_with_what_to_raise():
     with pytest.warns(NystromWarning, match="poorly approximated .*residual up to.* 30 landmarks .*Raise `n_sample`"):
         ncut = Ncut(N_EIG, degree=0.03, solver="nystrom", n_sample=30).fit(nodes(channels=6))
-    assert ncut.residual_.max() > 0.2
+    assert ncut.residual_.max() > 0.1
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])

@@ -128,6 +128,7 @@ def test_iterated_solutions_have_gradients_as_good(kind, alpha):
 @pytest.mark.parametrize("alpha", [0.0, 0.5])
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n_sample", [60, 100])
+@pytest.mark.filterwarnings("ignore::ncut_widgets.errors.NystromWarning")
 def test_nystrom_gradient_is_that_of_its_approximation_with_fixed_landmarks(kind, n_sample, alpha):
     X = clusters().requires_grad_()
     weights = positive(len(X)) if alpha else None
@@ -181,6 +182,7 @@ def test_nystrom_gradient_is_exact_where_every_node_is_a_landmark(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
+@pytest.mark.filterwarnings("ignore::ncut_widgets.errors.NystromWarning")
 def test_transform_carries_the_gradient_of_the_extension(kind, solver):
     X, new = clusters(), random()[:9].requires_grad_()
     ncut, _ = fitted(X, kind, solver=solver, n_sample=60)
