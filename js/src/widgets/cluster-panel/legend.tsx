@@ -1,5 +1,5 @@
 /** A row for each cluster: tick, name, share, and what can be done with it. */
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { ViewContext } from "../../shared/view.tsx";
 import { type Row, isSolo } from "./clusters.ts";
 import { EyeIcon, MaskIcon, SoloIcon } from "./icons.tsx";
@@ -125,7 +125,11 @@ function ClusterRow({ row, view, panel, entry }: Props & { row: Row; entry: bool
 
 function NameField({ row, view, panel }: Props & { row: Row }) {
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current!.select(), []);
+  // Before the next key: what is typed at once belongs to the name.
+  useLayoutEffect(() => {
+    field.current!.focus();
+    field.current!.select();
+  }, []);
   const keep = () => {
     // Nobody wants to have given a name by looking at the one that was there.
     if (field.current!.value.trim() !== row.name) panel.rename(row.id, field.current!.value);
