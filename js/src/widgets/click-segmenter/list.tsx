@@ -60,7 +60,8 @@ interface RowProps {
 function Row({ object, index, active, share, group, segmenter, rename }: RowProps) {
   const { name, color, visible } = object;
   return (
-    <div class="ncut-object" data-object={index} data-active={active} onPointerDown={() => segmenter.activate(index)}>
+    <div class="ncut-object" data-object={index} data-active={active}
+      onPointerDown={(event) => { if (event.target === event.currentTarget) segmenter.activate(index); }}>
       <input type="radio" name={group} checked={active} aria-label={name} title="Clicks go to this object" onChange={() => segmenter.activate(index)} />
       <input type="color" value={color} aria-label={`Colour of ${name}`} title="Colour"
         onInput={(event) => segmenter.change(index, { color: event.currentTarget.value }, `color ${index}`)} />
@@ -91,7 +92,7 @@ function Actions({ active, segmenter }: { active: number | null; segmenter: Segm
   return (
     <div class="ncut-actions">
       <button type="button" title="A new object (N)" onClick={() => segmenter.addObject()}>New</button>
-      <button type="button" title="Copy the active object" aria-disabled={disabled} onClick={on((i) => segmenter.duplicate(i))}>Duplicate</button>
+      <button type="button" title="Another object like the active one" aria-disabled={disabled} onClick={on((i) => segmenter.duplicate(i))}>Copy</button>
       <button type="button" title="Remove all points and boxes of the active object" aria-disabled={disabled}
         onClick={on((i) => segmenter.clear(i))}>Clear</button>
       <button type="button" title="Remove the active object" aria-disabled={disabled} onClick={on((i) => segmenter.remove(i))}>Delete</button>

@@ -66,7 +66,7 @@ export function without({ objects, active }: Objects, index: number): Objects {
 export function withCopy(all: Objects, index: number): Objects {
   const original = all.objects[index]!;
   const { color } = blankObject(all.objects);
-  return withNew(all, { ...original, name: freeName(all.objects, `${original.name} copy`), color });
+  return withNew(all, { ...original, name: freeName(all.objects, `${original.name} copy`), color, visible: true });
 }
 
 /** Why an object can't have a name, or null if it can. */

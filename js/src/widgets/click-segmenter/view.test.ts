@@ -342,7 +342,7 @@ describe("the panel", () => {
       [...root.querySelectorAll("button")].find((button) => button.textContent === text)!.click();
       await settled();
     };
-    await action("Duplicate");
+    await action("Copy");
     expect(store.get("objects")[1]).toMatchObject({ name: "object 1 copy 1", clicks: [{ x: 50 }] });
     await action("Clear");
     expect(store.get("objects").map(({ clicks }) => clicks.length)).toEqual([1, 0]);
