@@ -211,7 +211,7 @@ def _check_features_of(features: Any, pictures: list[Image.Image]) -> None:
         )
 
 
-def suggested_degree(features: FeatureMaps) -> float | None:
+def _suggested_degree(features: FeatureMaps) -> float | None:
     """Return the mean affinity that suits the channels: None where `Ncut` finds a sigma for itself."""
     if features.channel_names != Multiscale().channel_names:
         return None
@@ -222,7 +222,7 @@ def suggested_degree(features: FeatureMaps) -> float | None:
 
 def _fit(features: FeatureMaps, *, degree: float | None, progress: bool, **options: Any) -> tuple[Ncut, Any]:
     """The fitted cut of the features, and its eigenvectors, as sharp as suits the channels."""
-    ncut = Ncut(degree=suggested_degree(features) if degree is None else degree, verbose=progress, **options)
+    ncut = Ncut(degree=_suggested_degree(features) if degree is None else degree, verbose=progress, **options)
     return ncut, ncut.fit_transform(features)
 
 

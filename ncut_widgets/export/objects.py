@@ -14,13 +14,13 @@ __all__ = ["check_objects"]
 _METHODS = ("similarity", "ncut")
 _FIELDS = (
     *("name", "color", "visible", "clicks", "boxes"),
-    *("threshold", "gamma", "negative_threshold", "denoise", "method", "click_weight"),
+    *("threshold", "gamma", "negative_threshold", "denoise", "n_eig", "method", "click_weight"),
 )
 _CLICK = ("image", "x", "y", "positive")
 _BOX = ("image", "x0", "y0", "x1", "y1", "positive")
 
 
-def check_objects(objects: Any, images: Any) -> list[dict[str, Any]]:
+def check_objects(objects: Any, images: Any, *, n_eig: int = 20) -> list[dict[str, Any]]:
     """Return complete copies of the objects, with defaults for what is missing, or say what is wrong with one.
 
     Parameters
@@ -36,9 +36,12 @@ def check_objects(objects: Any, images: Any) -> list[dict[str, Any]]:
         - ``boxes``: list of ``{"image", "x0", "y0", "x1", "y1", "positive"}``, 0 <= x0 < x1 <= width and alike y,
         - ``threshold`` in [0, 1], 0.5, ``gamma`` in (0, 10], 1.0, ``negative_threshold`` in [0, 1], 0.99,
         - ``denoise``: smallest number of patches of a piece of the mask, 3,
+        - ``n_eig``: how many eigenvectors are looked at, the argument `n_eig` if missing,
         - ``method``: "similarity" or "ncut", and for the latter ``click_weight`` in [0, 1], 0.5.
     images : list of PIL.Image or (name, width, height)
         Those that the clicks are in.
+    n_eig : int
+        How many eigenvectors an object looks at where it doesn't say.
 
     Returns
     -------
@@ -83,6 +86,7 @@ def check_objects(objects: Any, images: Any) -> list[dict[str, Any]]:
                     item.get("negative_threshold", 0.99), f"{where}.negative_threshold", low=0, high=1
                 ),
                 "denoise": check_positive_int(item.get("denoise", 3), f"{where}.denoise", minimum=0),
+                "n_eig": check_positive_int(item.get("n_eig", n_eig), f"{where}.n_eig"),
                 "method": check_in(item.get("method", "similarity"), f"{where}.method", _METHODS),
                 "click_weight": check_number(item.get("click_weight", 0.5), f"{where}.click_weight", low=0, high=1),
             }

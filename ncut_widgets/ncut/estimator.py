@@ -102,7 +102,7 @@ class Ncut(TransformerMixin, BaseEstimator):
     Warns
     -----
     ncut_widgets.errors.NystromWarning
-        Where the landmarks do not carry the embedding: some residual is above 0.2.
+        Where the landmarks do not carry the embedding: some residual is above 0.1.
     ncut_widgets.errors.DegenerateWarning
         Where eigenvalues vanish, as they do for identical nodes: their eigenvectors are arbitrary.
 

@@ -112,13 +112,16 @@ class ClickMask(BaseEstimator):
         Lower removes more around a negative click.
     denoise : int
         Drop what is connected, also over corners, to fewer patches of its image than that. 0 keeps all.
+    n_eig : int, optional
+        How many of the leading eigenvectors are looked at; all of them by default. Fewer make a click mean a larger
+        part: of one photograph, 6 found what people outline better than 20 did.
 
     Attributes
     ----------
-    positive_, negative_ : array or tensor of shape (p, k)
+    positive_, negative_ : array or tensor of shape (p, n_eig)
         The eigenvectors of the prompts, in the order of clicks, then boxes.
     n_features_in_ : int
-        Eigenvectors.
+        Eigenvectors that were passed, and are expected of new images.
 
     Notes
     -----
@@ -144,11 +147,13 @@ class ClickMask(BaseEstimator):
         gamma: float = 1.0,
         negative_threshold: float = 0.99,
         denoise: int = 3,
+        n_eig: int | None = None,
     ) -> None:
         self.threshold = threshold
         self.gamma = gamma
         self.negative_threshold = negative_threshold
         self.denoise = denoise
+        self.n_eig = n_eig
 
     def fit(
         self,
@@ -168,7 +173,7 @@ class ClickMask(BaseEstimator):
     def heatmap(self, eigvecs: Any) -> Any:
         """Return how similar each node is to the nearest positive prompt: [0, 1] in the leading shape of `eigvecs`."""
         check_is_fitted(self)
-        rows, _, like, shape = check_eigvecs(eigvecs, None, n_channels=self.n_features_in_)
+        rows, _, like, shape = self._leading(*check_eigvecs(eigvecs, None, n_channels=self.n_features_in_))
         heat = _largest(rows, self._positive)
         heat = rows.new_zeros(len(rows)) if heat is None else heat.clamp(0, 1)
         return like.restore(heat.reshape(shape))
@@ -176,7 +181,14 @@ class ClickMask(BaseEstimator):
     def predict(self, eigvecs: Any, *, grid: PatchGrid | None = None) -> Any:
         """Return the mask: booleans in the leading shape of `eigvecs`, flat (n, k) with its `grid`, or (b, h, w, k)."""
         check_is_fitted(self)
-        return self._mask(*check_eigvecs(eigvecs, grid, n_channels=self.n_features_in_))
+        return self._mask(*self._leading(*check_eigvecs(eigvecs, grid, n_channels=self.n_features_in_)))
+
+    def _leading(
+        self, rows: torch.Tensor, grid: PatchGrid | None, like: Like, shape: tuple[int, ...]
+    ) -> tuple[torch.Tensor, PatchGrid | None, Like, tuple[int, ...]]:
+        if self.n_eig is not None:
+            rows = rows[:, : check_positive_int(self.n_eig, "n_eig", maximum=rows.shape[1])]
+        return rows, grid, like, shape
 
     def _fit(
         self,
@@ -189,7 +201,9 @@ class ClickMask(BaseEstimator):
         source: str | None,
     ) -> tuple[torch.Tensor, PatchGrid | None, Like, tuple[int, ...]]:
         gamma = check_number(self.gamma, "gamma", low=0, low_open=True)
-        rows, places, like, shape = check_eigvecs(eigvecs, grid)
+        passed = check_eigvecs(eigvecs, grid)
+        self.n_features_in_ = passed[0].shape[1]
+        rows, places, like, shape = self._leading(*passed)
         prompts = []
         for name, clicks, boxes in (("positive", positive, positive_boxes), ("negative", negative, negative_boxes)):
             nodes = check_clicks(clicks, name, len(rows), places if len(shape) == 3 else None)
@@ -200,7 +214,6 @@ class ClickMask(BaseEstimator):
             for of, name in zip(prompts, ("positive", "negative"), strict=True)
         )
         self.positive_, self.negative_ = (like.restore(of) for of in prompts)
-        self.n_features_in_ = rows.shape[1]
         return rows, places, like, shape
 
     def _mask(self, rows: torch.Tensor, grid: PatchGrid | None, like: Like, shape: tuple[int, ...]) -> Any:
@@ -227,6 +240,7 @@ def click_mask(
     gamma: float = 1.0,
     negative_threshold: float = 0.99,
     denoise: int = 3,
+    n_eig: int | None = None,
 ) -> Any:
     """Return the mask of an object, in all images, from clicks and boxes on it: booleans in the shape of the nodes.
 
@@ -244,7 +258,7 @@ def click_mask(
         The places of flat nodes: for boxes, and to tell specks.
     source : str, optional
         Which source of the grid the boxes look at; the first by default.
-    threshold, gamma, negative_threshold, denoise
+    threshold, gamma, negative_threshold, denoise, n_eig
         As in `ClickMask`.
 
     Returns
@@ -272,7 +286,9 @@ def click_mask(
     array([[[0, 0, 1, 1, 0, 0],
             [0, 0, 1, 1, 0, 0]]])
     """
-    estimator = ClickMask(threshold=threshold, gamma=gamma, negative_threshold=negative_threshold, denoise=denoise)
+    estimator = ClickMask(
+        threshold=threshold, gamma=gamma, negative_threshold=negative_threshold, denoise=denoise, n_eig=n_eig
+    )
     return estimator._mask(*estimator._fit(eigvecs, positive, negative, positive_boxes, negative_boxes, grid, source))
 
 

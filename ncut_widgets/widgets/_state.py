@@ -93,9 +93,10 @@ class SessionState(AnyWidget):
     @traitlets.validate("objects")
     def _check_objects(self, proposal: Any) -> list[dict[str, Any]]:
         try:
-            return check_objects(proposal["value"], self._data.scene)
+            objects = check_objects(proposal["value"], self._data.scene, n_eig=self._data.click_eig)
         except (TypeError, ValueError) as error:
             raise traitlets.TraitError(str(error)) from error
+        return [item | {"n_eig": min(item["n_eig"], self._data.n_eig)} for item in objects]
 
     @traitlets.validate("active")
     def _check_active(self, proposal: Any) -> int | None:

@@ -358,6 +358,7 @@ class Session(SessionColors, SessionMasks):
         with self.hold_sync():
             self.eigenvector = min(self.eigenvector, self._data.n_eig - 1)
             self.n_clusters = min(self.n_clusters, self._data.max_clusters)
+            self.objects = self.objects
             self.meta = self._describe()
 
     def __repr__(self) -> str:

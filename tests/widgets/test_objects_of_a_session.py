@@ -236,9 +236,7 @@ class TestFile:
     def test_names_of_images_and_the_colouring_come_back(self, images, grid, eigenvectors, tmp_path):
         images[0].info["name"] = "a/cat.jpg"
         values = [1, 0.9, 0.2, 0.1, 0]
-        session = Session(
-            images, grid=grid, eigenvectors=eigenvectors, rgb=np.zeros((20, 3)), eigenvalues=values
-        )
+        session = Session(images, grid=grid, eigenvectors=eigenvectors, rgb=np.zeros((20, 3)), eigenvalues=values)
         again = Session.load(session.save(tmp_path / "mine.ncut"))
         assert [image["name"] for image in again.meta["images"]] == ["a/cat.jpg", "image 1"]
         assert again.coloring["method"] is None

@@ -1,6 +1,6 @@
 /** From clicks and boxes to the mask of an object in all images: what Python's click.py computes. */
 import type { PatchGrid } from "./geometry.ts";
-import { stretch } from "./similarity.ts";
+import { rowNorms, stretch } from "./similarity.ts";
 import type { BoxPrompt, ImageMeta, MapMeta, MaskObject } from "./types.ts";
 
 /** The eigenvectors of all nodes, row by row, and the length of each row. */
@@ -20,6 +20,17 @@ export type MaskRecipe = Pick<
 export interface PatchRange {
   rows: readonly [number, number];
   columns: readonly [number, number];
+}
+
+/** Rows of the leading columns alone. */
+export function leading(rows: Rows, columns: number): Rows {
+  if (columns >= rows.columns) return rows;
+  const n = rows.norms.length;
+  const values = new Float32Array(n * columns);
+  for (let i = 0, from = 0, to = 0; i < n; i++, from += rows.columns - columns) {
+    for (let k = 0; k < columns; k++) values[to++] = rows.values[from++]!;
+  }
+  return { values, columns, norms: rowNorms(values, columns) };
 }
 
 /** (k) eigenvectors of a node: the prompt of a click there. */

@@ -33,6 +33,8 @@ export interface MaskObject {
   negative_threshold: number;
   /** Components of fewer patches are dropped. */
   denoise: number;
+  /** How many of the leading eigenvectors are looked at: fewer mean larger parts. */
+  n_eig: number;
   /** From eigenvectors in the page, or with the clicks in the graph, which the kernel cuts. */
   method: "similarity" | "ncut";
   click_weight: number;
@@ -67,6 +69,8 @@ export interface Meta {
   maps: MapMeta[];
   n_nodes: number;
   n_eig: number;
+  /** How many of them a click and the pointer look at, unless an object says otherwise. */
+  click_eig: number;
   eigenvalues: number[] | null;
   /** The numbers of clusters whose labels can be had: all of them with a kernel, the exported ones without. */
   cluster_counts: number[];

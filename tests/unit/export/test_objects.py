@@ -20,6 +20,7 @@ COMPLETE = {
     "gamma": 10.0,
     "negative_threshold": 1.0,
     "denoise": 0,
+    "n_eig": 7,
     "method": "ncut",
     "click_weight": 1.0,
 }
@@ -27,13 +28,14 @@ COMPLETE = {
 
 def test_a_complete_object_stays_what_it_is():
     assert check_objects([COMPLETE], IMAGES) == [COMPLETE]
+    assert check_objects([{}], IMAGES, n_eig=4)[0]["n_eig"] == 4
 
 
 def test_what_is_missing_gets_its_default():
     assert check_objects([{"name": "object 2"}, {}], IMAGES) == [
         {
             **{"name": name, "color": color, "visible": True, "clicks": [], "boxes": [], "threshold": 0.5},
-            **{"gamma": 1.0, "negative_threshold": 0.99, "denoise": 3, "method": "similarity", "click_weight": 0.5},
+            **{"gamma": 1.0, "negative_threshold": 0.99, "denoise": 3, "n_eig": 20, "method": "similarity", "click_weight": 0.5},
         }
         for name, color in (("object 2", "#4e79a7"), ("object 3", "#f28e2b"))
     ]

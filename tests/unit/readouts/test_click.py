@@ -134,7 +134,20 @@ def test_the_input_is_left_alone_and_the_estimator_can_be_cloned(scene):
     clicks = ClickMask(threshold=0.7, denoise=0).fit(scene, [(0, 0, 0)], [(0, 0, 9)])
     clicks.predict(scene)
     np.testing.assert_array_equal(scene, before)
-    assert clone(clicks).get_params() == {"threshold": 0.7, "gamma": 1.0, "negative_threshold": 0.99, "denoise": 0}
+    expected = {"threshold": 0.7, "gamma": 1.0, "negative_threshold": 0.99, "denoise": 0, "n_eig": None}
+    assert clone(clicks).get_params() == expected
+
+
+def test_looks_at_the_leading_eigenvectors_alone(scene):
+    clicks, box = [(0, 3, 2)], [(1, 1, 1, 4, 5)]
+    noisy = np.concatenate([scene, np.random.default_rng(1).normal(scale=9, size=scene.shape)], axis=-1)
+    wanted = ClickMask().fit(scene, clicks, positive_boxes=box)
+    found = ClickMask(n_eig=3).fit(noisy, clicks, positive_boxes=box)
+    np.testing.assert_array_equal(found.predict(noisy), wanted.predict(scene))
+    np.testing.assert_allclose(found.heatmap(noisy), wanted.heatmap(scene), atol=1e-6)
+    assert found.positive_.shape == (2, 3)
+    with pytest.raises(ValueError, match="`n_eig` must be"):
+        ClickMask(n_eig=7).fit(noisy, clicks)
 
 
 GRID = PatchGrid([(20, 10)], [PatchMap(0, 2, 4)])

@@ -22,7 +22,10 @@ export interface Point {
   y: number;
 }
 
-export function blankObject(objects: readonly MaskObject[]): MaskObject {
+/** What Python takes where it is not told how many eigenvectors there are. */
+const N_EIG = 20;
+
+export function blankObject(objects: readonly MaskObject[], n_eig = N_EIG): MaskObject {
   const used = objects.map(({ color }) => color);
   return {
     name: freeName(objects, "object"),
@@ -34,6 +37,7 @@ export function blankObject(objects: readonly MaskObject[]): MaskObject {
     gamma: 1,
     negative_threshold: 0.99,
     denoise: 3,
+    n_eig,
     method: "similarity",
     click_weight: 0.5,
   };
@@ -77,8 +81,8 @@ export function nameError(objects: readonly MaskObject[], index: number, name: s
 }
 
 /** With a prompt in the active object, which is made if there is none. */
-export function withPrompt(all: Objects, prompt: Click | BoxPrompt): Objects & { prompt: PromptId } {
-  const { objects, active } = all.active === null || !all.objects[all.active] ? withNew(all) : all;
+export function withPrompt(all: Objects, prompt: Click | BoxPrompt, blank = blankObject(all.objects)): Objects & { prompt: PromptId } {
+  const { objects, active } = all.active === null || !all.objects[all.active] ? withNew(all, blank) : all;
   const object = objects[active!]!;
   const kind = "x0" in prompt ? "boxes" : "clicks";
   const edited = changed({ objects, active }, active!, { [kind]: [...object[kind], prompt] });

@@ -37,16 +37,18 @@ export function Panel(props: PanelProps) {
 const BLANK = blankObject([]);
 
 function Settings({ view: { state, store }, segmenter }: PanelProps) {
-  const { abilities } = state.meta.value;
+  const { abilities, n_eig: columns, click_eig: usual } = state.meta.value;
   const object = segmenter.active.value ?? BLANK;
   const none = object === BLANK;
-  const set = (key: "threshold" | "gamma" | "negative_threshold" | "denoise" | "click_weight") => (value: number) => {
+  const set = (key: "threshold" | "gamma" | "negative_threshold" | "denoise" | "n_eig" | "click_weight") => (value: number) => {
     if (Number.isFinite(value)) segmenter.changeActive({ [key]: value }, key);
   };
   return (
     <section class="ncut-settings" aria-label="How the mask is made">
       <Slider label="Threshold" value={object.threshold} min={0} max={1} step={0.01} disabled={none} shown={object.threshold.toFixed(2)}
         set={set("threshold")} reset={() => set("threshold")(BLANK.threshold)} />
+      <Slider label="Detail" name="Detail: how many eigenvectors a click looks at" value={none ? usual : object.n_eig} min={Math.min(2, columns)}
+        max={columns} step={1} disabled={none || object.method === "ncut"} set={set("n_eig")} reset={() => set("n_eig")(usual)} />
       <Slider label="Gamma" value={Math.log10(object.gamma)} min={-1} max={1} step={0.02} disabled={none} shown={object.gamma.toFixed(2)}
         set={(value) => set("gamma")(Number((10 ** value).toFixed(3)))} reset={() => set("gamma")(BLANK.gamma)} />
       <Slider label="Negative" name="Negative threshold" value={object.negative_threshold} min={0} max={1} step={0.01} disabled={none}

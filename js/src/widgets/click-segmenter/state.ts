@@ -4,7 +4,7 @@ import type { PatchGrid } from "../../shared/geometry.ts";
 import type { BoxPrompt, Click, MaskObject, NodeMask } from "../../shared/types.ts";
 import type { ViewContext } from "../../shared/view.tsx";
 import {
-  type Objects, type PromptId, changed, inside, moved, withCopy, withNew, withPrompt, withPromptAt, without, withoutPrompt,
+  type Objects, type PromptId, blankObject, changed, inside, moved, withCopy, withNew, withPrompt, withPromptAt, without, withoutPrompt,
 } from "./objects.ts";
 
 export type Tool = "point" | "box";
@@ -32,6 +32,7 @@ export function segmenterState({ state, store }: Pick<ViewContext, "state" | "st
   });
 
   const now = (): Objects => ({ objects: store.get("objects"), active: store.get("active") });
+  const blank = () => blankObject(store.get("objects"), state.meta.peek().click_eig);
   let gestures = 0;
 
   const edit = (change: Partial<Objects>, gesture?: string) => store.edit(change, gesture);
@@ -56,7 +57,7 @@ export function segmenterState({ state, store }: Pick<ViewContext, "state" | "st
     tool, adds, held, positive, band, masks, steps, active, selected, change, changeActive, activate,
     select(id: PromptId | null) { picked.value = id; },
     add(prompt: Click | BoxPrompt) {
-      const { prompt: id, ...next } = withPrompt(now(), prompt);
+      const { prompt: id, ...next } = withPrompt(now(), prompt, blank());
       edit(next);
       picked.value = id;
       // What was pinned would hide the masks in the other views.
@@ -91,7 +92,7 @@ export function segmenterState({ state, store }: Pick<ViewContext, "state" | "st
       changeActive(withoutPrompt(active.peek()!, id));
       return true;
     },
-    addObject() { replace(withNew(now())); },
+    addObject() { replace(withNew(now(), blank())); },
     duplicate(index: number) { replace(withCopy(now(), index)); },
     remove(index: number) { replace(without(now(), index)); },
     clear(index: number) {

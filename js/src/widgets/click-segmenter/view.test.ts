@@ -8,7 +8,7 @@ const META = {
   version: 1, embedding: 0,
   images: [{ name: "one.png", width: 400, height: 300 }, { name: "two.png", width: 400, height: 300 }],
   maps: [{ image: 0, rows: 3, columns: 4, source: "a" }, { image: 1, rows: 3, columns: 4, source: "a" }],
-  n_nodes: 24, n_eig: 2, eigenvalues: null, cluster_counts: [2], abilities: [] as string[],
+  n_nodes: 24, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [2], abilities: [] as string[],
 };
 const STATE: SessionState = {
   meta: META, hover: null, selection: [], layer: "ncut", source: "a", blend: 0.7, smooth: false, eigenvector: 1,

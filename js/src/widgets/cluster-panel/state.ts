@@ -1,7 +1,8 @@
 /** What only one cluster panel knows, and everything that can be done in it. */
 import { computed, signal } from "@preact/signals";
-import { rowNorms } from "../../shared/similarity.ts";
 import type { ImagesState } from "../../shared/images/state.ts";
+import { leading } from "../../shared/masks.ts";
+import { rowNorms } from "../../shared/similarity.ts";
 import type { Clusters } from "../../shared/types.ts";
 import { type ViewContext, message } from "../../shared/view.tsx";
 import {
@@ -148,7 +149,7 @@ export function panelState(view: ViewContext, ui: ImagesState) {
     const columns = shape[1]!;
     const objects = store.get("objects");
     const found = objectOf(
-      shown.labels, id, { values, columns, norms: rowNorms(values, columns) },
+      shown.labels, id, leading({ values, columns, norms: rowNorms(values, columns) }, shown.count),
       { grid: ui.grid.peek(), images: state.meta.peek().images, source: store.get("source") },
       { name: freeName(row.name, objects), color: row.color },
     );

@@ -34,7 +34,9 @@ interface Try extends Fit {
 
 /**
  * An object whose mask covers the nodes with a label as well as clicks can, and the overlap with them that it reaches
- * (intersection over union, in the maps of the source); null where the label has no node there.
+ * (intersection over union, in the maps of the source); null where the label has no node there. `rows` are what the
+ * object is to look at: best the eigenvectors that the labels were cut from, as many as there are clusters, among which
+ * a cluster is mostly one click.
  *
  * One click after the other, greedily: the most central of the nodes that are missed, or a negative one at the most
  * central of those that are covered in vain, over all images and in those with most of them. Of these the one whose
@@ -91,7 +93,7 @@ export function objectOf(
   const clicks = found.map(({ node, is }) => clickOn(node, is, grid, images));
   const object: MaskObject = {
     ...look, visible: true, clicks, boxes: [], threshold, gamma: 1, negative_threshold, denoise,
-    method: "similarity", click_weight: 0.5,
+    n_eig: rows.columns, method: "similarity", click_weight: 0.5,
   };
   return { object, iou };
 }

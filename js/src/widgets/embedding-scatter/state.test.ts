@@ -7,7 +7,7 @@ const META: Meta = {
   version: 1, embedding: 0,
   images: [{ name: "astronaut.png", width: 60, height: 40 }, { name: "coffee.png", width: 60, height: 40 }],
   maps: [{ image: 0, rows: 4, columns: 6, source: "a" }, { image: 1, rows: 4, columns: 6, source: "a" }],
-  n_nodes: 48, n_eig: 2, eigenvalues: null, cluster_counts: [], abilities: [],
+  n_nodes: 48, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [], abilities: [],
 };
 const OVERLAY = Uint8ClampedArray.of(1, 2, 3, 255);
 const HEAT = Uint8ClampedArray.of(9, 8, 7, 90);

@@ -12,7 +12,7 @@ const META = {
   version: 1, embedding: 0,
   images: [{ name: "one.png", width: 60, height: 40 }],
   maps: [{ image: 0, rows: 2, columns: 3, source: "a" }],
-  n_nodes: 6, n_eig: 2, eigenvalues: null, cluster_counts: [2], abilities: [],
+  n_nodes: 6, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [2], abilities: [],
 };
 /** The corners of an octahedron: in the first view none is before another. */
 const COORDS = Float32Array.of(1, 0, 0, -1, 0, 0, 0, 1, 0, 0, -1, 0, 0, 0, 1, 0, 0, -1);

@@ -14,7 +14,8 @@ export interface Prompts {
 }
 
 export interface Surroundings {
-  rows: Rows;
+  /** The leading columns of the eigenvectors, so many. */
+  rows(columns: number): Rows;
   grid: PatchGrid;
   meta: Meta;
   source: string;
@@ -85,9 +86,10 @@ export class Masks {
   #heat(object: MaskObject, around: Surroundings): [Float32Array | null, Float32Array | null] {
     const prompts = { positive: [] as number[], negative: [] as number[] };
     const keys = { positive: [] as string[], negative: [] as string[] };
-    const { rows, grid, meta, source } = around;
+    const { grid, meta, source } = around;
+    const rows = around.rows(object.n_eig);
     const add = (is: boolean, key: string, prompt: () => Float32Array) => {
-      const full = `${key}|${object.gamma}`;
+      const full = `${key}|${object.gamma}|${rows.columns}`;
       if (!this.#heats.has(full)) {
         this.#keep(this.#heats, full, stretch(rows.values, rows.columns, rows.norms, prompt(), object.gamma));
       }

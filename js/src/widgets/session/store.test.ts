@@ -7,7 +7,7 @@ const META = {
   version: 0, embedding: 0,
   images: [{ name: "one", width: 20, height: 20 }],
   maps: [{ image: 0, rows: 2, columns: 2, source: "features" }],
-  n_nodes: 4, n_eig: 2, eigenvalues: null, cluster_counts: [2], abilities: [],
+  n_nodes: 4, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [2], abilities: [],
 };
 const STATE: SessionState = {
   meta: META, hover: null, selection: [], layer: "ncut", source: "features", blend: 0.7, smooth: false,

@@ -1,6 +1,7 @@
 /** The session on the page: its state, its arrays, and what is computed from both, shared by all of its views. */
 import { paintRgb, paintTable } from "../../shared/color.ts";
 import { PatchGrid } from "../../shared/geometry.ts";
+import { type Rows, leading } from "../../shared/masks.ts";
 import { heatmap, rowNorms } from "../../shared/similarity.ts";
 import type {
   ArrayTypes, Clusters, Layer, MaskObject, NdArray, NodeMask, NumericArray, SessionModel, SessionState, SessionStore, Task,
@@ -15,6 +16,9 @@ import { Tasks } from "./tasks.ts";
 
 /** Python hears of a gesture this many milliseconds after it, and of the last one always. */
 const SAVE_DELAY = 40;
+
+/** Of 100 000 nodes and 20 columns, 8 MB each. */
+const MOST_ROWS = 4;
 
 type Paint = Uint8ClampedArray | null;
 type Edited = Pick<SessionState, "objects" | "active">;
@@ -36,7 +40,9 @@ export class Store implements SessionStore {
   #images = new Map<number, Promise<string>>();
   #urls: string[] = [];
   #paint: { key: string; value: Promise<Paint> } | null = null;
-  #eigenvectors: { values: Float32Array; columns: number; norms: Float32Array } | null = null;
+  #eigenvectors: Rows | null = null;
+  /** Of the leading columns, as many as objects look at; the last few that were asked for. */
+  #leading = new Map<number, Rows>();
   #heat: { key: string; value: Float32Array; colors: Uint8ClampedArray } | null = null;
   #cutting: Promise<unknown> | null = null;
   #grid: PatchGrid;
@@ -174,7 +180,7 @@ export class Store implements SessionStore {
   masks(): readonly NodeMask[] | null {
     if (!this.#eigenvectors) return null;
     return this.#masks.of(this.get("objects"), {
-      rows: this.#eigenvectors, grid: this.#grid, meta: this.get("meta"), source: this.get("source"),
+      rows: (columns) => this.#rows(columns), grid: this.#grid, meta: this.get("meta"), source: this.get("source"),
       kernelHeat: (object, prompts) => this.#kernel.heat(object, prompts),
     });
   }
@@ -266,8 +272,9 @@ export class Store implements SessionStore {
   }
 
   heat(nodes: readonly number[]): Float32Array | null {
-    const loaded = this.#eigenvectors;
-    if (!loaded || nodes.length === 0) return null;
+    if (!this.#eigenvectors || nodes.length === 0) return null;
+    // What lights up under the pointer is what a click would find.
+    const loaded = this.#rows(this.get("meta").click_eig);
     const key = nodes.join();
     if (this.#heat?.key !== key) {
       const [first, ...rest] = nodes;
@@ -279,6 +286,17 @@ export class Store implements SessionStore {
       this.#heat = { key, value, colors: paintTable(value, 0, 1, palettes.heat) };
     }
     return this.#heat.value;
+  }
+
+  /** The leading columns of the eigenvectors, which are here. */
+  #rows(columns: number): Rows {
+    let rows = this.#leading.get(columns);
+    if (!rows) {
+      rows = leading(this.#eigenvectors!, columns);
+      if (this.#leading.size === MOST_ROWS) this.#leading.delete(this.#leading.keys().next().value!);
+      this.#leading.set(columns, rows);
+    }
+    return rows;
   }
 
   heatColors(nodes: readonly number[]): Uint8ClampedArray | null {
@@ -322,6 +340,7 @@ export class Store implements SessionStore {
     this.#arrays.clear();
     this.#paint = null;
     this.#eigenvectors = null;
+    this.#leading.clear();
     this.#heat = null;
     this.#masks.clear();
     this.#kernel.clear();
