@@ -42,7 +42,7 @@ export function Levels({ view, ui, panel }: Props) {
         <Level key={count} {...{ view, ui, panel, count, node, patch }} url={picture?.image === image ? picture.url : null} />
       ))}
       <p>
-        {node === null
+        {patch === null
           ? `Hover a patch to see its region at ${list(counts)} clusters`
           : "The region of this patch at other numbers of clusters"}
       </p>

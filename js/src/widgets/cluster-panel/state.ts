@@ -63,7 +63,6 @@ export function panelState(view: ViewContext, ui: ImagesState) {
     // Behind another tab nobody looks.
     const seen = ui.size.peek().width > 0;
     if (hover !== null && seen) patch.value = hover;
-    else if (patch.peek() !== null && patch.peek()! >= state.meta.value.n_nodes) patch.value = null;
   });
   view.effect(() => {
     if (state.layer.value !== "masks") made.value = null;

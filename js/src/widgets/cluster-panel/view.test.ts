@@ -293,6 +293,12 @@ describe("the levels", () => {
     expect(asked.filter((name) => name.startsWith("labels/")).sort()).toEqual(["labels/2", "labels/3", "labels/4"]);
   });
 
+  it("show the region of a patch that was tapped, since fingers don't hover", async () => {
+    const { root, click } = await shown();
+    click(2, 1);
+    await vi.waitFor(() => expect(lit(root, 4)).toEqual([false, true, false, false]));
+  });
+
   it("stay when the pointer leaves the patch, and lead to their number of clusters", async () => {
     const { store, find } = await shown();
     store.set("hover", 1);
@@ -310,7 +316,7 @@ describe("a mask of a cluster", () => {
     press("Make a mask of wall");
     await vi.waitFor(() => expect(store.get("objects")).toHaveLength(1));
     const [object] = store.get("objects");
-    expect(object).toMatchObject({ name: "wall", color: "#465a6e", visible: true });
+    expect(object).toMatchObject({ name: "wall", color: "#465a6e", visible: true, n_eig: 2 });
     expect([store.get("active"), store.get("layer")]).toEqual([0, "masks"]);
     await vi.waitFor(() => expect(root.dataset.shows).toBe("masks"));
     await store.prepare();

@@ -68,8 +68,12 @@ export function ClusterPanel(view: ViewContext) {
           }}
           on={{
             onClick: (event: MouseEvent) => {
-              const id = clusterAt(placeOf(event, view, ui)?.node ?? null);
-              if (id !== null) panel.choose(id, event);
+              const node = placeOf(event, view, ui)?.node ?? null;
+              const id = clusterAt(node);
+              if (id === null) return;
+              // Fingers don't hover.
+              panel.patch.value = node;
+              panel.choose(id, event);
             },
           }}
         />
