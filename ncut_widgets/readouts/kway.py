@@ -64,7 +64,7 @@ class Kway(ClusterMixin, TransformerMixin, BaseEstimator):
     Notes
     -----
     The restarts run on at most 2048 nodes, O(n_restarts k^2) for each of a few dozen rounds; the best goes on with at
-    most 8192, and its rotation is applied to all nodes. Deterministic for a given `random_state`. For tensors that
+    most 8192, drawn so that small clusters are among them, and its rotation is applied to all nodes. Deterministic for a given `random_state`. For tensors that
     require gradients, R is a constant and the scores carry them.
 
     References
@@ -134,12 +134,18 @@ class Kway(ClusterMixin, TransformerMixin, BaseEstimator):
                 "Lower it or pass more images."
             )
         rows = unit_rows(tensor[:, :n_clusters])
-        picked = np.sort(rng.choice(n, _MAX_ROWS, replace=False)) if n > _MAX_ROWS else np.arange(n)
+        # What counts is the share of the eigenspace: of a cluster of 0.1 % it is as large as of the largest.
+        leverage = tensor[:, :n_clusters].detach().double().square().sum(1).cpu().numpy()
+        picked, weights = _draw(leverage, _MAX_ROWS, rng)
         sample = rows.detach()[torch.from_numpy(picked).to(rows.device)].cpu().double().numpy()
-        rotation = _best_rotation(sample[sample.any(axis=1)], n_clusters, n_restarts, rng)
+        some = sample.any(axis=1)
+        rotation = _best_rotation(sample[some], weights[some], leverage[picked][some], n_clusters, n_restarts, rng)
 
         # In float64 whatever the input: new nodes may come in a better precision than the fitted ones.
         self._rotation = torch.from_numpy(rotation)
+        sizes = torch.bincount(self._rotate(rows.detach()).argmax(1), minlength=n_clusters)
+        # The largest cluster comes first.
+        self._rotation = self._rotation[:, sizes.argsort(descending=True, stable=True).cpu()]
         scores = self._rotate(rows)
         best, labels = scores.detach().max(1)
         # |h - s|^2 = |h|^2 - 2 h.s + |s|^2 with h the unit vector of the largest entry of s.
@@ -196,19 +202,33 @@ def kway_ncut(eig: Any, *, n_clusters: int, n_restarts: int = 8, random_state: A
     return Kway(n_clusters, n_restarts=n_restarts, random_state=random_state).fit_transform(eig)
 
 
-def _best_rotation(rows: np.ndarray, k: int, n_restarts: int, rng: np.random.Generator) -> np.ndarray:
-    """The rotation (k, k) with the largest objective, its columns ordered by the size of their clusters."""
+def _draw(leverage: np.ndarray, most: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """At most so many nodes, half of them drawn evenly and half by their leverage, and as how many each then counts."""
+    n = len(leverage)
+    if n <= most:
+        return np.arange(n), np.ones(n)
+    chance = 0.5 / n + 0.5 * leverage / leverage.sum()
+    # The smallest of n exponential times, at these rates: drawn without replacement.
+    picked = np.sort(np.argpartition(rng.exponential(size=n) / chance, most)[:most])
+    return picked, 1 / np.minimum(1, most * chance[picked])
+
+
+def _best_rotation(
+    rows: np.ndarray, weights: np.ndarray, leverage: np.ndarray, k: int, n_restarts: int, rng: np.random.Generator
+) -> np.ndarray:
+    """The rotation (k, k) with the largest objective."""
     if len(rows) == 0:
         return np.eye(k)
-    few = rows[rng.choice(len(rows), _START_ROWS, replace=False)] if len(rows) > _START_ROWS else rows
+    picked, again = _draw(leverage, _START_ROWS, rng)
+    # Drawn a second time by the same leverage, which the first draw has already favoured, each counts for both.
+    few, few_weights = rows[picked], weights[picked] * again
     starts = rng.choice(len(few), min(n_restarts, len(few)), replace=False)
     with one_blas_thread():
-        candidates = [_rotate(few, _first_rotation(few, k, int(first))) for first in starts]
+        candidates = [_rotate(few, few_weights, _first_rotation(few, k, int(first))) for first in starts]
         best, _ = max(candidates, key=lambda candidate: candidate[1])
-        if few is not rows:
-            best, _ = _rotate(rows, best)
-    sizes = np.bincount((rows @ best).argmax(1), minlength=k)
-    return best[:, np.argsort(-sizes, kind="stable")]
+        if len(few) < len(rows):
+            best, _ = _rotate(rows, weights, best)
+    return best
 
 
 def _first_rotation(rows: np.ndarray, k: int, first: int) -> np.ndarray:
@@ -221,13 +241,14 @@ def _first_rotation(rows: np.ndarray, k: int, first: int) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def _rotate(rows: np.ndarray, rotation: np.ndarray) -> tuple[np.ndarray, float]:
+def _rotate(rows: np.ndarray, weights: np.ndarray, rotation: np.ndarray) -> tuple[np.ndarray, float]:
     objective = -np.inf
     k = rotation.shape[1]
+    counted = weights[:, None] * rows
     for _ in range(_MAX_ROUNDS):
         labels = (rows @ rotation).argmax(1)
         # H^T u, the sum of the rows of each cluster.
-        sums = (labels == np.arange(k)[:, None]).astype(rows.dtype) @ rows
+        sums = (labels == np.arange(k)[:, None]).astype(rows.dtype) @ counted
         left, singular, right = np.linalg.svd(sums)
         previous, objective = objective, float(singular.sum())
         rotation = (left @ right).T

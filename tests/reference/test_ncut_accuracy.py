@@ -104,6 +104,8 @@ def test_one_node_in_a_thousand_has_its_eigenvalue_beyond_a_sample(spread, seed)
     indicator = np.arange(n) >= n - small
     fitted = eig @ np.linalg.lstsq(eig, indicator.astype(np.float32), rcond=None)[0]
     assert np.square(fitted - indicator).sum() < 0.05 * small
+    labels = kway_ncut(eig, n_clusters=4).argmax(1)
+    np.testing.assert_array_equal(labels == 3, indicator)
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])

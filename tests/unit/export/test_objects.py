@@ -35,7 +35,14 @@ def test_what_is_missing_gets_its_default():
     assert check_objects([{"name": "object 2"}, {}], IMAGES) == [
         {
             **{"name": name, "color": color, "visible": True, "clicks": [], "boxes": [], "threshold": 0.5},
-            **{"gamma": 1.0, "negative_threshold": 0.99, "denoise": 3, "n_eig": 20, "method": "similarity", "click_weight": 0.5},
+            **{
+                "gamma": 1.0,
+                "negative_threshold": 0.99,
+                "denoise": 3,
+                "n_eig": 20,
+                "method": "similarity",
+                "click_weight": 0.5,
+            },
         }
         for name, color in (("object 2", "#4e79a7"), ("object 3", "#f28e2b"))
     ]
