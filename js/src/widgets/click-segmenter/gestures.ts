@@ -99,8 +99,11 @@ export function listen(view: ViewContext, ui: ImagesState, segmenter: SegmenterS
   return {
     on: {
       onPointerDown: press,
-      // The other button takes away; there is no menu for a long press either.
-      onContextMenu: (event: MouseEvent) => event.preventDefault(),
+      // The other button takes away, and a long press does nothing: neither opens the browser's menu or the notebook's.
+      onContextMenu(event: MouseEvent) {
+        event.preventDefault();
+        event.stopPropagation();
+      },
     },
     /** Drop what is under way; false if nothing was. */
     cancel(): boolean {

@@ -23,14 +23,14 @@ export function Marks(props: Props) {
   );
 }
 
-function Outlines({ image, view: { state, store }, ui, segmenter }: Props) {
+function Outlines({ image, view: { state }, ui, segmenter }: Props) {
   // As text, so that a tile whose outlines are the same is left alone.
   const drawn = useComputed(() => {
     const masks = segmenter.masks.value;
     const grid = ui.grid.value;
     const map = grid.find(image, state.source.value);
     // A refined mask has no edges of patches.
-    if (!masks || map < 0 || (state.refine.value !== "none" && store.refined(image))) return "";
+    if (!masks || map < 0 || segmenter.refined.value.includes(image)) return "";
     const { rows, columns } = grid.maps[map]!;
     return masks
       .filter(({ object }) => object.visible)

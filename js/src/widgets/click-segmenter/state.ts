@@ -18,6 +18,8 @@ export function segmenterState({ state, store }: Pick<ViewContext, "state" | "st
   const band = signal<BoxPrompt | null>(null);
   /** As they were last drawn. */
   const masks = signal<readonly NodeMask[] | null>(null);
+  /** The images that show refined masks in place of patches. */
+  const refined = signal<readonly number[]>([]);
   const steps = signal(store.history);
   const picked = signal<PromptId | null>(null);
 
@@ -54,7 +56,11 @@ export function segmenterState({ state, store }: Pick<ViewContext, "state" | "st
   };
 
   return {
-    tool, adds, held, positive, band, masks, steps, active, selected, change, changeActive, activate,
+    tool, adds, held, positive, band, masks, refined, steps, active, selected, change, changeActive, activate,
+    noteRefined(image: number, is: boolean) {
+      const others = refined.peek().filter((other) => other !== image);
+      if (is !== refined.peek().includes(image)) refined.value = is ? [...others, image] : others;
+    },
     select(id: PromptId | null) { picked.value = id; },
     add(prompt: Click | BoxPrompt) {
       const { prompt: id, ...next } = withPrompt(now(), prompt, blank());

@@ -235,8 +235,12 @@ describe("touch", () => {
     pointer("pointerup", tile(0), ...at(10, 10), { ...touch, time: 1700 });
     expect(one().clicks).toHaveLength(2);
     const menu = new Event("contextmenu", { bubbles: true, cancelable: true });
+    const notebook = vi.fn();
+    document.addEventListener("contextmenu", notebook);
     tile(0).dispatchEvent(menu);
+    document.removeEventListener("contextmenu", notebook);
     expect(menu.defaultPrevented).toBe(true);
+    expect(notebook).not.toHaveBeenCalled();
   });
 });
 

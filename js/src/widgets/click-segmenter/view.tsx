@@ -29,7 +29,11 @@ export function ClickSegmenter(view: ViewContext) {
         made.masks.value = store.masks();
         return colors;
       },
-      picture: (image) => (state.meta.peek().abilities.includes("refine") ? store.refined(image) : null),
+      picture(image) {
+        const picture = state.meta.peek().abilities.includes("refine") ? store.refined(image) : null;
+        made.noteRefined(image, picture !== null);
+        return picture;
+      },
       name: () => "masks",
     });
     return [images, made, overlay, listen(view, images, made)] as const;
