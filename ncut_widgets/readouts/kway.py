@@ -64,8 +64,8 @@ class Kway(ClusterMixin, TransformerMixin, BaseEstimator):
     Notes
     -----
     The restarts run on at most 2048 nodes, O(n_restarts k^2) for each of a few dozen rounds; the best goes on with at
-    most 8192, drawn so that small clusters are among them, and its rotation is applied to all nodes. Deterministic for a given `random_state`. For tensors that
-    require gradients, R is a constant and the scores carry them.
+    most 8192, drawn so that small clusters are among them, and its rotation is applied to all nodes. Deterministic for
+    a given `random_state`. For tensors that require gradients, R is a constant and the scores carry them.
 
     References
     ----------

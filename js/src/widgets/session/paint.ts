@@ -14,11 +14,13 @@ export function paintEigenvector(values: Float32Array, columns: number, column: 
 }
 
 /** Each cluster in its colour, hidden ones clear, and all but the selected one pale. */
-export function paintClusters({ labels, colors }: Clusters, hidden: readonly number[], selected: number | null): Uint8ClampedArray {
+export function paintClusters({ labels, colors, sizes }: Clusters, hidden: readonly number[], selected: number | null): Uint8ClampedArray {
   const table = new Uint8Array(256 * 4);
+  // Among fewer clusters, or merged into another, it may not be there.
+  const picked = selected !== null && sizes[selected] ? selected : null;
   for (let c = 0; c < colors.length / 3; c++) {
     table.set(colors.subarray(c * 3, c * 3 + 3), c * 4);
-    table[c * 4 + 3] = hidden.includes(c) ? 0 : selected === null || selected === c ? 255 : PALE;
+    table[c * 4 + 3] = hidden.includes(c) ? 0 : picked === null || picked === c ? 255 : PALE;
   }
   const words = new Uint32Array(table.buffer);
   const out = new Uint32Array(labels.length);
