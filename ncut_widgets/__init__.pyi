@@ -3,8 +3,9 @@ from .features import AnchorAlignment, FeatureMaps, concat, extract_features, lo
 from .grid import Patch, PatchGrid, PatchMap
 from .ncut import Ncut, nystrom_propagate
 from .pipeline import Embedding, embed, segment
-from .plotting import plot_eigenvectors, plot_embedding, plot_images
+from .plotting import plot_attribution, plot_eigenvectors, plot_embedding, plot_faithfulness, plot_images
 from .readouts import (
+    ChannelAttribution,
     ClickMask,
     ClickNcut,
     Coloring,
@@ -12,6 +13,7 @@ from .readouts import (
     GuidedFilter,
     Hierarchy,
     Kway,
+    channel_attribution,
     click_mask,
     click_ncut,
     colormap_2d,
@@ -35,6 +37,7 @@ __version__: str
 
 __all__ = [
     "AnchorAlignment",
+    "ChannelAttribution",
     "ClickMask",
     "ClickNcut",
     "ClickSegmenter",
@@ -54,6 +57,7 @@ __all__ = [
     "PatchGrid",
     "PatchMap",
     "Session",
+    "channel_attribution",
     "click_mask",
     "click_ncut",
     "colormap_2d",
@@ -70,8 +74,10 @@ __all__ = [
     "mspace_color",
     "nystrom_propagate",
     "pca_color",
+    "plot_attribution",
     "plot_eigenvectors",
     "plot_embedding",
+    "plot_faithfulness",
     "plot_images",
     "refine_heatmap",
     "refine_mask",

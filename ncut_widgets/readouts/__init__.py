@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .attribution import ChannelAttribution, Faithfulness, PermutedTargets, channel_attribution
 from .click import ClickMask, click_mask, get_mask
 from .click_ncut import ClickNcut, click_ncut
 from .color import mspace_color, pca_color, tsne_color, umap_color, umap_sphere_color
@@ -13,13 +14,17 @@ from .refine import DenseCrf, GuidedFilter, refine_heatmap, refine_mask
 from .similarity import similarity_heatmap
 
 __all__ = [
+    "ChannelAttribution",
     "ClickMask",
     "ClickNcut",
     "Coloring",
     "DenseCrf",
+    "Faithfulness",
     "GuidedFilter",
     "Hierarchy",
     "Kway",
+    "PermutedTargets",
+    "channel_attribution",
     "click_mask",
     "click_ncut",
     "colormap_2d",

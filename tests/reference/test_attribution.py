@@ -1,0 +1,211 @@
+"""Attributions against finite differences of the whole score, and against channels that are known to make clusters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import polar
+
+from ncut_widgets import channel_attribution
+
+SIGMA = {"rbf": 2.0, "cosine": 0.6}
+
+
+def blobs(n=72, c=5, k=3, seed=0, shift=2.5):
+    """Clusters that overlap, each of them high in a channel of its own."""
+    rng = np.random.default_rng(seed)
+    labels = np.sort(rng.integers(k, size=n))
+    X = rng.normal(size=(n, c)) + 1.0
+    X[np.arange(n), labels] += shift
+    return X, labels
+
+
+def leading(X, affinity, q):
+    """Eigenvectors by a full decomposition, in numpy alone."""
+    if affinity == "cosine":
+        U = X / np.linalg.norm(X, axis=1, keepdims=True)
+        A = np.exp(-np.square(1 - U @ U.T) / (2 * SIGMA[affinity] ** 2))
+    else:
+        A = np.exp(-np.square(X[:, None] - X).sum(-1) / (2 * SIGMA[affinity] ** 2))
+    root = np.sqrt(A.sum(1))
+    return np.linalg.eigh(A / root[:, None] / root)[1][:, ::-1][:, :q]
+
+
+def strength_of_clusters(X, labels, affinity, q):
+    V = leading(X, affinity, q)
+    V = V / np.linalg.norm(V, axis=1, keepdims=True)
+    H = np.eye(labels.max() + 1)[labels]
+    R = polar(V.T @ H)[0]
+    S = np.abs(V @ R)
+    return np.array([S[labels == t, t].mean() for t in range(H.shape[1])])
+
+
+def strength_of_mask(X, mask, affinity, q):
+    h = mask - mask.mean()
+    return np.linalg.norm(leading(X, affinity, q).T @ h) / np.linalg.norm(h)
+
+
+def differences(strength, X):
+    """d strength / dX (targets, n, c) by central differences, extrapolated once."""
+
+    def central(step):
+        out = []
+        for at in np.ndindex(X.shape):
+            moved = np.zeros_like(X)
+            moved[at] = step
+            out.append((strength(X + moved) - strength(X - moved)) / (2 * step))
+        return np.array(out)
+
+    table = (4 * central(5e-4) - central(1e-3)) / 3
+    return np.moveaxis(table.reshape(*X.shape, -1), -1, 0)
+
+
+def expected(gradients, X, members, method, region):
+    rows = []
+    for g, inside in zip(gradients, members, strict=True):
+        if method == "abs_gradient":
+            part, count = np.abs(g), len(g) if region == "all" else inside.sum()
+        elif method == "gradient_x_input":
+            part, count = g * (X - X.mean(0)), 1
+        else:
+            part = np.where(inside[:, None], g, -g) if region == "all" else g
+            count = len(g) if region == "all" else inside.sum()
+        rows.append((part if region == "all" else part[inside]).sum(0) / count)
+    return np.stack(rows)
+
+
+def assert_close(found, wanted):
+    assert np.linalg.norm(found - wanted) <= 1e-5 * np.linalg.norm(wanted)
+
+
+METHODS = [
+    (method, region) for method in ("gradient", "abs_gradient", "gradient_x_input") for region in ("target", "all")
+]
+
+
+@pytest.mark.parametrize("affinity", ["rbf", "cosine"])
+def test_cluster_gradients_are_those_of_the_whole_score(affinity):
+    X, labels = blobs()
+    gradients = differences(lambda X: strength_of_clusters(X, labels, affinity, 3), X)
+    members = [labels == t for t in range(3)]
+    for method, region in METHODS:
+        found = channel_attribution(X, labels, method=method, region=region, affinity=affinity, sigma=SIGMA[affinity])
+        assert_close(found.raw, expected(gradients, X, members, method, region))
+        np.testing.assert_allclose(found.target_scores, strength_of_clusters(X, labels, affinity, 3), rtol=1e-6)
+
+
+def test_more_eigenvectors_than_clusters():
+    X, labels = blobs()
+    gradients = differences(lambda X: strength_of_clusters(X, labels, "rbf", 5), X)
+    found = channel_attribution(X, labels, n_eig=5, sigma=SIGMA["rbf"])
+    assert_close(found.raw, expected(gradients, X, [labels == t for t in range(3)], "gradient", "target"))
+
+
+@pytest.mark.parametrize("affinity", ["rbf", "cosine"])
+def test_mask_gradients_are_those_of_the_whole_score(affinity):
+    X, labels = blobs()
+    mask = (labels == 1) & (np.arange(len(X)) % 4 > 0)
+    gradients = differences(lambda X: np.atleast_1d(strength_of_mask(X, mask, affinity, 6)), X)
+    for method, region in METHODS:
+        found = channel_attribution(
+            X, mask, method=method, region=region, affinity=affinity, sigma=SIGMA[affinity], n_eig=6
+        )
+        assert_close(found.raw, expected(gradients, X, [mask], method, region))
+
+
+def test_clusters_whose_eigenvalues_coincide_have_their_gradient():
+    """Three blobs that a cyclic shift of channels carries into one another: no eigenvector of theirs is determined."""
+    blob = np.random.default_rng(0).normal(size=(20, 6)) * 0.5
+    blob[:, 0] += 3
+    X = np.concatenate([blob, np.roll(blob, 2, 1), np.roll(blob, 4, 1)])
+    labels = np.repeat([0, 1, 2], 20)
+    gradients = differences(lambda X: strength_of_clusters(X, labels, "rbf", 3), X)
+    found = channel_attribution(X, labels, sigma=SIGMA["rbf"])
+    assert_close(found.raw, expected(gradients, X, [labels == t for t in range(3)], "gradient", "target"))
+
+
+def test_ablation_is_the_fall_of_the_score_without_the_channel():
+    X, labels = blobs()
+    found = channel_attribution(X, labels, method="ablation", sigma=SIGMA["rbf"])
+    for channel in range(X.shape[1]):
+        gone = X.copy()
+        gone[:, channel] = X[:, channel].mean()
+        fall = strength_of_clusters(X, labels, "rbf", 3) - strength_of_clusters(gone, labels, "rbf", 3)
+        np.testing.assert_allclose(found.raw[:, channel], fall, atol=1e-9)
+
+
+def test_gradient_x_input_of_all_nodes_predicts_the_fall_of_a_weaker_channel():
+    X, labels = blobs()
+    rate = channel_attribution(X, labels, method="gradient_x_input", region="all", sigma=SIGMA["rbf"]).raw[:, 1]
+    weaker = X.copy()
+    weaker[:, 1] = X[:, 1].mean() + 0.999 * (X[:, 1] - X[:, 1].mean())
+    fall = strength_of_clusters(X, labels, "rbf", 3) - strength_of_clusters(weaker, labels, "rbf", 3)
+    np.testing.assert_allclose(rate * 1e-3, fall, rtol=1e-2)
+
+
+@pytest.mark.parametrize("solver", ["exact", "nystrom"])
+def test_the_strength_of_clusters_is_that_of_the_kway_cut(solver):
+    from ncut_widgets import Kway, Ncut
+
+    X, _ = blobs(n=400, shift=5.0)
+    eig = Ncut(3, solver=solver, n_sample=200).fit_transform(X)
+    kway = Kway(3).fit(eig)
+    scores = np.abs(kway.transform(eig))
+    found = channel_attribution(X, kway.labels_, solver=solver, n_sample=200)
+    wanted = [scores[kway.labels_ == t, t].mean() for t in range(3)]
+    np.testing.assert_allclose(found.target_scores, wanted, rtol=1e-4)
+
+
+PLANTED = 8.0
+
+
+def planted(seed, n=240, c=16):
+    """Clusters 0 and 1 are high in a channel of their own, 2 is low in one, 3 is neither; all else is noise."""
+    rng = np.random.default_rng(seed)
+    labels = rng.permutation(np.arange(n) % 4)
+    X = rng.normal(size=(n, c))
+    channels = rng.permutation(c)[:3]
+    for cluster, (channel, sign) in enumerate(zip(channels, (1, 1, -1), strict=True)):
+        X[labels == cluster, channel] += sign * PLANTED
+    return X, labels, channels
+
+
+@pytest.mark.parametrize("method", ["gradient", "abs_gradient", "gradient_x_input", "ablation"])
+@pytest.mark.parametrize("kind", ["labels", "masks"])
+def test_planted_channels_come_first_for_exactly_their_clusters(method, kind):
+    for seed in range(20):
+        X, labels, channels = planted(seed)
+        target = labels if kind == "labels" else {str(t): labels == t for t in range(4)}
+        found = channel_attribution(X, target, method=method, degree=0.2)
+        first = found.ranking()[:3, 0]
+        np.testing.assert_array_equal(first, channels, err_msg=f"seed {seed}")
+        # "gradient" says in which direction: the third cluster is what is low in its channel.
+        signs = [1, 1, -1 if method == "gradient" else 1]
+        np.testing.assert_array_equal(np.sign(found.raw[np.arange(3), first]), signs, err_msg=f"seed {seed}")
+
+
+def test_a_channel_that_parts_two_clusters_comes_first_for_both():
+    rng = np.random.default_rng(0)
+    labels = np.arange(200) % 2
+    X = rng.normal(size=(200, 12))
+    X[labels == 1, 7] += 6
+    found = channel_attribution(X, labels)
+    np.testing.assert_array_equal(found.ranking()[:, 0], [7, 7])
+    np.testing.assert_array_equal(np.sign(found.raw[:, 7]), [-1, 1])
+
+
+@pytest.mark.parametrize("method", ["gradient", "abs_gradient", "gradient_x_input", "ablation"])
+def test_gradients_of_a_sample_and_of_landmarks_find_planted_channels_too(method):
+    """More nodes than are solved exactly, and than evidence is taken on."""
+    X, labels, channels = planted(0, n=5000)
+    found = channel_attribution(X.astype(np.float32), labels, method=method, degree=0.2)
+    np.testing.assert_array_equal(found.ranking()[:3, 0], channels)
+    assert (found.faithfulness(1, n_random=2, target=0).area > 0.05).all()
+
+
+def test_torch_float32_agrees_with_float64():
+    X, labels = blobs(n=300)
+    exact = channel_attribution(X, labels, sigma=2.0).raw
+    found = channel_attribution(torch.from_numpy(X).float(), labels, sigma=2.0).raw
+    assert np.linalg.norm(found - exact) < 1e-3 * np.linalg.norm(exact)
