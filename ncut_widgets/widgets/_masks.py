@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ from ncut_widgets.widgets._state import REFINE, SessionState
 # As long as the pictures that views get: refined masks on the page are drawn over these.
 _LONGEST_SIDE = 1024
 _RESOLUTIONS = ("patch", "pixel")
+_MOST_KEPT = 64
 _OPTIONS = ("threshold", "gamma", "negative_threshold", "denoise", "n_eig")
 
 
@@ -43,7 +45,10 @@ class SessionMasks(SessionState):
     """What a session can do with its objects; `Session` explains the traits."""
 
     _features: FeatureMaps | None
+    # How many embeddings there have been.
+    _embedding: int
     _heats: dict[str, np.ndarray]
+    _kept: dict[str, np.ndarray]
 
     # A part of `objects`, which is what views see.
     clicks = traitlets.List(traitlets.Dict())
@@ -231,7 +236,16 @@ class SessionMasks(SessionState):
         return self._features
 
     def _node_mask(self, item: dict[str, Any]) -> np.ndarray:
-        """(n,) bool"""
+        """(n,) bool; kept for a while, since each image is refined by a request of its own."""
+        recipe = {key: value for key, value in item.items() if key not in ("name", "color", "visible")}
+        key = json.dumps([recipe, self.source, self._embedding], sort_keys=True)
+        if key not in self._kept:
+            if len(self._kept) >= _MOST_KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[key] = self._compute_mask(item)
+        return self._kept[key]
+
+    def _compute_mask(self, item: dict[str, Any]) -> np.ndarray:
         n = self._data.grid.n_nodes
         positive, _ = self._prompts(item)
         boxes = any(box["positive"] and self._shows(box["image"]) for box in item["boxes"])
@@ -272,7 +286,7 @@ class SessionMasks(SessionState):
             ncut = ClickNcut(click_weight=weight).fit(self._needed_features(), positive, negative)
             progress(0.9)
             heat = np.asarray(ncut.heatmap_, dtype=np.float32)
-            if len(self._heats) >= _MOST_HEATS:
+            if len(self._heats) >= _MOST_KEPT:
                 self._heats.pop(next(iter(self._heats)))
             self._heats[name] = heat
         return self._heats[name]
@@ -315,9 +329,6 @@ class SessionMasks(SessionState):
             return scene
         sizes = {m.image: (m.columns, m.rows) for m in self._data.grid.maps if m.source == self.source}
         return [(name, *sizes.get(index, (0, 0))) for index, (name, *_) in enumerate(scene)]
-
-
-_MOST_HEATS = 64
 
 
 def heat_name(prompts: tuple[Sequence[int], Sequence[int]], click_weight: float) -> str:

@@ -133,7 +133,7 @@ class Session(SessionColors, SessionMasks):
         self._version = self._embedding = 0
         self._lock = threading.RLock()
         self._jobs = Jobs()
-        self._heats = {}
+        self._heats, self._kept = {}, {}
         super().__init__(
             meta=self._describe(),
             source=grid.sources[0],
