@@ -1,12 +1,9 @@
-"""The objects of a session: named masks with their clicks, and what leaves the session of them."""
+"""The objects of a session: named masks with their clicks."""
 
 from __future__ import annotations
 
 import json
-import os
-import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,16 +11,7 @@ import traitlets
 from PIL import Image
 
 from ncut_widgets._validation import check_in
-from ncut_widgets.export import (
-    check_objects,
-    export_bytes,
-    save_clicks,
-    save_coco,
-    save_label_maps,
-    save_masks,
-    save_npz,
-    save_overlays,
-)
+from ncut_widgets.export import check_objects
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.readouts import ClickMask, ClickNcut, refine_mask
 from ncut_widgets.readouts._prompts import drop_specks
@@ -32,7 +20,7 @@ from ncut_widgets.widgets._state import REFINE, SessionState
 
 # As long as the pictures that views get: refined masks on the page are drawn over these.
 _LONGEST_SIDE = 1024
-_RESOLUTIONS = ("patch", "pixel")
+RESOLUTIONS = ("patch", "pixel")
 _MOST_KEPT = 64
 _OPTIONS = ("threshold", "gamma", "negative_threshold", "denoise", "n_eig")
 
@@ -90,7 +78,7 @@ class SessionMasks(SessionState):
                [0, 0, 0, 0],
                [0, 0, 0, 0]])
         """
-        check_in(resolution, "resolution", _RESOLUTIONS)
+        check_in(resolution, "resolution", RESOLUTIONS)
         refine = self.refine if refine is None else check_in(refine, "refine", REFINE)
         chosen = self.objects if names is None else [self._object(name) for name in names]
         return self._masks_of(chosen, resolution, refine, _quiet)
@@ -130,51 +118,6 @@ class SessionMasks(SessionState):
         return ClickMask(**{key: item[key] for key in _OPTIONS}).fit(
             data.eigenvectors, positive, negative, **boxes, grid=data.grid, source=self.source
         )
-
-    def export(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        format: str = "masks",
-        resolution: str = "pixel",
-        refine: str | None = None,
-    ) -> Path:
-        """Write the masks of all objects, as `ncut_widgets.export` has it, and return the path.
-
-        Parameters
-        ----------
-        path : path
-            A folder for "masks", "overlays" and "labels"; a file for the others.
-        format : "masks", "overlays", "labels", "coco", "npz" or "clicks"
-            PNGs of each mask, the images with the masks over them, one indexed PNG per image, COCO instances with
-            RLE, arrays, or the clicks themselves with names and settings as JSON.
-        resolution : "pixel" or "patch"
-            As in `masks`; overlays are of pixels always.
-        refine
-            As in `masks`.
-
-        Returns
-        -------
-        pathlib.Path
-        """
-        check_in(format, "format", ("masks", "overlays", "labels", "coco", "npz", "clicks"))
-        colors = {item["name"]: item["color"] for item in self.objects}
-        resolution = "pixel" if format == "overlays" else resolution
-        masks = {} if format == "clicks" else self.masks(resolution=resolution, refine=refine)
-        images: list[Any] = self._scene(resolution)
-        if format == "clicks":
-            save_clicks(self._data.scene, self.objects, path)
-        elif format == "overlays":
-            save_overlays(self._data.images, masks, path, colors=colors, opacity=self.blend)
-        elif format == "labels":
-            save_label_maps(images, masks, path, colors=colors)
-        elif format == "masks":
-            save_masks(images, masks, path)
-        elif format == "coco":
-            save_coco(images, masks, path)
-        else:
-            save_npz(images, masks, path)
-        return Path(path)
 
     # -- clicks are those of the active object ---------------------------------------------------------------
 
@@ -270,7 +213,7 @@ class SessionMasks(SessionState):
             of_images = masks[item["name"]] = []
             for index, image in enumerate(self._data.images):
                 patches = maps.get(index, np.zeros((0, 0), bool))
-                of_images.append(patches if resolution == "patch" else _to_pixels(patches, image, refine))
+                of_images.append(patches.copy() if resolution == "patch" else _to_pixels(patches, image, refine))
                 done += 1
                 progress(done / total)
         return masks
@@ -305,30 +248,6 @@ class SessionMasks(SessionState):
                 patches = grid.split(nodes)[grid.find(params["image"], self.source)]
             masks.append(_to_pixels(patches, image, method))
         return np.stack(masks).astype(np.uint8)
-
-    def _exported(self, params: Any, progress: Progress) -> np.ndarray:
-        """The bytes of a file."""
-        format = params["format"]
-        resolution = check_in(params.get("resolution", "pixel"), "resolution", _RESOLUTIONS)
-        resolution = "pixel" if format == "overlays" else resolution
-        images, masks = self._data.images if resolution == "pixel" else self._scene(resolution), None
-        if format == "clicks":
-            images = self._data.scene
-        else:
-            masks = self._masks_of(self.objects, resolution, self.refine, lambda share: progress(0.9 * share))
-        with warnings.catch_warnings():
-            # Masks that overlap in a label map: nobody at the page reads a warning, and they see it there.
-            warnings.simplefilter("ignore", UserWarning)
-            _, content = export_bytes(format, images, masks, self.objects, opacity=self.blend)
-        return np.frombuffer(content, np.uint8)
-
-    def _scene(self, resolution: str) -> list[tuple[str, int, int]]:
-        """Name, width and height of the masks of each image."""
-        scene = self._data.scene
-        if resolution == "pixel":
-            return scene
-        sizes = {m.image: (m.columns, m.rows) for m in self._data.grid.maps if m.source == self.source}
-        return [(name, *sizes.get(index, (0, 0))) for index, (name, *_) in enumerate(scene)]
 
 
 def heat_name(prompts: tuple[Sequence[int], Sequence[int]], click_weight: float) -> str:

@@ -15,9 +15,10 @@ from ncut_widgets.features import FeatureMaps, load_images
 from ncut_widgets.grid import PatchGrid
 from ncut_widgets.widgets._colors import SessionColors
 from ncut_widgets.widgets._data import SessionData
+from ncut_widgets.widgets._exports import SessionExports
 from ncut_widgets.widgets._file import load_session, save_session
 from ncut_widgets.widgets._jobs import Jobs, Progress
-from ncut_widgets.widgets._masks import SessionMasks, heat_name
+from ncut_widgets.widgets._masks import heat_name
 from ncut_widgets.widgets._state import SessionState
 from ncut_widgets.widgets._wire import reply_to
 
@@ -25,7 +26,7 @@ from ncut_widgets.widgets._wire import reply_to
 _TAKES_A_WHILE = ("labels/", "parents/", "cluster_colors/", "click_heat/", "refined", "export")
 
 
-class Session(SessionColors, SessionMasks):
+class Session(SessionColors, SessionExports):
     """Images with their embedding, and the state that every view of them shares.
 
     The data lies here once; views (`Explorer`, `ImageGrid`, `EmbeddingScatter`, `ClickSegmenter`, `ClusterPanel`) show
