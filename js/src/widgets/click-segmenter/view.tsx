@@ -3,6 +3,7 @@ import { useMemo } from "preact/hooks";
 import { drawTiles } from "../../shared/images/draw.ts";
 import { Images, leaveZoom } from "../../shared/images/images.tsx";
 import { imagesState } from "../../shared/images/state.ts";
+import { Tasks } from "../../shared/tasks.tsx";
 import type { ViewContext } from "../../shared/view.tsx";
 import { Bar } from "./bar.tsx";
 import { listen } from "./gestures.ts";
@@ -10,7 +11,6 @@ import { Marks } from "./marks.tsx";
 import { Panel } from "./panel.tsx";
 import { actOn, shortcut } from "./keys.ts";
 import { segmenterState } from "./state.ts";
-import { Tasks } from "./tasks.tsx";
 
 const LABEL =
   "Arrow keys move from patch to patch, Page Up and Page Down from image to image. Enter adds a point to the active " +

@@ -1,8 +1,8 @@
 /** What the kernel is at: over the images, so that nothing moves when it comes and goes. */
 import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
-import type { Task } from "../../shared/types.ts";
-import type { ViewContext } from "../../shared/view.tsx";
+import type { Task } from "./types.ts";
+import type { ViewContext } from "./view.tsx";
 
 export function Tasks({ store, signal }: Pick<ViewContext, "store" | "signal">) {
   const tasks = useSignal<readonly Task[]>(store.tasks);
