@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .attribution import ChannelAttribution, Faithfulness, PermutedTargets, channel_attribution
+from .attribution import ChannelAttribution, Faithfulness, PermutedTargets, backbone_attribution, channel_attribution
 from .click import ClickMask, click_mask, get_mask
 from .click_ncut import ClickNcut, click_ncut
 from .color import mspace_color, pca_color, tsne_color, umap_color, umap_sphere_color
@@ -24,6 +24,7 @@ __all__ = [
     "Hierarchy",
     "Kway",
     "PermutedTargets",
+    "backbone_attribution",
     "channel_attribution",
     "click_mask",
     "click_ncut",

@@ -17,8 +17,16 @@ from ._attribution_graph import Deletions, Step, gradients_of_scores, steps
 from ._attribution_methods import METHODS, REGION_OF, REGIONS, aggregate, falls
 from ._attribution_result import ChannelAttribution, RankedChannel, Traced
 from ._attribution_targets import Targets, check_targets
+from ._attribution_through import backbone_attribution
 
-__all__ = ["ChannelAttribution", "Faithfulness", "PermutedTargets", "RankedChannel", "channel_attribution"]
+__all__ = [
+    "ChannelAttribution",
+    "Faithfulness",
+    "PermutedTargets",
+    "RankedChannel",
+    "backbone_attribution",
+    "channel_attribution",
+]
 
 
 def channel_attribution(
