@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ncut_widgets._validation import to_tensor
+from ncut_widgets.features import FeatureMaps
 from ncut_widgets.grid import PatchGrid
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.widgets._clusters import Clusters
@@ -23,7 +24,14 @@ class SessionData:
     """Images with one row of eigenvectors, colours and coordinates for each node of their grid."""
 
     def __init__(
-        self, images: list[Image.Image], grid: PatchGrid, eigenvectors: Any, eigenvalues: Any, rgb: Any, coords: Any
+        self,
+        images: list[Image.Image],
+        grid: PatchGrid,
+        eigenvectors: Any,
+        eigenvalues: Any,
+        rgb: Any,
+        coords: Any,
+        features: FeatureMaps | None = None,
     ) -> None:
         sizes = tuple(image.size for image in images)
         if sizes != grid.image_sizes:
@@ -37,6 +45,8 @@ class SessionData:
         self.scene: list[tuple[str, int, int]] = [
             (str(image.info.get("name", f"image {i}")), *image.size) for i, image in enumerate(images)
         ]
+        self._features = features
+        self._ranges: np.ndarray | None = None
         self._encoded: dict[int, np.ndarray] = {}
         self._patch_rgb: np.ndarray | None = None
         self.replace(eigenvectors, eigenvalues, rgb, coords)
@@ -74,6 +84,10 @@ class SessionData:
     @property
     def max_clusters(self) -> int:
         return min(MAX_CLUSTERS, self.n_eig, self.grid.n_nodes)
+
+    @property
+    def n_channels(self) -> int:
+        return 0 if self._features is None else self._features.shape[1]
 
     @property
     def click_eig(self) -> int:
@@ -118,6 +132,10 @@ class SessionData:
             return self.clusters.parents(int(index))
         if kind == "cluster_colors" and index.isdecimal():
             return self.clusters.colors(self.rgb, int(index))
+        if name == "channel_ranges" and self.n_channels:
+            return self._channel_ranges()
+        if kind == "channel_map" and index.isdecimal() and int(index) < self.n_channels:
+            return self._channel_map(int(index))
         if kind == "image" and index.isdecimal() and int(index) < len(self.images):
             return self._jpeg(int(index))
         raise ValueError(f"The session has no array named {name!r}.")
@@ -132,7 +150,23 @@ class SessionData:
             "click_eig": self.click_eig,
             "eigenvalues": None if self.eigenvalues is None else self.eigenvalues.tolist(),
             "cluster_counts": self.clusters.counts,
+            "channel_names": None if self._features is None else list(self._features.channel_names),
         }
+
+    def _channel_ranges(self) -> np.ndarray:
+        """(c, 2) float32: the 1 % and the 99 % quantile of each channel."""
+        if self._ranges is None:
+            values = self._features.values  # type: ignore[union-attr]
+            some = to_tensor(values[:: max(1, len(values) // 20_000)], "features")[0].detach().cpu().float().numpy()
+            self._ranges = np.quantile(some, [0.01, 0.99], axis=0).T.astype(np.float32)
+        return self._ranges
+
+    def _channel_map(self, channel: int) -> np.ndarray:
+        """(n,) uint8 between those two."""
+        values = to_tensor(self._features.values[:, channel], "features")[0]  # type: ignore[union-attr]
+        low, high = self._channel_ranges()[channel]
+        share = (values.detach().cpu().float().numpy() - low) / max(float(high - low), 1e-12)
+        return np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8)
 
     def _mean_colors(self) -> np.ndarray:
         if self._patch_rgb is None:

@@ -34,6 +34,8 @@ def save_session(session: Session, path: str | os.PathLike[str]) -> Path:
         "names": [name for name, *_ in data.scene],
         "channel_names": None if features is None else list(features.channel_names),
         "coloring": session._method,
+        # A callable affinity is code, which no file holds.
+        "graph": session._graph if isinstance(session._graph.get("affinity"), str) else {},
     }
     if features is not None:
         arrays["features"] = _numpy(features.values)
@@ -69,6 +71,7 @@ def load_session(kind: type[Session], path: str | os.PathLike[str]) -> Session:
                 if name not in session._state():
                     raise ValueError(f"it has a trait {name!r}")
                 setattr(session, name, value)
+        session._graph = dict(state["graph"])
         session._tell(state["coloring"], "ready")
     except (KeyError, TypeError, ValueError, TraitError) as error:
         raise ValueError(

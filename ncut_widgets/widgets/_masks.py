@@ -170,12 +170,9 @@ class SessionMasks(SessionState):
                 signs[click["positive"]].append(node)
         return signs[True], signs[False]
 
-    def _needed_features(self) -> FeatureMaps:
+    def _needed_features(self, what: str = "masks of the method 'ncut'") -> FeatureMaps:
         if self._features is None:
-            raise ValueError(
-                "`features` must be there for masks of the method 'ncut'; the session has none. "
-                "Pass `features` to Session, or take the method 'similarity'."
-            )
+            raise ValueError(f"`features` must be there for {what}; the session has none. Pass `features` to Session.")
         return self._features
 
     def _node_mask(self, item: dict[str, Any]) -> np.ndarray:

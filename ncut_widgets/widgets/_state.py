@@ -12,7 +12,7 @@ from ncut_widgets.export.objects import check_objects
 from ncut_widgets.widgets._base import bundle
 from ncut_widgets.widgets._data import SessionData
 
-LAYERS = ("image", "ncut", "eigenvector", "clusters", "heatmap", "masks")
+LAYERS = ("image", "ncut", "eigenvector", "clusters", "heatmap", "masks", "channels")
 REFINE = ("none", "guided", "crf")
 
 
@@ -89,6 +89,22 @@ class SessionState(AnyWidget):
                 f"`eigenvector` must lie in 0 to {self._data.n_eig - 1}; got {proposal['value']}."
             )
         return int(proposal["value"])
+
+    channel = traitlets.Int(None, allow_none=True, min=0).tag(sync=True)
+    channels = traitlets.List(traitlets.Int(min=0)).tag(sync=True)
+
+    @traitlets.validate("channel", "channels")
+    def _check_channels(self, proposal: Any) -> Any:
+        value, n = proposal["value"], self._data.n_channels
+        numbers = [] if value is None else value if isinstance(value, list) else [value]
+        wrong = [number for number in numbers if number >= n]
+        if wrong:
+            raise traitlets.TraitError(
+                f"`{proposal['trait'].name}` must name channels from 0 to {n - 1}; got {wrong[0]}."
+                if n
+                else f"`{proposal['trait'].name}` must be empty in a session without features; got {wrong[0]}."
+            )
+        return list(dict.fromkeys(value)) if isinstance(value, list) else value
 
     @traitlets.validate("objects")
     def _check_objects(self, proposal: Any) -> list[dict[str, Any]]:

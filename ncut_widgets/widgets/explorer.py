@@ -226,6 +226,7 @@ def explore(
         features=result.features,
         eigenvectors=result.eigenvectors,
         eigenvalues=result.ncut.eigval,
+        ncut=result.ncut,
     )
     if coloring != "pca":
         session.recolor(Coloring(coloring, random_state=random_state))

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from tqdm.auto import tqdm
 
 from ncut_widgets.features import FeatureMaps, load_images
 from ncut_widgets.grid import PatchGrid
+from ncut_widgets.ncut import Ncut
+from ncut_widgets.widgets._channels import SessionChannels, graph_of
 from ncut_widgets.widgets._colors import SessionColors
 from ncut_widgets.widgets._data import SessionData
 from ncut_widgets.widgets._exports import SessionExports
 from ncut_widgets.widgets._file import load_session, save_session
 from ncut_widgets.widgets._jobs import Jobs, Progress
-from ncut_widgets.widgets._masks import heat_name
+from ncut_widgets.widgets._loop import call_in, running_loop
+from ncut_widgets.widgets._page import write_page
 from ncut_widgets.widgets._state import SessionState
 from ncut_widgets.widgets._wire import reply_to
 
 # What is computed beside the kernel's main thread.
-_TAKES_A_WHILE = ("labels/", "parents/", "cluster_colors/", "click_heat/", "refined", "export")
+_TAKES_A_WHILE = (
+    *("labels/", "parents/", "cluster_colors/", "click_heat/", "refined", "export"),
+    *("attribution/", "evidence/"),
+)
 
 
-class Session(SessionColors, SessionExports):
+class Session(SessionColors, SessionExports, SessionChannels):
     """Images with their embedding, and the state that every view of them shares.
 
     The data lies here once; views (`Explorer`, `ImageGrid`, `EmbeddingScatter`, `ClickSegmenter`, `ClusterPanel`) show
@@ -47,6 +55,9 @@ class Session(SessionColors, SessionExports):
         A colour per node. Principal components of the eigenvectors if not given.
     coords : array of shape (n, 3), optional
         Where each node is in the 3D scatter. From the same reduction as ``rgb`` if not given.
+    ncut : Ncut, optional
+        Fitted: how the graph was made, through which `attribute` traces channels; as `Ncut` makes it by default if not
+        given.
 
     Attributes
     ----------
@@ -54,7 +65,7 @@ class Session(SessionColors, SessionExports):
         The node under the pointer, in any view.
     selection : list of int
         The pinned nodes: a click pins one, shift-click adds one, Escape lets go.
-    layer : {"image", "ncut", "eigenvector", "clusters", "heatmap", "masks"}
+    layer : {"image", "ncut", "eigenvector", "clusters", "heatmap", "masks", "channels"}
         What lies over the images and colours the points.
     source : str
         Which of the grid's sources the images show.
@@ -85,6 +96,12 @@ class Session(SessionColors, SessionExports):
         The selected cluster, in the layer "clusters".
     cluster_names : dict of str to str
         By the cluster's number. A cluster keeps its number, its name and its colour when their number changes.
+    channel : int or None
+        The channel of the features that is looked at: its map is shown in all images.
+    channels : list of int
+        Those that the layer "channels" shows, two or three of them as red, green and blue.
+    attribution : ChannelAttribution or None
+        What `attribute`, or a view, has found last; read-only.
     hidden_clusters : list of int
     cluster_groups : list of list of int
         Clusters that count as one, each group under its smallest number.
@@ -112,6 +129,7 @@ class Session(SessionColors, SessionExports):
         eigenvalues: Any = None,
         rgb: Any = None,
         coords: Any = None,
+        ncut: Ncut | None = None,
     ) -> None:
         if features is not None:
             if not isinstance(features, FeatureMaps):
@@ -129,12 +147,16 @@ class Session(SessionColors, SessionExports):
                 "`eigenvectors` must be the (n, k) spectral embedding; got None. "
                 "Compute it with nw.Ncut().fit_transform(features), or let nw.explore(images) do everything."
             )
-        self._data = SessionData(load_images(images), grid, eigenvectors, eigenvalues, rgb, coords)
+        self._data = SessionData(load_images(images), grid, eigenvectors, eigenvalues, rgb, coords, features)
         self._features = features
         self._version = self._embedding = 0
         self._lock = threading.RLock()
+        # In which the page asks, and observers expect to be called.
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._jobs = Jobs()
         self._heats, self._kept = {}, {}
+        self._attributions = OrderedDict()
+        self._graph = {} if ncut is None else graph_of(ncut)
         super().__init__(
             meta=self._describe(),
             source=grid.sources[0],
@@ -202,6 +224,7 @@ class Session(SessionColors, SessionExports):
             )
             self._embedding += fresh
             if fresh:
+                self._graph = {}
                 # Clusters of another embedding are others.
                 self.cluster, self.hidden_clusters, self.cluster_groups, self.cluster_names = None, [], [], {}
             superseded = self._drop_recoloring() if fresh or given else None
@@ -228,6 +251,9 @@ class Session(SessionColors, SessionExports):
         title: str = "NCUT explorer",
         height: int = 640,
         tab: str = "explore",
+        n_clusters: Sequence[int] | None = None,
+        attributions: bool = False,
+        channel_bytes: int = 8_000_000,
         progress: bool = True,
     ) -> Path:
         """Write the explorer of this session as one HTML file that needs no kernel and no network.
@@ -242,27 +268,35 @@ class Session(SessionColors, SessionExports):
             Of the views, in CSS pixels.
         tab : {"explore", "segment", "clusters"}
             Open at first.
+        n_clusters : sequence of int, optional
+            The numbers of clusters that the file has, since nobody can be asked for others later; all by default.
+        attributions : bool
+            Trace every cluster at these numbers to its channels: a second and more for each number.
+        channel_bytes : int
+            How many bytes of maps the file may have of the channels that made most of any cluster, one byte per node
+            and channel.
         progress : bool
-            Show a bar: all numbers of clusters are computed, since nobody can be asked for them later. Colours that
-            are on their way are waited for.
+            Show a bar. Colours that are on their way are waited for.
 
         Returns
         -------
         pathlib.Path
             The file written.
-        """
-        from ncut_widgets.export.html import write_html
 
-        self._await_colors(progress=progress)
-        state = self._state() | {"coloring": self.coloring, "hover": None, "refine": "none"}
-        state["meta"] = self.meta | {"abilities": []}
-        heats = [heat_name(self._prompts(o), o["click_weight"]) for o in self.objects if o["method"] == "ncut"]
-        names = self._data.names() + [name for name in heats if "//" not in name[:12]]
-        bar = tqdm(names, desc=f"export: {Path(path).name}", disable=not progress, leave=False)
-        arrays = {name: self._array(name, None, lambda _: None) for name in bar}
-        # Half precision is what the eye and a similarity need, at half the size of the file.
-        arrays["eigenvectors"] = arrays["eigenvectors"].astype(np.float16)
-        return write_html(Path(path), state, arrays, title=title, view={"height": height, "tab": tab})
+        Raises
+        ------
+        ValueError
+            If a number of clusters is not to be had, or there are no features to trace to.
+        """
+        return write_page(
+            self,
+            Path(path),
+            title=title,
+            view={"height": height, "tab": tab},
+            n_clusters=n_clusters,
+            channel_bytes=channel_bytes if attributions else None,
+            progress=progress,
+        )
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the whole session, images, features, clicks and camera included, as one file that `load` reads.
@@ -326,6 +360,7 @@ class Session(SessionColors, SessionExports):
     # -- for the views -------------------------------------------------------------------------------------
 
     def _answer(self, _: Any, content: Any, __: list[Any]) -> None:
+        self._loop = running_loop()
         reply_to(
             content,
             lambda message, buffers: self.send(message, buffers),
@@ -335,6 +370,9 @@ class Session(SessionColors, SessionExports):
             jobs=self._jobs,
         )
 
+    def _in_loop(self, function: Callable[[], None]) -> None:
+        call_in(self._loop, function)
+
     def _array(self, name: str, params: Any, progress: Progress) -> np.ndarray:
         if name.startswith("click_heat/"):
             return self._click_heat(name, progress)
@@ -342,6 +380,8 @@ class Session(SessionColors, SessionExports):
             return self._refined(params, progress)
         if name == "export":
             return self._exported(params, progress)
+        if name.startswith(("attribution/", "evidence/")):
+            return self._channel_array(name, params, progress)
         return self._data.array(name)
 
     def _state(self) -> dict[str, Any]:
@@ -349,7 +389,7 @@ class Session(SessionColors, SessionExports):
         return {name: getattr(self, name) for name in SessionState.class_own_traits(sync=True) if name[0] != "_"}
 
     def _describe(self) -> dict[str, Any]:
-        abilities = ["refine", "export"] + (["ncut"] if self._features is not None else [])
+        abilities = ["refine", "export"] + (["ncut", "attribution"] if self._features is not None else [])
         about = {"version": self._version, "embedding": self._embedding, "abilities": abilities}
         return about | self._data.describe()
 

@@ -1,7 +1,7 @@
 /** The contract between the Python session, the store that stands for it on the page, and the views. */
 import type { AnyModel, Host } from "@anywidget/types";
 
-export type Layer = "image" | "ncut" | "eigenvector" | "clusters" | "heatmap" | "masks";
+export type Layer = "image" | "ncut" | "eigenvector" | "clusters" | "heatmap" | "masks" | "channels";
 
 /** In pixels of the original image, x to the right and y down from the top left. */
 export interface Click {
@@ -74,6 +74,8 @@ export interface Meta {
   eigenvalues: number[] | null;
   /** The numbers of clusters whose labels can be had: all of them with a kernel, the exported ones without. */
   cluster_counts: number[];
+  /** Of the features that the embedding came from; null where the session has none. */
+  channel_names: string[] | null;
   /** What the kernel can be asked for beside arrays; nothing where there is none. */
   abilities: string[];
 }
@@ -111,13 +113,17 @@ export interface SessionState {
   hidden_clusters: number[];
   /** Clusters that count as one, each under its smallest number. */
   cluster_groups: number[][];
+  /** The channel that is looked at: its map is shown, whatever the layer. */
+  channel: number | null;
+  /** Those whose maps the layer "channels" shows: one as it is, two or three as red, green and blue. */
+  channels: number[];
 }
 
 /** Every trait of a session, for who follows them all. */
 export const STATE_KEYS: readonly (keyof SessionState)[] = [
   "meta", "hover", "selection", "layer", "source", "blend", "smooth", "eigenvector", "n_clusters", "hover_heatmap",
   "point_size", "camera", "coloring", "objects", "active", "refine", "cluster", "cluster_names", "hidden_clusters",
-  "cluster_groups",
+  "cluster_groups", "channel", "channels",
 ];
 
 export type NumericArray = Float32Array | Float64Array | Uint8Array | Uint16Array | Int16Array | Int32Array;
@@ -138,6 +144,9 @@ export interface ArrayTypes {
   /** Mean colour of the pixels under each patch. */
   patch_rgb: Uint8Array;
   [labels: `labels/${number}`]: Uint8Array;
+  /** The values of a channel between the two of `channel_ranges` (c, 2), as 0 to 255. */
+  [map: `channel_map/${number}`]: Uint8Array;
+  channel_ranges: Float32Array;
   [colors: `cluster_colors/${number}`]: Uint8Array;
   [parents: `parents/${number}`]: Int16Array;
 }
@@ -196,6 +205,8 @@ export interface SessionStore {
   image(index: number): Promise<string>;
   /** (4 n) RGBA of every node under the present layer, or null where the layer paints nothing. */
   paint(): Promise<Uint8ClampedArray | null>;
+  /** The maps of the channel that is looked at, else of the pinned ones, as (4 n) RGBA; null where there is none. */
+  channelColors(): Promise<Uint8ClampedArray | null>;
   /** The state that `paint` depends on. */
   readonly painting: readonly (keyof SessionState)[];
   /** The masks of all objects; null until `prepare` has resolved. The same array until one of them changes. */

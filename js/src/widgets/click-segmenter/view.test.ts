@@ -8,12 +8,12 @@ const META = {
   version: 1, embedding: 0,
   images: [{ name: "one.png", width: 400, height: 300 }, { name: "two.png", width: 400, height: 300 }],
   maps: [{ image: 0, rows: 3, columns: 4, source: "a" }, { image: 1, rows: 3, columns: 4, source: "a" }],
-  n_nodes: 24, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [2], abilities: [] as string[],
+  n_nodes: 24, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [2], channel_names: null, abilities: [] as string[],
 };
 const STATE: SessionState = {
   meta: META, hover: null, selection: [], layer: "ncut", source: "a", blend: 0.7, smooth: false, eigenvector: 1,
   n_clusters: 2, hover_heatmap: true, point_size: 5, camera: null, coloring: { method: "pca", status: "ready", error: null },
-  objects: [], active: null, refine: "none", cluster: null, cluster_names: {}, hidden_clusters: [], cluster_groups: [],
+  objects: [], active: null, refine: "none", cluster: null, cluster_names: {}, hidden_clusters: [], cluster_groups: [], channel: null, channels: [],
 };
 /** The left half of each image is one thing, the right half another. */
 const EIGENVECTORS = Float32Array.from({ length: 48 }, (_, i) => {

@@ -8,12 +8,12 @@ const META = {
   version: 1, embedding: 0,
   images: [{ name: "one.png", width: 400, height: 300 }, { name: "two.png", width: 400, height: 300 }],
   maps: [{ image: 0, rows: 3, columns: 4, source: "a" }, { image: 1, rows: 3, columns: 4, source: "a" }],
-  n_nodes: 24, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [2, 3, 4], abilities: [] as string[],
+  n_nodes: 24, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [2, 3, 4], channel_names: null, abilities: [] as string[],
 };
 const STATE: SessionState = {
   meta: META, hover: null, selection: [], layer: "ncut", source: "a", blend: 0.7, smooth: false, eigenvector: 1,
   n_clusters: 2, hover_heatmap: true, point_size: 5, camera: null, coloring: { method: "pca", status: "ready", error: null },
-  objects: [], active: null, refine: "none", cluster: null, cluster_names: {}, hidden_clusters: [], cluster_groups: [],
+  objects: [], active: null, refine: "none", cluster: null, cluster_names: {}, hidden_clusters: [], cluster_groups: [], channel: null, channels: [],
 };
 const column = (node: number) => node % 4;
 /** Two clusters are the left and the right half, four the columns; the third comes off the first. */

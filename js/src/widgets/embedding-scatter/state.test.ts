@@ -7,14 +7,14 @@ const META: Meta = {
   version: 1, embedding: 0,
   images: [{ name: "astronaut.png", width: 60, height: 40 }, { name: "coffee.png", width: 60, height: 40 }],
   maps: [{ image: 0, rows: 4, columns: 6, source: "a" }, { image: 1, rows: 4, columns: 6, source: "a" }],
-  n_nodes: 48, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [], abilities: [],
+  n_nodes: 48, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [], channel_names: null, abilities: [],
 };
 const OVERLAY = Uint8ClampedArray.of(1, 2, 3, 255);
 const HEAT = Uint8ClampedArray.of(9, 8, 7, 90);
 
 /** A session whose similarity is there only once it has been prepared, as in the real one. */
 function session(state: Partial<SessionState>, paint: Uint8ClampedArray | null = OVERLAY): SessionStore {
-  const all = { selection: [], hover: null, layer: "ncut", hover_heatmap: true, ...state };
+  const all = { selection: [], hover: null, layer: "ncut", hover_heatmap: true, channel: null, ...state };
   let prepared = false;
   return {
     get: (key: keyof SessionState) => all[key as keyof typeof all],
@@ -29,6 +29,10 @@ function session(state: Partial<SessionState>, paint: Uint8ClampedArray | null =
 test("points have the colours of the overlay, also while one is hovered", async () => {
   expect(await pointColors(session({}))).toBe(OVERLAY);
   expect(await pointColors(session({ hover: 3 }))).toBe(OVERLAY);
+});
+
+test("the channel that is looked at goes before similarity", async () => {
+  expect(await pointColors(session({ channel: 2, selection: [3] }))).toBe(OVERLAY);
 });
 
 test("without an overlay they have the colours of the images", async () => {

@@ -8,7 +8,7 @@ import type { Camera, Meta, SessionStore } from "../../shared/types.ts";
  * overlay, and where it has none those of the images.
  */
 export async function pointColors(store: SessionStore): Promise<Uint8ClampedArray> {
-  const similar = store.get("selection").length > 0 || store.get("layer") === "heatmap";
+  const similar = store.get("channel") === null && (store.get("selection").length > 0 || store.get("layer") === "heatmap");
   const nodes = similar ? store.heatNodes() : [];
   if (nodes.length > 0) {
     await store.prepare();

@@ -12,7 +12,7 @@ const META = {
   version: 1, embedding: 0,
   images: [{ name: "one.png", width: 60, height: 40 }],
   maps: [{ image: 0, rows: 2, columns: 3, source: "a" }],
-  n_nodes: 6, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [2], abilities: [],
+  n_nodes: 6, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [2], channel_names: null, abilities: [],
 };
 /** The corners of an octahedron: in the first view none is before another. */
 const COORDS = Float32Array.of(1, 0, 0, -1, 0, 0, 0, 1, 0, 0, -1, 0, 0, 0, 1, 0, 0, -1);
@@ -57,7 +57,7 @@ async function mount(change: Partial<SessionState> = {}, arrays = ARRAYS) {
   const local = new LocalModel({
     meta: META, hover: null, selection: [], layer: "ncut", source: "a", blend: 0.7, smooth: false, eigenvector: 1,
     n_clusters: 2, hover_heatmap: true, point_size: 5, camera: null, coloring: { method: "pca", status: "ready", error: null },
-  objects: [], active: null, refine: "none", cluster: null, cluster_names: {}, hidden_clusters: [], cluster_groups: [], ...change,
+  objects: [], active: null, refine: "none", cluster: null, cluster_names: {}, hidden_clusters: [], cluster_groups: [], channel: null, channels: [], ...change,
   });
   const asked: string[] = [];
   local.answer = (message, reply) => {

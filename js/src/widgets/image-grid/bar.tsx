@@ -12,12 +12,15 @@ const LAYERS: [Layer, string, string][] = [
   ["heatmap", "Heatmap", "Similarity to the hovered or pinned patch"],
 ];
 const MASKS: (typeof LAYERS)[number] = ["masks", "Masks", "The masks of all objects, each in its colour"];
+const CHANNELS: (typeof LAYERS)[number] = ["channels", "Channels", "The maps of the pinned channels"];
 
 export function Bar({ view, ui }: { view: ViewContext; ui: ImagesState }) {
   const { state, store } = view;
   const layer = state.layer.value;
   const pinned = state.selection.value.length;
-  const layers = state.objects.value.length || layer === "masks" ? [...LAYERS, MASKS] : LAYERS;
+  const layers = [...LAYERS];
+  if (state.objects.value.length || layer === "masks") layers.push(MASKS);
+  if (state.channels.value.length || layer === "channels") layers.push(CHANNELS);
   /** Who asks for a layer wants to see it, and not what is pinned. */
   const choose = (next: Layer) => {
     store.set("layer", next);

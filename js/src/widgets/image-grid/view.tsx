@@ -12,8 +12,11 @@ export function ImageGrid(view: ViewContext) {
     const made = imagesState(view);
     return [made, drawTiles(view, made, {
       follows: [...store.painting, "meta", "selection", "source", "hover_heatmap", "hover"],
-      colors: () => store.heatColors(store.heatNodes()) ?? store.paint(),
-      name: () => (store.heat(store.heatNodes()) ? "heatmap" : state.layer.peek()),
+      colors: () => (state.channel.peek() === null && store.heatColors(store.heatNodes())) || store.paint(),
+      name: () => {
+        if (state.channel.peek() !== null) return "channels";
+        return store.heat(store.heatNodes()) ? "heatmap" : state.layer.peek();
+      },
     })] as const;
   }, []);
   view.escape(() => {

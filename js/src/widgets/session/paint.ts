@@ -30,6 +30,21 @@ export function paintClusters({ labels, colors, sizes }: Clusters, hidden: reado
 
 const PALE = 70;
 
+/** One map in the colours of heat, two or three as red, green and blue. */
+export function paintChannels(maps: readonly Uint8Array[]): Uint8ClampedArray {
+  const [first] = maps as [Uint8Array];
+  const out = new Uint8ClampedArray(first.length * 4);
+  for (let i = 0; i < first.length; i++) {
+    if (maps.length === 1) {
+      for (let k = 0; k < 3; k++) out[i * 4 + k] = palettes.sequential[first[i]! * 4 + k]!;
+    } else {
+      for (let k = 0; k < maps.length; k++) out[i * 4 + k] = maps[k]![i]!;
+    }
+    out[i * 4 + 3] = 255;
+  }
+  return out;
+}
+
 /** With each group of clusters under its smallest number, and how many nodes each then has. */
 export function groupClusters(labels: Uint8Array, count: number, groups: readonly (readonly number[])[]): {
   labels: Uint8Array; sizes: Uint32Array;

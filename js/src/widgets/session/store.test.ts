@@ -7,12 +7,12 @@ const META = {
   version: 0, embedding: 0,
   images: [{ name: "one", width: 20, height: 20 }],
   maps: [{ image: 0, rows: 2, columns: 2, source: "features" }],
-  n_nodes: 4, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [2], abilities: [],
+  n_nodes: 4, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [2], channel_names: null, abilities: [],
 };
 const STATE: SessionState = {
   meta: META, hover: null, selection: [], layer: "ncut", source: "features", blend: 0.7, smooth: false,
   eigenvector: 1, n_clusters: 2, hover_heatmap: true, point_size: 5, camera: null, coloring: { method: "pca", status: "ready", error: null },
-  objects: [], active: null, refine: "none", cluster: null, cluster_names: {}, hidden_clusters: [], cluster_groups: [],
+  objects: [], active: null, refine: "none", cluster: null, cluster_names: {}, hidden_clusters: [], cluster_groups: [], channel: null, channels: [],
 };
 const ARRAYS: Record<string, { dtype: string; shape: number[]; bytes: Uint8Array }> = {
   eigenvectors: floats([1, 0, 1, 0.1, 0, 1, 0.1, -1], [4, 2]),
@@ -177,6 +177,27 @@ describe("arrays", () => {
     model.send({});
     const settled = await Promise.race([pending.then(() => "answered", () => "failed"), Promise.resolve("waiting")]);
     expect(settled).toBe("waiting");
+  });
+});
+
+describe("channels", () => {
+  it("show the one that is looked at on every layer, and the pinned ones on their own", async () => {
+    const { store, model } = session();
+    ARRAYS["channel_map/0"] = { dtype: "uint8", shape: [4], bytes: Uint8Array.from([0, 255, 10, 20]) };
+    ARRAYS["channel_map/1"] = { dtype: "uint8", shape: [4], bytes: Uint8Array.from([1, 2, 3, 4]) };
+    model.set("meta", { ...META, version: 1, channel_names: ["a", "b"] });
+    store.set("channels", [1, 0]);
+    expect([...(await store.paint())!.slice(0, 4)]).toEqual([255, 0, 0, 255]);
+    store.set("layer", "channels");
+    expect([...(await store.paint())!.slice(0, 8)]).toEqual([1, 0, 0, 255, 2, 255, 0, 255]);
+    store.set("channel", 0);
+    const [cold, warm] = [(await store.paint())!.slice(0, 4), (await store.paint())!.slice(4, 8)];
+    expect(cold[0]! + cold[1]! + cold[2]!).toBeLessThan(30);
+    expect(warm[0]! + warm[1]!).toBeGreaterThan(400);
+    store.set("layer", "image");
+    expect(await store.paint()).not.toBeNull();
+    store.set("channel", null);
+    expect(await store.paint()).toBeNull();
   });
 });
 

@@ -10,7 +10,7 @@ import { Wire } from "../../shared/wire.ts";
 import { History } from "./history.ts";
 import { KernelMasks } from "./kernel.ts";
 import { Masks } from "./masks.ts";
-import { groupClusters, paintClusters, paintEigenvector } from "./paint.ts";
+import { groupClusters, paintChannels, paintClusters, paintEigenvector } from "./paint.ts";
 import { palettes } from "./palettes.ts";
 import { Tasks } from "./tasks.ts";
 
@@ -27,11 +27,12 @@ type Edited = Pick<SessionState, "objects" | "active">;
 const PAINTING: Record<Layer, readonly (keyof SessionState)[]> = {
   image: [], ncut: [], eigenvector: ["eigenvector"], heatmap: ["hover", "selection"],
   clusters: ["n_clusters", "cluster", "hidden_clusters", "cluster_groups"], masks: ["objects", "source"],
+  channels: ["channels"],
 };
 
 export class Store implements SessionStore {
   readonly palettes = palettes;
-  readonly painting = ["layer", ...new Set(Object.values(PAINTING).flat())] as (keyof SessionState)[];
+  readonly painting = ["layer", "channel", ...new Set(Object.values(PAINTING).flat())] as (keyof SessionState)[];
   readonly closed: AbortSignal;
   #model: SessionModel;
   #wire: Wire;
@@ -44,6 +45,7 @@ export class Store implements SessionStore {
   /** Of the leading columns, as many as objects look at; the last few that were asked for. */
   #leading = new Map<number, Rows>();
   #heat: { key: string; value: Float32Array; colors: Uint8ClampedArray } | null = null;
+  #channels: { key: string; value: Promise<Uint8ClampedArray> } | null = null;
   #cutting: Promise<unknown> | null = null;
   #grid: PatchGrid;
   #tasks: Tasks;
@@ -130,6 +132,8 @@ export class Store implements SessionStore {
   }
 
   paint(): Promise<Paint> {
+    // Who looks at a channel sees it, whatever lies there otherwise.
+    if (this.get("channel") !== null) return this.channelColors();
     const layer = this.get("layer");
     // Masks are kept where they are made, for they depend on what comes from the kernel as well.
     if (layer === "masks") return this.prepare().then(() => this.maskColors());
@@ -162,11 +166,27 @@ export class Store implements SessionStore {
         if (!clusters) return this.paint();
         return paintClusters(clusters, this.get("hidden_clusters"), this.get("cluster"));
       }
+      case "channels":
+        return this.channelColors();
       case "heatmap": {
         await this.prepare();
         return this.heatColors(this.heatNodes());
       }
     }
+  }
+
+  async channelColors(): Promise<Paint> {
+    const { channel, channels } = { channel: this.get("channel"), channels: this.get("channels") };
+    const shown = channel === null ? channels.slice(0, 3) : [channel];
+    if (!shown.length || !this.get("meta").channel_names) return null;
+    const key = shown.join();
+    if (this.#channels?.key !== key) {
+      const maps = Promise.all(shown.map((one) => this.array(`channel_map/${one}`)));
+      const entry = { key, value: maps.then((all) => paintChannels(all.map(({ data }) => data))) };
+      this.#channels = entry;
+      entry.value.catch(() => { if (this.#channels === entry) this.#channels = null; });
+    }
+    return this.#channels!.value;
   }
 
   async clusters(): Promise<Clusters | null> {
@@ -339,6 +359,7 @@ export class Store implements SessionStore {
   #forgetArrays(): void {
     this.#arrays.clear();
     this.#paint = null;
+    this.#channels = null;
     this.#eigenvectors = null;
     this.#leading.clear();
     this.#heat = null;

@@ -1,0 +1,132 @@
+"""The channels of a session's features: their maps, and which of them made a target."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import traitlets
+
+from ncut_widgets._validation import check_in
+from ncut_widgets.ncut import Ncut
+from ncut_widgets.readouts import ChannelAttribution, channel_attribution
+from ncut_widgets.widgets._jobs import Progress
+from ncut_widgets.widgets._masks import SessionMasks
+
+METHODS = ("gradient", "abs_gradient", "gradient_x_input", "ablation")
+_MOST_KEPT = 8
+_MOST_DELETED = 20
+
+
+class SessionChannels(SessionMasks):
+    """What a session can tell of channels; `Session` explains the traits."""
+
+    # How the graph was made that the eigenvectors come from.
+    _graph: dict[str, Any]
+    _attributions: OrderedDict[str, ChannelAttribution]
+
+    attribution = traitlets.Instance(ChannelAttribution, allow_none=True, read_only=True)
+
+    def attribute(
+        self, *, method: str = "gradient", n_clusters: int | None = None, **options: Any
+    ) -> ChannelAttribution:
+        """Return which channels made each cluster, as views of channels show it; it is then in ``attribution``.
+
+        Parameters
+        ----------
+        method : "gradient", "abs_gradient", "gradient_x_input" or "ablation"
+        n_clusters : int, optional
+            The session's own number if None.
+        **options
+            As in `channel_attribution`, such as ``region`` and ``n_maps``.
+
+        Raises
+        ------
+        ValueError
+            If the session has no features.
+        """
+        n_clusters = self.n_clusters if n_clusters is None else n_clusters
+        found = self._attribute({"clusters": n_clusters}, method, False, **options)
+        self.set_trait("attribution", found)
+        return found
+
+    def _attribute(
+        self, target: dict[str, Any], method: str, progress: bool | Progress, **options: Any
+    ) -> ChannelAttribution:
+        features = self._needed_features("attributions")
+        check_in(method, "method", METHODS)
+        wanted: Any = target.get("nodes")
+        if "clusters" in target:
+            wanted = self._data.labels(target["clusters"]).astype(np.int64)
+            options["n_eig"] = target["clusters"]
+        elif "mask" in target:
+            wanted = self._node_mask(self._object(target["mask"]))
+        elif not wanted:
+            raise ValueError("`selection` must hold the patches that are asked about; got none. Pin some.")
+        key = json.dumps([method, self._embedding, str(sorted(options.items())), _digest(wanted)])
+        if key not in self._attributions:
+            options = {"n_maps": 0, "progress": progress} | options
+            while len(self._attributions) >= _MOST_KEPT:
+                self._attributions.popitem(last=False)
+            self._attributions[key] = channel_attribution(features, wanted, method=method, **self._graph, **options)
+        self._attributions.move_to_end(key)
+        return self._attributions[key]
+
+    # -- what views ask for ------------------------------------------------------------------------------------
+
+    def _channel_array(self, name: str, params: Any, progress: Progress) -> np.ndarray:
+        """`attribution/METHOD/TARGET`: (t, c) float32; `evidence/METHOD/TARGET`: (4, steps) float32."""
+        what, method, kind, *rest = name.split("/")
+        row = 0
+        if kind == "clusters" and rest:
+            target: dict[str, Any] = {"clusters": int(rest[0])}
+            row = int(rest[1]) if len(rest) > 1 else 0
+        elif kind == "mask" and rest:
+            target = {"mask": unquote(rest[0])}
+        elif kind == "nodes":
+            target = {"nodes": list((params or {}).get("nodes", ()))}
+        else:
+            raise ValueError(f"The session has no array named {name!r}.")
+        part = 0.9 if what == "attribution" else 0.5
+        found = self._attribute(target, method, lambda share: progress(part * share))
+        if what == "attribution":
+            self._show_attribution(found)
+            scores = found.scores
+            if kind == "clusters":
+                # A cluster that is empty has no row.
+                table = np.zeros((target["clusters"], scores.shape[1]), np.float32)
+                table[[_number(name) for name in found.target_names]] = scores
+                return table
+            return scores
+        if kind == "clusters":
+            row = [_number(name) for name in found.target_names].index(row)
+        k = min(_MOST_DELETED, max(1, len(found.channel_names) // 2))
+        curves = found.faithfulness(k, target=row, progress=lambda share: progress(part + 0.5 * share))
+        random = curves.random[0].mean(0)
+        return np.stack([curves.counts, curves.top[0], curves.bottom[0], random]).astype(np.float32)
+
+    def _show_attribution(self, found: ChannelAttribution) -> None:
+        # By the thread that talks to the page, where observers expect to be called.
+        self._in_loop(lambda: self.set_trait("attribution", found))
+
+    def _in_loop(self, function: Callable[[], None]) -> None:
+        raise NotImplementedError
+
+
+def graph_of(ncut: Ncut) -> dict[str, Any]:
+    """Return the options of `channel_attribution` by which it makes the graph of a fitted cut anew."""
+    return {"affinity": ncut.affinity, "sigma": ncut.sigma_, "n_sample": ncut.n_sample, "solver": ncut.solver}
+
+
+def _number(name: str) -> int:
+    """Of the cluster that a target is."""
+    return int(name.removeprefix("cluster "))
+
+
+def _digest(wanted: Any) -> str:
+    return hashlib.sha1(np.ascontiguousarray(np.asarray(wanted)).tobytes(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,77 @@
+"""A session as a page: everything that its views would ask a kernel for, in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from ncut_widgets._validation import check_positive_int
+from ncut_widgets.export.html import write_html
+from ncut_widgets.widgets._masks import heat_name
+
+if TYPE_CHECKING:
+    from ncut_widgets.widgets.session import Session
+
+_METHOD = "gradient"
+
+
+def write_page(
+    session: Session,
+    path: Path,
+    *,
+    title: str,
+    view: dict[str, Any],
+    n_clusters: Sequence[int] | None,
+    channel_bytes: int | None,
+    progress: bool,
+) -> Path:
+    """Write what `Session.to_html` says; None for `channel_bytes` leaves channels out."""
+    session._await_colors(progress=progress)
+    there = session.meta["cluster_counts"]
+    counts = there if n_clusters is None else sorted({check_positive_int(k, "n_clusters") for k in n_clusters})
+    missing = [k for k in counts if k not in there]
+    if missing or not counts:
+        raise ValueError(
+            f"`n_clusters` must be numbers from {there[0]} to {there[-1]}; got {missing[0] if missing else 'none'}. "
+            "For more, compute more eigenvectors."
+        )
+    traced = channel_bytes is not None
+    if traced:
+        session._needed_features("attributions")
+
+    nearest = min(counts, key=lambda k: abs(k - session.n_clusters))
+    now = {"coloring": session.coloring, "hover": None, "channel": None, "refine": "none", "n_clusters": nearest}
+    state = session._state() | now
+    state["meta"] = session.meta | {"abilities": [], "cluster_counts": counts}
+    if not traced:
+        # What is not in the file is not on offer.
+        state["meta"]["channel_names"], state["channels"] = None, []
+        state["layer"] = "ncut" if state["layer"] == "channels" else state["layer"]
+    levels = ("labels", "parents", "cluster_colors")
+    names = [name for name in session._data.names() if not name.startswith(levels)]
+    names += [f"{level}/{k}" for k in counts for level in levels]
+    cut = [item for item in session.objects if item["method"] == "ncut" and session._prompts(item)[0]]
+    names += [heat_name(session._prompts(item), item["click_weight"]) for item in cut]
+    names += [f"attribution/{_METHOD}/clusters/{k}" for k in counts if traced and k > 1]
+
+    bar = tqdm(names, desc=f"export: {path.name}", disable=not progress, leave=False)
+    arrays = {name: session._array(name, None, lambda _: None) for name in bar}
+    if channel_bytes is not None:
+        scores = [array for name, array in arrays.items() if name.startswith("attribution/")]
+        arrays |= _maps(session, scores, check_positive_int(channel_bytes, "channel_bytes", minimum=0))
+    # Half precision is what the eye and a similarity need, at half the size of the file.
+    arrays["eigenvectors"] = arrays["eigenvectors"].astype(np.float16)
+    return write_html(path, state, arrays, title=title, view=view)
+
+
+def _maps(session: Session, scores: Sequence[np.ndarray], most_bytes: int) -> dict[str, np.ndarray]:
+    """The maps of pinned channels, and of those that made most of any cluster, as far as they fit."""
+    n = session._data.grid.n_nodes
+    best = np.max([np.abs(table).max(0) for table in scores], axis=0) if scores else np.zeros(session._data.n_channels)
+    order = list(dict.fromkeys([*session.channels, *np.argsort(-best, kind="stable").tolist()]))
+    names = ["channel_ranges", *(f"channel_map/{channel}" for channel in order[: most_bytes // n])]
+    return {name: session._data.array(name) for name in names}

@@ -1,0 +1,168 @@
+"""From clusters to channels: asked in Python and by the page, kept, and carried along in a file."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from traitlets import TraitError
+
+from ncut_widgets import FeatureMaps, Ncut, PatchGrid, PatchMap, Session, channel_attribution
+
+from .test_wire import Page
+
+PLANTED = {0: 3, 1: 5}
+
+
+@pytest.fixture
+def planted():
+    """120 patches of three clusters, of which two differ by a channel each."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 6)).astype(np.float32)
+    X[:40, 3] += 9
+    X[40:80, 5] += 9
+    grid = PatchGrid([(120, 100)], [PatchMap(0, 10, 12)])
+    ncut = Ncut(5).fit(X)
+    features = FeatureMaps(X, grid, channel_names=list("abcdef"))
+    image = np.zeros((100, 120, 3), np.uint8)
+    return Session(
+        [image], features=features, eigenvectors=ncut.eigenvectors_, eigenvalues=ncut.eigenvalues_, ncut=ncut
+    )
+
+
+def leading(session, scores, n_clusters=3):
+    """The leading channel of the clusters of the first and of the second forty nodes."""
+    labels = session.labels(n_clusters)
+    return [int(np.abs(scores[labels[at]]).argmax()) for at in (20, 60)]
+
+
+def test_traces_clusters_to_their_channels_and_tells_observers(planted):
+    seen = []
+    planted.observe(lambda change: seen.append(change.new), "attribution")
+    found = planted.attribute(n_clusters=3)
+    assert seen == [found]
+    assert planted.attribution is found
+    assert leading(planted, found.scores) == [3, 5]
+    assert found.channel_names == tuple("abcdef")
+
+
+def test_is_computed_once_and_through_the_same_graph(planted):
+    found = planted.attribute(n_clusters=3)
+    assert planted.attribute(n_clusters=3) is found
+    assert planted.attribute(n_clusters=3, method="abs_gradient") is not found
+    expected = channel_attribution(
+        planted.features, planted.labels(3).astype(int), sigma=planted._graph["sigma"], n_eig=3
+    )
+    np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
+
+
+def test_needs_features(images, grid, eigenvectors):
+    session = Session(images, grid=grid, eigenvectors=eigenvectors)
+    assert "attribution" not in session.meta["abilities"]
+    assert session.meta["channel_names"] is None
+    with pytest.raises(ValueError, match="`features` must be there for attributions"):
+        session.attribute()
+    with pytest.raises(TraitError, match="`channel` must be empty in a session without features"):
+        session.channel = 0
+
+
+def test_channels_are_those_of_the_features(planted):
+    planted.channel, planted.channels = 5, [1, 1, 0]
+    assert planted.channels == [1, 0]
+    with pytest.raises(TraitError, match=r"`channels` must name channels from 0 to 5; got 6"):
+        planted.channels = [6]
+    assert planted.channels == [1, 0]
+
+
+class TestPage:
+    def test_gets_the_attributions_of_all_clusters(self, planted, monkeypatch):
+        page = Page(planted, monkeypatch)
+        scores = page.ask("attribution/gradient/clusters/3")
+        assert scores.shape == (3, 6)
+        assert leading(planted, scores) == [3, 5]
+        np.testing.assert_allclose(np.abs(scores).sum(1), 1, rtol=1e-5)
+        assert planted.attribution is planted.attribute(n_clusters=3)
+
+    def test_gets_those_of_a_mask_and_of_a_selection(self, planted, monkeypatch):
+        page = Page(planted, monkeypatch)
+        planted.objects = [{"name": "a / b", "clicks": [{"image": 0, "x": 5, "y": 5}], "n_eig": 3}]
+        assert np.abs(page.ask("attribution/gradient/mask/a%20%2F%20b")).argmax() == 3
+        assert np.abs(page.ask("attribution/gradient/nodes", {"nodes": list(range(40, 80))})).argmax() == 5
+        assert "`selection` must hold the patches" in page.ask("attribution/gradient/nodes", {"nodes": []})
+
+    def test_gets_evidence(self, planted, monkeypatch):
+        row = int(planted.labels(3)[20])
+        counts, top, bottom, random = Page(planted, monkeypatch).ask(f"evidence/gradient/clusters/3/{row}")
+        assert counts.tolist() == [0, 1, 2, 3]
+        assert top[1] < bottom[1]
+        assert top[1] < random[1]
+
+    def test_gets_maps_between_their_quantiles(self, planted, monkeypatch):
+        page = Page(planted, monkeypatch)
+        low, high = page.ask("channel_ranges")[3]
+        values = planted.features.values[:, 3]
+        expected = np.clip((values - low) / (high - low), 0, 1)
+        np.testing.assert_allclose(page.ask("channel_map/3") / 255, expected, atol=0.003)
+        assert low < 0 < 8 < high
+        assert "no array named" in page.ask("channel_map/6")
+
+    @pytest.mark.parametrize(
+        ("name", "match"),
+        [
+            ("attribution/magic/clusters/3", "`method` must be one of"),
+            ("attribution/gradient/clusters/99", "`n_clusters` must lie in"),
+            ("attribution/gradient/else", "no array named"),
+        ],
+    )
+    def test_hears_what_cannot_be_had(self, planted, monkeypatch, name, match):
+        assert match in Page(planted, monkeypatch).ask(name)
+
+
+class TestFile:
+    def arrays(self, path):
+        return set(re.findall(r'data-ncut-array="([^"]+)"', path.read_text()))
+
+    def manifest(self, path):
+        return json.loads(re.search(r'id="ncut-manifest">(.*?)</script>', path.read_text()).group(1))["session"]
+
+    def test_holds_the_attributions_that_were_asked_for_and_their_maps(self, planted, tmp_path):
+        planted.channels = [4]
+        path = planted.to_html(
+            tmp_path / "a.html", n_clusters=[3, 2], attributions=True, channel_bytes=350, progress=False
+        )
+        arrays = self.arrays(path)
+        wanted = {f"{kind}/{k}" for k in (2, 3) for kind in ("labels", "parents", "cluster_colors")}
+        assert {name for name in arrays if name.startswith(("labels", "parents", "cluster_colors"))} == wanted
+        assert {name for name in arrays if name.startswith("attribution")} == {
+            "attribution/gradient/clusters/2",
+            "attribution/gradient/clusters/3",
+        }
+        # The pinned one, and the one that made most: two of 120 bytes each fit.
+        maps = {name for name in arrays if name.startswith("channel_map")}
+        assert len(maps) == 2
+        assert "channel_map/4" in maps
+        assert maps <= {"channel_map/3", "channel_map/4", "channel_map/5"}
+        assert self.manifest(path)["meta"]["cluster_counts"] == [2, 3]
+        assert self.manifest(path)["n_clusters"] == 3
+
+    def test_has_no_channels_unless_asked_for(self, planted, tmp_path):
+        planted.channels, planted.channel, planted.layer = [4], 2, "channels"
+        path = planted.to_html(tmp_path / "a.html", progress=False)
+        assert not any(name.startswith(("attribution", "channel")) for name in self.arrays(path))
+        state = self.manifest(path)
+        assert state["meta"]["channel_names"] is None
+        assert (state["channel"], state["channels"], state["layer"]) == (None, [], "ncut")
+        assert planted.channels == [4]
+
+    @pytest.mark.parametrize("n_clusters", [[9], []])
+    def test_refuses_numbers_of_clusters_that_are_not_there(self, planted, tmp_path, n_clusters):
+        with pytest.raises(ValueError, match="`n_clusters` must be numbers from 2 to 5"):
+            planted.to_html(tmp_path / "a.html", n_clusters=n_clusters)
+        assert not (tmp_path / "a.html").exists()
+
+    def test_a_loaded_session_traces_through_the_same_graph(self, planted, tmp_path):
+        again = Session.load(planted.save(tmp_path / "a.ncut"))
+        assert again._graph == planted._graph
+        np.testing.assert_allclose(
+            again.attribute(n_clusters=3).scores, planted.attribute(n_clusters=3).scores, rtol=1e-5
+        )
