@@ -111,8 +111,10 @@ window.requestAnimationFrame = (run) => request((now) => {
   window.spent += performance.now() - start;
 });
 let begun = 0;
-window.addEventListener("pointermove", () => { begun = performance.now(); }, { capture: true });
-window.addEventListener("pointermove", () => { window.spent += performance.now() - begun; });
+for (const type of ["pointermove", "pointerup"]) {
+  window.addEventListener(type, () => { begun = performance.now(); }, { capture: true });
+  window.addEventListener(type, () => { window.spent += performance.now() - begun; });
+}
 """
 
 SCROLL = """
@@ -158,6 +160,27 @@ def hover(browser: Browser, path: Path) -> float:
         page.mouse.move(box["x"] + (i * 37) % box["width"], box["y"] + (i * 23) % box["height"])
         page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
         times.append(page.evaluate("() => window.spent"))
+    page.close()
+    return median(times)
+
+
+def click(browser: Browser, path: Path) -> float:
+    """Milliseconds of script from a click to its mask drawn in all images, each click the first, the median of 40."""
+    page = opened(browser, path, TIMING)
+    page.wait_for_selector("[data-ncut-view=click-segmenter][data-ready=true]")
+    box = page.locator("[data-image='0']").evaluate("(tile) => tile.getBoundingClientRect().toJSON()")
+    times = []
+    for i in range(40):
+        # Below the button that enlarges an image.
+        page.mouse.move(box["x"] + (i * 37) % box["width"], box["y"] + 30 + (i * 23) % (box["height"] - 30))
+        page.mouse.down()
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+        page.evaluate("() => { window.spent = 0; }")
+        page.mouse.up()
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        times.append(page.evaluate("() => window.spent"))
+        page.keyboard.press("Control+z")
+        page.evaluate("() => new Promise(requestAnimationFrame)")
     page.close()
     return median(times)
 
@@ -218,11 +241,13 @@ def main() -> None:
         folder = Path(name)
         session = synthetic(options.nodes)
         path = session.to_html(folder / "synthetic.html", progress=False)
+        to_click = session.to_html(folder / "segment.html", tab="segment", progress=False)
         browser = playwright.chromium.launch(executable_path=chromium, args=[*ARGUMENTS])
         ours, theirs = first_frames(browser, options.nodes)
         typical, slow = scroll(browser, path)
         rows = {
             f"hover to heatmap, script, {session.grid.n_nodes} nodes x 20 (ms)": hover(browser, path),
+            f"click to mask drawn, script, {session.grid.n_nodes} nodes x 20 (ms)": click(browser, to_click),
             f"scrolling {len(session.images)} images, frame, median (ms)": typical,
             f"scrolling {len(session.images)} images, frame, 95 % quantile (ms)": slow,
             f"first frame of {options.nodes} points (ms)": ours,
