@@ -204,6 +204,15 @@ def test_gradients_of_a_sample_and_of_landmarks_find_planted_channels_too(method
     assert (found.faithfulness(1, n_random=2, target=0).area > 0.05).all()
 
 
+def test_landmarks_attribute_as_the_exact_graph_does():
+    X, labels, _ = planted(1, n=1500)
+    exact, low_rank = (
+        channel_attribution(X, labels, degree=0.2, solver=solver, n_sample=400) for solver in ("exact", "nystrom")
+    )
+    for row in range(4):
+        assert np.corrcoef(exact.scores[row], low_rank.scores[row])[0, 1] > 0.99
+
+
 def test_torch_float32_agrees_with_float64():
     X, labels = blobs(n=300)
     exact = channel_attribution(X, labels, sigma=2.0).raw
