@@ -95,8 +95,12 @@ def test_cluster_gradients_are_those_of_the_whole_score(affinity):
         np.testing.assert_allclose(found.target_scores, strength_of_clusters(X, labels, affinity, 3), rtol=1e-6)
 
 
-def test_more_eigenvectors_than_clusters():
+def test_more_eigenvectors_than_clusters_and_nodes_that_score_below_zero():
     X, labels = blobs()
+    labels = np.random.default_rng(1).permutation(labels)
+    V = leading(X, "rbf", 5)
+    V = V / np.linalg.norm(V, axis=1, keepdims=True)
+    assert ((V @ polar(V.T @ np.eye(3)[labels])[0])[np.arange(len(X)), labels] < -0.01).any()
     gradients = differences(lambda X: strength_of_clusters(X, labels, "rbf", 5), X)
     found = channel_attribution(X, labels, n_eig=5, sigma=SIGMA["rbf"])
     assert_close(found.raw, expected(gradients, X, [labels == t for t in range(3)], "gradient", "target"))
@@ -125,13 +129,14 @@ def test_clusters_whose_eigenvalues_coincide_have_their_gradient():
     assert_close(found.raw, expected(gradients, X, [labels == t for t in range(3)], "gradient", "target"))
 
 
-def test_ablation_is_the_fall_of_the_score_without_the_channel():
+@pytest.mark.parametrize("affinity", ["rbf", "cosine"])
+def test_ablation_is_the_fall_of_the_score_without_the_channel(affinity):
     X, labels = blobs()
-    found = channel_attribution(X, labels, method="ablation", sigma=SIGMA["rbf"])
+    found = channel_attribution(X, labels, method="ablation", affinity=affinity, sigma=SIGMA[affinity])
     for channel in range(X.shape[1]):
         gone = X.copy()
         gone[:, channel] = X[:, channel].mean()
-        fall = strength_of_clusters(X, labels, "rbf", 3) - strength_of_clusters(gone, labels, "rbf", 3)
+        fall = strength_of_clusters(X, labels, affinity, 3) - strength_of_clusters(gone, labels, affinity, 3)
         np.testing.assert_allclose(found.raw[:, channel], fall, atol=1e-9)
 
 
