@@ -32,13 +32,14 @@ from .readouts import (
     umap_color,
     umap_sphere_color,
 )
-from .widgets import ClickSegmenter, ClusterPanel, EmbeddingScatter, Explorer, ImageGrid, Session, explore
+from .widgets import ChannelBars, ClickSegmenter, ClusterPanel, EmbeddingScatter, Explorer, ImageGrid, Session, explore
 
 __version__: str
 
 __all__ = [
     "AnchorAlignment",
     "ChannelAttribution",
+    "ChannelBars",
     "ClickMask",
     "ClickNcut",
     "ClickSegmenter",

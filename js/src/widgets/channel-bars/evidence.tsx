@@ -1,0 +1,65 @@
+/** Whether the bars can be believed: what becomes of the target without its channels, measured on demand. */
+import { type Curves, areaOf, curvesOf } from "./ranking.ts";
+import type { ChannelsState } from "./state.ts";
+
+const [WIDTH, HEIGHT] = [300, 96];
+const MARGIN = { left: 34, right: 6, top: 6, bottom: 16 };
+const LINES = [
+  ["top", "Without the channels at the top of its ranking"],
+  ["random", "Without as many channels drawn at random"],
+  ["bottom", "Without those at the bottom"],
+] as const;
+
+export function Evidence({ channels }: { channels: ChannelsState }) {
+  const target = channels.first.value;
+  const answer = channels.answerTo(channels.evidence(target));
+  const why = !channels.kernel.value ? "This takes a kernel" : channels.current.value === null ? "There are no bars yet" : null;
+  if (answer?.status === "ready") {
+    const curves = curvesOf(answer.data);
+    return <Chart curves={curves} name={channels.nameOf(target)} />;
+  }
+  return (
+    <div class="ncut-evidence">
+      <button type="button" disabled={why !== null || answer?.status === "asking"} onClick={() => channels.measure(target)}
+        title={why ?? "Measure what becomes of the target when its channels are deleted"}>
+        {answer?.status === "asking" ? "Measuring…" : "Show the evidence"}
+      </button>
+      {answer?.status === "failed" && <p role="alert">{answer.message}</p>}
+    </div>
+  );
+}
+
+function Chart({ curves, name }: { curves: Curves; name: string }) {
+  const { counts, top, bottom, random } = curves;
+  const all = [...top, ...bottom, ...random];
+  const [low, high] = [Math.min(...all), Math.max(...all)];
+  const last = counts.at(-1) || 1;
+  const x = (count: number) => MARGIN.left + (count / last) * (WIDTH - MARGIN.left - MARGIN.right);
+  const y = (score: number) => {
+    const share = high > low ? (score - low) / (high - low) : 0.5;
+    return HEIGHT - MARGIN.bottom - share * (HEIGHT - MARGIN.top - MARGIN.bottom);
+  };
+  const points = (values: Float32Array) => [...values].map((value, i) => `${x(counts[i]!).toFixed(1)},${y(value).toFixed(1)}`);
+  const area = areaOf(curves);
+  const said = area.toFixed(3).replace("-", "−");
+  return (
+    <figure class="ncut-evidence">
+      <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img"
+        aria-label={`The score of ${name} as up to ${last} channels are deleted. Mean height of random above top: ${said}`}>
+        <polygon points={[...points(random), ...points(top).reverse()].join(" ")} />
+        {LINES.map(([line]) => <polyline key={line} data-line={line} points={points(curves[line]).join(" ")} />)}
+        <path d={`M${MARGIN.left} ${MARGIN.top}V${HEIGHT - MARGIN.bottom}H${WIDTH - MARGIN.right}`} />
+        <text x={MARGIN.left - 4} y={y(high) + 4} text-anchor="end">{high.toFixed(2)}</text>
+        {high > low && <text x={MARGIN.left - 4} y={y(low) + 3} text-anchor="end">{low.toFixed(2)}</text>}
+        <text x={MARGIN.left} y={HEIGHT - 4}>0</text>
+        <text x={WIDTH - MARGIN.right} y={HEIGHT - 4} text-anchor="end">{last} channels deleted</text>
+      </svg>
+      <figcaption>
+        {LINES.map(([line, title]) => <span key={line} data-line={line} title={title}>{line}</span>)}
+        <span title="Mean height of random above top: positive where the bars are right">
+          area {said}
+        </span>
+      </figcaption>
+    </figure>
+  );
+}

@@ -1,0 +1,51 @@
+/** Which targets are asked about: the first follows what is selected anywhere, the second stays as it was chosen. */
+import { type ReadonlySignal, computed, signal } from "@preact/signals";
+import type { ViewContext } from "../../shared/view.tsx";
+import type { Target } from "./targets.ts";
+
+export function following(view: ViewContext, present: ReadonlySignal<readonly number[]>, kernel: ReadonlySignal<boolean>) {
+  const { state, store } = view;
+  /** Null for the selected cluster. */
+  const chosen = signal<Exclude<Target, { kind: "cluster" }> | null>(null);
+  const other = signal<Target | null>(null);
+
+  /** Whether there is still such a target. */
+  const stands = (target: Target): boolean => {
+    switch (target.kind) {
+      case "cluster": return present.value.includes(target.id);
+      case "mask": return state.objects.value.some(({ name }) => name === target.name);
+      case "pinned": return state.selection.value.length > 0;
+      case "image": return target.image < state.meta.value.images.length;
+    }
+  };
+  // As text, so that what stays the same is the same object.
+  const firstText = computed(() => {
+    if (chosen.value && stands(chosen.value)) return JSON.stringify(chosen.value);
+    const selected = state.cluster.value;
+    const id = selected !== null && present.value.includes(selected) ? selected : (present.value[0] ?? 0);
+    return JSON.stringify({ kind: "cluster", id });
+  });
+  const secondText = computed(() => (other.value && stands(other.value) ? JSON.stringify(other.value) : null));
+  const first = computed(() => JSON.parse(firstText.value) as Target);
+  const second = computed(() => (secondText.value === null ? null : (JSON.parse(secondText.value) as Target)));
+
+  view.effect(() => {
+    if (state.selection.value.length && kernel.value) chosen.value = { kind: "pinned" };
+  });
+  view.effect(() => {
+    if (state.cluster.value !== null) chosen.value = null;
+  });
+
+  const choose = (target: Target) => {
+    if (target.kind === "cluster") {
+      chosen.value = null;
+      store.set("cluster", target.id);
+    } else {
+      chosen.value = target;
+    }
+  };
+  return {
+    first, second, choose,
+    compare: (target: Target | null) => { other.value = target; },
+  };
+}

@@ -1,0 +1,136 @@
+/** The bars: a channel in each line, to be pointed at and pinned. */
+import { useComputed } from "@preact/signals";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import type { ViewContext } from "../../shared/view.tsx";
+import { type Scores, percent, reach } from "./ranking.ts";
+import type { ChannelsState } from "./state.ts";
+
+interface Props {
+  view: ViewContext;
+  channels: ChannelsState;
+}
+
+export function List({ view, channels }: Props) {
+  const { state } = view;
+  const list = useRef<HTMLDivElement>(null);
+  const rows = channels.rows.value;
+  const scores = channels.scores.value;
+  // Of one kind of score only, zero keeps its place from target to target.
+  const signed = channels.method.value !== "abs_gradient";
+  const most = scores ? reach(scores, rows) : 1;
+  const looked = state.channel.value;
+
+  // A channel that Python looks at comes into sight; under the pointer it is.
+  useLayoutEffect(() => {
+    if (looked !== null && list.current && !list.current.matches(":hover")) bringIntoSight(list.current, looked);
+  }, [looked]);
+
+  const focused = (): number | null => {
+    const row = list.current?.querySelector<HTMLElement>(":focus-visible");
+    return row?.dataset.channel === undefined ? null : Number(row.dataset.channel);
+  };
+  return (
+    <div
+      ref={list}
+      class="ncut-bars"
+      role="listbox"
+      aria-multiselectable="true"
+      aria-label={`Channels of ${channels.targets.value.map(channels.nameOf).join(" and ")}`}
+      aria-busy={channels.current.value === null}
+      onPointerLeave={() => channels.look(focused())}
+      onFocusOut={(event) => {
+        if (!list.current?.contains(event.relatedTarget as Node | null)) channels.look(null);
+      }}
+    >
+      {scores && rows.map((channel, i) => (
+        <Row key={channel} {...{ view, channels, channel, scores, most, signed }}
+          entry={rows.includes(looked ?? -1) ? looked === channel : i === 0} />
+      ))}
+      {scores && !rows.length && <p>No channel has that name or number.</p>}
+    </div>
+  );
+}
+
+interface RowProps extends Props {
+  channel: number;
+  scores: Scores;
+  /** The score whose bar is as long as can be. */
+  most: number;
+  signed: boolean;
+  /** Whether Tab leads here. */
+  entry: boolean;
+}
+
+function Row({ view: { state }, channels, channel, scores, most, signed, entry }: RowProps) {
+  const name = channels.names.value![channel]!;
+  const pinned = useComputed(() => state.channels.value.indexOf(channel));
+  const looked = useComputed(() => state.channel.value === channel);
+  const absent = useComputed(() => channels.absent.value.has(channel));
+  const said = scores.map((one, i) => {
+    const target = channels.targets.value[i];
+    return `${target && scores.length > 1 ? `${channels.nameOf(target)} ` : ""}${percent(one[channel]!)} %`;
+  });
+  const missing = absent.value ? "Its map is not in this file" : "";
+  return (
+    <div
+      role="option"
+      class="ncut-channel"
+      data-channel={channel}
+      data-looked={looked.value || undefined}
+      data-absent={absent.value || undefined}
+      aria-selected={pinned.value >= 0}
+      aria-label={[name, ...said, pinned.value >= 0 && "pinned", missing].filter(Boolean).join(", ")}
+      title={[`${name}, channel ${channel}`, said.join(", "), missing].filter(Boolean).join("\n")}
+      tabIndex={entry ? 0 : -1}
+      onPointerEnter={(event) => { if (event.pointerType !== "touch") channels.look(channel); }}
+      onFocus={(event) => { if (event.currentTarget.matches(":focus-visible")) channels.look(channel); }}
+      onClick={() => channels.toggle(channel)}
+      onKeyDown={(event) => rowKey(event, () => channels.toggle(channel))}
+    >
+      <PinMark at={pinned.value} of={state.channels.value.length} />
+      <span class="ncut-channel-name">{name}</span>
+      {scores.map((one, i) => <Magnitude key={i} score={one[channel]!} most={most} signed={signed} />)}
+      {scores.length === 1 && <span class="ncut-value">{percent(scores[0][channel]!)}</span>}
+    </div>
+  );
+}
+
+/** Filled when pinned, in the colour that the channel has in the composite. */
+export function PinMark({ at, of }: { at: number; of: number }) {
+  return <i class="ncut-pin" data-pinned={at >= 0 || undefined} data-part={of > 1 && at >= 0 && at < 3 ? "rgb"[at] : undefined} />;
+}
+
+function Magnitude({ score, most, signed }: { score: number; most: number; signed: boolean }) {
+  const share = Math.min(1, Math.abs(score) / most) * (signed ? 50 : 100);
+  const start = signed ? (score < 0 ? 50 - share : 50) : 0;
+  return (
+    <span class="ncut-magnitude" style={{ "--zero": signed ? "50%" : "0%" }}>
+      <i data-sign={score < 0 ? "-" : "+"} style={{ left: `${start}%`, width: `${share}%` }} />
+    </span>
+  );
+}
+
+function rowKey(event: KeyboardEvent, pin: () => void): void {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const row = event.currentTarget as HTMLElement;
+  const rows = [...row.parentElement!.querySelectorAll<HTMLElement>("[data-channel]")];
+  const at = rows.indexOf(row);
+  const goal = {
+    ArrowUp: at - 1, ArrowDown: at + 1, PageUp: Math.max(0, at - 10), PageDown: Math.min(rows.length - 1, at + 10),
+    Home: 0, End: rows.length - 1,
+  }[event.key];
+  if (goal !== undefined) rows[goal]?.focus();
+  else if (event.key === "Enter" || event.key === " ") pin();
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+/** Only the list scrolls: the page stays where it is. */
+function bringIntoSight(list: HTMLElement, channel: number): void {
+  const row = list.querySelector<HTMLElement>(`[data-channel="${channel}"]`);
+  if (!row) return;
+  const [inner, outer] = [row.getBoundingClientRect(), list.getBoundingClientRect()];
+  if (inner.top < outer.top) list.scrollTop -= outer.top - inner.top;
+  else if (inner.bottom > outer.bottom) list.scrollTop += inner.bottom - outer.bottom;
+}

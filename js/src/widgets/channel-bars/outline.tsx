@@ -1,0 +1,35 @@
+/** Lines around the targets over an image, so that it is seen where a channel's map ends with them. */
+import { useComputed } from "@preact/signals";
+import { borderPath } from "../../shared/images/borders.ts";
+import type { ImagesState } from "../../shared/images/state.ts";
+import type { ViewContext } from "../../shared/view.tsx";
+import type { ChannelsState } from "./state.ts";
+
+interface Props {
+  image: number;
+  view: ViewContext;
+  ui: ImagesState;
+  channels: ChannelsState;
+}
+
+export function Outline({ image, view: { state }, ui, channels }: Props) {
+  const lines = useComputed(() => {
+    const map = ui.grid.value.find(image, state.source.value);
+    if (!channels.outline.value || map < 0) return null;
+    const { rows, columns } = ui.grid.value.maps[map]!;
+    const paths = channels.regions.value.map(({ nodes }) => borderPath(nodes, ui.grid.value.offsets[map]!, rows, columns));
+    return { rows, columns, paths };
+  });
+  if (!lines.value) return null;
+  const { rows, columns, paths } = lines.value;
+  return (
+    <svg class="ncut-lines" viewBox={`0 0 ${columns} ${rows}`} preserveAspectRatio="none" aria-hidden="true">
+      {paths.map((path, i) => (
+        <g key={i} data-target={i}>
+          <path class="ncut-line-edge" d={path} />
+          <path class="ncut-line" d={path} />
+        </g>
+      ))}
+    </svg>
+  );
+}

@@ -1,0 +1,132 @@
+/** Beside the images: what is asked, the bars that answer it, and what one of them says. */
+import { Legend, Slider } from "../../shared/controls.tsx";
+import type { ViewContext } from "../../shared/view.tsx";
+import { Evidence } from "./evidence.tsx";
+import { List } from "./list.tsx";
+import { SORTS, type Sort, percent, rankOf } from "./ranking.ts";
+import type { ChannelsState } from "./state.ts";
+import { METHODS, type Method } from "./targets.ts";
+import { Targets } from "./targets-menu.tsx";
+
+interface Props {
+  view: ViewContext;
+  channels: ChannelsState;
+}
+
+export function Panel({ view, channels }: Props) {
+  if (!channels.names.value) {
+    return (
+      <div class="ncut-channels-panel">
+        <p class="ncut-none">
+          This session has no features whose channels could be traced. Make it with <code>nw.Session(images, features=…)</code>.
+        </p>
+      </div>
+    );
+  }
+  return (
+    <div class="ncut-channels-panel">
+      <Targets {...{ view, channels }} />
+      <Controls channels={channels} />
+      <Heads channels={channels} />
+      <div class="ncut-bars-area" data-stale={channels.current.value === null || undefined}>
+        <List {...{ view, channels }} />
+        <Waiting channels={channels} />
+      </div>
+      <Readout {...{ view, channels }} />
+      <Evidence channels={channels} />
+    </div>
+  );
+}
+
+function Controls({ channels }: { channels: ChannelsState }) {
+  const { method, sort, order, count, search, second, kernel } = channels;
+  const sorts = SORTS.slice(0, second.value ? 4 : 3);
+  return (
+    <div class="ncut-controls">
+      <label class="ncut-field">
+        <span>Method</span>
+        <select value={method.value} disabled={!kernel.value} aria-label="Method"
+          title={kernel.value ? METHODS.find(([value]) => value === method.value)![2] : "Without a kernel there is only this one"}
+          onChange={(event) => { method.value = event.currentTarget.value as Method; }}>
+          {METHODS.map(([value, text, title]) => <option key={value} value={value} title={title}>{text}</option>)}
+        </select>
+      </label>
+      <label class="ncut-field">
+        <span>Sort</span>
+        <select value={order.value} aria-label="Sort by" onChange={(event) => { sort.value = event.currentTarget.value as Sort; }}>
+          {sorts.map(([value, text]) => <option key={value} value={value}>{text}</option>)}
+        </select>
+      </label>
+      <input class="ncut-search" type="search" placeholder="Name or number" aria-label="Search channels by name or number"
+        value={search.value} onInput={(event) => { search.value = event.currentTarget.value; }} />
+      <Slider label="Bars" name="Number of bars" value={count.value} min={5} max={50} step={1}
+        set={(value) => { count.value = value; }} />
+    </div>
+  );
+}
+
+/** What the columns of bars are, and that a score is a share. */
+function Heads({ channels }: { channels: ChannelsState }) {
+  const targets = channels.targets.value;
+  const total = channels.names.value!.length;
+  const rows = channels.rows.value.length;
+  return (
+    <div class="ncut-heads" aria-hidden="true">
+      <span class="ncut-channel-name">{rows ? `${rows} of ${total}` : ""}</span>
+      {targets.map((target, i) => (
+        <span key={i} class="ncut-head" title={channels.nameOf(target)}>
+          <i class="ncut-chip" style={{ background: channels.colorOf(target) }} />
+          <span>{channels.nameOf(target)}</span>
+        </span>
+      ))}
+      {targets.length === 1 && <span class="ncut-value" title="Of all that is attributed to the target, in per cent">%</span>}
+    </div>
+  );
+}
+
+/** In place of bars that are not there. */
+function Waiting({ channels }: { channels: ChannelsState }) {
+  const target = channels.targets.value.find((one) => channels.answerTo(channels.questionOf(one))?.status !== "ready");
+  if (!target) return null;
+  const answer = channels.answerTo(channels.questionOf(target));
+  const asking = !answer || answer.status === "asking";
+  if (asking && channels.scores.value) return null;
+  const name = channels.nameOf(target);
+  const again = !asking && channels.kernel.value;
+  return (
+    <div class="ncut-waiting" role="status">
+      <p>
+        {asking ? `Tracing ${name}…` : !again ? `What made ${name} is not in this file.`
+          : answer.status === "failed" ? answer.message : "Cancelled."}
+      </p>
+      {again && <button type="button" onClick={() => channels.ask(target)}>Ask again</button>}
+    </div>
+  );
+}
+
+/** One place for what is looked at, so that nothing moves. */
+function Readout({ view: { state, store }, channels }: Props) {
+  const { channel, channels: pinned } = { channel: state.channel.value, channels: state.channels.value };
+  const names = channels.names.value!;
+  const scores = channels.scores.value;
+  const one = channel ?? (pinned.length === 1 ? pinned[0]! : null);
+  if (one === null || one >= names.length) {
+    return (
+      <div class="ncut-readout">
+        <p>Point at a bar to see its channel in all images.</p>
+        <p>Click to pin it: two or three are red, green and blue.</p>
+      </div>
+    );
+  }
+  const range = channels.ranges.value;
+  const digits = (value: number | undefined) => (value === undefined ? "" : String(Number(value.toPrecision(3))).replace("-", "−"));
+  return (
+    <div class="ncut-readout">
+      <p><b>{names[one]}</b> <span>channel {one}</span></p>
+      <p>
+        {scores && <span>{scores.map((row) => `${percent(row[one]!)} %`).join(" | ")}, rank {rankOf(one, scores[0])} of {names.length}</span>}
+        <Legend table={store.palettes.sequential} low={digits(range?.[one * 2])} high={digits(range?.[one * 2 + 1])} />
+      </p>
+    </div>
+  );
+}

@@ -1,0 +1,75 @@
+/** The pinned channels one by one, on the image that the pointer was on last. */
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import type { ImagesState } from "../../shared/images/state.ts";
+import { type ViewContext, message } from "../../shared/view.tsx";
+import { PinMark } from "./list.tsx";
+import type { ChannelsState } from "./state.ts";
+
+interface Props {
+  view: ViewContext;
+  ui: ImagesState;
+  channels: ChannelsState;
+}
+
+export function Pinned({ view, ui, channels }: Props) {
+  const { state } = view;
+  const names = channels.names.value;
+  const pinned = state.channels.value.filter((channel) => channel < (names?.length ?? 0));
+  const image = Math.min(channels.image.value, state.meta.value.images.length - 1);
+  return (
+    <div class="ncut-pinned" role="group" aria-label="Pinned channels">
+      {pinned.map((channel, at) => (
+        <Small key={channel} {...{ view, ui, channels, channel, at, image }} of={pinned.length} />
+      ))}
+      {!pinned.length && names && (
+        <p>Pinned channels are shown here one by one.</p>
+      )}
+    </div>
+  );
+}
+
+function Small({ view, ui, channels, channel, at, of, image }: Props & { channel: number; at: number; of: number; image: number }) {
+  const { state, store } = view;
+  const name = channels.names.value![channel]!;
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const url = useSignal<string | undefined>(undefined);
+  const { embedding, version, images } = state.meta.value;
+  const source = state.source.value;
+
+  useEffect(() => {
+    let gone = false;
+    const fail = (error: unknown) => { if (!gone) view.error.value = message(error); };
+    store.image(image).then((next) => { if (!gone) url.value = next; }, fail);
+    return () => { gone = true; };
+  }, [image, version]);
+  useEffect(() => {
+    let gone = false;
+    const draw = async () => {
+      const { data } = await store.array(`channel_map/${channel}`);
+      const map = ui.grid.peek().find(image, source);
+      if (gone || !canvas.current || map < 0) return;
+      const { rows, columns } = ui.grid.peek().maps[map]!;
+      const colors = new Uint8ClampedArray(rows * columns * 4);
+      const start = ui.grid.peek().offsets[map]!;
+      for (let i = 0; i < rows * columns; i++) {
+        colors.set(store.palettes.sequential.subarray(data[start + i]! * 4, data[start + i]! * 4 + 4), i * 4);
+      }
+      Object.assign(canvas.current, { width: columns, height: rows });
+      canvas.current.getContext("2d")!.putImageData(new ImageData(colors, columns, rows), 0, 0);
+    };
+    draw().catch((error: unknown) => { if (!gone) view.error.value = message(error); });
+    return () => { gone = true; };
+  }, [channel, image, source, embedding]);
+
+  const { width, height } = images[image]!;
+  return (
+    <figure class="ncut-small-map" data-pinned-channel={channel} style={{ "--aspect": width / height }}
+      onPointerEnter={() => channels.look(channel)} onPointerLeave={() => channels.look(null)}>
+      <img alt="" src={url.value} draggable={false} />
+      <canvas ref={canvas} aria-hidden="true" class={state.smooth.value ? "ncut-smooth" : undefined} style={{ opacity: state.blend.value }} />
+      <figcaption title={name}><PinMark at={at} of={of} />{name}</figcaption>
+      <button type="button" aria-label={`Unpin ${name}`} title="Unpin" onClick={() => channels.toggle(channel)}>×</button>
+    </figure>
+  );
+}

@@ -1,0 +1,215 @@
+/** What only one view of channels knows, and everything that can be done in it. */
+import { computed, signal } from "@preact/signals";
+import type { ImagesState } from "../../shared/images/state.ts";
+import type { Clusters } from "../../shared/types.ts";
+import { type ViewContext, message } from "../../shared/view.tsx";
+import { answersOf } from "./attribution.ts";
+import { following } from "./follow.ts";
+import { type Sort, type Scores, ranked } from "./ranking.ts";
+import {
+  type Asked, type Method, type Question, type Region, type Target, attributionOf, evidenceOf, nodesOfImage, nodesWhere,
+  paintTargets,
+} from "./targets.ts";
+
+/** The rings around pinned patches have it, too. */
+const PINNED_COLOR = "#ffd400";
+
+export function channelsState(view: ViewContext, ui: ImagesState) {
+  const { state, store } = view;
+  const clusters = signal<Clusters | null>(null);
+  const method = signal<Method>("gradient");
+  const sort = signal<Sort>("value");
+  const count = signal(20);
+  const search = signal("");
+  const outline = signal(true);
+  /** Bumped when masks may have become others. */
+  const masksSeen = signal(0);
+  /** Whose map is not in the exported file. */
+  const absent = signal<ReadonlySet<number>>(new Set());
+  const fail = (error: unknown) => { view.error.value = message(error); };
+
+  const names = computed(() => state.meta.value.channel_names);
+  const kernel = computed(() => state.meta.value.abilities.includes("attribution"));
+  const present = computed(() => clusters.value ? [...clusters.value.sizes.keys()].filter((id) => clusters.value!.sizes[id]) : []);
+  const follow = following(view, present, kernel);
+  const { first, second } = follow;
+  const targets = computed(() => second.value ? [first.value, second.value] : [first.value]);
+
+  const nameOf = (target: Target): string => {
+    switch (target.kind) {
+      case "cluster": return state.cluster_names.value[target.id] ?? `Cluster ${target.id}`;
+      case "mask": return target.name;
+      case "image": return state.meta.value.images[target.image]!.name;
+      case "pinned": {
+        const pinned = state.selection.value.length;
+        return `${pinned} pinned ${pinned === 1 ? "patch" : "patches"}`;
+      }
+    }
+  };
+  const colorOf = (target: Target): string => {
+    const { colors } = clusters.value ?? {};
+    if (target.kind === "mask") return state.objects.value.find(({ name }) => name === target.name)?.color ?? PINNED_COLOR;
+    if (target.kind !== "cluster" || !colors) return PINNED_COLOR;
+    return `#${[...colors.subarray(target.id * 3, target.id * 3 + 3)].map((value) => value.toString(16).padStart(2, "0")).join("")}`;
+  };
+
+  /** Where the kernel knows a target only by its nodes, as it does clusters that were merged here. */
+  const nodesOf = (target: Target): readonly number[] => {
+    switch (target.kind) {
+      case "mask": return [];
+      case "pinned": return state.selection.value;
+      case "image": return nodesOfImage(ui.grid.value, target.image, state.source.value);
+      case "cluster": {
+        const { labels, count: there } = clusters.value ?? { count: 0 };
+        const members = state.cluster_groups.value.find((group) => group.includes(target.id))?.filter((id) => id < there);
+        return labels && members && members.length > 1 ? nodesWhere(labels, target.id) : [];
+      }
+    }
+  };
+  const asked = (target: Target): Asked => ({
+    count: state.n_clusters.value,
+    embedding: state.meta.value.embedding,
+    nodes: nodesOf(target),
+    mask: target.kind === "mask" ? JSON.stringify([state.source.value, state.objects.value.find(({ name }) => name === target.name)]) : "",
+  });
+  const questionOf = (target: Target): Question => attributionOf(target, method.value, asked(target));
+
+  const answers = answersOf(store, view.signal);
+  const label = (target: Target) => target.kind === "cluster" ? "Tracing clusters to channels" : `Tracing ${nameOf(target)} to channels`;
+  const places = ["first", "second"] as const;
+  // Behind another tab nobody looks, and there are no clusters to ask about before they are there.
+  const awake = computed(() => names.value !== null && ui.size.value.width > 0 && clusters.value?.count === state.n_clusters.value);
+  view.effect(() => {
+    if (!awake.value) return;
+    places.forEach((place, i) => {
+      const target = targets.value[i];
+      answers.want(place, target ? questionOf(target) : null, target ? label(target) : "");
+    });
+  });
+
+  const answerTo = (question: Question) => answers.all.value.get(question.key);
+  /** The scores of the targets as far as they are known for what is asked now. */
+  const current = computed<Scores | null>(() => {
+    const rows = targets.value.map((target) => {
+      const question = questionOf(target);
+      const answer = answerTo(question);
+      if (answer?.status !== "ready") return null;
+      return answer.data.subarray(question.row * answer.columns, (question.row + 1) * answer.columns);
+    });
+    return rows.includes(null) ? null : (rows as unknown as Scores);
+  });
+  let seen = state.meta.peek().embedding;
+  /** Until new ones are there the last ones stay, paler, so that nothing jumps. */
+  const scores = signal<Scores | null>(null);
+  view.effect(() => {
+    const { embedding } = state.meta.value;
+    if (embedding !== seen) scores.value = null;
+    seen = embedding;
+    if (current.value) scores.value = current.value;
+  });
+  const order = computed(() => sort.value === "difference" && !second.value ? "value" : sort.value);
+  const rows = computed(() => scores.value && names.value
+    ? ranked(scores.value, names.value, { count: count.value, sort: order.value, search: search.value }) : []);
+
+  const regions = computed<Region[]>(() => {
+    void masksSeen.value;
+    const n = state.meta.value.n_nodes;
+    return targets.value.flatMap((target) => {
+      const color = colorOf(target);
+      const labels = clusters.value?.labels;
+      if (target.kind === "cluster") {
+        return labels ? [{ color, nodes: labels.map((one) => Number(one === target.id)) }] : [];
+      }
+      if (target.kind === "mask") {
+        const mask = store.masks()?.find(({ object }) => object.name === target.name);
+        return mask ? [{ color, nodes: mask.nodes }] : [];
+      }
+      const nodes = new Uint8Array(n);
+      for (const node of nodesOf(target)) nodes[node] = 1;
+      return [{ color, nodes }];
+    });
+  });
+  const painted = computed(() => clusters.value && paintTargets(regions.value, state.meta.value.n_nodes));
+  view.effect(() => {
+    void [state.objects.value, state.source.value, state.meta.value];
+    store.prepare().then(() => { masksSeen.value++; }, fail);
+  });
+  store.onTasks(() => {
+    if (targets.peek().some(({ kind }) => kind === "mask")) masksSeen.value++;
+  }, view.signal);
+  view.effect(() => {
+    void [state.meta.value, state.n_clusters.value, state.cluster_groups.value];
+    store.clusters().then((next) => { if (next) clusters.value = next; }, fail);
+  });
+
+  /** The ends of the maps (c, 2), fetched once somebody looks at one. */
+  const ranges = signal<Float32Array | null>(null);
+  const looks = computed(() => state.channel.value !== null || state.channels.value.length > 0);
+  view.effect(() => {
+    const { embedding } = state.meta.value;
+    ranges.value = null;
+    if (!looks.value || !names.value) return;
+    store.array("channel_ranges").then(({ data }) => {
+      if (state.meta.peek().embedding === embedding) ranges.value = data;
+    }, (error) => { if (kernel.peek()) fail(error); });
+  });
+  /** The image that was hovered last, in any view. */
+  const image = signal(0);
+  view.effect(() => {
+    const patch = state.hover.value === null ? null : ui.grid.value.locate(state.hover.value);
+    if (patch) image.value = patch.image;
+  });
+
+  /** Without a kernel only some maps are there; one that is not must not be shown anywhere. */
+  const hasMap = async (channel: number): Promise<boolean> => {
+    if (kernel.peek()) return true;
+    try {
+      await store.array(`channel_map/${channel}`);
+      return true;
+    } catch {
+      absent.value = new Set(absent.peek()).add(channel);
+      return false;
+    }
+  };
+  let wanted: number | null = null;
+  const look = (channel: number | null) => {
+    wanted = channel;
+    if (channel === null || kernel.peek()) store.set("channel", channel);
+    else hasMap(channel).then((there) => { if (wanted === channel) store.set("channel", there ? channel : null); }, fail);
+  };
+  // Who goes while the pointer is on a bar would leave its map on show for ever.
+  view.signal.addEventListener("abort", () => { if (wanted !== null && store.get("channel") === wanted) store.set("channel", null); });
+
+  let before = state.layer.peek();
+  const pin = (channels: number[]) => {
+    const layer = store.get("layer");
+    if (channels.length && layer !== "channels") {
+      before = layer;
+      store.set("layer", "channels");
+    }
+    store.set("channels", channels);
+    if (!channels.length && layer === "channels") store.set("layer", before === "channels" ? "clusters" : before);
+  };
+  const toggle = (channel: number) => {
+    const pinned = store.get("channels");
+    if (pinned.includes(channel)) pin(pinned.filter((one) => one !== channel));
+    else hasMap(channel).then((there) => { if (there) pin([...store.get("channels"), channel]); }, fail);
+  };
+
+  const evidence = (target: Target) => evidenceOf(target, method.value, asked(target));
+  return {
+    clusters, method, sort, order, count, search, outline, absent, names, kernel, present, targets, first, second, scores, current, rows,
+    regions, painted, ranges, image, nameOf, colorOf, questionOf, answerTo, evidence, look, pin, toggle,
+    choose: follow.choose, compare: follow.compare,
+    ask(target: Target) {
+      places.forEach((place, i) => {
+        if (targets.peek()[i] === target) answers.retry(place, questionOf(target), label(target));
+      });
+    },
+    measure(target: Target) {
+      answers.retry(`evidence ${targets.peek().indexOf(target)}`, evidence(target), `Deleting channels of ${nameOf(target)}`);
+    },
+  };
+}
+
+export type ChannelsState = ReturnType<typeof channelsState>;

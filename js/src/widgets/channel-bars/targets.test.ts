@@ -1,0 +1,57 @@
+import { describe, expect, it } from "vitest";
+import { PatchGrid } from "../../shared/geometry.ts";
+import { attributionOf, evidenceOf, nodesOfImage, paintTargets } from "./targets.ts";
+
+const ASKED = { count: 4, nodes: [], mask: "", embedding: 2 };
+
+describe("a question", () => {
+  it("about a cluster is one about all of them, of which it is a row", () => {
+    const one = attributionOf({ kind: "cluster", id: 1 }, "gradient", ASKED);
+    const other = attributionOf({ kind: "cluster", id: 3 }, "gradient", ASKED);
+    expect(one).toMatchObject({ name: "attribution/gradient/clusters/4", params: null, row: 1 });
+    expect([other.key, other.row]).toEqual([one.key, 3]);
+  });
+
+  it("about merged clusters is one about their nodes", () => {
+    const merged = attributionOf({ kind: "cluster", id: 1 }, "ablation", { ...ASKED, nodes: [3, 4] });
+    expect(merged).toMatchObject({ name: "attribution/ablation/nodes", params: { nodes: [3, 4] }, row: 0 });
+    expect(evidenceOf({ kind: "cluster", id: 1 }, "ablation", { ...ASKED, nodes: [3, 4] }).name).toBe("evidence/ablation/nodes");
+  });
+
+  it("about a mask names it so that any name will do", () => {
+    const target = { kind: "mask", name: "cup / red" } as const;
+    expect(attributionOf(target, "gradient", ASKED).name).toBe("attribution/gradient/mask/cup%20%2F%20red");
+  });
+
+  it("is another one when what it is about has changed", () => {
+    const mask = { kind: "mask", name: "cup" } as const;
+    const key = (more: object, target: Parameters<typeof attributionOf>[0] = mask) =>
+      attributionOf(target, "gradient", { ...ASKED, ...more }).key;
+    expect(key({ mask: "two clicks" })).not.toBe(key({ mask: "one click" }));
+    expect(key({ embedding: 3 })).not.toBe(key({}));
+    expect(key({ nodes: [1] }, { kind: "pinned" })).not.toBe(key({ nodes: [2] }, { kind: "pinned" }));
+  });
+
+  it("for evidence is about one cluster", () => {
+    const question = evidenceOf({ kind: "cluster", id: 3 }, "abs_gradient", ASKED);
+    expect(question.name).toBe("evidence/abs_gradient/clusters/4/3");
+    expect(question.key).not.toBe(evidenceOf({ kind: "cluster", id: 2 }, "abs_gradient", ASKED).key);
+  });
+});
+
+describe("the region", () => {
+  it("of an image is its patches under the source", () => {
+    const grid = new PatchGrid({
+      maps: [{ image: 0, rows: 1, columns: 2, source: "a" }, { image: 1, rows: 2, columns: 2, source: "a" }],
+    });
+    expect(nodesOfImage(grid, 1, "a")).toEqual([2, 3, 4, 5]);
+    expect(nodesOfImage(grid, 1, "b")).toEqual([]);
+  });
+
+  it("is painted in the target's colour, the rest is clear", () => {
+    const colors = paintTargets([
+      { nodes: Uint8Array.of(1, 1, 0), color: "#ff0000" }, { nodes: Uint8Array.of(0, 1, 0), color: "#0102fe" },
+    ], 3);
+    expect([...colors]).toEqual([255, 0, 0, 255, 1, 2, 254, 255, 0, 0, 0, 0]);
+  });
+});
