@@ -14,11 +14,8 @@ from ncut_widgets._validation import check_positive_int
 
 __all__ = ["ImageInfo", "check_color", "check_colors", "check_masks", "default_color", "describe_images"]
 
-# Tableau 10: told apart on photographs, and by most people who see colours differently.
-_PALETTE = (
-    *("#4e79a7", "#f28e2b", "#e15759", "#76b7b2", "#59a14f"),
-    *("#edc948", "#b07aa1", "#ff9da7", "#9c755f", "#bab0ac"),
-)
+# Okabe and Ito's, which nearly everybody tells apart; without black, in which a mask would look like a shadow.
+_PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -103,7 +100,7 @@ def default_color(index: int) -> str:
     Examples
     --------
     >>> default_color(0), default_color(10)
-    ('#4e79a7', '#4e79a7')
+    ('#e69f00', '#e69f00')
     """
     return _PALETTE[index % len(_PALETTE)]
 

@@ -57,7 +57,7 @@ def check_objects(objects: Any, images: Any, *, n_eig: int = 20) -> list[dict[st
     --------
     >>> (paw,) = check_objects([{"clicks": [{"image": 0, "x": 12, "y": 3}]}], [("cat.jpg", 40, 30)])
     >>> paw["name"], paw["color"], paw["threshold"], paw["clicks"]
-    ('object 1', '#4e79a7', 0.5, [{'image': 0, 'x': 12.0, 'y': 3.0, 'positive': True}])
+    ('object 1', '#e69f00', 0.5, [{'image': 0, 'x': 12.0, 'y': 3.0, 'positive': True}])
     """
     scene = describe_images(images)
     if not _is_list(objects):

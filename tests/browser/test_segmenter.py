@@ -255,19 +255,19 @@ def test_sliders_act_while_they_are_dragged(segmenter):
     expect(segmenter.tile(0).locator("canvas")).to_have_css("opacity", "0.25")
 
 
-def test_a_drag_of_a_slider_is_one_step_to_undo(page_segmenter):
-    page_segmenter.click(SUIT)
-    page_segmenter.clicks(1)
-    page_segmenter.shows_what_python_has()
-    before = page_segmenter.covered()
-    box = page_segmenter.slider("Threshold").bounding_box()
+def test_a_drag_of_a_slider_is_one_step_to_undo(segmenter):
+    segmenter.click(SUIT)
+    segmenter.clicks(1)
+    segmenter.shows_what_python_has()
+    before = segmenter.covered()
+    box = segmenter.slider("Threshold").bounding_box()
     y = box["y"] + box["height"] / 2
-    page_segmenter.drag((box["x"] + box["width"] / 2, y), (box["x"] + 0.85 * box["width"], y))
-    page_segmenter.objects(lambda objects: objects[0]["threshold"] > 0.7)
-    page_segmenter.page.keyboard.press("Control+z")
-    page_segmenter.objects(lambda objects: objects[0]["threshold"] == 0.5)
-    page_segmenter.host.until(
-        lambda: all((a == b).all() for a, b in zip(page_segmenter.covered(), before, strict=True)), "it is as it was"
+    segmenter.drag((box["x"] + box["width"] / 2, y), (box["x"] + 0.85 * box["width"], y))
+    segmenter.objects(lambda objects: objects[0]["threshold"] > 0.7)
+    segmenter.page.keyboard.press("Control+z")
+    segmenter.objects(lambda objects: objects[0]["threshold"] == 0.5)
+    segmenter.host.until(
+        lambda: all((a == b).all() for a, b in zip(segmenter.covered(), before, strict=True)), "it is as it was"
     )
 
 

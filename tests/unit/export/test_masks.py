@@ -73,7 +73,7 @@ def test_label_maps_hold_numbers_colors_and_names(images, masks, tmp_path):
     document = json.loads(names.read_text())
     assert document["background"] == 0
     assert [(item["label"], item["name"], item["color"]) for item in document["objects"]] == [
-        (1, "left/paw", "#4e79a7"),
+        (1, "left/paw", "#e69f00"),
         (2, "tail", "#abcdef"),
     ]
     assert [item["file"] for item in document["images"]] == [path.name for path in maps]

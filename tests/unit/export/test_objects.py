@@ -44,7 +44,7 @@ def test_what_is_missing_gets_its_default():
                 "click_weight": 0.5,
             },
         }
-        for name, color in (("object 2", "#4e79a7"), ("object 3", "#f28e2b"))
+        for name, color in (("object 2", "#e69f00"), ("object 3", "#56b4e9"))
     ]
 
 

@@ -220,7 +220,7 @@ export class Scene {
 
   #resize(): void {
     const { stage, cloud, marks } = this.#options;
-    const ratio = Math.min(MAX_RATIO, window.devicePixelRatio || 1);
+    const ratio = pixelRatio();
     if (stage.clientWidth === this.#width && stage.clientHeight === this.#height && ratio === this.#ratio) return;
     this.#width = stage.clientWidth;
     this.#height = stage.clientHeight;
@@ -246,7 +246,8 @@ export class Scene {
     }
     this.#request ||= requestAnimationFrame((now) => {
       this.#request = 0;
-      this.#resize();
+      // Its size is observed; to ask for it in every frame would have the whole page laid out.
+      if (pixelRatio() !== this.#ratio) this.#resize();
       this.#travel(now);
       this.#draw();
     });
@@ -319,4 +320,8 @@ function context2d(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   const context = canvas.getContext("2d");
   if (!context) throw new Error("this browser does not let the scatter draw in a canvas");
   return context;
+}
+
+function pixelRatio(): number {
+  return Math.min(MAX_RATIO, window.devicePixelRatio || 1);
 }

@@ -22,11 +22,20 @@ export async function pointColors(store: SessionStore): Promise<Uint8ClampedArra
 
 /** What lies in no mask, or in a hidden cluster, is still a point of the cloud. */
 function onGrey(colors: Uint8ClampedArray): Uint8ClampedArray {
-  const out = new Uint8ClampedArray(colors.length);
-  for (let i = 0; i < colors.length; i += 4) {
-    const alpha = colors[i + 3]! / 255;
-    for (let k = 0; k < 3; k++) out[i + k] = alpha * colors[i + k]! + (1 - alpha) * GREY;
-    out[i + 3] = BACKGROUND_ALPHA + (255 - BACKGROUND_ALPHA) * alpha;
+  const out = new Uint8ClampedArray(colors);
+  // Nearly all are either clear or not at all, and a colour is moved faster as one number.
+  const words = new Uint32Array(out.buffer);
+  const clear = new Uint32Array(Uint8Array.of(GREY, GREY, GREY, BACKGROUND_ALPHA).buffer)[0]!;
+  for (let i = 0; i < words.length; i++) {
+    const opacity = out[i * 4 + 3]!;
+    if (opacity === 255) continue;
+    if (opacity === 0) {
+      words[i] = clear;
+      continue;
+    }
+    const alpha = opacity / 255;
+    for (let k = i * 4; k < i * 4 + 3; k++) out[k] = alpha * out[k]! + (1 - alpha) * GREY;
+    out[i * 4 + 3] = BACKGROUND_ALPHA + (255 - BACKGROUND_ALPHA) * alpha;
   }
   return out;
 }

@@ -55,6 +55,21 @@ describe("state", () => {
   beforeEach(() => { vi.useFakeTimers(); });
   afterEach(() => { vi.useRealTimers(); });
 
+  it("is not taken back by Python's echo of what came before it", () => {
+    const { store, model, save } = session();
+    store.set("hover", 1);
+    vi.advanceTimersByTime(1000);
+    store.set("hover", 2);
+    model.set("hover", 0);
+    expect(store.get("hover")).toBe(2);
+    vi.advanceTimersByTime(1000);
+    expect(save).toHaveBeenCalledTimes(2);
+    expect(model.get("hover")).toBe(2);
+    // Once Python knows, it has the last word.
+    model.set("hover", 3);
+    expect(store.get("hover")).toBe(3);
+  });
+
   it("reaches other views at once and Python once, however fast the gestures come", () => {
     const { store, save } = session();
     const heard = vi.fn();

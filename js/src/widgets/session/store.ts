@@ -57,6 +57,12 @@ export class Store implements SessionStore {
   #version: number;
   #embedding: number;
   #saving = 0;
+  /**
+   * What was set here and Python has not been told. Until then it stays out of the model, where Python's echo of what
+   * came before would overwrite it.
+   */
+  #unsent = new Map<keyof SessionState, unknown>();
+  #changes = new EventTarget();
   #watching = 0;
 
   constructor(model: SessionModel, signal: AbortSignal) {
@@ -87,21 +93,27 @@ export class Store implements SessionStore {
   }
 
   get<K extends keyof SessionState>(key: K): SessionState[K] {
-    return this.#model.get(key);
+    return this.#unsent.has(key) ? (this.#unsent.get(key) as SessionState[K]) : this.#model.get(key);
   }
 
   set<K extends keyof SessionState>(key: K, value: SessionState[K]): void {
     if (this.#signal.aborted || same(this.get(key), value)) return;
-    this.#model.set(key, value);
-    this.#saving ||= window.setTimeout(() => {
-      this.#saving = 0;
-      this.#model.save_changes();
-    }, SAVE_DELAY);
+    this.#unsent.set(key, value);
+    this.#saving ||= window.setTimeout(() => this.#save(), SAVE_DELAY);
+    this.#changes.dispatchEvent(new Event(key));
+  }
+
+  #save(): void {
+    this.#saving = 0;
+    for (const [key, value] of this.#unsent) this.#model.set(key, value as never);
+    this.#unsent.clear();
+    this.#model.save_changes();
   }
 
   subscribe(key: keyof SessionState, listener: () => void, signal: AbortSignal): void {
     const both = AbortSignal.any([signal, this.#signal]);
     if (both.aborted) return;
+    this.#changes.addEventListener(key, listener, { signal: both });
     this.#model.on(`change:${key}`, listener);
     both.addEventListener("abort", () => this.#model.off(`change:${key}`, listener));
   }
@@ -327,7 +339,9 @@ export class Store implements SessionStore {
     const selection = this.get("selection");
     if (selection.length) return selection;
     const hover = this.get("hover");
-    const wanted = this.get("hover_heatmap") || this.get("layer") === "heatmap";
+    const layer = this.get("layer");
+    // Masks stay in sight while somebody looks for the next place to click.
+    const wanted = layer === "heatmap" || (this.get("hover_heatmap") && layer !== "masks");
     return hover !== null && wanted ? [hover] : [];
   }
 
