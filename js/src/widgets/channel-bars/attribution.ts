@@ -1,6 +1,7 @@
 /** Answers of the kernel, each asked for once, the one that is wanted now before all others. */
 import { type Signal, signal } from "@preact/signals";
 import type { SessionStore } from "../../shared/types.ts";
+import { message } from "../../shared/view.tsx";
 import type { Question } from "./targets.ts";
 
 /** A drag of a slider, or a lasso, asks for much on its way; the kernel is asked when it rests. */
@@ -25,58 +26,57 @@ export interface Answers {
 
 export function answersOf(store: SessionStore, abort: AbortSignal): Answers {
   const all = signal<ReadonlyMap<string, Answer>>(new Map());
-  const places = new Map<string, { key: string; controller: AbortController; timer: number }>();
+  /** By place, the key of what is wanted there; by key, what ends the work on it. */
+  const places = new Map<string, string>();
+  const running = new Map<string, AbortController>();
+  const wanted = (key: string) => [...places.values()].includes(key);
   const put = (key: string, answer: Answer | null) => {
     const next = new Map(all.peek());
     next.delete(key);
     if (answer) next.set(key, answer);
-    while (next.size > MOST_ANSWERS) next.delete(next.keys().next().value!);
+    const spare = [...next.keys()].slice(0, Math.max(0, next.size - MOST_ANSWERS));
+    for (const old of spare) if (!wanted(old)) next.delete(old);
     all.value = next;
   };
 
-  const leave = (place: string) => {
-    const old = places.get(place);
-    if (!old) return;
-    places.delete(place);
-    // Two places may want the same: who leaves last ends it.
-    if ([...places.values()].some(({ controller }) => controller === old.controller)) return;
-    clearTimeout(old.timer);
-    old.controller.abort();
-    if (all.peek().get(old.key)?.status === "asking") put(old.key, null);
+  const end = (key: string) => {
+    running.get(key)?.abort();
+    running.delete(key);
+    if (all.peek().get(key)?.status === "asking") put(key, null);
   };
-
-  const run = async ({ name, params, key }: Question, label: string, controller: AbortController) => {
+  const start = async ({ name, params, key }: Question, label: string) => {
+    const controller = new AbortController();
+    const { signal: ended } = controller;
+    running.set(key, controller);
+    put(key, { status: "asking" });
+    if (store.get("meta").abilities.includes("attribution")) await new Promise((done) => setTimeout(done, REST));
+    if (ended.aborted) return;
     try {
-      const { data, shape } = await store.ask<Float32Array>(name, params, { label, signal: controller.signal });
+      const { data, shape } = await store.ask<Float32Array>(name, params, { label, signal: ended });
       put(key, { status: "ready", data, columns: shape[1]! });
     } catch (error) {
-      if (controller.signal.aborted) return;
-      const ended = error instanceof DOMException && error.name === "AbortError";
-      put(key, ended ? { status: "cancelled" } : { status: "failed", message: error instanceof Error ? error.message : String(error) });
+      if (ended.aborted) return;
+      const cancelled = error instanceof DOMException && error.name === "AbortError";
+      put(key, cancelled ? { status: "cancelled" } : { status: "failed", message: message(error) });
     }
   };
 
   const want = (place: string, question: Question | null, label: string) => {
-    if (places.get(place)?.key === question?.key && question) return;
-    leave(place);
-    if (!question || all.peek().has(question.key)) {
-      const same = question && [...places.values()].find(({ key }) => key === question.key);
-      if (same) places.set(place, { ...same });
-      return;
-    }
-    const controller = new AbortController();
-    const rest = store.get("meta").abilities.includes("attribution") ? REST : 0;
-    const timer = window.setTimeout(() => void run(question, label, controller), rest);
-    places.set(place, { key: question.key, controller, timer });
-    put(question.key, { status: "asking" });
+    const before = places.get(place);
+    if (before === question?.key) return;
+    if (question) places.set(place, question.key);
+    else places.delete(place);
+    // Two places may want the same: who leaves last ends it.
+    if (before !== undefined && !wanted(before)) end(before);
+    if (question && !all.peek().has(question.key)) void start(question, label);
   };
-
-  abort.addEventListener("abort", () => { for (const place of [...places.keys()]) leave(place); });
+  abort.addEventListener("abort", () => { for (const key of running.keys()) end(key); });
   return {
     all, want,
     retry(place, question, label) {
-      leave(place);
+      end(question.key);
       put(question.key, null);
+      places.delete(place);
       want(place, question, label);
     },
   };

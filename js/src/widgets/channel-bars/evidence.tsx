@@ -14,13 +14,13 @@ export function Evidence({ channels }: { channels: ChannelsState }) {
   const target = channels.first.value;
   const answer = channels.answerTo(channels.evidence(target));
   const why = !channels.kernel.value ? "This takes a kernel" : channels.current.value === null ? "There are no bars yet" : null;
-  if (answer?.status === "ready") {
+  if (answer?.status === "ready" && channels.opened.value) {
     const curves = curvesOf(answer.data);
-    return <Chart curves={curves} name={channels.nameOf(target)} />;
+    return <Chart curves={curves} name={channels.nameOf(target)} close={() => { channels.opened.value = false; }} />;
   }
   return (
     <div class="ncut-evidence">
-      <button type="button" disabled={why !== null || answer?.status === "asking"} onClick={() => channels.measure(target)}
+      <button type="button" class="ncut-wide" disabled={why !== null || answer?.status === "asking"} onClick={() => channels.measure(target)}
         title={why ?? "Measure what becomes of the target when its channels are deleted"}>
         {answer?.status === "asking" ? "Measuring…" : "Show the evidence"}
       </button>
@@ -29,7 +29,7 @@ export function Evidence({ channels }: { channels: ChannelsState }) {
   );
 }
 
-function Chart({ curves, name }: { curves: Curves; name: string }) {
+function Chart({ curves, name, close }: { curves: Curves; name: string; close: () => void }) {
   const { counts, top, bottom, random } = curves;
   const all = [...top, ...bottom, ...random];
   const [low, high] = [Math.min(...all), Math.max(...all)];
@@ -52,8 +52,9 @@ function Chart({ curves, name }: { curves: Curves; name: string }) {
         <text x={MARGIN.left - 4} y={y(high) + 4} text-anchor="end">{high.toFixed(2)}</text>
         {high > low && <text x={MARGIN.left - 4} y={y(low) + 3} text-anchor="end">{low.toFixed(2)}</text>}
         <text x={MARGIN.left} y={HEIGHT - 4}>0</text>
-        <text x={WIDTH - MARGIN.right} y={HEIGHT - 4} text-anchor="end">{last} channels deleted</text>
+        <text x={WIDTH - MARGIN.right} y={HEIGHT - 4} text-anchor="end">{last} channels of {name} deleted</text>
       </svg>
+      <button type="button" class="ncut-small" aria-label="Hide the evidence" onClick={close}>×</button>
       <figcaption>
         {LINES.map(([line, title]) => <span key={line} data-line={line} title={title}>{line}</span>)}
         <span title="Mean height of random above top: positive where the bars are right">

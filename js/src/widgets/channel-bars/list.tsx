@@ -70,7 +70,7 @@ function Row({ view: { state }, channels, channel, scores, most, signed, entry }
     const target = channels.targets.value[i];
     return `${target && scores.length > 1 ? `${channels.nameOf(target)} ` : ""}${percent(one[channel]!)} %`;
   });
-  const missing = absent.value ? "Its map is not in this file" : "";
+  const about = [name, ...said, pinned.value >= 0 && "pinned", absent.value && "its map is not in this file"].filter(Boolean).join(", ");
   return (
     <div
       role="option"
@@ -79,8 +79,8 @@ function Row({ view: { state }, channels, channel, scores, most, signed, entry }
       data-looked={looked.value || undefined}
       data-absent={absent.value || undefined}
       aria-selected={pinned.value >= 0}
-      aria-label={[name, ...said, pinned.value >= 0 && "pinned", missing].filter(Boolean).join(", ")}
-      title={[`${name}, channel ${channel}`, said.join(", "), missing].filter(Boolean).join("\n")}
+      aria-label={about}
+      title={about}
       tabIndex={entry ? 0 : -1}
       onPointerEnter={(event) => { if (event.pointerType !== "touch") channels.look(channel); }}
       onFocus={(event) => { if (event.currentTarget.matches(":focus-visible")) channels.look(channel); }}

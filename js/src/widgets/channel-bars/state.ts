@@ -22,6 +22,8 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
   const count = signal(20);
   const search = signal("");
   const outline = signal(true);
+  /** Whether the evidence is on show, as far as it has been measured. */
+  const opened = signal(false);
   /** Bumped when masks may have become others. */
   const masksSeen = signal(0);
   /** Whose map is not in the exported file. */
@@ -198,7 +200,7 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
 
   const evidence = (target: Target) => evidenceOf(target, method.value, asked(target));
   return {
-    clusters, method, sort, order, count, search, outline, absent, names, kernel, present, targets, first, second, scores, current, rows,
+    clusters, method, sort, order, count, search, outline, opened, absent, names, kernel, present, targets, first, second, scores, current, rows,
     regions, painted, ranges, image, nameOf, colorOf, questionOf, answerTo, evidence, look, pin, toggle,
     choose: follow.choose, compare: follow.compare,
     ask(target: Target) {
@@ -207,7 +209,9 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
       });
     },
     measure(target: Target) {
-      answers.retry(`evidence ${targets.peek().indexOf(target)}`, evidence(target), `Deleting channels of ${nameOf(target)}`);
+      opened.value = true;
+      const question = evidence(target);
+      if (answerTo(question)?.status !== "ready") answers.retry("evidence", question, `Deleting channels of ${nameOf(target)}`);
     },
   };
 }

@@ -365,7 +365,7 @@ describe("the kernel", () => {
   });
 
   it("measures the evidence when it is asked to", async () => {
-    const { button, find, questions, store, rows } = await shown({ cluster: 0 });
+    const { button, find, questions, store, named } = await shown({ cluster: 0 });
     expect(questions()).toEqual(["attribution/gradient/clusters/2"]);
     button("Show the evidence").click();
     await vi.waitFor(() => expect(find("figure.ncut-evidence")).not.toBeNull());
@@ -374,7 +374,13 @@ describe("the kernel", () => {
     expect(find("figcaption:last-child").textContent).toBe("toprandombottomarea 0.188");
     store.set("cluster", 1);
     await vi.waitFor(() => expect(button("Show the evidence")).toBeDefined());
-    expect(rows().length).toBe(3);
+    store.set("cluster", 0);
+    await vi.waitFor(() => expect(named("Hide the evidence")).not.toBeNull());
+    named("Hide the evidence").click();
+    await vi.waitFor(() => expect(find("figure.ncut-evidence")).toBeNull());
+    button("Show the evidence").click();
+    await vi.waitFor(() => expect(find("figure.ncut-evidence")).not.toBeNull());
+    expect(questions().filter((name) => name.startsWith("evidence"))).toHaveLength(1);
   });
 });
 
