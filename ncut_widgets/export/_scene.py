@@ -99,7 +99,7 @@ def default_color(index: int) -> str:
 
     Examples
     --------
-    >>> default_color(0), default_color(10)
+    >>> default_color(0), default_color(7)
     ('#e69f00', '#e69f00')
     """
     return _PALETTE[index % len(_PALETTE)]

@@ -46,8 +46,8 @@ def overlay(image: Image.Image, values_rgb: Any, *, blend: float = 0.5, smooth: 
     ----------
     image : PIL.Image
         Of any size and mode.
-    values_rgb : array of shape (rows, columns, 3)
-        One colour per patch, in [0, 1].
+    values_rgb : array of shape (rows, columns, 3) or (rows, columns, 4)
+        One colour per patch, in [0, 1]; a fourth column says how much of it there is, 0 for none.
     blend : float
         0 shows only the image, 1 only the colours.
     smooth : bool
@@ -61,7 +61,7 @@ def overlay(image: Image.Image, values_rgb: Any, *, blend: float = 0.5, smooth: 
     Raises
     ------
     ValueError
-        Where `values_rgb` is not (rows, columns, 3) or `blend` is outside [0, 1].
+        Where `values_rgb` is not (rows, columns, 3) or (rows, columns, 4), or `blend` is outside [0, 1].
 
     Examples
     --------
@@ -72,15 +72,20 @@ def overlay(image: Image.Image, values_rgb: Any, *, blend: float = 0.5, smooth: 
     (177, 50, 50)
     """
     values = _numpy(values_rgb, "values_rgb")
-    if values.ndim != 3 or values.shape[2] != 3 or values.size == 0:
+    if values.ndim != 3 or values.shape[2] not in (3, 4) or values.size == 0:
         raise ValueError(
             f"`values_rgb` must be of shape (rows, columns, 3); got {values.shape}. Take one map of `grid.split(rgb)`."
         )
     blend = check_number(blend, "blend", low=0, high=1)
     pixels = np.clip(np.rint(values * 255), 0, 255).astype(np.uint8)
     how = Image.Resampling.BICUBIC if smooth else Image.Resampling.NEAREST
-    colors = Image.fromarray(pixels).resize(image.size, how)
-    return Image.blend(image.convert("RGB"), colors, blend)
+    colors = Image.fromarray(np.ascontiguousarray(pixels[..., :3])).resize(image.size, how)
+    plain = image.convert("RGB")
+    blended = Image.blend(plain, colors, blend)
+    if pixels.shape[2] == 3:
+        return blended
+    there = Image.fromarray(np.ascontiguousarray(pixels[..., 3])).resize(image.size, how)
+    return Image.composite(blended, plain, there)
 
 
 def render_still(

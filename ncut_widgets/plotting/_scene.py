@@ -12,7 +12,11 @@ from ncut_widgets._validation import to_tensor
 from ncut_widgets.grid import PatchGrid
 from ncut_widgets.readouts import similarity_heatmap
 
-__all__ = ["Scene", "SessionLike", "gather", "needed", "node_table", "of_layer", "session_of"]
+__all__ = ["PAINTED", "Scene", "SessionLike", "gather", "needed", "node_table", "of_layer", "session_of"]
+
+
+# The layers whose colours are the session's own business.
+PAINTED = ("clusters", "masks", "channels")
 
 
 @runtime_checkable
@@ -39,8 +43,8 @@ def session_of(images: Any) -> Any:
 
 def of_layer(session: SessionLike, layer: str) -> dict[str, Any]:
     """What a session has to be asked for to show a layer, by the names of `plot_images`."""
-    if layer == "clusters" and hasattr(session, "labels"):
-        return {"labels": session.labels()}
+    if layer in PAINTED and hasattr(session, "layer_colors"):
+        return {"painted": session.layer_colors(layer)}
     if layer == "heatmap" and hasattr(session, "selection"):
         if not session.selection:
             raise ValueError(
@@ -62,6 +66,8 @@ class Scene(NamedTuple):
     eigenvectors: np.ndarray | None
     labels: np.ndarray | None
     heatmap: np.ndarray | None
+    # (n, 4): of a layer that the session paints itself.
+    painted: np.ndarray | None = None
 
 
 def gather(images: SessionLike | Sequence[Image.Image], grid: PatchGrid | None, **arrays: Any) -> Scene:
@@ -89,6 +95,7 @@ def gather(images: SessionLike | Sequence[Image.Image], grid: PatchGrid | None, 
         eigenvectors=node_table(given["eigenvectors"], "eigenvectors", n) if "eigenvectors" in given else None,
         labels=node_table(given["labels"], "labels", n, flat=True).astype(np.int64) if "labels" in given else None,
         heatmap=node_table(given["heatmap"], "heatmap", n, flat=True) if "heatmap" in given else None,
+        painted=given.get("painted"),
     )
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_eigenvectors", "plot_images"]
 
-LAYERS = ("image", "ncut", "eigenvector", "clusters", "heatmap")
+LAYERS = ("image", "ncut", "eigenvector", "clusters", "heatmap", "masks", "channels")
 _TILE_INCHES = 2.4
 _TITLE_INCHES = 0.28
 # Robust range of the diverging map: beyond it one outlier patch would make all others white.
@@ -50,8 +50,9 @@ def plot_images(
         A session brings its arrays with it, and its layer, its clusters and the heatmap of what is pinned.
     grid : PatchGrid, optional
         Where each node is; required with a sequence of images.
-    layer : "image", "ncut", "eigenvector", "clusters" or "heatmap", optional
-        What to lay over the images. By default that of the array passed, else the session's own, else "image".
+    layer : "image", "ncut", "eigenvector", "clusters", "heatmap", "masks" or "channels", optional
+        What to lay over the images, the last two only of a session. By default that of the array passed, else the
+        session's own, else "image".
     rgb : array of shape (n, 3), optional
         Colours in [0, 1], for "ncut"; with them, "clusters" are shown in the mean colour of their nodes.
     eigenvectors : array of shape (n, n_eig), optional
@@ -94,6 +95,7 @@ def plot_images(
     images = session_of(images)
     passed = [("heatmap", heatmap), ("clusters", labels), ("eigenvector", eigenvectors), ("ncut", rgb)]
     shown = [name for name, array in passed if array is not None]
+    painted = None
     if isinstance(images, SessionLike):
         if layer is None and not shown:
             layer = getattr(images, "layer", None)
@@ -101,9 +103,10 @@ def plot_images(
         eigenvector = getattr(images, "eigenvector", 1) if eigenvector is None else eigenvector
         if layer not in shown:
             own = of_layer(images, layer or "")
-            labels, heatmap = own.get("labels", labels), own.get("heatmap", heatmap)
+            heatmap, painted = own.get("heatmap", heatmap), own.get("painted")
     eigenvector = 1 if eigenvector is None else eigenvector
-    scene = gather(images, grid, rgb=rgb, eigenvectors=eigenvectors, labels=labels, heatmap=heatmap)
+    arrays = {"rgb": rgb, "eigenvectors": eigenvectors, "labels": labels, "heatmap": heatmap, "painted": painted}
+    scene = gather(images, grid, **arrays)
     if layer is None:
         layer = shown[0] if shown else ("ncut" if scene.rgb is not None else "image")
     layer = check_in(layer, "layer", LAYERS)
@@ -189,11 +192,15 @@ def plot_eigenvectors(
 
 
 def _paint(scene: Scene, layer: str, eigenvector: int) -> np.ndarray | None:
-    """Colours (n, 3) of a layer, in [0, 1]; None for the bare image."""
+    """Colours (n, 3) or (n, 4) of a layer, in [0, 1]; None for the bare image."""
     from matplotlib import colormaps
 
     if layer == "image":
         return None
+    if scene.painted is not None:
+        return scene.painted
+    if layer in ("masks", "channels"):
+        raise ValueError(f"`layer` must not be {layer!r} without a session, which has them. Pass a session.")
     if layer == "ncut":
         return needed(scene.rgb, "rgb", "the layer 'ncut'")
     if layer == "heatmap":

@@ -154,7 +154,7 @@ class SessionMasks(SessionState):
         found = [item for item in self.objects if item["name"] == name]
         if not found:
             raise ValueError(
-                f"`name` must be one of the objects, {[item['name'] for item in self.objects]}; got {name!r}."
+                f"`name` must be that of an object, one of {[item['name'] for item in self.objects]}; got {name!r}."
             )
         return dict(found[0])
 

@@ -13,15 +13,18 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ncut_widgets._validation import check_in
 from ncut_widgets.features import FeatureMaps, load_images
 from ncut_widgets.grid import PatchGrid
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.widgets._channels import SessionChannels, graph_of
+from ncut_widgets.widgets._clusters import apply_groups
 from ncut_widgets.widgets._colors import SessionColors
 from ncut_widgets.widgets._data import SessionData
 from ncut_widgets.widgets._exports import SessionExports
 from ncut_widgets.widgets._file import load_session, save_session
 from ncut_widgets.widgets._jobs import Jobs, Progress
+from ncut_widgets.widgets._layers import LAYERS
 from ncut_widgets.widgets._loop import call_in, running_loop
 from ncut_widgets.widgets._page import write_page
 from ncut_widgets.widgets._state import SessionState
@@ -234,15 +237,32 @@ class Session(SessionColors, SessionExports, SessionChannels):
         if superseded is not None:
             superseded.cancel()
 
-    def labels(self, n_clusters: int | None = None) -> np.ndarray:
+    def labels(self, n_clusters: int | None = None, *, merged: bool = False) -> np.ndarray:
         """Return the cluster of each node, (n,) uint8; a cluster keeps its number when their number changes.
 
         Parameters
         ----------
         n_clusters : int, optional
             1 to 64, at most the number of eigenvectors; the session's own number if None.
+        merged : bool
+            With the clusters of each of ``cluster_groups`` as one.
         """
-        return self._data.labels(self.n_clusters if n_clusters is None else n_clusters)
+        labels = self._data.labels(self.n_clusters if n_clusters is None else n_clusters)
+        return apply_groups(labels, self.cluster_groups) if merged else labels
+
+    def layer_colors(self, layer: str) -> np.ndarray:
+        """Return the colours of a layer as views paint it: (n, 4) float32 RGBA in [0, 1], one row per node.
+
+        Parameters
+        ----------
+        layer : "clusters", "masks" or "channels"
+
+        Raises
+        ------
+        ValueError
+            If no channel is pinned for the layer "channels".
+        """
+        return LAYERS[check_in(layer, "layer", tuple(LAYERS))](self)
 
     def to_html(
         self,

@@ -150,7 +150,7 @@ class TestMasks:
 
     def test_says_which_objects_there_are(self, halves):
         halves.objects = [{"name": "left"}]
-        with pytest.raises(ValueError, match=r"`name` must be one of the objects, \['left'\]; got 'right'"):
+        with pytest.raises(ValueError, match=r"`name` must be that of an object, one of \['left'\]; got 'right'"):
             halves.masks(["right"])
 
     def test_clicks_find_the_object_in_new_images(self, halves):

@@ -19,6 +19,52 @@ def test_plot_images_shows_the_layer_of_the_session(session, layer):
     assert (shown != pixels(nw.plot_images(session, layer="image"))).any()
 
 
+class TestLayersThatTheSessionPaints:
+    def test_clusters_in_their_own_colours_hidden_ones_clear_and_others_pale(self, session):
+        session.n_clusters = 3
+        colors, labels = session.layer_colors("clusters"), session.labels()
+        for cluster in range(3):
+            np.testing.assert_array_equal(np.unique(colors[labels == cluster], axis=0).shape, (1, 4))
+        session.hidden_clusters, session.cluster = [0], 1
+        alpha = session.layer_colors("clusters")[:, 3]
+        assert set(alpha[labels == 0]) == {0}
+        assert set(alpha[labels == 1]) == {1}
+        assert 0.2 < alpha[labels == 2].max() < 0.4
+        session.cluster_groups = [[1, 2]]
+        np.testing.assert_array_equal(session.labels(merged=True), np.minimum(labels, 1))
+        assert len(np.unique(session.layer_colors("clusters"), axis=0)) == 2
+
+    def test_masks_over_the_plain_image(self, session):
+        session.objects = [
+            {"name": "a", "color": "#ff0000", "clicks": [{"image": 0, "x": 5, "y": 5}], "denoise": 0},
+            {"name": "b", "color": "#00ff00", "clicks": [{"image": 1, "x": 5, "y": 5}], "denoise": 0, "visible": False},
+        ]
+        mask = np.concatenate([m.ravel() for m in session.masks()["a"]])
+        np.testing.assert_array_equal(session.layer_colors("masks"), mask[:, None] * [1, 0, 0, 1])
+        session.layer = "masks"
+        pictures = [np.asarray(axes.images[0].get_array()) for axes in nw.plot_images(session, blend=1).figure.axes]
+        for picture, image, covered in zip(
+            pictures, session.images, session.masks(resolution="pixel")["a"], strict=True
+        ):
+            np.testing.assert_array_equal(picture[covered], np.tile([255, 0, 0], (covered.sum(), 1)))
+            np.testing.assert_array_equal(picture[~covered], np.asarray(image)[~covered])
+
+    def test_channels_need_one_that_is_pinned(self, images, grid, eigenvectors):
+        features = nw.FeatureMaps(np.arange(40, dtype=np.float32).reshape(20, 2), grid)
+        session = nw.Session(images, features=features, eigenvectors=eigenvectors)
+        with pytest.raises(ValueError, match=r"`session\.channels` must hold a channel"):
+            nw.plot_images(session, layer="channels")
+        session.channels = [1]
+        lightness = session.layer_colors("channels")[:, :3].sum(1)
+        assert (np.diff(lightness[1:-1]) > 0).all()
+        session.channels = [1, 0]
+        assert set(session.layer_colors("channels")[:, 2]) == {0}
+
+    def test_plain_images_have_neither(self, images, grid):
+        with pytest.raises(ValueError, match="`layer` must not be 'masks' without a session"):
+            nw.plot_images(images, grid, layer="masks")
+
+
 def test_a_heatmap_needs_a_pinned_patch(session):
     with pytest.raises(ValueError, match=r"`session\.selection` must hold a patch .* Pin a patch, or pass `heatmap`"):
         nw.plot_images(session, layer="heatmap")
