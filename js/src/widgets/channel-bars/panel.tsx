@@ -15,11 +15,11 @@ interface Props {
 
 export function Panel({ view, channels }: Props) {
   if (!channels.names.value) {
+    const [place, call] = view.state.meta.value.abilities.length ? ["session", "nw.Session(images, features=…)"]
+      : ["file", "to_html(path, attributions=True)"];
     return (
       <div class="ncut-channels-panel">
-        <p class="ncut-none">
-          This session has no features whose channels could be traced. Make it with <code>nw.Session(images, features=…)</code>.
-        </p>
+        <p class="ncut-none">This {place} has no features whose channels could be traced. Make it with <code>{call}</code>.</p>
       </div>
     );
   }

@@ -202,8 +202,13 @@ describe("the bars", () => {
 
   it("of a session without features are none, and it is said why", async () => {
     const { root, questions } = await shown({ meta: { ...META, channel_names: null } }, { bars: false });
-    expect(root.textContent).toContain("has no features");
+    expect(root.textContent).toContain("This session has no features");
     expect(questions()).toEqual([]);
+  });
+
+  it("of a file without them are none, and it is said how to have them", async () => {
+    const { root } = await shown({ meta: { ...IN_FILE.meta, channel_names: null } }, { bars: false });
+    expect(root.textContent).toContain("to_html(path, attributions=True)");
   });
 });
 
