@@ -19,13 +19,14 @@ from ncut_widgets.pipeline import embed
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.widgets._base import View, bundle
 from ncut_widgets.widgets._recoloring import LABELS
+from ncut_widgets.widgets.channel_bars import ChannelBars
 from ncut_widgets.widgets.click_segmenter import ClickSegmenter
 from ncut_widgets.widgets.cluster_panel import ClusterPanel
 from ncut_widgets.widgets.embedding_scatter import EmbeddingScatter
 from ncut_widgets.widgets.image_grid import ImageGrid
 from ncut_widgets.widgets.session import Session
 
-TABS = ("explore", "segment", "clusters")
+TABS = ("explore", "segment", "clusters", "channels")
 
 
 class Explorer(View):
@@ -40,11 +41,12 @@ class Explorer(View):
 
     Attributes
     ----------
-    tab : {"explore", "segment", "clusters"}
+    tab : {"explore", "segment", "clusters", "channels"}
         Which of the views of the images is open.
     image_grid : ImageGrid
     segmenter : ClickSegmenter
     cluster_panel : ClusterPanel
+    channel_bars : ChannelBars
     scatter : EmbeddingScatter
 
     Examples
@@ -63,6 +65,7 @@ class Explorer(View):
     image_grid = anywidget.WidgetTrait().tag(sync=True)
     segmenter = anywidget.WidgetTrait().tag(sync=True)
     cluster_panel = anywidget.WidgetTrait().tag(sync=True)
+    channel_bars = anywidget.WidgetTrait().tag(sync=True)
     scatter = anywidget.WidgetTrait().tag(sync=True)
 
     _owns_session = False
@@ -72,6 +75,7 @@ class Explorer(View):
         self.image_grid = ImageGrid(session)
         self.segmenter = ClickSegmenter(session)
         self.cluster_panel = ClusterPanel(session)
+        self.channel_bars = ChannelBars(session)
         self.scatter = EmbeddingScatter(session)
 
     def close(self) -> None:
@@ -80,7 +84,7 @@ class Explorer(View):
         if self.comm is None:
             return
         # The session last: the views still hold it while they go.
-        views = [self.image_grid, self.segmenter, self.cluster_panel, self.scatter]
+        views = [self.image_grid, self.segmenter, self.cluster_panel, self.channel_bars, self.scatter]
         views += [self.session] if self._owns_session else []
         super().close()
         for view in views:

@@ -286,7 +286,7 @@ class Session(SessionColors, SessionExports, SessionChannels):
             The heading of the page.
         height : int
             Of the views, in CSS pixels.
-        tab : {"explore", "segment", "clusters"}
+        tab : {"explore", "segment", "clusters", "channels"}
             Open at first.
         n_clusters : sequence of int, optional
             The numbers of clusters that the file has, since nobody can be asked for others later; all by default.

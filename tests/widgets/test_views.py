@@ -6,7 +6,7 @@ from ncut_widgets.pipeline import embed
 from ncut_widgets.widgets import explorer as explorer_module
 from ncut_widgets.widgets._base import bundle
 
-VIEWS = [nw.ImageGrid, nw.EmbeddingScatter, nw.ClickSegmenter, nw.ClusterPanel, nw.Explorer]
+VIEWS = [nw.ImageGrid, nw.EmbeddingScatter, nw.ClickSegmenter, nw.ClusterPanel, nw.ChannelBars, nw.Explorer]
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 

@@ -1,5 +1,6 @@
 /** An exported explorer: the same widgets on the data in the page, with nobody to ask. */
 import type { Host } from "@anywidget/types";
+import channelBars from "../widgets/channel-bars/index.ts";
 import clickSegmenter from "../widgets/click-segmenter/index.ts";
 import clusterPanel from "../widgets/cluster-panel/index.ts";
 import embeddingScatter from "../widgets/embedding-scatter/index.ts";
@@ -29,12 +30,13 @@ async function start(): Promise<void> {
     "anywidget:image-grid": { view: imageGrid, model: part() },
     "anywidget:scatter": { view: embeddingScatter, model: part() },
     "anywidget:segmenter": { view: clickSegmenter, model: part() },
+    "anywidget:channels": { view: channelBars, model: part() },
     "anywidget:clusters": { view: clusterPanel, model: part() },
     "anywidget:explorer": {
       view: explorer,
       model: new LocalModel({
         session: "anywidget:session", image_grid: "anywidget:image-grid", scatter: "anywidget:scatter",
-        segmenter: "anywidget:segmenter", cluster_panel: "anywidget:clusters", tab, height,
+        segmenter: "anywidget:segmenter", cluster_panel: "anywidget:clusters", channel_bars: "anywidget:channels", tab, height,
       }),
     },
   };

@@ -18,6 +18,7 @@ const TABS: readonly Tab[] = [
   { name: "explore", text: "Explore", title: "What is alike, in all images", view: "image_grid" },
   { name: "segment", text: "Segment", title: "Click objects into masks", view: "segmenter", layer: "masks" },
   { name: "clusters", text: "Clusters", title: "Cut everything into parts", view: "cluster_panel", layer: "clusters" },
+  { name: "channels", text: "Channels", title: "Which channels make a cluster or a mask", view: "channel_bars" },
 ];
 
 export function Explorer(view: ViewContext) {
