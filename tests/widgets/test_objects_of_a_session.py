@@ -9,7 +9,7 @@ from PIL import Image
 from traitlets import TraitError
 
 from ncut_widgets import FeatureMaps, PatchGrid, PatchMap, Session, click_mask
-from ncut_widgets.export import load_npz, write_session
+from ncut_widgets.export import load_clicks, load_npz, write_session
 
 CLICK = {"image": 0, "x": 5, "y": 5}
 
@@ -265,3 +265,16 @@ def test_the_page_gets_refined_masks_and_files(halves, monkeypatch):
     assert heat.shape == (96,)
     assert heat[0] > 0.9 > 0.1 > heat[7]
     assert "`name` must be click_heat" in page.ask("click_heat/zero")
+
+
+def test_clicks_of_a_file_come_into_a_session_whole_or_not_at_all(halves, tmp_path):
+    halves.objects = [{"name": "left", "clicks": [CLICK], "threshold": 0.25}]
+    path = halves.export(tmp_path / "clicks.json", format="clicks")
+    before = halves.objects
+    halves.objects = [{"name": "other"}]
+    halves.objects = load_clicks(path, halves.images)
+    assert halves.objects == before
+    path.write_text(path.read_text().replace('"x": 5', '"x": 500'))
+    with pytest.raises(ValueError, match=r"clicks\[0\]\.x.* must"):
+        halves.objects = load_clicks(path, halves.images)
+    assert halves.objects == before

@@ -18,7 +18,7 @@ export function Pinned({ view, ui, channels }: Props) {
   const pinned = state.channels.value.filter((channel) => channel < (names?.length ?? 0));
   const image = Math.min(channels.image.value, state.meta.value.images.length - 1);
   return (
-    <div class="ncut-pinned" role="group" aria-label="Pinned channels">
+    <div class="ncut-pins" role="group" aria-label="Pinned channels">
       {pinned.map((channel, at) => (
         <Small key={channel} {...{ view, ui, channels, channel, at, image }} of={pinned.length} />
       ))}
