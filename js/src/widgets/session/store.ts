@@ -7,7 +7,7 @@ import type {
   ArrayTypes, Clusters, Layer, MaskObject, NdArray, NodeMask, NumericArray, SessionModel, SessionState, SessionStore, Task,
 } from "../../shared/types.ts";
 import { Wire } from "../../shared/wire.ts";
-import { History } from "./history.ts";
+import { Edits, same } from "./edits.ts";
 import { KernelMasks } from "./kernel.ts";
 import { Masks } from "./masks.ts";
 import { groupClusters, paintChannels, paintClusters, paintEigenvector } from "./paint.ts";
@@ -21,7 +21,6 @@ const SAVE_DELAY = 40;
 const MOST_ROWS = 4;
 
 type Paint = Uint8ClampedArray | null;
-type Edited = Pick<SessionState, "objects" | "active">;
 
 /** What each layer's colours depend on, beside the layer. */
 const PAINTING: Record<Layer, readonly (keyof SessionState)[]> = {
@@ -51,9 +50,7 @@ export class Store implements SessionStore {
   #tasks: Tasks;
   #masks = new Masks();
   #kernel: KernelMasks;
-  #history = new History<Edited>();
-  /** The objects as they were last seen here, to know what Python has changed. */
-  #seen: Edited;
+  #edits: Edits;
   #version: number;
   #embedding: number;
   #saving = 0;
@@ -75,8 +72,7 @@ export class Store implements SessionStore {
     this.#grid = new PatchGrid(model.get("meta"));
     this.#tasks = new Tasks(this.#wire);
     this.#kernel = new KernelMasks(this, this.#tasks);
-    this.#seen = { objects: this.get("objects"), active: this.get("active") };
-    this.subscribe("objects", () => this.#noteObjects(), signal);
+    this.#edits = new Edits(this, signal);
     this.subscribe("meta", () => this.#refresh(), signal);
     signal.addEventListener("abort", () => {
       clearTimeout(this.#saving);
@@ -244,41 +240,19 @@ export class Store implements SessionStore {
   }
 
   get history(): { undo: number; redo: number } {
-    return this.#history.length;
+    return this.#edits.length;
   }
 
   edit(change: { objects?: MaskObject[]; active?: number | null }, gesture?: string): void {
-    const before = { objects: this.get("objects"), active: this.get("active") };
-    // Which of the objects is active is no edit, but comes back with one.
-    if (change.objects && !same(change.objects, before.objects)) this.#history.push(before, gesture);
-    this.#show({ ...before, ...change });
+    this.#edits.edit(change, gesture);
   }
 
   undo(): boolean {
-    return this.#goTo(this.#history.undo({ objects: this.get("objects"), active: this.get("active") }));
+    return this.#edits.undo();
   }
 
   redo(): boolean {
-    return this.#goTo(this.#history.redo({ objects: this.get("objects"), active: this.get("active") }));
-  }
-
-  #goTo(state: Edited | undefined): boolean {
-    if (state) this.#show(state);
-    return state !== undefined;
-  }
-
-  #show(state: Edited): void {
-    this.#seen = state;
-    this.set("objects", state.objects);
-    this.set("active", state.active);
-  }
-
-  /** What Python does to the objects can be undone here as well. */
-  #noteObjects(): void {
-    const objects = this.get("objects");
-    if (same(objects, this.#seen.objects)) return;
-    this.#history.push(this.#seen);
-    this.#seen = { objects, active: this.get("active") };
+    return this.#edits.redo();
   }
 
   /** One cut at a time, or a drag of the slider would queue all that it passes; null if it has moved on meanwhile. */
@@ -386,8 +360,4 @@ export class Store implements SessionStore {
     this.#images.clear();
     for (const url of this.#urls.splice(0)) URL.revokeObjectURL(url);
   }
-}
-
-function same(a: unknown, b: unknown): boolean {
-  return a === b || JSON.stringify(a) === JSON.stringify(b);
 }
