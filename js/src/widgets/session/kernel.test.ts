@@ -1,0 +1,106 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { MaskObject, SessionState, SessionStore } from "../../shared/types.ts";
+import { KernelMasks } from "./kernel.ts";
+import type { Tasks } from "./tasks.ts";
+
+const OBJECT = { name: "hand", color: "#ff0000", visible: true, click_weight: 0.5, method: "ncut" } as MaskObject;
+const CLICKS = { positive: [3, 1], negative: [7] };
+
+interface Question {
+  name: string;
+  params: { image?: number } | null;
+  signal: AbortSignal;
+  answer(data: unknown, shape?: number[]): void;
+  fail(error: unknown): void;
+}
+
+/** Masks of a kernel whose answers the test gives. */
+function kernel(state: Partial<SessionState> = {}) {
+  const questions: Question[] = [];
+  const all = { objects: [OBJECT], refine: "guided", source: "s", meta: { images: [{ name: "one" }, { name: "two" }] }, ...state };
+  const changed = vi.fn();
+  const tasks = {
+    ask: (name: string, params: Question["params"], { signal }: { signal: AbortSignal }) =>
+      new Promise((resolve, reject) => {
+        questions.push({ name, params, signal, answer: (data, shape = []) => resolve({ data, shape }), fail: reject });
+      }),
+    changed,
+  } as unknown as Tasks;
+  const store = { get: (key: keyof SessionState) => all[key as keyof typeof all] } as unknown as SessionStore;
+  return { masks: new KernelMasks(store, tasks), questions, changed, all };
+}
+
+const rest = () => vi.advanceTimersByTimeAsync(500);
+
+beforeEach(() => { vi.useFakeTimers(); });
+afterEach(() => { vi.useRealTimers(); });
+
+it("asks once a drag has come to rest, and shows the last heat until a newer one is there", async () => {
+  const { masks, questions, changed } = kernel();
+  for (const node of [1, 2, 3]) masks.heat(OBJECT, { positive: [node], negative: [] });
+  await rest();
+  expect(questions.map(({ name }) => name)).toEqual(["click_heat/3//0.500"]);
+  const first = Float32Array.of(1, 0);
+  questions[0]!.answer(first);
+  await rest();
+  expect(changed).toHaveBeenCalled();
+  expect(masks.heat(OBJECT, { positive: [3], negative: [] })).toBe(first);
+  expect(masks.heat(OBJECT, CLICKS)).toBe(first);
+  await rest();
+  expect(questions[1]!.name).toBe("click_heat/3,1/7/0.500");
+  expect(questions).toHaveLength(2);
+});
+
+it("has no heat where nothing was clicked", async () => {
+  const { masks, questions } = kernel();
+  expect(masks.heat(OBJECT, { positive: [], negative: [1] })).toBeNull();
+  await rest();
+  expect(questions).toEqual([]);
+});
+
+it("ends a question when a newer one takes its place", async () => {
+  const { masks, questions } = kernel();
+  masks.heat(OBJECT, CLICKS);
+  await rest();
+  masks.heat(OBJECT, { positive: [5], negative: [] });
+  expect(questions[0]!.signal.aborted).toBe(true);
+  await rest();
+  expect(questions[1]!.signal.aborted).toBe(false);
+});
+
+it("does not ask again for what the user has ended or the kernel has refused", async () => {
+  const { masks, questions } = kernel();
+  const told = vi.fn();
+  masks.onFailure(told, new AbortController().signal);
+  masks.heat(OBJECT, CLICKS);
+  await rest();
+  questions[0]!.fail(new DOMException("cancelled", "AbortError"));
+  await rest();
+  masks.heat(OBJECT, CLICKS);
+  await rest();
+  expect(questions).toHaveLength(1);
+  expect(told).not.toHaveBeenCalled();
+  masks.heat(OBJECT, { positive: [5], negative: [] });
+  await rest();
+  questions[1]!.fail(new Error("no features"));
+  await rest();
+  expect(told).toHaveBeenCalledWith("no features");
+});
+
+it("paints refined masks of an image as a picture, later objects over earlier ones", async () => {
+  const over = { ...OBJECT, name: "ring", color: "#0000ff" };
+  const { masks, questions, all } = kernel({ objects: [OBJECT, { ...OBJECT, name: "unseen", visible: false }, over] });
+  expect(masks.refined(1)).toBeNull();
+  await rest();
+  expect(questions[0]!.params).toEqual({ image: 1, method: "guided", source: "s", objects: ["hand", "ring"] });
+  questions[0]!.answer(Uint8Array.of(1, 1, 0, 0, 0, 1, 1, 0), [2, 2, 2]);
+  await rest();
+  const picture = masks.refined(1)!;
+  expect([picture.width, picture.height]).toEqual([2, 2]);
+  expect([...picture.data.slice(0, 12)]).toEqual([255, 0, 0, 255, 0, 0, 255, 255, 0, 0, 255, 255]);
+  expect(picture.data[15]).toBe(0);
+  expect(masks.refined(1)).toBe(picture);
+  // Of other objects it is another picture: until that is there, the patches are.
+  all.objects = [over];
+  expect(masks.refined(1)).toBeNull();
+});
