@@ -68,7 +68,7 @@ function Small({ view, ui, channels, channel, at, of, image }: Props & { channel
       onPointerEnter={() => channels.look(channel)} onPointerLeave={() => channels.look(null)}>
       <img alt="" src={url.value} draggable={false} />
       <canvas ref={canvas} aria-hidden="true" class={state.smooth.value ? "ncut-smooth" : undefined} style={{ opacity: state.blend.value }} />
-      <figcaption title={name}><PinMark at={at} of={of} />{name}</figcaption>
+      <figcaption title={name}><PinMark at={at} of={of} /><span>{name}</span></figcaption>
       <button type="button" aria-label={`Unpin ${name}`} title="Unpin" onClick={() => channels.toggle(channel)}>×</button>
     </figure>
   );
