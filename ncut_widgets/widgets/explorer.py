@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,16 @@ class Explorer(View):
         for view in views:
             view.close()
 
-    def to_html(self, path: str | os.PathLike[str], *, title: str = "NCUT explorer", progress: bool = True) -> Path:
+    def to_html(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str = "NCUT explorer",
+        n_clusters: Sequence[int] | None = None,
+        attributions: bool = False,
+        channel_bytes: int = 8_000_000,
+        progress: bool = True,
+    ) -> Path:
         """Write this explorer as one HTML file that needs no kernel and no network.
 
         Parameters
@@ -99,15 +109,24 @@ class Explorer(View):
             Where to write; folders on the way are made.
         title : str
             The heading of the page.
-        progress : bool
-            Show a bar.
+        n_clusters, attributions, channel_bytes, progress
+            As in `Session.to_html`: which numbers of clusters the file has, and whether it traces them to channels.
 
         Returns
         -------
         pathlib.Path
             The file written.
         """
-        return self.session.to_html(path, title=title, height=self.height, tab=self.tab, progress=progress)
+        return self.session.to_html(
+            path,
+            title=title,
+            height=self.height,
+            tab=self.tab,
+            n_clusters=n_clusters,
+            attributions=attributions,
+            channel_bytes=channel_bytes,
+            progress=progress,
+        )
 
     def to_png(self, *, width: int = 960, dark: bool = False) -> bytes:
         """Return a still picture of the explorer as the bytes of a PNG, drawn without a browser.

@@ -1,6 +1,7 @@
 /** The controls above the images: the tool in hand, undo and redo, and how large the images are. */
-import { Segments, Slider } from "../../shared/controls.tsx";
-import { type ImagesState, ROW_HEIGHT } from "../../shared/images/state.ts";
+import { Segments } from "../../shared/controls.tsx";
+import { ImageSize, Source } from "../../shared/images/look.tsx";
+import type { ImagesState } from "../../shared/images/state.ts";
 import type { ViewContext } from "../../shared/view.tsx";
 import type { SegmenterState, Tool } from "./state.ts";
 
@@ -13,7 +14,7 @@ const SIGNS: ["+" | "-", string, string][] = [
   ["-", "− Remove", "Clicks take away from the mask; so does a click with Alt or the other button"],
 ];
 
-export function Bar({ view: { state, store }, ui, segmenter }: { view: ViewContext; ui: ImagesState; segmenter: SegmenterState }) {
+export function Bar({ view, ui, segmenter }: { view: ViewContext; ui: ImagesState; segmenter: SegmenterState }) {
   const { undo, redo } = segmenter.steps.value;
   return (
     <div class="ncut-bar" role="toolbar" aria-label="Tools">
@@ -24,16 +25,8 @@ export function Bar({ view: { state, store }, ui, segmenter }: { view: ViewConte
         <Step by="undo" title="Undo (Ctrl-Z)" sign="↶" count={undo} segmenter={segmenter} />
         <Step by="redo" title="Redo (Ctrl-Shift-Z)" sign="↷" count={redo} segmenter={segmenter} />
       </span>
-      <Slider label="Size" name="Image size" value={Math.round(ui.rowHeight.value)} {...ROW_HEIGHT} step={1} shown=""
-        set={(value) => { ui.chosenHeight.value = value; }} reset={() => { ui.chosenHeight.value = null; }} />
-      {ui.grid.value.sources.length > 1 && (
-        <label class="ncut-field">
-          <span>Source</span>
-          <select value={state.source.value} onChange={(event) => store.set("source", event.currentTarget.value)}>
-            {ui.grid.value.sources.map((source) => <option key={source}>{source}</option>)}
-          </select>
-        </label>
-      )}
+      <ImageSize ui={ui} label="Size" />
+      <Source {...view} ui={ui} />
     </div>
   );
 }

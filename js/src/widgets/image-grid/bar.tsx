@@ -1,6 +1,7 @@
 /** The controls above the images: which layer, how strong, and what belongs to the layer. */
 import { Check, Legend, Segments, Slider } from "../../shared/controls.tsx";
-import { type ImagesState, ROW_HEIGHT } from "../../shared/images/state.ts";
+import { Blend, ImageSize, NumberOfClusters, Smooth, Source } from "../../shared/images/look.tsx";
+import type { ImagesState } from "../../shared/images/state.ts";
 import type { Layer } from "../../shared/types.ts";
 import type { ViewContext } from "../../shared/view.tsx";
 
@@ -40,22 +41,12 @@ export function Bar({ view, ui }: { view: ViewContext; ui: ImagesState }) {
         )}
       </div>
       <div class="ncut-bar-look">
-        <Slider label="Blend" value={state.blend.value} min={0} max={1} step={0.01} disabled={layer === "image" && pinned === 0}
-          shown={`${Math.round(state.blend.value * 100)}%`} set={(value) => store.set("blend", value)} />
-        <Slider label="Image size" value={Math.round(ui.rowHeight.value)} {...ROW_HEIGHT} step={1} shown=""
-          set={(value) => { ui.chosenHeight.value = value; }} reset={() => { ui.chosenHeight.value = null; }} />
-        <Check label="Smooth" title="Blend between patches instead of showing their edges"
-          value={state.smooth.value} set={(value) => store.set("smooth", value)} />
+        <Blend {...view} disabled={layer === "image" && pinned === 0} />
+        <ImageSize ui={ui} />
+        <Smooth {...view} />
         <Check label="Heat on hover" title="Show everywhere what is alike to the patch under the mouse"
           value={state.hover_heatmap.value} set={(value) => store.set("hover_heatmap", value)} />
-        {ui.grid.value.sources.length > 1 && (
-          <label class="ncut-field">
-            <span>Source</span>
-            <select value={state.source.value} onChange={(event) => store.set("source", event.currentTarget.value)}>
-              {ui.grid.value.sources.map((source) => <option key={source}>{source}</option>)}
-            </select>
-          </label>
-        )}
+        <Source {...view} ui={ui} />
         <Pinned count={pinned} release={() => store.unpin()} />
       </div>
     </div>
@@ -64,7 +55,7 @@ export function Bar({ view, ui }: { view: ViewContext; ui: ImagesState }) {
 
 /** What belongs to one layer alone. */
 function LayerControls({ view: { state, store } }: { view: ViewContext }) {
-  const { eigenvalues, n_eig: columns, cluster_counts: counts } = state.meta.value;
+  const { eigenvalues, n_eig: columns } = state.meta.value;
   const eigenvalue = eigenvalues?.[state.eigenvector.value];
   switch (state.layer.value) {
     case "eigenvector":
@@ -77,11 +68,7 @@ function LayerControls({ view: { state, store } }: { view: ViewContext }) {
         </>
       );
     case "clusters":
-      return (
-        <Slider label="Number" name="Number of clusters" value={counts.indexOf(state.n_clusters.value)} min={0}
-          max={counts.length - 1} step={1} shown={state.n_clusters.value}
-          set={(value) => store.set("n_clusters", counts[value]!)} />
-      );
+      return <NumberOfClusters state={state} store={store} label="Number" />;
     case "heatmap":
       return (
         <>

@@ -310,10 +310,12 @@ export class Store implements SessionStore {
   }
 
   heatNodes(): readonly number[] {
+    const layer = this.get("layer");
+    // What is pinned there is asked for its channels, not for what is like it.
+    if (layer === "channels") return [];
     const selection = this.get("selection");
     if (selection.length) return selection;
     const hover = this.get("hover");
-    const layer = this.get("layer");
     // Masks stay in sight while somebody looks for the next place to click.
     const wanted = layer === "heatmap" || (this.get("hover_heatmap") && layer !== "masks");
     return hover !== null && wanted ? [hover] : [];

@@ -1,0 +1,56 @@
+/** How images and what lies over them look: the controls that all views of images have. */
+import { Check, Slider } from "../controls.tsx";
+import type { ViewContext } from "../view.tsx";
+import { type ImagesState, ROW_HEIGHT } from "./state.ts";
+
+type Session = Pick<ViewContext, "state" | "store">;
+
+export function Blend({ state, store, disabled = false }: Session & { disabled?: boolean }) {
+  return (
+    <Slider label="Blend" value={state.blend.value} min={0} max={1} step={0.01} disabled={disabled}
+      shown={`${Math.round(state.blend.value * 100)}%`} set={(value) => store.set("blend", value)} />
+  );
+}
+
+export function ImageSize({ ui, label = "Image size" }: { ui: ImagesState; label?: string }) {
+  return (
+    <Slider label={label} name="Image size" value={Math.round(ui.rowHeight.value)} {...ROW_HEIGHT} step={1} shown=""
+      set={(value) => { ui.chosenHeight.value = value; }} reset={() => { ui.chosenHeight.value = null; }} />
+  );
+}
+
+export function Smooth({ state, store }: Session) {
+  return (
+    <Check label="Smooth" title="Blend between patches instead of showing their edges"
+      value={state.smooth.value} set={(value) => store.set("smooth", value)} />
+  );
+}
+
+/** Which of several sources the images show; nothing where there is one. */
+export function Source({ state, store, ui }: Session & { ui: ImagesState }) {
+  const { sources } = ui.grid.value;
+  if (sources.length < 2) return null;
+  return (
+    <label class="ncut-field">
+      <span>Source</span>
+      <select value={state.source.value} onChange={(event) => store.set("source", event.currentTarget.value)}>
+        {sources.map((source) => <option key={source}>{source}</option>)}
+      </select>
+    </label>
+  );
+}
+
+interface CountProps extends Session {
+  label: string;
+  /** Instead of only setting it. */
+  set?: (count: number) => void;
+}
+
+export function NumberOfClusters({ state, store, label, set = (count) => store.set("n_clusters", count) }: CountProps) {
+  const counts = state.meta.value.cluster_counts;
+  return (
+    <Slider label={label} name="Number of clusters" value={counts.indexOf(state.n_clusters.value)} min={0}
+      max={counts.length - 1} step={1} shown={state.n_clusters.value} disabled={counts.length < 2}
+      set={(value) => set(counts[value]!)} />
+  );
+}
