@@ -10,7 +10,8 @@ import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from playwright.sync_api import Locator, Page
@@ -175,3 +176,39 @@ class PageHost(Host):
 
     def set(self, trait: str, value: Any) -> None:
         self.page.evaluate("([trait, value]) => ncutSession.set(trait, value)", [trait, value])
+
+
+@dataclass
+class View:
+    """One view of an explorer on a page."""
+
+    host: Host
+
+    # As in its `data-ncut-view`.
+    name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        self.root.and_(self.page.locator("[data-ready=true]")).wait_for()
+        self.root.scroll_into_view_if_needed()
+
+    @property
+    def page(self) -> Page:
+        return self.host.page
+
+    @property
+    def root(self) -> Locator:
+        return self.host.root.locator(f"[data-ncut-view={self.name}]")
+
+    def button(self, name: str) -> Locator:
+        return self.root.get_by_role("button", name=name, exact=True)
+
+    def tile(self, image: int) -> Locator:
+        return self.root.locator(f"[data-image='{image}']")
+
+    def place(self, image: int, row: int, column: int) -> tuple[float, float]:
+        """Return where the middle of a patch is on the page."""
+        box, m = self.tile(image).bounding_box(), self.host.maps()[image]
+        return (
+            box["x"] + (column + 0.5) / m["columns"] * box["width"],
+            box["y"] + (row + 0.5) / m["rows"] * box["height"],
+        )

@@ -6,13 +6,14 @@ What Python attributes for the same eigenvectors, and the features themselves, s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 import ncut_widgets as nw
-from hosts import Host, LabHost, PageHost
+from hosts import LabHost, PageHost, View
 from test_explorer import CELLS
 
 # Of the photographs in use: the astronaut's suit, and the sky behind the temple.
@@ -21,23 +22,11 @@ COUNT = 8
 
 
 @dataclass
-class Bars:
+class Bars(View):
     """The bars of channels of an explorer on a page, and what Python has for them."""
 
-    host: Host
+    name: ClassVar[str] = "channel-bars"
     session: nw.Session
-
-    def __post_init__(self) -> None:
-        self.root.and_(self.page.locator("[data-ready=true]")).wait_for()
-        self.root.scroll_into_view_if_needed()
-
-    @property
-    def page(self) -> Page:
-        return self.host.page
-
-    @property
-    def root(self) -> Locator:
-        return self.host.root.locator("[data-ncut-view=channel-bars]")
 
     @property
     def rows(self) -> Locator:
@@ -45,9 +34,6 @@ class Bars:
 
     def row(self, channel: int) -> Locator:
         return self.root.locator(f"[data-channel='{channel}']")
-
-    def button(self, name: str) -> Locator:
-        return self.root.get_by_role("button", name=name, exact=True)
 
     def order(self) -> list[int]:
         return [int(text) for text in self.rows.evaluate_all("(rows) => rows.map((row) => row.dataset.channel)")]
@@ -67,14 +53,6 @@ class Bars:
             float(text.replace("−", "-")) for text in self.root.locator("[data-channel] .ncut-value").all_inner_texts()
         ]
         assert shares == pytest.approx(scores[wanted] * 100, abs=0.06)
-
-    def place(self, image: int, row: int, column: int) -> tuple[float, float]:
-        """Return where the middle of a patch is on the page."""
-        box, m = self.root.locator(f"[data-image='{image}']").bounding_box(), self.host.maps()[image]
-        return (
-            box["x"] + (column + 0.5) / m["columns"] * box["width"],
-            box["y"] + (row + 0.5) / m["rows"] * box["height"],
-        )
 
     def drawn(self, image: int) -> np.ndarray:
         """Return the overlay of an image as it is drawn, (rows, columns, 4) RGBA."""

@@ -6,13 +6,14 @@ What Python's hierarchy has for the same eigenvectors says whether a region is r
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 import ncut_widgets as nw
-from hosts import Host, LabHost, PageHost
+from hosts import LabHost, PageHost, View
 from test_explorer import CELLS
 
 # Of the photographs in use: the astronaut's suit, and the sky behind the temple.
@@ -21,23 +22,11 @@ LEVELS = range(2, 9)
 
 
 @dataclass
-class Panel:
+class Panel(View):
     """The cluster panel of an explorer on a page, and the clusters that Python has."""
 
-    host: Host
+    name: ClassVar[str] = "cluster-panel"
     hierarchy: nw.Hierarchy
-
-    def __post_init__(self) -> None:
-        self.root.and_(self.page.locator("[data-ready=true]")).wait_for()
-        self.root.scroll_into_view_if_needed()
-
-    @property
-    def page(self) -> Page:
-        return self.host.page
-
-    @property
-    def root(self) -> Locator:
-        return self.host.root.locator("[data-ncut-view=cluster-panel]")
 
     def row(self, cluster: int) -> Locator:
         return self.root.locator(f"[data-cluster='{cluster}']")
@@ -46,23 +35,12 @@ class Panel:
     def names(self) -> Locator:
         return self.root.locator("[data-cluster] .ncut-cluster-name")
 
-    def button(self, name: str) -> Locator:
-        return self.root.get_by_role("button", name=name, exact=True)
-
     def level(self, count: int) -> Locator:
         return self.root.locator(f"[data-level='{count}']")
 
     @property
     def slider(self) -> Locator:
         return self.root.get_by_role("slider", name="Number of clusters")
-
-    def place(self, image: int, row: int, column: int) -> tuple[float, float]:
-        """Return where the middle of a patch is on the page."""
-        box, m = self.root.locator(f"[data-image='{image}']").bounding_box(), self.host.maps()[image]
-        return (
-            box["x"] + (column + 0.5) / m["columns"] * box["width"],
-            box["y"] + (row + 0.5) / m["rows"] * box["height"],
-        )
 
     def cluster_at(self, place: tuple[int, int, int], count: int = 8) -> int:
         """Return the number of a patch's cluster."""

@@ -12,14 +12,15 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
 import ncut_widgets as nw
-from hosts import Host, LabHost, PageHost
+from hosts import LabHost, PageHost, View
 from ncut_widgets.export import load_clicks
 from test_explorer import CELLS
 
@@ -28,37 +29,14 @@ SUIT, FACE, SKY = (1, 46, 24), (1, 14, 29), (3, 6, 48)
 
 
 @dataclass
-class Segmenter:
+class Segmenter(View):
     """The segmenter of an explorer on a page."""
 
-    host: Host
+    name: ClassVar[str] = "click-segmenter"
     python: nw.Session
-
-    def __post_init__(self) -> None:
-        self.root.and_(self.page.locator("[data-ready=true]")).wait_for()
-        self.root.scroll_into_view_if_needed()
-
-    @property
-    def page(self) -> Page:
-        return self.host.page
-
-    @property
-    def root(self) -> Locator:
-        return self.host.root.locator("[data-ncut-view=click-segmenter]")
-
-    def tile(self, image: int) -> Locator:
-        return self.root.locator(f"[data-image='{image}']")
 
     def marks(self, image: int) -> Locator:
         return self.tile(image).locator("[data-prompt]")
-
-    def place(self, image: int, row: int, column: int) -> tuple[float, float]:
-        """Return where the middle of a patch is on the page."""
-        box, m = self.tile(image).bounding_box(), self.host.maps()[image]
-        return (
-            box["x"] + (column + 0.5) / m["columns"] * box["width"],
-            box["y"] + (row + 0.5) / m["rows"] * box["height"],
-        )
 
     def middle(self, image: int, row: int, column: int) -> tuple[float, float]:
         """Return the middle of a patch in pixels of the image."""
@@ -77,9 +55,6 @@ class Segmenter:
         self.page.mouse.down()
         self.page.mouse.move(*end, steps=4)
         self.page.mouse.up()
-
-    def button(self, name: str) -> Locator:
-        return self.root.get_by_role("button", name=name, exact=True)
 
     def radio(self, name: str) -> Locator:
         return self.root.get_by_role("radio", name=name, exact=True)
