@@ -24,6 +24,8 @@ _CURVES = (("top channels", "#2f6fb3"), ("random channels", "#8a8a8a"), ("bottom
 _COLUMNS = 4
 _PANEL_INCHES = (3.0, 2.2)
 _PANEL_PIXELS = (280, 230)
+# Of the labels of plotly, on the average.
+_CHARACTER_PIXELS = 6.2
 
 
 def plot_attribution(
@@ -95,18 +97,20 @@ def _layout(n: int) -> tuple[int, int]:
     return math.ceil(n / columns), columns
 
 
-def _plotly_panels(titles: list[str]) -> tuple[go.Figure, list[dict[str, int]]]:
+def _plotly_panels(titles: list[str], *, label: float = 40) -> tuple[go.Figure, list[dict[str, int]]]:
+    """Panels with `label` pixels for what is written at the left of each."""
     from plotly.subplots import make_subplots
 
     rows, columns = _layout(len(titles))
     gap = min(0.12, 0.5 / rows)
-    figure = make_subplots(
-        rows, columns, subplot_titles=titles, vertical_spacing=gap, horizontal_spacing=0.16 / columns + 0.04
-    )
     width, height = _PANEL_PIXELS
+    total = max(420, columns * (width + label))
+    figure = make_subplots(
+        rows, columns, subplot_titles=titles, vertical_spacing=gap, horizontal_spacing=(label + 20) / total
+    )
     figure.update_layout(
         template="plotly_white",
-        width=max(420, columns * width),
+        width=total,
         height=60 + rows * height,
         margin={"l": 10, "r": 10, "t": 40, "b": 10},
     )
@@ -116,7 +120,8 @@ def _plotly_panels(titles: list[str]) -> tuple[go.Figure, list[dict[str, int]]]:
 def _plotly_bars(titles: list[str], bars: list[tuple[list[str], list[float]]]) -> go.Figure:
     import plotly.graph_objects as go
 
-    figure, places = _plotly_panels(titles)
+    longest = max(len(name) for names, _ in bars for name in names)
+    figure, places = _plotly_panels(titles, label=_CHARACTER_PIXELS * longest)
     for (names, scores), place in zip(bars, places, strict=True):
         colors = [_FOR if score >= 0 else _AGAINST for score in scores]
         bar = go.Bar(
@@ -190,7 +195,7 @@ def _matplotlib_curves(curves: Faithfulness, titles: list[str]) -> Figure:
         one.fill_between(counts, curves.random[i].min(0), curves.random[i].max(0), color=random[1], alpha=0.25, lw=0)
         for (name, color), y in ((top, curves.top[i]), (random, curves.random[i].mean(0)), (bottom, curves.bottom[i])):
             one.plot(counts, y, marker=".", color=color, label=name)
-        one.set_ylim(bottom=0)
+        one.set_ylim(0, 1.05 * max(curves.top[i].max(), curves.bottom[i].max(), curves.random[i].max()))
         one.set_xlabel("channels deleted", fontsize=8)
         one.set_ylabel("score", fontsize=8)
     axes[0].legend(fontsize=7, frameon=False)

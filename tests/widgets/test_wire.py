@@ -13,6 +13,12 @@ from ncut_widgets.widgets._jobs import Jobs
 from ncut_widgets.widgets._wire import reply_to
 
 
+def elsewhere(function, *arguments, **options):
+    """Call it where no event loop runs: beside a browser the main thread has one, in which nobody waits."""
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(function, *arguments, **options).result()
+
+
 class Page:
     """Stands for the browser: asks, and puts the parts of an answer together."""
 
@@ -22,7 +28,7 @@ class Page:
         self.session = session
 
     def send(self, **message):
-        self.session._handle_custom_msg({"id": "1"} | message, [])
+        elsewhere(self.session._handle_custom_msg, {"id": "1"} | message, [])
 
     def ask(self, name, params=None):
         self.messages.clear()
@@ -91,7 +97,7 @@ def answers(message, find=lambda name: np.zeros(1), **more):
     """What is sent for one message."""
     sent, jobs = [], Jobs()
     options = {"compute": None, "takes_a_while": lambda name: False, "jobs": jobs} | more
-    reply_to(message, lambda *reply: sent.append(reply), find=find, **options)
+    elsewhere(reply_to, message, lambda *reply: sent.append(reply), find=find, **options)
     jobs.wait()
     jobs.close()
     return sent
@@ -153,7 +159,7 @@ class TestWhatTakesAWhile:
             raise AssertionError("it went on")
 
         options = {"find": None, "compute": compute, "takes_a_while": lambda name: True, "jobs": jobs}
-        reply_to(self.REQUEST, lambda *reply: sent.append(reply), **options)
+        elsewhere(reply_to, self.REQUEST, lambda *reply: sent.append(reply), **options)
         assert begun.wait(10)
         reply_to({"kind": "cancel", "id": "7"}, lambda *reply: sent.append(reply), **options)
         cancelled.set()

@@ -119,13 +119,17 @@ function Readout({ view: { state, store }, channels }: Props) {
     );
   }
   const range = channels.ranges.value;
-  const digits = (value: number | undefined) => (value === undefined ? "" : String(Number(value.toPrecision(3))).replace("-", "−"));
+  const [low, high] = [range?.[one * 2] ?? 0, range?.[one * 2 + 1] ?? 0];
+  // What is nothing beside the range is zero: 9e-10 to 74 would tell of precision that is none.
+  const digits = (value: number) => (
+    String(Math.abs(value) < 1e-4 * (high - low) ? 0 : Number(value.toPrecision(3))).replace("-", "−")
+  );
   return (
     <div class="ncut-readout">
       <p><b>{names[one]}</b> <span>channel {one}</span></p>
       <p>
         {scores && <span>{scores.map((row) => `${percent(row[one]!)} %`).join(" | ")}, rank {rankOf(one, scores[0])} of {names.length}</span>}
-        <Legend table={store.palettes.sequential} low={digits(range?.[one * 2])} high={digits(range?.[one * 2 + 1])} />
+        <Legend table={store.palettes.sequential} low={range ? digits(low) : ""} high={range ? digits(high) : ""} />
       </p>
     </div>
   );
