@@ -54,10 +54,13 @@ async ({ n, rounds }) => {
     };
   };
   const meta = { version: 0, embedding: 0, images: [{ name: "one", width: n, height: 1 }], n_nodes: n, n_eig: 3,
-                 eigenvalues: null, maps: [{ image: 0, rows: 1, columns: n, source: "s" }], cluster_counts: [2] };
+                 eigenvalues: null, maps: [{ image: 0, rows: 1, columns: n, source: "s" }], click_eig: 1,
+                 cluster_counts: [2], channel_names: null, abilities: [] };
   const state = { meta, hover: null, selection: [], layer: "ncut", source: "s", blend: 1, smooth: false,
                   eigenvector: 0, n_clusters: 2, hover_heatmap: true, point_size: 3, camera: null,
-                  coloring: { method: null, status: "ready", error: null } };
+                  coloring: { method: null, status: "ready", error: null }, objects: [], active: null,
+                  refine: "none", cluster: null, cluster_names: {}, hidden_clusters: [], cluster_groups: [],
+                  channel: null, channels: [] };
   const { store } = session.initialize({ model: model(state, { coords, rgb }), signal: new AbortController().signal });
   const element = () => {
     const made = document.createElement("div");

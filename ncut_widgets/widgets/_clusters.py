@@ -24,6 +24,7 @@ class Clusters:
         self.counts = list(range(min(2, max_level), max_level + 1))
         self._hierarchy = hierarchy(eigenvectors, n_clusters=self.counts)
         self._labels: dict[int, np.ndarray] = {}
+        self._colors: tuple[Any, np.ndarray] | None = None
         self._lock = Lock()
 
     def labels(self, n_clusters: int) -> np.ndarray:
@@ -45,7 +46,12 @@ class Clusters:
     def colors(self, rgb: Any, n_clusters: int) -> np.ndarray:
         """Return the colour of each lineage number, from those (n, 3) of the nodes: (n_clusters, 3) uint8."""
         self.labels(n_clusters)
-        return _frozen(np.rint(np.asarray(self._hierarchy.colors(rgb, n_clusters)) * 255).astype(np.uint8))
+        known = self._colors
+        # Those of fewer clusters are the first of those of more.
+        if known is None or known[0] is not rgb or len(known[1]) < n_clusters:
+            table = np.rint(np.asarray(self._hierarchy.colors(rgb, n_clusters)) * 255).astype(np.uint8)
+            known = self._colors = (rgb, _frozen(table))
+        return known[1][:n_clusters]
 
     def _check(self, n_clusters: int) -> None:
         if n_clusters not in self.counts:

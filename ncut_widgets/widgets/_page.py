@@ -53,7 +53,8 @@ def write_page(
         state["layer"] = "ncut" if state["layer"] == "channels" else state["layer"]
     levels = ("labels", "parents", "cluster_colors")
     names = [name for name in session._data.names() if not name.startswith(levels)]
-    names += [f"{level}/{k}" for k in counts for level in levels]
+    # From the most clusters down: their colours are those of fewer as well.
+    names += [f"{level}/{k}" for k in reversed(counts) for level in levels]
     cut = [item for item in session.objects if item["method"] == "ncut" and session._prompts(item)[0]]
     names += [heat_name(session._prompts(item), item["click_weight"]) for item in cut]
     names += [f"attribution/{_METHOD}/clusters/{k}" for k in counts if traced and k > 1]
