@@ -1,18 +1,16 @@
 import { describe, expect, it } from "vitest";
 import vectors from "../../../tests/vectors/masks.json" with { type: "json" };
+import { embeddingOf } from "./embedding.ts";
 import { PatchGrid } from "./geometry.ts";
 import { boxPrompt, dropSpecks, maskOf, nodeUnder, objectHeat, patchesIn, promptsOf } from "./masks.ts";
-import { rowNorms } from "./similarity.ts";
 
 const { images, maps } = vectors;
-const values = Float32Array.from(vectors.eigenvectors.flat());
-const columns = vectors.eigenvectors[0]!.length;
-const rows = { values, columns, norms: rowNorms(values, columns) };
+const embedding = embeddingOf(Float32Array.from(vectors.eigenvectors.flat()), vectors.eigenvectors[0]!.length);
 const grid = new PatchGrid({ maps });
 
 describe("the mask of an object", () => {
   it.each(vectors.cases)("agrees with Python: $name", (recipe) => {
-    const { positive, negative } = objectHeat(recipe, rows, grid, images, recipe.source);
+    const { positive, negative } = objectHeat(recipe, embedding, grid, images, recipe.source);
     for (const [found, expected] of [
       [positive, recipe.positive],
       [negative, recipe.negative],
@@ -29,8 +27,8 @@ describe("the mask of an object", () => {
       { image: 1, x: 3, y: -0.1, positive: true },
     ];
     const boxes = [{ image: 1, x0: 0, y0: 0, x1: 9, y1: 9, positive: false }];
-    expect(promptsOf({ clicks, boxes: [] }, rows, grid, images, "a")).toEqual({ positive: [], negative: [] });
-    expect(promptsOf({ clicks: [], boxes }, rows, grid, images, "b")).toEqual({ positive: [], negative: [] });
+    expect(promptsOf({ clicks, boxes: [] }, embedding, grid, images, "a")).toEqual({ positive: [], negative: [] });
+    expect(promptsOf({ clicks: [], boxes }, embedding, grid, images, "b")).toEqual({ positive: [], negative: [] });
   });
 });
 
@@ -65,9 +63,8 @@ describe("boxPrompt", () => {
     const map = { image: 0, rows: 5, columns: 5, source: "" };
     const values = new Float32Array(50);
     for (let i = 0; i < 25; i++) values.set(i === 12 || i === 13 ? [0, 2] : [3, 0], 2 * i);
-    const rows = { values, columns: 2, norms: rowNorms(values, 2) };
     const range = { rows: [1, 4], columns: [1, 4] } as const;
-    expect([...boxPrompt(rows, new PatchGrid({ maps: [map] }), 0, range)]).toEqual([0, 1]);
+    expect([...boxPrompt(embeddingOf(values, 2), new PatchGrid({ maps: [map] }), 0, range)]).toEqual([0, 1]);
   });
 });
 

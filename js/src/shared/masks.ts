@@ -1,14 +1,8 @@
 /** From clicks and boxes to the mask of an object in all images: what Python's click.py computes. */
+import { type Embedding, cosinesOf, meanDirection, rowOf } from "./embedding.ts";
 import type { PatchGrid } from "./geometry.ts";
-import { rowNorms, stretch } from "./similarity.ts";
+import { stretch } from "./similarity.ts";
 import type { BoxPrompt, ImageMeta, MapMeta, MaskObject } from "./types.ts";
-
-/** The eigenvectors of all nodes, row by row, and the length of each row. */
-export interface Rows {
-  values: Float32Array;
-  columns: number;
-  norms: Float32Array;
-}
 
 /** What an object's mask depends on. */
 export type MaskRecipe = Pick<
@@ -20,22 +14,6 @@ export type MaskRecipe = Pick<
 export interface PatchRange {
   rows: readonly [number, number];
   columns: readonly [number, number];
-}
-
-/** Rows of the leading columns alone. */
-export function leading(rows: Rows, columns: number): Rows {
-  if (columns >= rows.columns) return rows;
-  const n = rows.norms.length;
-  const values = new Float32Array(n * columns);
-  for (let i = 0, from = 0, to = 0; i < n; i++, from += rows.columns - columns) {
-    for (let k = 0; k < columns; k++) values[to++] = rows.values[from++]!;
-  }
-  return { values, columns, norms: rowNorms(values, columns) };
-}
-
-/** (k) eigenvectors of a node: the prompt of a click there. */
-export function promptRow({ values, columns }: Rows, node: number): Float32Array {
-  return values.subarray(node * columns, (node + 1) * columns);
 }
 
 /** The node under a pixel of an image, or null outside of it. As Python's PatchGrid.node_at, to the last bit. */
@@ -66,7 +44,7 @@ function centresIn(from: number, to: number, count: number, length: number): [nu
  * like the mean direction of the ring around the box, half as wide as the box on each side. What lies in the box but
  * goes on outside, the background, so counts little.
  */
-export function boxPrompt(rows: Rows, grid: PatchGrid, map: number, range: PatchRange): Float32Array {
+export function boxPrompt(embedding: Embedding, grid: PatchGrid, map: number, range: PatchRange): Float32Array {
   const { rows: height, columns: width } = grid.maps[map]!;
   const [top, bottom] = range.rows;
   const [left, right] = range.columns;
@@ -80,38 +58,20 @@ export function boxPrompt(rows: Rows, grid: PatchGrid, map: number, range: Patch
       (isInside ? inside : ring).push(grid.offsets[map]! + row * width + column);
     }
   }
-  const background = meanDirection(rows, ring);
-  const length = Math.hypot(...background);
-  if (!(length > 0)) return meanDirection(rows, inside);
-  const weights = inside.map((node) => {
-    const row = promptRow(rows, node);
-    let sum = 0;
-    for (let k = 0; k < row.length; k++) sum += row[k]! * background[k]!;
-    // Squared: the background inside is only nearly that of the ring, and there may be much more of it than object.
-    return Math.max(0, 1 - sum / (rows.norms[node]! * length)) ** 2;
-  });
-  return meanDirection(rows, inside, weights.some((weight) => weight > SMALLEST_WEIGHT) ? weights : undefined);
+  const background = meanDirection(embedding, ring);
+  if (!background.some(Boolean)) return meanDirection(embedding, inside);
+  // Squared: the background inside is only nearly that of the ring, and there may be much more of it than object.
+  const weights = cosinesOf(embedding, inside, background).map((cosine) => Math.max(0, 1 - cosine) ** 2);
+  return meanDirection(embedding, inside, weights.some((weight) => weight > SMALLEST_WEIGHT) ? weights : undefined);
 }
 
 /** Cosines agree to about this much: a box of nothing but its surroundings is all background, or all object. */
 const SMALLEST_WEIGHT = 1e-12;
 
-function meanDirection(rows: Rows, nodes: readonly number[], weights?: readonly number[]): Float32Array {
-  const mean = new Float64Array(rows.columns);
-  let total = 0;
-  nodes.forEach((node, i) => {
-    const weight = weights ? weights[i]! : 1;
-    const row = promptRow(rows, node);
-    for (let k = 0; k < row.length; k++) mean[k]! += (weight * row[k]!) / rows.norms[node]!;
-    total += weight;
-  });
-  return Float32Array.from(mean, (sum) => sum / (total || 1));
-}
-
 /** The prompts of an object under one source. What lies outside of its image, or in an image without a map, is left out. */
 export function promptsOf(
   recipe: Pick<MaskRecipe, "clicks" | "boxes">,
-  rows: Rows,
+  embedding: Embedding,
   grid: PatchGrid,
   images: readonly ImageMeta[],
   source: string,
@@ -120,20 +80,20 @@ export function promptsOf(
   for (const click of recipe.clicks) {
     const map = grid.find(click.image, source);
     const node = map < 0 ? null : nodeUnder(grid, map, images[click.image]!, click.x, click.y);
-    if (node !== null) prompts[click.positive ? "positive" : "negative"].push(promptRow(rows, node));
+    if (node !== null) prompts[click.positive ? "positive" : "negative"].push(rowOf(embedding, node));
   }
   for (const box of recipe.boxes) {
     const map = grid.find(box.image, source);
     if (map < 0) continue;
     const range = patchesIn(box, grid.maps[map]!, images[box.image]!);
-    prompts[box.positive ? "positive" : "negative"].push(boxPrompt(rows, grid, map, range));
+    prompts[box.positive ? "positive" : "negative"].push(boxPrompt(embedding, grid, map, range));
   }
   return prompts;
 }
 
 /** (n) the largest stretched similarity to any of the prompts, unclamped; null where there is none. */
-export function unionHeat(rows: Rows, prompts: readonly Float32Array[], gamma: number): Float32Array | null {
-  const [first, ...rest] = prompts.map((prompt) => stretch(rows.values, rows.columns, rows.norms, prompt, gamma));
+export function unionHeat(embedding: Embedding, prompts: readonly Float32Array[], gamma: number): Float32Array | null {
+  const [first, ...rest] = prompts.map((prompt) => stretch(embedding, prompt, gamma));
   if (!first) return null;
   for (const other of rest) for (let i = 0; i < first.length; i++) first[i] = Math.max(first[i]!, other[i]!);
   return first;
@@ -142,13 +102,13 @@ export function unionHeat(rows: Rows, prompts: readonly Float32Array[], gamma: n
 /** What an object's positive and its negative prompts are like: all that a threshold is set against. */
 export function objectHeat(
   recipe: Pick<MaskRecipe, "clicks" | "boxes" | "gamma">,
-  rows: Rows,
+  embedding: Embedding,
   grid: PatchGrid,
   images: readonly ImageMeta[],
   source: string,
 ): { positive: Float32Array | null; negative: Float32Array | null } {
-  const { positive, negative } = promptsOf(recipe, rows, grid, images, source);
-  return { positive: unionHeat(rows, positive, recipe.gamma), negative: unionHeat(rows, negative, recipe.gamma) };
+  const { positive, negative } = promptsOf(recipe, embedding, grid, images, source);
+  return { positive: unionHeat(embedding, positive, recipe.gamma), negative: unionHeat(embedding, negative, recipe.gamma) };
 }
 
 /** (n) 1 where the positive heat is above its threshold and the negative is not above its own, specks dropped; else 0. */
@@ -172,7 +132,7 @@ const SEEN = 2;
 /** Set to 0 what is connected, also over corners, to fewer than `smallest` patches of its map. */
 export function dropSpecks(mask: Uint8Array, maps: readonly MapMeta[], smallest: number): void {
   if (smallest <= 1) return;
-  const found = new Int32Array(mask.length);
+  const found = new Int32Array(Math.max(0, ...maps.map(({ rows, columns }) => rows * columns)));
   let offset = 0;
   for (const { rows, columns } of maps) {
     const end = offset + rows * columns;

@@ -1,37 +1,36 @@
 import { describe, expect, it } from "vitest";
 import vectors from "../../../tests/vectors/similarity.json" with { type: "json" };
-import { cosine, heatmap, quantileInPlace, rowNorms, stretch } from "./similarity.ts";
+import { embeddingOf, rowOf } from "./embedding.ts";
+import { cosine, heatmap, quantileInPlace, stretch } from "./similarity.ts";
 
 describe("heatmap", () => {
-  const values = Float32Array.from(vectors.eigenvectors.flat());
-  const columns = vectors.eigenvectors[0]!.length;
-  const norms = rowNorms(values, columns);
+  const embedding = embeddingOf(Float32Array.from(vectors.eigenvectors.flat()), vectors.eigenvectors[0]!.length);
 
   it.each(vectors.cases)("agrees with Python for node $node, gamma $gamma", ({ node, gamma, heatmap: expected }) => {
-    const found = heatmap(values, columns, norms, node, gamma);
+    const found = heatmap(embedding, node, gamma);
     for (let i = 0; i < expected.length; i++) expect(Math.abs(found[i]! - expected[i]!)).toBeLessThan(1e-4);
   });
 
   it("is all ones where every node is alike", () => {
     const same = new Float32Array(12).fill(0.5);
-    expect([...heatmap(same, 3, rowNorms(same, 3), 1)]).toEqual([1, 1, 1, 1]);
+    expect([...heatmap(embeddingOf(same, 3), 1)]).toEqual([1, 1, 1, 1]);
   });
 
   it("lights up only the rare nodes where nearly all others are equally unlike the prompt", () => {
     const rare = new Float32Array(400).fill(1);
     rare.set([1, -1], 0);
-    const found = heatmap(rare, 2, rowNorms(rare, 2), 0);
+    const found = heatmap(embeddingOf(rare, 2), 0);
     expect(found[0]).toBe(1);
     expect(found.slice(1).every((value) => value === 0)).toBe(true);
   });
 
   it("takes a zero row as similar to nothing", () => {
-    const some = Float32Array.from([1, 0, 0, 0, 0, 2]);
-    expect([...cosine(some, 2, rowNorms(some, 2), some.subarray(0, 2))]).toEqual([1, 0, 0]);
+    const some = embeddingOf(Float32Array.from([1, 0, 0, 0, 0, 2]), 2);
+    expect([...cosine(some, rowOf(some, 0))]).toEqual([1, 0, 0]);
   });
 
   it("stays finite and tells nodes apart however sharp", () => {
-    const found = heatmap(values, columns, norms, 3, 10);
+    const found = heatmap(embedding, 3, 10);
     expect(found.every((value) => value >= 0 && value <= 1)).toBe(true);
     expect(found[3]).toBe(1);
     expect(Math.min(...found)).toBe(0);
@@ -40,13 +39,11 @@ describe("heatmap", () => {
 
 describe("stretch", () => {
   it("is the heatmap before it is cut off, whatever the length of the prompt", () => {
-    const values = Float32Array.from(vectors.eigenvectors.flat());
-    const columns = vectors.eigenvectors[0]!.length;
-    const norms = rowNorms(values, columns);
-    const prompt = values.slice(2 * columns, 3 * columns).map((value) => 7 * value);
-    const found = stretch(values, columns, norms, prompt);
+    const embedding = embeddingOf(Float32Array.from(vectors.eigenvectors.flat()), vectors.eigenvectors[0]!.length);
+    const prompt = rowOf(embedding, 2).map((value) => 7 * value);
+    const found = stretch(embedding, prompt);
     expect(Math.max(...found)).toBeGreaterThan(1);
-    const cut = heatmap(values, columns, norms, 2);
+    const cut = heatmap(embedding, 2);
     for (let i = 0; i < cut.length; i++) expect(Math.min(1, Math.max(0, found[i]!))).toBeCloseTo(cut[i]!, 5);
   });
 });

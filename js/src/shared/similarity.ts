@@ -1,43 +1,35 @@
 /** Similarity of every node to a prompt: the one loop that hover, click and selection share. */
+import quickselect from "quickselect";
+import { type Embedding, lengthOf, rowOf } from "./embedding.ts";
 
 /** Cosines of float32 rows agree to about this much: a smaller spread is rounding, not structure. */
 const SMALLEST_SPREAD = 1e-7;
 /** exp(80) is finite in float32, too; beyond it any threshold has long been passed. */
 const LARGEST_EXPONENT = 80;
 
-/** (n) Euclidean length of each row, at least a tiny positive number, so that a zero row is similar to nothing. */
-export function rowNorms(values: Float32Array, columns: number): Float32Array {
-  const n = values.length / columns;
-  const norms = new Float32Array(n);
-  for (let i = 0, p = 0; i < n; i++) {
-    let sum = 0;
-    for (let k = 0; k < columns; k++, p++) sum += values[p]! * values[p]!;
-    norms[i] = Math.max(Math.sqrt(sum), 1e-12);
-  }
-  return norms;
-}
-
-/** (n) cosine of every row with a prompt: a row or a mean of rows. */
-export function cosine(
-  values: Float32Array,
-  columns: number,
-  norms: Float32Array,
-  prompt: Float32Array,
-): Float32Array {
+/** (n) cosine of every node with a prompt: a row or a mean of rows. */
+export function cosine({ vectors, norms }: Embedding, prompt: Float32Array): Float32Array {
   const n = norms.length;
-  const scale = 1 / rowNorms(prompt, columns)[0]!;
-  const out = new Float32Array(n);
-  for (let i = 0, p = 0; i < n; i++) {
-    let sum = 0;
-    for (let k = 0; k < columns; k++, p++) sum += values[p]! * prompt[k]!;
-    out[i] = (sum * scale) / norms[i]!;
+  const sums = new Float64Array(n);
+  let k = 0;
+  for (; k + 3 < vectors.length; k += 4) {
+    const [a, b, c, d] = vectors.slice(k, k + 4) as [Float32Array, Float32Array, Float32Array, Float32Array];
+    const [p, q, r, s] = prompt.subarray(k, k + 4) as unknown as [number, number, number, number];
+    for (let i = 0; i < n; i++) sums[i]! += p * a[i]! + q * b[i]! + r * c[i]! + s * d[i]!;
   }
+  for (; k < vectors.length; k++) {
+    const [vector, weight] = [vectors[k]!, prompt[k]!];
+    for (let i = 0; i < n; i++) sums[i]! += weight * vector[i]!;
+  }
+  const scale = 1 / lengthOf(prompt);
+  const out = new Float32Array(n);
+  for (let i = 0; i < n; i++) out[i] = (sums[i]! * scale) / norms[i]!;
   return out;
 }
 
 /**
- * The q-quantile with linear interpolation between neighbours, as numpy's default has it. Selects in place
- * (Hoare), so `values` comes back in another order.
+ * The q-quantile with linear interpolation between neighbours, as numpy's default has it. Selects in place, so `values`
+ * comes back in another order.
  */
 export function quantileInPlace(values: Float32Array, q: number): number {
   const [at, next, share] = neighboursInPlace(values, q);
@@ -48,34 +40,13 @@ export function quantileInPlace(values: Float32Array, q: number): number {
 function neighboursInPlace(values: Float32Array, q: number): [number, number, number] {
   const position = q * (values.length - 1);
   const low = Math.floor(position);
-  select(values, low);
+  // Made for arrays, it moves what a typed array holds as well.
+  quickselect(values as unknown as number[], low);
   const at = values[low]!;
   if (low === position) return [at, at, 0];
   let next = Infinity;
   for (let i = low + 1; i < values.length; i++) next = Math.min(next, values[i]!);
   return [at, next, position - low];
-}
-
-function select(values: Float32Array, k: number): void {
-  let left = 0;
-  let right = values.length - 1;
-  while (left < right) {
-    const pivot = values[(left + right) >> 1]!;
-    let i = left;
-    let j = right;
-    while (i <= j) {
-      while (values[i]! < pivot) i++;
-      while (values[j]! > pivot) j--;
-      if (i <= j) {
-        const swap = values[i]!;
-        values[i++] = values[j]!;
-        values[j--] = swap;
-      }
-    }
-    if (k <= j) right = j;
-    else if (k >= i) left = i;
-    else return;
-  }
 }
 
 /**
@@ -84,14 +55,8 @@ function select(values: Float32Array, k: number): void {
  * quantiles to 0 and 1. Where every node is alike, all are 1; where nearly all are, so that the quantiles coincide, it
  * is a step halfway to the largest. As in Python's similarity.py.
  */
-export function stretch(
-  values: Float32Array,
-  columns: number,
-  norms: Float32Array,
-  prompt: Float32Array,
-  gamma = 1,
-): Float32Array {
-  const map = cosine(values, columns, norms, prompt);
+export function stretch(embedding: Embedding, prompt: Float32Array, gamma = 1): Float32Array {
+  const map = cosine(embedding, prompt);
   const n = map.length;
   let mean = 0;
   for (let i = 0; i < n; i++) mean += map[i]!;
@@ -121,14 +86,8 @@ export function stretch(
 }
 
 /** (n) heatmap in [0, 1] of the prompt at a node: its stretched similarity, cut off at both ends. */
-export function heatmap(
-  values: Float32Array,
-  columns: number,
-  norms: Float32Array,
-  node: number,
-  gamma = 1,
-): Float32Array {
-  const map = stretch(values, columns, norms, values.subarray(node * columns, (node + 1) * columns), gamma);
+export function heatmap(embedding: Embedding, node: number, gamma = 1): Float32Array {
+  const map = stretch(embedding, rowOf(embedding, node), gamma);
   for (let i = 0; i < map.length; i++) map[i] = Math.min(1, Math.max(0, map[i]!));
   return map;
 }

@@ -1,5 +1,6 @@
 /** The contract between the Python session, the store that stands for it on the page, and the views. */
 import type { AnyModel, Host } from "@anywidget/types";
+import type { Embedding } from "./embedding.ts";
 
 export type Layer = "image" | "ncut" | "eigenvector" | "clusters" | "heatmap" | "masks" | "channels";
 
@@ -190,8 +191,10 @@ export interface SessionStore {
   readonly closed: AbortSignal;
   /** Count a view as watching. When the last one goes, the arrays are let go; a new view fetches them again. */
   watch(signal: AbortSignal): void;
-  /** Fetch what `heat` needs. */
+  /** Fetch what `heat` and `masks` need. */
   prepare(): Promise<void>;
+  /** The nodes by so many leading eigenvectors, or by all where there are no more. */
+  embedding(columns: number): Promise<Embedding>;
   /** An answer of the kernel that takes it a while: it is in `tasks` until then, and ends when `signal` aborts. */
   ask<T extends NumericArray>(
     name: string, params: unknown, options: { label: string; signal?: AbortSignal },
@@ -223,7 +226,8 @@ export interface SessionStore {
   undo(): boolean;
   redo(): boolean;
   /** How many edits can be undone and redone. */
-  readonly history: { undo: number; redo: number };  /** Similarity in [0, 1] of every node to the nearest of `nodes`; null until `prepare` has resolved. */
+  readonly history: { undo: number; redo: number };
+  /** Similarity in [0, 1] of every node to the nearest of `nodes`; null until `prepare` has resolved. */
   heat(nodes: readonly number[]): Float32Array | null;
   /** The same as (4 n) RGBA, clear where it is cold. */
   heatColors(nodes: readonly number[]): Uint8ClampedArray | null;

@@ -1,8 +1,6 @@
 /** What only one cluster panel knows, and everything that can be done in it. */
 import { computed, signal } from "@preact/signals";
 import type { ImagesState } from "../../shared/images/state.ts";
-import { leading } from "../../shared/masks.ts";
-import { rowNorms } from "../../shared/similarity.ts";
 import type { Clusters } from "../../shared/types.ts";
 import { type ViewContext, message } from "../../shared/view.tsx";
 import {
@@ -141,14 +139,15 @@ export function panelState(view: ViewContext, ui: ImagesState) {
     cluster_groups: store.get("cluster_groups"), cluster: store.get("cluster"),
   });
   const toMask = async (id: number) => {
-    const { data: values, shape } = await store.array("eigenvectors");
+    const count = clusters.peek()?.count;
+    if (!count) return;
+    const embedding = await store.embedding(count);
     const shown = clusters.peek();
     const row = rows.peek().find((one) => one.id === id);
-    if (!shown || !row) return;
-    const columns = shape[1]!;
+    if (shown?.count !== count || !row) return;
     const objects = store.get("objects");
     const found = objectOf(
-      shown.labels, id, leading({ values, columns, norms: rowNorms(values, columns) }, shown.count),
+      shown.labels, id, embedding,
       { grid: ui.grid.peek(), images: state.meta.peek().images, source: store.get("source") },
       { name: freeName(row.name, objects), color: row.color },
     );

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
+import { embeddingOf } from "../../shared/embedding.ts";
 import { PatchGrid } from "../../shared/geometry.ts";
 import { maskOf, objectHeat } from "../../shared/masks.ts";
-import { rowNorms } from "../../shared/similarity.ts";
 import type { MapMeta, MaskObject } from "../../shared/types.ts";
 import { freeName, objectOf } from "./to-object.ts";
 
@@ -19,12 +19,11 @@ function fan(maps = MAPS) {
     const [x, y] = [(column - SIDE / 2) / SIDE, (row - SIDE / 2) / SIDE];
     values.set([x, y, 0.5].map((v) => v / Math.hypot(x, y, 0.5)), node * 3);
   }
-  const rows = { values, columns: 3, norms: rowNorms(values, 3) };
   const angle = (node: number, to: number) => {
     const dot = [0, 1, 2].reduce((sum, k) => sum + values[node * 3 + k]! * values[to * 3 + k]!, 0);
     return (Math.acos(Math.min(1, dot)) * 180) / Math.PI;
   };
-  return { grid, rows, angle, around: { grid, images: IMAGES, source: "a" } };
+  return { grid, embedding: embeddingOf(values, 3), angle, around: { grid, images: IMAGES, source: "a" } };
 }
 
 const at = (row: number, column: number) => row * SIDE + column;
@@ -34,15 +33,15 @@ function labelled(n: number, wanted: (node: number) => boolean): Uint8Array {
 }
 
 /** What the session will make of an object. */
-function maskOfObject(object: MaskObject, { grid, rows, around }: ReturnType<typeof fan>): Uint8Array {
-  const { positive, negative } = objectHeat(object, rows, grid, IMAGES, around.source);
+function maskOfObject(object: MaskObject, { grid, embedding, around }: ReturnType<typeof fan>): Uint8Array {
+  const { positive, negative } = objectHeat(object, embedding, grid, IMAGES, around.source);
   return maskOf(positive, negative, object, grid.maps);
 }
 
 test("a round cluster is one click in its middle, and its mask is the cluster", () => {
   const space = fan();
   const labels = labelled(space.grid.nodes, (node) => space.angle(node, at(12, 12)) < 18);
-  const { object, iou } = objectOf(labels, 1, space.rows, space.around, LOOK)!;
+  const { object, iou } = objectOf(labels, 1, space.embedding, space.around, LOOK)!;
   expect(iou).toBeGreaterThan(0.95);
   expect(object).toMatchObject({ ...LOOK, visible: true, boxes: [], method: "similarity", gamma: 1 });
   expect(object.clicks).toEqual([{ image: 0, x: 12.5 / SIDE * 120, y: 12.5 / SIDE * 90, positive: true }]);
@@ -56,7 +55,7 @@ test("a cluster of two parts takes a click in each", () => {
   const space = fan();
   const parts = [at(12, 3), at(12, 21)];
   const labels = labelled(space.grid.nodes, (node) => parts.some((middle) => space.angle(node, middle) < 9));
-  const { object, iou } = objectOf(labels, 1, space.rows, space.around, LOOK)!;
+  const { object, iou } = objectOf(labels, 1, space.embedding, space.around, LOOK)!;
   expect(iou).toBeGreaterThan(0.85);
   const sides = object.clicks.filter(({ positive }) => positive).map(({ image, x }) => x > IMAGES[image]!.width / 2);
   expect(new Set(sides)).toEqual(new Set([true, false]));
@@ -66,7 +65,7 @@ test("what it would cover in vain is taken away by a negative click", () => {
   const space = fan();
   const hole = at(12, 18);
   const labels = labelled(space.grid.nodes, (node) => space.angle(node, at(12, 12)) < 32 && space.angle(node, hole) > 6);
-  const { object, iou } = objectOf(labels, 1, space.rows, space.around, LOOK)!;
+  const { object, iou } = objectOf(labels, 1, space.embedding, space.around, LOOK)!;
   expect(iou).toBeGreaterThan(0.95);
   expect(object.clicks.filter(({ positive }) => !positive)).toHaveLength(1);
   expect(maskOfObject(object, space)[hole]).toBe(0);
@@ -75,7 +74,7 @@ test("what it would cover in vain is taken away by a negative click", () => {
 test("a speck of one patch is kept where it is the cluster", () => {
   const space = fan(MAPS.slice(0, 1));
   const labels = labelled(space.grid.nodes, (node) => node === 0);
-  const { object } = objectOf(labels, 1, space.rows, space.around, LOOK)!;
+  const { object } = objectOf(labels, 1, space.embedding, space.around, LOOK)!;
   expect(object.clicks[0]).toEqual({ image: 0, x: 2.5, y: 1.875, positive: true });
   expect(maskOfObject(object, space)[0]).toBe(1);
 });
@@ -84,8 +83,8 @@ test("only the patches of the source on show count, and where it has none there 
   const maps = [MAPS[0]!, { ...MAPS[1]!, source: "b" }];
   const space = fan(maps);
   const labels = labelled(space.grid.nodes, (node) => node >= SIDE * SIDE);
-  expect(objectOf(labels, 1, space.rows, space.around, LOOK)).toBeNull();
-  const { object } = objectOf(labels, 1, space.rows, { ...space.around, source: "b" }, LOOK)!;
+  expect(objectOf(labels, 1, space.embedding, space.around, LOOK)).toBeNull();
+  const { object } = objectOf(labels, 1, space.embedding, { ...space.around, source: "b" }, LOOK)!;
   expect(object.clicks.every(({ image }) => image === 1)).toBe(true);
 });
 

@@ -1,6 +1,7 @@
 /** A cluster as a mask object: the few clicks and the thresholds whose mask is most like it. */
+import { type Embedding, cosinesOf, meanDirection, rowOf } from "../../shared/embedding.ts";
 import type { PatchGrid } from "../../shared/geometry.ts";
-import { type Rows, maskOf, promptRow } from "../../shared/masks.ts";
+import { maskOf } from "../../shared/masks.ts";
 import { stretch } from "../../shared/similarity.ts";
 import type { Click, ImageMeta, MaskObject } from "../../shared/types.ts";
 
@@ -34,9 +35,9 @@ interface Try extends Fit {
 
 /**
  * An object whose mask covers the nodes with a label as well as clicks can, and the overlap with them that it reaches
- * (intersection over union, in the maps of the source); null where the label has no node there. `rows` are what the
- * object is to look at: best the eigenvectors that the labels were cut from, as many as there are clusters, among which
- * a cluster is mostly one click.
+ * (intersection over union, in the maps of the source); null where the label has no node there. `embedding` is what
+ * the object is to look at: best the eigenvectors that the labels were cut from, as many as there are clusters, among
+ * which a cluster is mostly one click.
  *
  * One click after the other, greedily: the most central of the nodes that are missed, or a negative one at the most
  * central of those that are covered in vain, over all images and in those with most of them. Of these the one whose
@@ -45,7 +46,7 @@ interface Try extends Fit {
 export function objectOf(
   labels: Uint8Array,
   label: number,
-  rows: Rows,
+  embedding: Embedding,
   { grid, images, source }: Surroundings,
   look: Pick<MaskObject, "name" | "color">,
 ): { object: MaskObject; iou: number } | null {
@@ -53,7 +54,7 @@ export function objectOf(
   const inside = nodesWhere(grid, maps, (node) => labels[node] === label);
   if (inside.length === 0) return null;
   const all = nodesWhere(grid, maps, () => true);
-  const stretched = (node: number) => stretch(rows.values, rows.columns, rows.norms, promptRow(rows, node));
+  const stretched = (node: number) => stretch(embedding, rowOf(embedding, node));
 
   const found: { node: number; is: boolean }[] = [];
   let positive: Float32Array | null = null;
@@ -66,7 +67,7 @@ export function objectOf(
     const tries: Try[] = [];
     const taken = new Set(found.map(({ node }) => node));
     const consider = (nodes: number[], is: boolean) => {
-      for (const node of centres(rows, grid, nodes)) {
+      for (const node of centres(embedding, grid, nodes)) {
         if (taken.has(node)) continue;
         const heat = union(stretched(node), is ? positive : negative);
         const fit = is ? bestThresholds(all, labels, label, heat, negative) : bestThresholds(all, labels, label, positive!, heat);
@@ -93,7 +94,7 @@ export function objectOf(
   const clicks = found.map(({ node, is }) => clickOn(node, is, grid, images));
   const object: MaskObject = {
     ...look, visible: true, clicks, boxes: [], threshold, gamma: 1, negative_threshold, denoise,
-    n_eig: rows.columns, method: "similarity", click_weight: 0.5,
+    n_eig: embedding.vectors.length, method: "similarity", click_weight: 0.5,
   };
   return { object, iou };
 }
@@ -115,7 +116,7 @@ function nodesWhere(grid: PatchGrid, maps: readonly number[], wanted: (node: num
 }
 
 /** The most central of some nodes (the highest cosine to their mean direction), and those of the images with most of them. */
-function centres(rows: Rows, grid: PatchGrid, nodes: readonly number[]): number[] {
+function centres(embedding: Embedding, grid: PatchGrid, nodes: readonly number[]): number[] {
   if (nodes.length === 0) return [];
   const byImage = new Map<number, number[]>();
   for (const node of nodes) {
@@ -125,23 +126,12 @@ function centres(rows: Rows, grid: PatchGrid, nodes: readonly number[]): number[
     else byImage.set(image, [node]);
   }
   const largest = [...byImage.values()].sort((a, b) => b.length - a.length).slice(0, IMAGES_TRIED);
-  return [...new Set([nodes, ...largest].map((group) => mostCentral(rows, group)))];
+  return [...new Set([nodes, ...largest].map((group) => mostCentral(embedding, group)))];
 }
 
-function mostCentral({ values, columns, norms }: Rows, nodes: readonly number[]): number {
-  const mean = new Float64Array(columns);
-  for (const node of nodes) {
-    for (let k = 0; k < columns; k++) mean[k]! += values[node * columns + k]! / norms[node]!;
-  }
-  let best = nodes[0]!;
-  let highest = -Infinity;
-  for (const node of nodes) {
-    let sum = 0;
-    for (let k = 0; k < columns; k++) sum += mean[k]! * values[node * columns + k]!;
-    const cosine = sum / norms[node]!;
-    if (cosine > highest) [best, highest] = [node, cosine];
-  }
-  return best;
+function mostCentral(embedding: Embedding, nodes: readonly number[]): number {
+  const cosines = cosinesOf(embedding, nodes, meanDirection(embedding, nodes));
+  return nodes[cosines.reduce((best, cosine, i) => (cosine > cosines[best]! ? i : best), 0)]!;
 }
 
 function union(heat: Float32Array, other: Float32Array | null): Float32Array {

@@ -1,6 +1,7 @@
 /** The masks of a session's objects, computed in the page and kept while what they depend on stays. */
+import { type Embedding, rowOf } from "../../shared/embedding.ts";
 import type { PatchGrid } from "../../shared/geometry.ts";
-import { type Rows, boxPrompt, maskOf, nodeUnder, patchesIn, promptRow } from "../../shared/masks.ts";
+import { boxPrompt, maskOf, nodeUnder, patchesIn } from "../../shared/masks.ts";
 import { stretch } from "../../shared/similarity.ts";
 import type { MaskObject, Meta, NodeMask } from "../../shared/types.ts";
 
@@ -14,8 +15,8 @@ export interface Prompts {
 }
 
 export interface Surroundings {
-  /** The leading columns of the eigenvectors, so many. */
-  rows(columns: number): Rows;
+  /** By so many leading eigenvectors. */
+  embedding(columns: number): Embedding;
   grid: PatchGrid;
   meta: Meta;
   source: string;
@@ -87,11 +88,11 @@ export class Masks {
     const prompts = { positive: [] as number[], negative: [] as number[] };
     const keys = { positive: [] as string[], negative: [] as string[] };
     const { grid, meta, source } = around;
-    const rows = around.rows(object.n_eig);
+    const embedding = around.embedding(object.n_eig);
     const add = (is: boolean, key: string, prompt: () => Float32Array) => {
-      const full = `${key}|${object.gamma}|${rows.columns}`;
+      const full = `${key}|${object.gamma}|${embedding.vectors.length}`;
       if (!this.#heats.has(full)) {
-        this.#keep(this.#heats, full, stretch(rows.values, rows.columns, rows.norms, prompt(), object.gamma));
+        this.#keep(this.#heats, full, stretch(embedding, prompt(), object.gamma));
       }
       keys[is ? "positive" : "negative"].push(full);
     };
@@ -100,14 +101,14 @@ export class Masks {
       const node = map < 0 ? null : nodeUnder(grid, map, meta.images[click.image]!, click.x, click.y);
       if (node === null) continue;
       prompts[click.positive ? "positive" : "negative"].push(node);
-      if (object.method === "similarity") add(click.positive, `${node}`, () => promptRow(rows, node));
+      if (object.method === "similarity") add(click.positive, `${node}`, () => rowOf(embedding, node));
     }
     if (object.method === "ncut") return [around.kernelHeat(object, prompts), null];
     for (const box of object.boxes) {
       const map = grid.find(box.image, source);
       if (map < 0) continue;
       const range = patchesIn(box, grid.maps[map]!, meta.images[box.image]!);
-      add(box.positive, `${map},${range.rows},${range.columns}`, () => boxPrompt(rows, grid, map, range));
+      add(box.positive, `${map},${range.rows},${range.columns}`, () => boxPrompt(embedding, grid, map, range));
     }
     return [this.#union(keys.positive), this.#union(keys.negative)];
   }

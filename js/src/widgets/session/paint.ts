@@ -4,13 +4,10 @@ import { quantileInPlace } from "../../shared/similarity.ts";
 import type { Clusters } from "../../shared/types.ts";
 import { palettes } from "./palettes.ts";
 
-/** One column, on a scale that is symmetric about zero and ends at the 99 % quantile of |value|. */
-export function paintEigenvector(values: Float32Array, columns: number, column: number): Uint8ClampedArray {
-  const n = values.length / columns;
-  const one = new Float32Array(n);
-  for (let i = 0; i < n; i++) one[i] = values[i * columns + column]!;
-  const limit = quantileInPlace(one.map(Math.abs), 0.99) || 1;
-  return paintTable(one, -limit, limit, palettes.diverging);
+/** One eigenvector, on a scale that is symmetric about zero and ends at the 99 % quantile of |value|. */
+export function paintEigenvector(vector: Float32Array): Uint8ClampedArray {
+  const limit = quantileInPlace(vector.map(Math.abs), 0.99) || 1;
+  return paintTable(vector, -limit, limit, palettes.diverging);
 }
 
 /** Each cluster in its colour, hidden ones clear, and all but the selected one pale. */

@@ -156,17 +156,33 @@ describe("arrays", () => {
   it("that come from the same eigenvectors are kept when only colours were replaced", async () => {
     const { store, model, requests } = session();
     const names = () => requests.map(({ name }) => name);
-    await Promise.all([store.array("eigenvectors"), store.array("labels/2"), store.array("rgb")]);
-    await store.prepare();
+    await Promise.all([store.prepare(), store.array("labels/2"), store.array("rgb")]);
     const heat = store.heat([0]);
     model.set("meta", { ...META, version: 1 });
     expect(store.heat([0])).toBe(heat);
-    await Promise.all([store.array("eigenvectors"), store.array("labels/2"), store.array("rgb")]);
+    await Promise.all([store.prepare(), store.array("labels/2"), store.array("rgb")]);
     expect(names()).toEqual(["eigenvectors", "labels/2", "rgb", "rgb"]);
     model.set("meta", { ...META, version: 2, embedding: 1 });
     expect(store.heat([0])).toBeNull();
     await store.array("labels/2");
     expect(names().slice(4)).toEqual(["labels/2"]);
+  });
+
+  it("of an embedding that has been replaced while they were on their way are not taken for the new one", async () => {
+    const { store, model, requests, local } = session();
+    const answer = local.answer!;
+    const held: (() => void)[] = [];
+    local.answer = (...call) => { held.push(() => answer(...call)); };
+    const ready = Promise.all([store.prepare(), store.prepare()]);
+    await Promise.resolve();
+    model.set("meta", { ...META, version: 1, embedding: 1 });
+    held.shift()!();
+    while (!held.length) await Promise.resolve();
+    expect(store.heat([0])).toBeNull();
+    held.shift()!();
+    await ready;
+    expect(requests.length).toBe(2);
+    expect(store.heat([0])![0]).toBe(1);
   });
 
   it("are let go with the last view", async () => {

@@ -1,8 +1,8 @@
 /** The session on the page: its state, its arrays, and what is computed from both, shared by all of its views. */
 import { paintRgb, paintTable } from "../../shared/color.ts";
+import { type Embedding, embeddingOf, leading } from "../../shared/embedding.ts";
 import { PatchGrid } from "../../shared/geometry.ts";
-import { type Rows, leading } from "../../shared/masks.ts";
-import { heatmap, rowNorms } from "../../shared/similarity.ts";
+import { heatmap } from "../../shared/similarity.ts";
 import type {
   ArrayTypes, Clusters, Layer, MaskObject, NdArray, NodeMask, NumericArray, SessionModel, SessionState, SessionStore, Task,
 } from "../../shared/types.ts";
@@ -16,9 +16,6 @@ import { Tasks } from "./tasks.ts";
 
 /** Python hears of a gesture this many milliseconds after it, and of the last one always. */
 const SAVE_DELAY = 40;
-
-/** Of 100 000 nodes and 20 columns, 8 MB each. */
-const MOST_ROWS = 4;
 
 type Paint = Uint8ClampedArray | null;
 
@@ -40,9 +37,9 @@ export class Store implements SessionStore {
   #images = new Map<number, Promise<string>>();
   #urls: string[] = [];
   #paint: { key: string; value: Promise<Paint> } | null = null;
-  #eigenvectors: Rows | null = null;
-  /** Of the leading columns, as many as objects look at; the last few that were asked for. */
-  #leading = new Map<number, Rows>();
+  #eigenvectors: Embedding | null = null;
+  /** By as many leading eigenvectors as objects look at. */
+  #leading = new Map<number, Embedding>();
   #heat: { key: string; value: Float32Array; colors: Uint8ClampedArray } | null = null;
   #channels: { key: string; value: Promise<Uint8ClampedArray> } | null = null;
   #cutting: Promise<unknown> | null = null;
@@ -52,7 +49,7 @@ export class Store implements SessionStore {
   #kernel: KernelMasks;
   #edits: Edits;
   #version: number;
-  #embedding: number;
+  #computed: number;
   #saving = 0;
   /**
    * What was set here and Python has not been told. Until then it stays out of the model, where Python's echo of what
@@ -68,7 +65,7 @@ export class Store implements SessionStore {
     this.closed = signal;
     this.#wire = new Wire(model, signal);
     this.#version = model.get("meta").version;
-    this.#embedding = model.get("meta").embedding;
+    this.#computed = model.get("meta").embedding;
     this.#grid = new PatchGrid(model.get("meta"));
     this.#tasks = new Tasks(this.#wire);
     this.#kernel = new KernelMasks(this, this.#tasks);
@@ -165,8 +162,8 @@ export class Store implements SessionStore {
         return paintRgb((await this.array("rgb")).data);
       case "eigenvector": {
         const column = this.get("eigenvector");
-        const { data, shape } = await this.array("eigenvectors");
-        return paintEigenvector(data, shape[1]!, column);
+        await this.prepare();
+        return paintEigenvector(this.#eigenvectors!.vectors[column]!);
       }
       case "clusters": {
         const clusters = await this.clusters();
@@ -208,7 +205,7 @@ export class Store implements SessionStore {
   masks(): readonly NodeMask[] | null {
     if (!this.#eigenvectors) return null;
     return this.#masks.of(this.get("objects"), {
-      rows: (columns) => this.#rows(columns), grid: this.#grid, meta: this.get("meta"), source: this.get("source"),
+      embedding: (columns) => this.#by(columns), grid: this.#grid, meta: this.get("meta"), source: this.get("source"),
       kernelHeat: (object, prompts) => this.#kernel.heat(object, prompts),
     });
   }
@@ -271,22 +268,31 @@ export class Store implements SessionStore {
   }
 
   async prepare(): Promise<void> {
-    if (this.#eigenvectors) return;
-    const { data, shape } = await this.array("eigenvectors");
-    const columns = shape[1]!;
-    this.#eigenvectors = { values: data, columns, norms: rowNorms(data, columns) };
+    while (!this.#eigenvectors) {
+      const asked = this.array("eigenvectors");
+      const { data, shape } = await asked;
+      // Not if others have been computed meanwhile, or somebody else has been here first.
+      if (this.#arrays.get("eigenvectors") !== asked) continue;
+      this.#eigenvectors = embeddingOf(data, shape[1]!);
+      this.#arrays.delete("eigenvectors");
+    }
+  }
+
+  async embedding(columns: number): Promise<Embedding> {
+    await this.prepare();
+    return this.#by(columns);
   }
 
   heat(nodes: readonly number[]): Float32Array | null {
     if (!this.#eigenvectors || nodes.length === 0) return null;
     // What lights up under the pointer is what a click would find.
-    const loaded = this.#rows(this.get("meta").click_eig);
+    const embedding = this.#by(this.get("meta").click_eig);
     const key = nodes.join();
     if (this.#heat?.key !== key) {
       const [first, ...rest] = nodes;
-      const value = heatmap(loaded.values, loaded.columns, loaded.norms, first!);
+      const value = heatmap(embedding, first!);
       for (const node of rest) {
-        const other = heatmap(loaded.values, loaded.columns, loaded.norms, node);
+        const other = heatmap(embedding, node);
         for (let i = 0; i < value.length; i++) value[i] = Math.max(value[i]!, other[i]!);
       }
       this.#heat = { key, value, colors: paintTable(value, 0, 1, palettes.heat) };
@@ -294,15 +300,14 @@ export class Store implements SessionStore {
     return this.#heat.value;
   }
 
-  /** The leading columns of the eigenvectors, which are here. */
-  #rows(columns: number): Rows {
-    let rows = this.#leading.get(columns);
-    if (!rows) {
-      rows = leading(this.#eigenvectors!, columns);
-      if (this.#leading.size === MOST_ROWS) this.#leading.delete(this.#leading.keys().next().value!);
-      this.#leading.set(columns, rows);
+  /** By so many leading eigenvectors, which are here. */
+  #by(columns: number): Embedding {
+    let embedding = this.#leading.get(columns);
+    if (!embedding) {
+      embedding = leading(this.#eigenvectors!, columns);
+      this.#leading.set(columns, embedding);
     }
-    return rows;
+    return embedding;
   }
 
   heatColors(nodes: readonly number[]): Uint8ClampedArray | null {
@@ -336,8 +341,8 @@ export class Store implements SessionStore {
     if (version === this.#version) return;
     this.#version = version;
     this.#grid = new PatchGrid(this.get("meta"));
-    if (embedding !== this.#embedding) {
-      this.#embedding = embedding;
+    if (embedding !== this.#computed) {
+      this.#computed = embedding;
       this.#forgetArrays();
       return;
     }
