@@ -156,7 +156,7 @@ def read_session(path: str | os.PathLike[str]) -> SessionFile:
             f"`path` must be a session file, whole; got {shown!r}, which is cut off, damaged or no zip at all "
             f"({error}). Save the session again, or check which file it is."
         ) from error
-    except (NotImplementedError, RuntimeError) as error:
+    except RuntimeError as error:
         # So does zipfile say that a member is encrypted, or compressed in a way that is not ours.
         raise ValueError(
             f"`path` must be a session file; got {shown!r}, a zip of another kind ({error}). Check which file it is."

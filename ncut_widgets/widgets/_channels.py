@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,6 +16,7 @@ from ncut_widgets._validation import check_in
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.readouts import ChannelAttribution, channel_attribution
 from ncut_widgets.widgets._jobs import Progress
+from ncut_widgets.widgets._loop import call_in
 from ncut_widgets.widgets._masks import SessionMasks
 
 METHODS = ("gradient", "abs_gradient", "gradient_x_input", "ablation")
@@ -29,6 +30,8 @@ class SessionChannels(SessionMasks):
     # How the graph was made that the eigenvectors come from.
     _graph: dict[str, Any]
     _attributions: OrderedDict[str, ChannelAttribution]
+    # In which the page asks, and observers expect to be called.
+    _loop: asyncio.AbstractEventLoop | None = None
 
     attribution = traitlets.Instance(ChannelAttribution, allow_none=True, read_only=True)
 
@@ -92,10 +95,11 @@ class SessionChannels(SessionMasks):
             target = {"nodes": list((params or {}).get("nodes", ()))}
         else:
             raise ValueError(f"The session has no array named {name!r}.")
+        embedding = self._embedding
         part = 0.9 if what == "attribution" else 0.5
         found = self._attribute(target, method, lambda share: progress(part * share))
         if what == "attribution":
-            self._show_attribution(found)
+            call_in(self._loop, self._show_attribution, found, embedding)
             scores = found.scores
             if kind == "clusters":
                 # A cluster that is empty has no row.
@@ -110,12 +114,9 @@ class SessionChannels(SessionMasks):
         random = curves.random[0].mean(0)
         return np.stack([curves.counts, curves.top[0], curves.bottom[0], random]).astype(np.float32)
 
-    def _show_attribution(self, found: ChannelAttribution) -> None:
-        # By the thread that talks to the page, where observers expect to be called.
-        self._in_loop(lambda: self.set_trait("attribution", found))
-
-    def _in_loop(self, function: Callable[[], None]) -> None:
-        raise NotImplementedError
+    def _show_attribution(self, found: ChannelAttribution, embedding: int) -> None:
+        if embedding == self._embedding:
+            self.set_trait("attribution", found)
 
 
 def graph_of(ncut: Ncut) -> dict[str, Any]:

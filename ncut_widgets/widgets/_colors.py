@@ -9,7 +9,6 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from ncut_widgets._validation import check_in
-from ncut_widgets.features import FeatureMaps
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.widgets._recoloring import LABELS, Recoloring
 from ncut_widgets.widgets._state import SessionState
@@ -18,15 +17,10 @@ from ncut_widgets.widgets._state import SessionState
 class SessionColors(SessionState):
     """What a session can do about its colours; `Session` explains the traits."""
 
-    _features: FeatureMaps | None
     _recoloring: Recoloring | None = None
     _method: str | None
     # Colours may arrive in another thread than the one that replaces them.
     _lock: threading.RLock
-
-    def _publish(self) -> None:
-        """Tell the views that there is something new to fetch."""
-        raise NotImplementedError
 
     @property
     def rgb(self) -> np.ndarray:

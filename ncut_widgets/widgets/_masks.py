@@ -32,9 +32,6 @@ def _quiet(_: float) -> None:
 class SessionMasks(SessionState):
     """What a session can do with its objects; `Session` explains the traits."""
 
-    _features: FeatureMaps | None
-    # How many embeddings there have been.
-    _embedding: int
     _heats: dict[str, np.ndarray]
     _kept: dict[str, np.ndarray]
 

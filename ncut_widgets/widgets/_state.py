@@ -9,6 +9,7 @@ import traitlets
 from anywidget import AnyWidget
 
 from ncut_widgets.export.objects import check_objects
+from ncut_widgets.features import FeatureMaps
 from ncut_widgets.widgets._base import bundle
 from ncut_widgets.widgets._data import SessionData
 
@@ -20,6 +21,10 @@ class SessionState(AnyWidget):
     """The traits of a session; `Session` explains them."""
 
     _data: SessionData
+    _features: FeatureMaps | None
+    # How often anything, and how often the eigenvectors, have been replaced.
+    _version = 0
+    _embedding = 0
 
     _esm = bundle("session.js")
     _view_name = traitlets.Unicode(None, allow_none=True).tag(sync=True)  # type: ignore[assignment]
@@ -44,6 +49,22 @@ class SessionState(AnyWidget):
     cluster_names = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)
     hidden_clusters = traitlets.List(traitlets.Int(min=0)).tag(sync=True)
     cluster_groups = traitlets.List(traitlets.List(traitlets.Int(min=0))).tag(sync=True)
+    channel = traitlets.Int(None, allow_none=True, min=0).tag(sync=True)
+    channels = traitlets.List(traitlets.Int(min=0)).tag(sync=True)
+
+    def _describe(self) -> dict[str, Any]:
+        abilities = ["refine", "export"] + (["ncut", "attribution"] if self._features is not None else [])
+        about = {"version": self._version, "embedding": self._embedding, "abilities": abilities}
+        return about | self._data.describe()
+
+    def _publish(self) -> None:
+        """Tell the views that there is something new to fetch."""
+        self._version += 1
+        with self.hold_sync():
+            self.eigenvector = min(self.eigenvector, self._data.n_eig - 1)
+            self.n_clusters = min(self.n_clusters, self._data.max_clusters)
+            self.objects = self.objects
+            self.meta = self._describe()
 
     @traitlets.validate("hover", "selection")
     def _check_nodes(self, proposal: Any) -> Any:
@@ -89,9 +110,6 @@ class SessionState(AnyWidget):
                 f"`eigenvector` must lie in 0 to {self._data.n_eig - 1}; got {proposal['value']}."
             )
         return int(proposal["value"])
-
-    channel = traitlets.Int(None, allow_none=True, min=0).tag(sync=True)
-    channels = traitlets.List(traitlets.Int(min=0)).tag(sync=True)
 
     @traitlets.validate("channel", "channels")
     def _check_channels(self, proposal: Any) -> Any:

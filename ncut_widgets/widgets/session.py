@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from ncut_widgets.widgets._exports import SessionExports
 from ncut_widgets.widgets._file import load_session, save_session
 from ncut_widgets.widgets._jobs import Jobs, Progress
 from ncut_widgets.widgets._layers import LAYERS
-from ncut_widgets.widgets._loop import call_in, running_loop
+from ncut_widgets.widgets._loop import running_loop
 from ncut_widgets.widgets._page import write_page
 from ncut_widgets.widgets._state import SessionState
 from ncut_widgets.widgets._wire import reply_to
@@ -40,8 +39,8 @@ _TAKES_A_WHILE = (
 class Session(SessionColors, SessionExports, SessionChannels):
     """Images with their embedding, and the state that every view of them shares.
 
-    The data lies here once; views (`Explorer`, `ImageGrid`, `EmbeddingScatter`, `ClickSegmenter`, `ClusterPanel`) show
-    it and change the traits below, which can be read, set and observed from Python as well.
+    The data lies here once; views (`Explorer`, `ImageGrid`, `EmbeddingScatter`, `ClickSegmenter`, `ClusterPanel`,
+    `ChannelBars`) show it and change the traits below, which can be read, set and observed from Python as well.
 
     Parameters
     ----------
@@ -104,7 +103,7 @@ class Session(SessionColors, SessionExports, SessionChannels):
     channels : list of int
         Those that the layer "channels" shows, two or three of them as red, green and blue.
     attribution : ChannelAttribution or None
-        What `attribute`, or a view, has found last; read-only.
+        What `attribute`, or a view, has found last, of these eigenvectors; read-only.
     hidden_clusters : list of int
     cluster_groups : list of list of int
         Clusters that count as one, each group under its smallest number.
@@ -152,10 +151,7 @@ class Session(SessionColors, SessionExports, SessionChannels):
             )
         self._data = SessionData(load_images(images), grid, eigenvectors, eigenvalues, rgb, coords, features)
         self._features = features
-        self._version = self._embedding = 0
         self._lock = threading.RLock()
-        # In which the page asks, and observers expect to be called.
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._jobs = Jobs()
         self._heats, self._kept = {}, {}
         self._attributions = OrderedDict()
@@ -228,6 +224,7 @@ class Session(SessionColors, SessionExports, SessionChannels):
             self._embedding += fresh
             if fresh:
                 self._graph = {}
+                self.set_trait("attribution", None)
                 # Clusters of another embedding are others.
                 self.cluster, self.hidden_clusters, self.cluster_groups, self.cluster_names = None, [], [], {}
             superseded = self._drop_recoloring() if fresh or given else None
@@ -390,9 +387,6 @@ class Session(SessionColors, SessionExports, SessionChannels):
             jobs=self._jobs,
         )
 
-    def _in_loop(self, function: Callable[[], None]) -> None:
-        call_in(self._loop, function)
-
     def _array(self, name: str, params: Any, progress: Progress) -> np.ndarray:
         if name.startswith("click_heat/"):
             return self._click_heat(name, progress)
@@ -407,20 +401,6 @@ class Session(SessionColors, SessionExports, SessionChannels):
     def _state(self) -> dict[str, Any]:
         """The traits that views share."""
         return {name: getattr(self, name) for name in SessionState.class_own_traits(sync=True) if name[0] != "_"}
-
-    def _describe(self) -> dict[str, Any]:
-        abilities = ["refine", "export"] + (["ncut", "attribution"] if self._features is not None else [])
-        about = {"version": self._version, "embedding": self._embedding, "abilities": abilities}
-        return about | self._data.describe()
-
-    def _publish(self) -> None:
-        """Tell the views that there is something new to fetch."""
-        self._version += 1
-        with self.hold_sync():
-            self.eigenvector = min(self.eigenvector, self._data.n_eig - 1)
-            self.n_clusters = min(self.n_clusters, self._data.max_clusters)
-            self.objects = self.objects
-            self.meta = self._describe()
 
     def __repr__(self) -> str:
         data = self._data

@@ -56,6 +56,14 @@ def test_is_computed_once_and_through_the_same_graph(planted):
     np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
 
 
+def test_what_was_found_goes_with_the_eigenvectors_it_was_found_of(planted):
+    planted.attribute(n_clusters=3)
+    planted.update(rgb=np.zeros((120, 3)))
+    assert planted.attribution is not None
+    planted.update(eigenvectors=planted.eigenvectors[:, :4])
+    assert planted.attribution is None
+
+
 def test_needs_features(images, grid, eigenvectors):
     session = Session(images, grid=grid, eigenvectors=eigenvectors)
     assert "attribution" not in session.meta["abilities"]
@@ -75,6 +83,19 @@ def test_channels_are_those_of_the_features(planted):
 
 
 class TestPage:
+    def test_finding_of_eigenvectors_replaced_meanwhile_is_not_shown(self, planted, monkeypatch):
+        page = Page(planted, monkeypatch)
+        found = planted._attribute
+
+        def slowly(*arguments, **options):
+            result = found(*arguments, **options)
+            planted.update(eigenvectors=planted.eigenvectors[:, :4])
+            return result
+
+        monkeypatch.setattr(planted, "_attribute", slowly)
+        page.ask("attribution/gradient/clusters/3")
+        assert planted.attribution is None
+
     def test_gets_the_attributions_of_all_clusters(self, planted, monkeypatch):
         page = Page(planted, monkeypatch)
         scores = page.ask("attribution/gradient/clusters/3")
