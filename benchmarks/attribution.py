@@ -14,21 +14,18 @@ channel that makes them, how often that channel comes first for its cluster, and
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import resource
-import subprocess
-import sys
 import time
 import warnings
 from pathlib import Path
 
 import numpy as np
 import torch
+from apart import INCUMBENT, apart, has_incumbent, peak_megabytes
 
 from ncut_widgets import Ncut, channel_attribution, kway_ncut
 
-ENGINES = ("gradient", "gradient, exact", "gradient_x_input", "ncut-pytorch")
+ENGINES = ("gradient", "gradient, exact", "gradient_x_input", INCUMBENT)
 SIGMA = 12.0
 PLANTED = 8.0
 PLANTED_SIGMA = 5.0
@@ -71,17 +68,15 @@ def recipe(X: torch.Tensor, labels: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def trace(engine: str, X: torch.Tensor, labels: np.ndarray, sigma: float) -> np.ndarray:
-    if engine == "ncut-pytorch":
+    if engine == INCUMBENT:
         return recipe(X, labels, sigma)
     method, _, solver = engine.partition(", ")
     return channel_attribution(X, labels, method=method, sigma=sigma, solver=solver or "auto").raw
 
 
-def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-
-
 def measure(engine: str, options: argparse.Namespace) -> dict[str, float | str | bool]:
+    torch.set_num_threads(options.threads)
+    warnings.simplefilter("ignore")
     first, sign = [], []
     for seed in range(20):
         X, labels, own = planted(seed)
@@ -91,13 +86,13 @@ def measure(engine: str, options: argparse.Namespace) -> dict[str, float | str |
     X = clusters(options.nodes, options.channels)
     eig = Ncut(options.clusters, sigma=options.sigma).fit_transform(X)
     labels = kway_ncut(eig, n_clusters=options.clusters).argmax(1).numpy()
-    before, wall, processor = peak(), time.perf_counter(), time.process_time()
+    before, wall, processor = peak_megabytes(), time.perf_counter(), time.process_time()
     raw = trace(engine, X, labels, options.sigma)
     return {
         "engine": engine,
         "wall": time.perf_counter() - wall,
         "cpu": time.process_time() - processor,
-        "peak": peak() - before,
+        "peak": peak_megabytes() - before,
         "finite": bool(np.isfinite(raw).all()),
         "first": float(np.mean(first)),
         "sign": float(np.mean(sign)),
@@ -112,22 +107,11 @@ def main() -> None:
     parser.add_argument("--sigma", type=float, default=SIGMA)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("attribution.json"))
-    parser.add_argument("--engine", choices=ENGINES, help="only this one; prints JSON and writes nothing")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    warnings.simplefilter("ignore")
-    if options.engine is not None:
-        print(json.dumps(measure(options.engine, options)))
-        return
-
     rows = []
-    engines = [e for e in ENGINES if e != "ncut-pytorch" or importlib.util.find_spec("ncut_pytorch")]
     print(f"{'engine':<18}{'wall s':>9}{'cpu s':>9}{'peak MB':>9}{'finite':>8}{'first':>7}{'sign':>7}")
-    for engine in engines:
-        done = subprocess.run(
-            [sys.executable, __file__, *sys.argv[1:], "--engine", engine], check=True, capture_output=True, text=True
-        )
-        row = json.loads(done.stdout.splitlines()[-1])
+    for engine in ENGINES if has_incumbent() else ENGINES[:-1]:
+        row = apart(measure, engine, options)
         rows.append(row)
         print(
             f"{engine:<18}{row['wall']:>9.2f}{row['cpu']:>9.2f}{row['peak']:>9.0f}{row['finite']!s:>8}"
@@ -135,7 +119,7 @@ def main() -> None:
             flush=True,
         )
     ours, theirs = rows[0], rows[-1]
-    if theirs["engine"] == "ncut-pytorch":
+    if theirs["engine"] == INCUMBENT:
         print(
             f"{ours['engine']} takes 1/{theirs['wall'] / ours['wall']:.1f} of the time of ncut-pytorch, "
             f"1/{theirs['cpu'] / ours['cpu']:.1f} of its CPU time"

@@ -22,11 +22,7 @@ Lines with a ratio give what the engine above takes, or loses, in multiples of o
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import multiprocessing
-import resource
-import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -35,6 +31,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from apart import INCUMBENT, apart, has_incumbent, peak_megabytes
 from scipy.ndimage import gaussian_filter
 
 from ncut_widgets.ncut import Ncut
@@ -44,7 +41,6 @@ NODES = (1000, 12_000, 100_000, 1_000_000)
 EXACT_NODES = 12_000
 TRANSFORMED_NODES = 100_000
 BLOCK = 10_000
-KILOBYTES_OF_MAXRSS = 1 / 1024 if sys.platform == "darwin" else 1
 
 
 def clusters(n: int) -> np.ndarray:
@@ -103,7 +99,7 @@ def theirs(sigma: float | None) -> Any:
     return Incumbent(n_eig=N_EIG, sigma=sigma)
 
 
-ENGINES: dict[str, Callable[[Any], Any]] = {"ours": ours, "ncut-pytorch": theirs, "scikit-learn": ScikitLearn}
+ENGINES: dict[str, Callable[[Any], Any]] = {"ours": ours, INCUMBENT: theirs, "scikit-learn": ScikitLearn}
 
 
 def clock() -> tuple[float, float]:
@@ -118,12 +114,12 @@ def measure(engine: str, kind: str, n: int, sigma: float | None, threads: int) -
     X = torch.from_numpy(KINDS[kind](n))
     few = X[: min(n, 9000)]
     make(sigma).fit_transform(few if engine != "scikit-learn" else few[:500])
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_megabytes()
     wall, cpu = clock()
     model = make(sigma)
     vectors = model.fit_transform(X)
     wall, cpu = (now - then for now, then in zip(clock(), (wall, cpu), strict=True))
-    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * KILOBYTES_OF_MAXRSS / 1024
+    memory = peak_megabytes() - before
     result = {"wall": wall, "cpu": cpu, "memory": memory}
     if hasattr(model, "transform"):
         model.transform(X[:1000])
@@ -145,12 +141,6 @@ def lost(exact: np.ndarray, vectors: np.ndarray) -> float:
     """The share of the space of `exact` that the space of `vectors`, orthonormal or not, misses."""
     basis = np.linalg.qr(vectors.astype(np.float64))[0]
     return float(1 - np.square(exact.astype(np.float64).T @ basis).sum() / exact.shape[1])
-
-
-def apart(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call in a fresh process, whose peak memory is then its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
 
 
 COLUMNS = {"wall": 8, "cpu": 8, "transform wall": 15, "transform cpu": 14, "memory": 8, "lost": 9}
@@ -181,8 +171,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("engine.json"))
     options = parser.parse_args()
     engines = ["ours", "scikit-learn"]
-    if all(importlib.util.find_spec(name) for name in ("ncut_pytorch", "fpsample")):
-        engines.insert(1, "ncut-pytorch")
+    if has_incumbent():
+        engines.insert(1, INCUMBENT)
 
     rows: list[dict[str, Any]] = []
     print(f"{'':>32}" + "".join(f"{column:>{width}}" for column, width in COLUMNS.items()))

@@ -11,21 +11,18 @@ float32, with that of autograd through a full decomposition in float64.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import resource
-import subprocess
-import sys
 import time
 import warnings
 from pathlib import Path
 
 import torch
+from apart import INCUMBENT, apart, has_incumbent, peak_megabytes
 
 from ncut_widgets.ncut import Ncut
 
 COMPARED_NODES = 1500
-ENGINES = ("exact", "nystrom", "ncut-pytorch")
+ENGINES = ("exact", "nystrom", INCUMBENT)
 SIGMA = 12.0
 
 
@@ -37,7 +34,7 @@ def clusters(n: int, channels: int) -> torch.Tensor:
 
 
 def embed(engine: str, X: torch.Tensor, k: int, sigma: float) -> torch.Tensor:
-    if engine == "ncut-pytorch":
+    if engine == INCUMBENT:
         from ncut_pytorch.ncuts.ncut_nystrom import ncut_fn
 
         return ncut_fn(X, n_eig=k, sigma=sigma, exact_gradient=True, device="cpu")[0]
@@ -55,18 +52,16 @@ def loss_gradient(vectors: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
     return torch.autograd.grad((weights * squared / squared.sum(0)).sum(), X)[0]
 
 
-def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-
-
 def measure(engine: str, options: argparse.Namespace) -> dict[str, float | str | bool]:
+    torch.set_num_threads(options.threads)
+    warnings.simplefilter("ignore")
     k, sigma = options.eigenvectors, options.sigma
     few = clusters(COMPARED_NODES, options.channels)
     ours, theirs = few.clone().requires_grad_(), few.double().requires_grad_()
     warm = few[:200].clone().requires_grad_()
     loss_gradient(embed(engine, warm, k, sigma), warm)
     X = clusters(options.nodes, options.channels).requires_grad_()
-    before, wall, processor = peak(), time.perf_counter(), time.process_time()
+    before, wall, processor = peak_megabytes(), time.perf_counter(), time.process_time()
     vectors = embed(engine, X, k, sigma)
     forward = time.perf_counter()
     gradient = loss_gradient(vectors, X)
@@ -75,7 +70,7 @@ def measure(engine: str, options: argparse.Namespace) -> dict[str, float | str |
         "forward": forward - wall,
         "backward": time.perf_counter() - forward,
         "cpu": time.process_time() - processor,
-        "peak": peak() - before,
+        "peak": peak_megabytes() - before,
         "finite": bool(gradient.isfinite().all()),
     }
     reference = loss_gradient(embed("autograd", theirs, k, sigma), theirs)
@@ -91,29 +86,18 @@ def main() -> None:
     parser.add_argument("--sigma", type=float, default=SIGMA)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=Path("gradient.json"))
-    parser.add_argument("--engine", choices=ENGINES, help="only this one; prints JSON and writes nothing")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    warnings.simplefilter("ignore")
-    if options.engine is not None:
-        print(json.dumps(measure(options.engine, options)))
-        return
-
     rows = []
-    engines = [e for e in ENGINES if e != "ncut-pytorch" or importlib.util.find_spec("ncut_pytorch")]
     print(f"{'engine':<13}{'forward s':>10}{'backward s':>11}{'cpu s':>8}{'peak MB':>9}{'finite':>8}{'error':>10}")
-    for engine in engines:
-        done = subprocess.run(
-            [sys.executable, __file__, *sys.argv[1:], "--engine", engine], check=True, capture_output=True, text=True
-        )
-        row = json.loads(done.stdout.splitlines()[-1])
+    for engine in ENGINES if has_incumbent() else ENGINES[:-1]:
+        row = apart(measure, engine, options)
         rows.append(row)
         print(
             f"{engine:<13}{row['forward']:>10.2f}{row['backward']:>11.2f}{row['cpu']:>8.1f}{row['peak']:>9.0f}"
             f"{row['finite']!s:>8}{row['error']:>10.1e}"
         )
     ours, theirs = rows[0], rows[-1]
-    if theirs["engine"] == "ncut-pytorch":
+    if theirs["engine"] == INCUMBENT:
         wall = (theirs["forward"] + theirs["backward"]) / (ours["forward"] + ours["backward"])
         print(f"exact is {wall:.1f} times as fast as ncut-pytorch, {theirs['cpu'] / ours['cpu']:.1f} times in CPU time")
     options.out.write_text(json.dumps(rows, indent=1))
