@@ -36,11 +36,13 @@ function stateSignals(store: SessionStore, abort: AbortSignal): StateSignals {
   return signals as StateSignals;
 }
 
-export function defineView(name: string, View: ComponentType<ViewContext>) {
+/** With a frame around it, unless the view is made of others that have their own. */
+export function defineView(name: string, View: ComponentType<ViewContext>, { framed = true } = {}) {
   return {
     async render({ model, el, host, signal: abort }: RenderProps<ViewModel>) {
       const root = document.createElement("div");
       root.className = `ncut ncut-${name}`;
+      root.classList.toggle("ncut-framed", framed);
       root.dataset.ncutView = name;
       // The notebook's own shortcuts (dd, a, b, ...) stay away from keys pressed in here. Nor may the notebook hear of
       // them: at every key it takes the focus back to the cell, and the next one would be a shortcut after all.

@@ -18,7 +18,7 @@ export function Pinned({ view, ui, channels }: Props) {
   const pinned = state.channels.value.filter((channel) => channel < (names?.length ?? 0));
   const image = Math.min(channels.image.value, state.meta.value.images.length - 1);
   return (
-    <div class="ncut-pins" role="group" aria-label="Pinned channels">
+    <div class="ncut-strip ncut-pins" role="group" aria-label="Pinned channels">
       {pinned.map((channel, at) => (
         <Small key={channel} {...{ view, ui, channels, channel, at, image }} of={pinned.length} />
       ))}
@@ -64,7 +64,7 @@ function Small({ view, ui, channels, channel, at, of, image }: Props & { channel
 
   const { width, height } = images[image]!;
   return (
-    <figure class="ncut-small-map" data-pinned-channel={channel} style={{ "--aspect": width / height }}
+    <figure class="ncut-small-picture ncut-small-map" data-pinned-channel={channel} style={{ "--aspect": width / height }}
       onPointerEnter={() => channels.look(channel)} onPointerLeave={() => channels.look(null)}>
       <img alt="" src={url.value} draggable={false} />
       <canvas ref={canvas} aria-hidden="true" class={state.smooth.value ? "ncut-smooth" : undefined} style={{ opacity: state.blend.value }} />

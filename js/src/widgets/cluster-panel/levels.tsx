@@ -37,7 +37,7 @@ export function Levels({ view, ui, panel }: Props) {
   const size = state.meta.value.images[image ?? 0]!;
   const style = { "--count": counts.length, "--aspect": size.width / size.height };
   return (
-    <div class="ncut-levels" role="group" aria-label="Region of the last patch at other numbers of clusters" style={style}>
+    <div class="ncut-strip ncut-levels" role="group" aria-label="Region of the last patch at other numbers of clusters" style={style}>
       {node !== null && patch && counts.map((count) => (
         <Level key={count} {...{ view, ui, panel, count, node, patch }} url={picture?.image === image ? picture.url : null} />
       ))}
@@ -68,7 +68,7 @@ function Level({ view, ui, panel, count, node, patch, url }: Props & { count: nu
 
   const name = id === null ? "" : nameOf(id, state.cluster_names.value);
   return (
-    <button type="button" class="ncut-level" data-level={count} aria-label={`${count} clusters: ${name}`} title={`${count} clusters: ${name}`}
+    <button type="button" class="ncut-small-picture ncut-level" data-level={count} aria-label={`${count} clusters: ${name}`} title={`${count} clusters: ${name}`}
       aria-current={count === state.n_clusters.value} onClick={() => panel.setCount(count)}>
       {url !== null && <img src={url} alt="" draggable={false} />}
       <canvas ref={canvas} aria-hidden="true" />
