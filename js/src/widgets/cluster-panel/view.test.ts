@@ -1,106 +1,36 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { SessionModel, SessionState } from "../../shared/types.ts";
-import { LocalModel } from "../../standalone/model.ts";
-import { Store } from "../session/store.ts";
+import { describe, expect, it, vi } from "vitest";
+import type { SessionState } from "../../shared/types.ts";
+import { META, type Arrays, PICTURES, clusterArrays, column, fakeSession, sessionState } from "../../testing/session.ts";
+import { handsOn, imagesShown, mountView, onPage } from "../../testing/view.ts";
 import widget from "./index.ts";
 
-const META = {
-  version: 1, embedding: 0,
-  images: [{ name: "one.png", width: 400, height: 300 }, { name: "two.png", width: 400, height: 300 }],
-  maps: [{ image: 0, rows: 3, columns: 4, source: "a" }, { image: 1, rows: 3, columns: 4, source: "a" }],
-  n_nodes: 24, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [2, 3, 4], channel_names: null, abilities: [] as string[],
-};
-const STATE: SessionState = {
-  meta: META, hover: null, selection: [], layer: "ncut", source: "a", blend: 0.7, smooth: false, eigenvector: 1,
-  n_clusters: 2, hover_heatmap: true, point_size: 5, camera: null, coloring: { method: "pca", status: "ready", error: null },
-  objects: [], active: null, refine: "none", cluster: null, cluster_names: {}, hidden_clusters: [], cluster_groups: [], channel: null, channels: [],
-};
-const column = (node: number) => node % 4;
-/** Two clusters are the left and the right half, four the columns; the third comes off the first. */
-const IDS: Record<number, number[]> = { 2: [0, 0, 1, 1], 3: [0, 2, 1, 1], 4: [0, 2, 1, 3] };
-const ARRAYS: Record<string, [ArrayBufferView, string, number[]]> = {
+const ARRAYS: Arrays = {
+  ...PICTURES,
   eigenvectors: [Float32Array.from({ length: 48 }, (_, i) => {
     const angle = (column(i >> 1) * Math.PI) / 6 + (i >> 1) * 0.001;
     return i % 2 ? Math.sin(angle) : Math.cos(angle);
   }), "float32", [24, 2]],
-  "image/0": [Uint8Array.of(1), "uint8", [1]],
-  "image/1": [Uint8Array.of(1), "uint8", [1]],
   "parents/3": [Int16Array.of(0, 1, 0), "int16", [3]],
   "parents/4": [Int16Array.of(0, 1, 2, 1), "int16", [4]],
+  // Two clusters are the left and the right half, four the columns; the third comes off the first.
+  ...clusterArrays({ 2: [0, 0, 1, 1], 3: [0, 2, 1, 1], 4: [0, 2, 1, 3] }),
 };
-for (const [count, ids] of Object.entries(IDS)) {
-  ARRAYS[`labels/${count}`] = [Uint8Array.from({ length: 24 }, (_, node) => ids[column(node)]!), "uint8", [24]];
-  ARRAYS[`cluster_colors/${count}`] = [Uint8Array.from({ length: 3 * +count }, (_, i) => 20 * i + 10), "uint8", [+count, 3]];
-}
 
-interface Painted { data: Uint8ClampedArray; width: number; height: number }
-
-const mounted: AbortController[] = [];
-let painted: Map<HTMLCanvasElement, Painted>;
-
-beforeEach(() => {
-  painted = new Map();
-  vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation(function (this: HTMLCanvasElement) {
-    return { putImageData: (image: Painted) => painted.set(this, image), clearRect: () => painted.delete(this) } as never;
-  } as never);
-  vi.stubGlobal("ImageData", class {
-    constructor(readonly data: Uint8ClampedArray, readonly width: number, readonly height: number) {}
-  });
-  vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(600);
-  vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(500);
-  vi.spyOn(HTMLElement.prototype, "getBoundingClientRect").mockReturnValue(new DOMRect(0, 0, 400, 300));
-  vi.stubGlobal("ResizeObserver", class {
-    constructor(private readonly run: () => void) {}
-    observe() { this.run(); }
-    disconnect() {}
-  });
-});
-afterEach(() => {
-  for (const view of mounted.splice(0)) view.abort();
-  document.body.replaceChildren();
-});
+onPage({ width: 600, height: 500, box: new DOMRect(0, 0, 400, 300) });
 
 async function shown(change: Partial<SessionState> = {}) {
-  const local = new LocalModel({ ...STATE, ...change });
-  const asked: string[] = [];
-  local.answer = (message, reply) => {
-    const { id, name } = message as { id: string; name: string };
-    asked.push(name);
-    const [{ buffer }, dtype, shape] = ARRAYS[name]!;
-    reply({ kind: "reply", id, ok: true, part: 0, parts: 1, dtype, shape }, [new DataView(buffer)]);
-  };
-  const store = new Store(local.proxy<SessionModel>(), new AbortController().signal);
-  const gone = new AbortController();
-  mounted.push(gone);
-  const el = document.createElement("div");
-  document.body.append(el);
-  await widget.render({
-    el, signal: gone.signal, model: new LocalModel({ session: "s", height: 400 }).proxy(),
-    host: { getWidget: async () => ({ exports: { store } }) },
-  } as never);
-  const root = el.querySelector<HTMLElement>("[data-ncut-view='cluster-panel']")!;
+  const { store, kernel } = fakeSession(sessionState({ meta: { ...META, cluster_counts: [2, 3, 4] }, ...change }), ARRAYS);
+  const { root } = await mountView(widget, store);
+  await imagesShown(root);
   const rows = () => [...root.querySelectorAll<HTMLElement>("[role='row']")];
-  await vi.waitFor(() => {
-    expect(root.querySelectorAll("[data-image]")).toHaveLength(2);
-    // No picture is ever loaded here.
-    for (const picture of root.querySelectorAll("img")) picture.dispatchEvent(new Event("load"));
-    expect(root.dataset.ready).toBe("true");
-    expect(rows().length).toBeGreaterThan(0);
-  });
-  const find = <E extends HTMLElement>(selector: string) => root.querySelector<E>(selector)!;
-  const row = (id: number) => find(`[data-cluster='${id}']`);
+  await vi.waitFor(() => expect(rows().length).toBeGreaterThan(0));
+  const hands = handsOn(root);
+  const row = (id: number) => hands.find(`[data-cluster='${id}']`);
   const names = () => rows().map((one) => one.querySelector(".ncut-cluster-name")!.textContent);
-  const press = (label: string) => find(`[aria-label='${label}']`).click();
-  const key = (target: Element, name: string) =>
-    target.dispatchEvent(new KeyboardEvent("keydown", { key: name, bubbles: true, cancelable: true, composed: true }));
-  /** A click on a patch of the first image. */
-  const click = (row: number, column: number, more: object = {}) => find("[data-image='0']").dispatchEvent(
-    Object.assign(new Event("click", { bubbles: true }), { clientX: (column + 0.5) * 100, clientY: (row + 0.5) * 100, ...more }));
-  const overlay = (image = 0) => {
-    const { data } = painted.get(find<HTMLCanvasElement>(`[data-image='${image}'] canvas`))!;
-    return [0, 1, 2, 3].map((at) => data[at * 4 + 3]);
-  };
-  return { root, store, asked, find, rows, row, names, press, key, click, overlay };
+  const press = (label: string) => hands.named(label).click();
+  /** How opaque the first row of patches is in an image, or in another picture. */
+  const opacity = (image = 0, selector = `[data-image='${image}'] canvas`) => hands.overlay(4, selector).map(([, , , alpha]) => alpha);
+  return { root, store, kernel, ...hands, rows, row, names, press, opacity };
 }
 
 describe("the legend", () => {
@@ -112,21 +42,19 @@ describe("the legend", () => {
   });
 
   it("follows the slider; a cluster that is gone is no longer selected", async () => {
-    const { find, names, store } = await shown({ n_clusters: 4, cluster: 3 });
-    const slider = find<HTMLInputElement>("[aria-label='Number of clusters']");
-    slider.value = "1";
-    slider.dispatchEvent(new Event("input", { bubbles: true }));
+    const { named, input, names, store } = await shown({ n_clusters: 4, cluster: 3 });
+    input(named<HTMLInputElement>("Number of clusters"), 1);
     expect(store.get("n_clusters")).toBe(3);
     expect(store.get("cluster")).toBeNull();
     await vi.waitFor(() => expect(names()).toEqual(["Cluster 0", "Cluster 1", "Cluster 2"]));
   });
 
   it("selects by a click and lets go by another", async () => {
-    const { row, store, overlay } = await shown();
+    const { row, store, opacity } = await shown();
     row(1).click();
     expect(store.get("cluster")).toBe(1);
     await vi.waitFor(() => expect(row(1).getAttribute("aria-selected")).toBe("true"));
-    await vi.waitFor(() => expect(overlay()).toEqual([70, 70, 255, 255]));
+    await vi.waitFor(() => expect(opacity()).toEqual([70, 70, 255, 255]));
     row(1).click();
     expect(store.get("cluster")).toBeNull();
   });
@@ -163,10 +91,10 @@ describe("the legend", () => {
   });
 
   it("hides, shows alone and shows all", async () => {
-    const { press, find, store, overlay } = await shown();
+    const { press, find, store, opacity } = await shown();
     press("Hide Cluster 0");
     expect(store.get("hidden_clusters")).toEqual([0]);
-    await vi.waitFor(() => expect(overlay()).toEqual([0, 0, 255, 255]));
+    await vi.waitFor(() => expect(opacity()).toEqual([0, 0, 255, 255]));
     press("Show only Cluster 0");
     expect(store.get("hidden_clusters")).toEqual([1, 2, 3]);
     await vi.waitFor(() => expect(find("[aria-label='Show only Cluster 0']").getAttribute("aria-pressed")).toBe("true"));
@@ -208,19 +136,19 @@ describe("the legend", () => {
   });
 
   it("tells what a cluster came off from", async () => {
-    const { row, asked } = await shown({ n_clusters: 3, cluster_names: { 0: "cup" } });
+    const { row, kernel } = await shown({ n_clusters: 3, cluster_names: { 0: "cup" } });
     expect(row(2).title).not.toContain("cup");
     row(2).dispatchEvent(new Event("pointerenter"));
     await vi.waitFor(() => expect(row(2).title).toContain("Split off from cup at 3 clusters"));
-    expect(asked.filter((name) => name.startsWith("parents/"))).toEqual(["parents/3"]);
+    expect(kernel.names(/^parents/)).toEqual(["parents/3"]);
   });
 
   it("lights the region of the row under the pointer", async () => {
-    const { row, find, overlay } = await shown();
+    const { row, find, opacity } = await shown();
     row(0).dispatchEvent(new Event("pointerenter"));
-    await vi.waitFor(() => expect(overlay(1)).toEqual([255, 255, 70, 70]));
+    await vi.waitFor(() => expect(opacity(1)).toEqual([255, 255, 70, 70]));
     find("[role='grid']").dispatchEvent(new Event("pointerleave"));
-    await vi.waitFor(() => expect(overlay(1)).toEqual([255, 255, 255, 255]));
+    await vi.waitFor(() => expect(opacity(1)).toEqual([255, 255, 255, 255]));
   });
 });
 
@@ -234,12 +162,12 @@ describe("the images", () => {
   });
 
   it("select a cluster by a click on its region, again to let go, with Shift to tick it", async () => {
-    const { click, store, find } = await shown();
-    click(1, 3);
+    const { clickPatch, store, find } = await shown();
+    clickPatch(1, 3);
     expect(store.get("cluster")).toBe(1);
-    click(0, 2);
+    clickPatch(0, 2);
     expect(store.get("cluster")).toBeNull();
-    click(0, 0, { shiftKey: true });
+    clickPatch(0, 0, { shiftKey: true });
     expect(store.get("cluster")).toBeNull();
     await vi.waitFor(() => expect(find<HTMLInputElement>("[aria-label='Tick Cluster 0']").checked).toBe(true));
   });
@@ -264,9 +192,9 @@ describe("the images", () => {
   });
 
   it("let go on Escape of what was done last: the selection, then the ticks", async () => {
-    const { root, key, press, click, store, find } = await shown();
+    const { root, key, press, clickPatch, store, find } = await shown();
     press("Tick Cluster 0");
-    click(0, 0);
+    clickPatch(0, 0);
     key(root, "Escape");
     expect(store.get("cluster")).toBeNull();
     await vi.waitFor(() => expect(find<HTMLInputElement>("[aria-label='Tick Cluster 0']").checked).toBe(true));
@@ -276,27 +204,26 @@ describe("the images", () => {
 });
 
 describe("the levels", () => {
-  const lit = (root: HTMLElement, level: number) => {
-    const { data } = painted.get(root.querySelector<HTMLCanvasElement>(`[data-level='${level}'] canvas`)!)!;
-    return [0, 1, 2, 3].map((at) => data[at * 4 + 3] === 0);
-  };
+  const lit = ({ opacity }: Awaited<ReturnType<typeof shown>>, level: number) =>
+    opacity(0, `[data-level='${level}'] canvas`).map((alpha) => alpha === 0);
 
   it("fetch nothing until a patch is hovered, then show its region at each of them", async () => {
-    const { root, store, asked, find } = await shown({ n_clusters: 3, cluster_names: { 1: "wall" } });
-    expect(asked.filter((name) => name.startsWith("labels/"))).toEqual(["labels/3"]);
+    const view = await shown({ n_clusters: 3, cluster_names: { 1: "wall" } });
+    const { store, kernel, find } = view;
+    expect(kernel.names(/^labels/)).toEqual(["labels/3"]);
     store.set("hover", 3);
-    await vi.waitFor(() => expect(lit(root, 4)).toEqual([false, false, false, true]));
-    expect(lit(root, 3)).toEqual([false, false, true, true]);
-    expect(lit(root, 2)).toEqual([false, false, true, true]);
+    await vi.waitFor(() => expect(lit(view, 4)).toEqual([false, false, false, true]));
+    expect(lit(view, 3)).toEqual([false, false, true, true]);
+    expect(lit(view, 2)).toEqual([false, false, true, true]);
     expect(find("[data-level='3']").getAttribute("aria-label")).toBe("3 clusters: wall");
     expect(find("[data-level='3']").getAttribute("aria-current")).toBe("true");
-    expect(asked.filter((name) => name.startsWith("labels/")).sort()).toEqual(["labels/2", "labels/3", "labels/4"]);
+    expect(kernel.names(/^labels/).sort()).toEqual(["labels/2", "labels/3", "labels/4"]);
   });
 
   it("show the region of a patch that was tapped, since fingers don't hover", async () => {
-    const { root, click } = await shown();
-    click(2, 1);
-    await vi.waitFor(() => expect(lit(root, 4)).toEqual([false, true, false, false]));
+    const view = await shown();
+    view.clickPatch(2, 1);
+    await vi.waitFor(() => expect(lit(view, 4)).toEqual([false, true, false, false]));
   });
 
   it("stay when the pointer leaves the patch, and lead to their number of clusters", async () => {

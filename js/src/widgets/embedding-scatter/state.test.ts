@@ -1,14 +1,9 @@
 import { expect, test } from "vitest";
 import { PatchGrid } from "../../shared/geometry.ts";
-import type { Camera, Meta, SessionState, SessionStore } from "../../shared/types.ts";
+import type { Camera, SessionState, SessionStore } from "../../shared/types.ts";
+import { META } from "../../testing/session.ts";
 import { checkCamera, describe, pointColors } from "./state.ts";
 
-const META: Meta = {
-  version: 1, embedding: 0,
-  images: [{ name: "astronaut.png", width: 60, height: 40 }, { name: "coffee.png", width: 60, height: 40 }],
-  maps: [{ image: 0, rows: 4, columns: 6, source: "a" }, { image: 1, rows: 4, columns: 6, source: "a" }],
-  n_nodes: 48, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [], channel_names: null, abilities: [],
-};
 const OVERLAY = Uint8ClampedArray.of(1, 2, 3, 255);
 const HEAT = Uint8ClampedArray.of(9, 8, 7, 90);
 
@@ -48,10 +43,10 @@ test("pinned patches show similarity on every layer, hovered ones on the layer o
 
 test("a patch is described as the reader knows it", () => {
   const grid = new PatchGrid(META);
-  expect(describe(META, grid, 24 + 6 + 2)).toEqual({ name: "coffee.png", place: "row 1, column 2", source: null });
-  expect(describe(META, grid, 48)).toBeNull();
+  expect(describe(META, grid, 12 + 4 + 2)).toEqual({ name: "two.png", place: "row 1, column 2", source: null });
+  expect(describe(META, grid, 24)).toBeNull();
   const two = { ...META, maps: [META.maps[0]!, { ...META.maps[1]!, source: "b" }] };
-  expect(describe(two, new PatchGrid(two), 24)?.source).toBe("b");
+  expect(describe(two, new PatchGrid(two), 12)?.source).toBe("b");
 });
 
 test.each([

@@ -1,54 +1,25 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { SessionModel, SessionState } from "../../shared/types.ts";
-import { LocalModel } from "../../standalone/model.ts";
-import { Store } from "./store.ts";
+import type { Meta } from "../../shared/types.ts";
+import { META as TWO_IMAGES, type Arrays, fakeSession, sessionState } from "../../testing/session.ts";
 
-const META = {
-  version: 0, embedding: 0,
-  images: [{ name: "one", width: 20, height: 20 }],
-  maps: [{ image: 0, rows: 2, columns: 2, source: "features" }],
-  n_nodes: 4, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [2], channel_names: null, abilities: [],
+const META: Meta = {
+  ...TWO_IMAGES, version: 0, images: [{ name: "one", width: 20, height: 20 }],
+  maps: [{ image: 0, rows: 2, columns: 2, source: "features" }], n_nodes: 4,
 };
-const STATE: SessionState = {
-  meta: META, hover: null, selection: [], layer: "ncut", source: "features", blend: 0.7, smooth: false,
-  eigenvector: 1, n_clusters: 2, hover_heatmap: true, point_size: 5, camera: null, coloring: { method: "pca", status: "ready", error: null },
-  objects: [], active: null, refine: "none", cluster: null, cluster_names: {}, hidden_clusters: [], cluster_groups: [], channel: null, channels: [],
-};
-const ARRAYS: Record<string, { dtype: string; shape: number[]; bytes: Uint8Array }> = {
-  eigenvectors: floats([1, 0, 1, 0.1, 0, 1, 0.1, -1], [4, 2]),
-  rgb: { dtype: "uint8", shape: [4, 3], bytes: Uint8Array.from([255, 0, 0, 155, 0, 0, 0, 0, 255, 0, 0, 255]) },
-  "cluster_colors/2": { dtype: "uint8", shape: [2, 3], bytes: Uint8Array.from([205, 0, 0, 0, 0, 255]) },
-  "labels/2": { dtype: "uint8", shape: [4], bytes: Uint8Array.from([0, 0, 1, 1]) },
+const EIGENVECTORS = Float32Array.of(1, 0, 1, 0.1, 0, 1, 0.1, -1);
+const ARRAYS: Arrays = {
+  eigenvectors: [EIGENVECTORS, "float32", [4, 2]],
+  rgb: [Uint8Array.of(255, 0, 0, 155, 0, 0, 0, 0, 255, 0, 0, 255), "uint8", [4, 3]],
+  "cluster_colors/2": [Uint8Array.of(205, 0, 0, 0, 0, 255), "uint8", [2, 3]],
+  "labels/2": [Uint8Array.of(0, 0, 1, 1), "uint8", [4]],
+  "channel_map/0": [Uint8Array.of(0, 255, 10, 20), "uint8", [4]],
+  "channel_map/1": [Uint8Array.of(1, 2, 3, 4), "uint8", [4]],
 };
 
-function floats(numbers: number[], shape: number[]) {
-  return { dtype: "float32", shape, bytes: new Uint8Array(Float32Array.from(numbers).buffer) };
-}
-
-type Request = { id: string; name: string };
-
-/** A session whose kernel answers in `parts` parts, out of order. */
+/** A session of four nodes in one image, whose kernel answers in `parts` parts, out of order. */
 function session(parts = 1) {
-  const local = new LocalModel({ ...STATE });
-  const requests: Request[] = [];
-  local.answer = (message, reply) => {
-    const { id, name } = message as Request;
-    requests.push({ id, name });
-    const array = ARRAYS[name];
-    if (!array) {
-      reply({ kind: "reply", id, ok: false, error: `no ${name} here` }, []);
-      return;
-    }
-    const size = Math.ceil(array.bytes.length / parts);
-    for (let part = parts - 1; part >= 0; part--) {
-      const bytes = array.bytes.slice(part * size, (part + 1) * size);
-      reply({ kind: "reply", id, ok: true, part, parts, ...array, bytes: undefined }, [new DataView(bytes.buffer)]);
-    }
-  };
-  const controller = new AbortController();
-  const model = local.proxy<SessionModel>();
-  const save = vi.spyOn(model, "save_changes");
-  return { store: new Store(model, controller.signal), model, requests, controller, save, local };
+  const made = fakeSession(sessionState({ meta: META, source: "features" }), ARRAYS, { parts });
+  return { ...made, save: vi.spyOn(made.model, "save_changes") };
 }
 
 describe("state", () => {
@@ -130,46 +101,45 @@ describe("state", () => {
 
 describe("arrays", () => {
   it("come in parts and in any order, and are asked for once", async () => {
-    const { store, requests } = session(3);
+    const { store, kernel } = session(3);
     const [first, second] = await Promise.all([store.array("eigenvectors"), store.array("eigenvectors")]);
     expect(first).toBe(second);
-    expect([...first.data]).toEqual([...Float32Array.from([1, 0, 1, 0.1, 0, 1, 0.1, -1])]);
+    expect([...first.data]).toEqual([...EIGENVECTORS]);
     expect(first.shape).toEqual([4, 2]);
-    expect(requests.length).toBe(1);
+    expect(kernel.asked.length).toBe(1);
   });
 
   it("fail with the kernel's words, and can be asked for again", async () => {
-    const { store, requests } = session();
+    const { store, kernel } = session();
     await expect(store.array("coords")).rejects.toThrow("no coords here");
     await expect(store.array("coords")).rejects.toThrow("no coords here");
-    expect(requests.length).toBe(2);
+    expect(kernel.asked.length).toBe(2);
   });
 
   it("are fetched anew when Python has replaced them", async () => {
-    const { store, model, requests } = session();
+    const { store, model, kernel } = session();
     await store.array("rgb");
     model.set("meta", { ...META, version: 1 });
     await store.array("rgb");
-    expect(requests.length).toBe(2);
+    expect(kernel.asked.length).toBe(2);
   });
 
   it("that come from the same eigenvectors are kept when only colours were replaced", async () => {
-    const { store, model, requests } = session();
-    const names = () => requests.map(({ name }) => name);
+    const { store, model, kernel } = session();
     await Promise.all([store.prepare(), store.array("labels/2"), store.array("rgb")]);
     const heat = store.heat([0]);
     model.set("meta", { ...META, version: 1 });
     expect(store.heat([0])).toBe(heat);
     await Promise.all([store.prepare(), store.array("labels/2"), store.array("rgb")]);
-    expect(names()).toEqual(["eigenvectors", "labels/2", "rgb", "rgb"]);
+    expect(kernel.names()).toEqual(["eigenvectors", "labels/2", "rgb", "rgb"]);
     model.set("meta", { ...META, version: 2, embedding: 1 });
     expect(store.heat([0])).toBeNull();
     await store.array("labels/2");
-    expect(names().slice(4)).toEqual(["labels/2"]);
+    expect(kernel.names().slice(4)).toEqual(["labels/2"]);
   });
 
   it("of an embedding that has been replaced while they were on their way are not taken for the new one", async () => {
-    const { store, model, requests, local } = session();
+    const { store, model, kernel, local } = session();
     const answer = local.answer!;
     const held: (() => void)[] = [];
     local.answer = (...call) => { held.push(() => answer(...call)); };
@@ -181,22 +151,22 @@ describe("arrays", () => {
     expect(store.heat([0])).toBeNull();
     held.shift()!();
     await ready;
-    expect(requests.length).toBe(2);
+    expect(kernel.asked.length).toBe(2);
     expect(store.heat([0])![0]).toBe(1);
   });
 
   it("are let go with the last view", async () => {
-    const { store, requests } = session();
+    const { store, kernel } = session();
     const [one, two] = [new AbortController(), new AbortController()];
     store.watch(one.signal);
     store.watch(two.signal);
     await store.array("rgb");
     one.abort();
     await store.array("rgb");
-    expect(requests.length).toBe(1);
+    expect(kernel.asked.length).toBe(1);
     two.abort();
     await store.array("rgb");
-    expect(requests.length).toBe(2);
+    expect(kernel.asked.length).toBe(2);
   });
 
   it("of another page's request are none of ours", async () => {
@@ -214,8 +184,6 @@ describe("arrays", () => {
 describe("channels", () => {
   it("show the one that is looked at on every layer, and the pinned ones on their own", async () => {
     const { store, model } = session();
-    ARRAYS["channel_map/0"] = { dtype: "uint8", shape: [4], bytes: Uint8Array.from([0, 255, 10, 20]) };
-    ARRAYS["channel_map/1"] = { dtype: "uint8", shape: [4], bytes: Uint8Array.from([1, 2, 3, 4]) };
     model.set("meta", { ...META, version: 1, channel_names: ["a", "b"] });
     store.set("channels", [1, 0]);
     expect([...(await store.paint())!.slice(0, 4)]).toEqual([255, 0, 0, 255]);

@@ -1,0 +1,100 @@
+/** Views in tests: a page on which everything has a size, mounting, and the gestures of a user. */
+import { afterEach, beforeEach, expect, vi } from "vitest";
+import type { SessionStore } from "../shared/types.ts";
+import { LocalModel } from "../standalone/model.ts";
+
+/** What was last put into each canvas. */
+export const painted = new Map<HTMLCanvasElement, ImageData>();
+const mounted: AbortController[] = [];
+
+export interface PageOptions {
+  /** CSS pixels of every element, without its place. */
+  width: number;
+  height: number;
+  /** Where every element is; at the origin if it is not said. */
+  box?: DOMRect;
+  /** In place of one that keeps in `painted` what was put into it. */
+  context?: (kind: string) => unknown;
+}
+
+/** Have every test of the file begin on an empty page, where there is no layout but everything has one size. */
+export function onPage({ width, height, box = new DOMRect(0, 0, width, height), context }: PageOptions): void {
+  beforeEach(() => {
+    painted.clear();
+    vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockImplementation(function (this: HTMLCanvasElement, kind: string) {
+      if (context) return context(kind) as never;
+      return { putImageData: (image: ImageData) => painted.set(this, image), clearRect: () => painted.delete(this) } as never;
+    } as never);
+    vi.stubGlobal("ImageData", class {
+      constructor(readonly data: Uint8ClampedArray, readonly width: number, readonly height: number) {}
+    });
+    vi.stubGlobal("ResizeObserver", class {
+      constructor(private readonly run: () => void) {}
+      observe() { this.run(); }
+      disconnect() {}
+    });
+    vi.spyOn(HTMLElement.prototype, "clientWidth", "get").mockReturnValue(width);
+    vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(height);
+    vi.spyOn(HTMLElement.prototype, "getBoundingClientRect").mockReturnValue(box);
+    HTMLElement.prototype.setPointerCapture = () => undefined;
+  });
+  afterEach(() => {
+    for (const view of mounted.splice(0)) view.abort();
+    document.body.replaceChildren();
+  });
+}
+
+/** Mount a widget on a session; `gone` aborts it, as the end of the test does. */
+export async function mountView<E extends HTMLElement = HTMLElement>(widget: { render(props: never): Promise<void> }, store: SessionStore) {
+  const gone = new AbortController();
+  mounted.push(gone);
+  const el = document.createElement("div");
+  document.body.append(el);
+  await widget.render({
+    el, signal: gone.signal, model: new LocalModel({ session: "s", height: 400 }).proxy(),
+    host: { getWidget: async () => ({ exports: { store } }) },
+  } as never);
+  return { root: el.querySelector<E>("[data-ncut-view]")!, gone };
+}
+
+/** Resolves once so many images are there, and the first frame is drawn. */
+export async function imagesShown(root: HTMLElement, count = 2): Promise<void> {
+  await vi.waitFor(() => {
+    expect(root.querySelectorAll("[data-image]")).toHaveLength(count);
+    // No picture is ever loaded here.
+    for (const picture of root.querySelectorAll("img")) picture.dispatchEvent(new Event("load"));
+    expect(root.dataset.ready).toBe("true");
+  });
+}
+
+/** What a user sees and does in a view. */
+export function handsOn(root: HTMLElement) {
+  const find = <E extends HTMLElement>(selector: string) => root.querySelector<E>(selector)!;
+  const named = <E extends HTMLElement>(label: string) => find<E>(`[aria-label='${label}']`);
+  const button = (text: string) => [...root.querySelectorAll("button")].find((one) => one.textContent === text)!;
+  const key = (target: Element, name: string, more: object = {}) => {
+    const event = new KeyboardEvent("keydown", { key: name, bubbles: true, cancelable: true, composed: true, ...more });
+    target.dispatchEvent(event);
+    return event;
+  };
+  const enter = (target: Element, type = "pointerenter") => target.dispatchEvent(new Event(type));
+  /** Types into a text, or moves a slider. */
+  const input = (field: HTMLInputElement, value: string | number) => {
+    field.value = String(value);
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  /** Chooses from a menu, or ends the typing in a text. */
+  const commit = (field: HTMLInputElement | HTMLSelectElement, value: string) => {
+    field.value = value;
+    field.dispatchEvent(new Event("change", { bubbles: true }));
+  };
+  /** A click on a patch of the first image, where patches have 100 pixels. */
+  const clickPatch = (row: number, column: number, more: object = {}) => find("[data-image='0']").dispatchEvent(
+    Object.assign(new Event("click", { bubbles: true }), { clientX: (column + 0.5) * 100, clientY: (row + 0.5) * 100, ...more }));
+  /** RGBA of the first patches of an image, as far as its overlay was painted. */
+  const overlay = (count = 4, selector = "[data-image='0'] canvas") => {
+    const { data } = painted.get(find<HTMLCanvasElement>(selector))!;
+    return Array.from({ length: count }, (_, at) => [...data.slice(at * 4, at * 4 + 4)]);
+  };
+  return { find, named, button, key, enter, input, commit, clickPatch, overlay };
+}

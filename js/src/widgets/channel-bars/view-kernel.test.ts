@@ -1,0 +1,95 @@
+import { describe, expect, it, vi } from "vitest";
+import { CUP, IN_FILE, shown } from "../../testing/channel-bars.ts";
+import { onPage } from "../../testing/view.ts";
+
+onPage({ width: 600, height: 500, box: new DOMRect(0, 0, 400, 300) });
+
+describe("the kernel", () => {
+  const waiting = ({ find }: { find: (selector: string) => HTMLElement }) => find(".ncut-waiting")?.textContent ?? "";
+
+  it("says how far it is and can be told to stop and asked again; the last bars stay meanwhile", async () => {
+    const view = await shown({ cluster: 1 });
+    const { hold, choose, kernel, find, order, values, button } = view;
+    hold();
+    choose("Method", "ablation");
+    await vi.waitFor(() => expect(kernel.held).toHaveLength(1));
+    kernel.tell({ kind: "progress", id: kernel.held[0]!.id, fraction: 0.25 });
+    await vi.waitFor(() => expect(find<HTMLProgressElement>("progress")?.value).toBe(0.25));
+    expect(order()).toEqual([0, 1, 2]);
+    expect(find(".ncut-bars").getAttribute("aria-busy")).toBe("true");
+    find(".ncut-task button").click();
+    await vi.waitFor(() => expect(waiting(view)).toContain("Cancelled."));
+    expect(kernel.asked.some(({ kind, id }) => kind === "cancel" && id === kernel.held[0]!.id)).toBe(true);
+    button("Ask again").click();
+    await vi.waitFor(() => expect(kernel.held).toHaveLength(2));
+    kernel.answer(kernel.held[1]!);
+    await vi.waitFor(() => expect(values()).toEqual(["+60.0", "+40.0", "0.0"]));
+    expect(waiting(view)).toBe("");
+  });
+
+  it("drops what nobody waits for any more", async () => {
+    const { hold, choose, kernel, values } = await shown({ cluster: 1 });
+    hold();
+    choose("Method", "ablation");
+    await vi.waitFor(() => expect(kernel.held).toHaveLength(1));
+    choose("Method", "gradient");
+    await vi.waitFor(() => expect(kernel.asked.some(({ kind, id }) => kind === "cancel" && id === kernel.held[0]!.id)).toBe(true));
+    await vi.waitFor(() => expect(values()[0]).toBe("+60.0"));
+  });
+
+  it("says why it could not", async () => {
+    const view = await shown({}, { lacks: ["attribution/gradient/clusters/2"], bars: false });
+    await vi.waitFor(() => expect(waiting(view)).toContain("no attribution/gradient/clusters/2"));
+  });
+
+  it("measures the evidence when it is asked to", async () => {
+    const { button, find, questions, store, named } = await shown({ cluster: 0 });
+    expect(questions()).toEqual(["attribution/gradient/clusters/2"]);
+    button("Show the evidence").click();
+    await vi.waitFor(() => expect(find("figure.ncut-evidence")).not.toBeNull());
+    expect(questions()).toContain("evidence/gradient/clusters/2/0");
+    expect([...find(".ncut-evidence svg").querySelectorAll("polyline")].map(({ dataset }) => dataset.line)).toEqual(["top", "random", "bottom"]);
+    expect(find("figcaption:last-child").textContent).toBe("toprandombottomarea 0.188");
+    store.set("cluster", 1);
+    await vi.waitFor(() => expect(button("Show the evidence")).toBeDefined());
+    store.set("cluster", 0);
+    await vi.waitFor(() => expect(named("Hide the evidence")).not.toBeNull());
+    named("Hide the evidence").click();
+    await vi.waitFor(() => expect(find("figure.ncut-evidence")).toBeNull());
+    button("Show the evidence").click();
+    await vi.waitFor(() => expect(find("figure.ncut-evidence")).not.toBeNull());
+    expect(questions().filter((name) => name.startsWith("evidence"))).toHaveLength(1);
+  });
+});
+
+describe("a file without a kernel", () => {
+  it("offers what is in it", async () => {
+    const { named, button, values, find } = await shown({ ...IN_FILE, cluster: 1, selection: [3], objects: [CUP] });
+    expect(values()).toEqual(["+60.0", "+30.0", "−10.0"]);
+    expect([...named("Target").querySelectorAll("option")].map(({ textContent }) => textContent)).toEqual(["Cluster 0", "Cluster 1"]);
+    expect(named<HTMLSelectElement>("Method").disabled).toBe(true);
+    expect(button("Show the evidence").disabled).toBe(true);
+    expect(find("[role=alert]")).toBeNull();
+  });
+
+  it("says where bars are missing", async () => {
+    const { root, store, values } = await shown({ ...IN_FILE, cluster: 1 }, { lacks: ["attribution/gradient/clusters/4"] });
+    store.set("n_clusters", 4);
+    await vi.waitFor(() => expect(root.textContent).toContain("What made Cluster 1 is not in this file."));
+    store.set("n_clusters", 2);
+    await vi.waitFor(() => expect(values()[0]).toBe("+60.0"));
+    expect(root.querySelector("[role=alert]")).toBeNull();
+  });
+
+  it("marks a bar whose map is missing, and shows it nowhere", async () => {
+    const { row, enter, store, root } = await shown({ ...IN_FILE, cluster: 1 }, { lacks: ["channel_map/1", "channel_ranges"] });
+    enter(row(1));
+    await vi.waitFor(() => expect(row(1).getAttribute("aria-label")).toContain("not in this file"));
+    expect(store.get("channel")).toBeNull();
+    row(1).click();
+    enter(row(0));
+    await vi.waitFor(() => expect(store.get("channel")).toBe(0));
+    expect(store.get("channels")).toEqual([]);
+    expect(root.querySelector("[role=alert]")).toBeNull();
+  });
+});

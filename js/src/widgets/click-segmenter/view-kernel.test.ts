@@ -1,0 +1,61 @@
+import { describe, expect, it, vi } from "vitest";
+import { PAGE, recordDownloads, shown } from "../../testing/click-segmenter.ts";
+import { META } from "../../testing/session.ts";
+import { onPage } from "../../testing/view.ts";
+
+onPage(PAGE);
+const downloads = recordDownloads();
+
+describe("the kernel", () => {
+  const KERNEL = { meta: { ...META, abilities: ["refine", "ncut", "export"] } };
+
+  it("is not offered for what it can't do", async () => {
+    const { root, named } = await shown();
+    expect(named("Method")).toBeNull();
+    expect(named("Edges")).toBeNull();
+    expect([...root.querySelectorAll(".ncut-export button")].map((button) => button.textContent)).toEqual(["Masks", "Overlays", "Clicks"]);
+  });
+
+  it("is asked for a cut with the clicks in it, shown on its way, and can be told to stop", async () => {
+    const { root, press, named, slide, kernel, one, settled } = await shown(KERNEL);
+    press(0, 50, 100);
+    await settled();
+    named("Method").querySelector<HTMLElement>("[value=ncut]")!.click();
+    slide("Weight of the clicks", 0.25);
+    expect(one()).toMatchObject({ method: "ncut", click_weight: 0.25 });
+    await vi.waitFor(() => expect(kernel.names()).toContain("click_heat/4//0.250"));
+    await vi.waitFor(() => expect(root.querySelector(".ncut-tasks")!.textContent).toContain("object 1"));
+    root.querySelector<HTMLElement>(".ncut-task button")!.click();
+    await vi.waitFor(() => expect(root.querySelector(".ncut-task")).toBeNull());
+    expect(root.querySelector("[role=alert]")).toBeNull();
+  });
+
+  it("makes the files, and says what went wrong with one", async () => {
+    const { root, press, named, commit, kernel, settled } = await shown(KERNEL);
+    named("Export COCO").click();
+    expect(kernel.held).toEqual([]);
+    press(0, 50, 100);
+    await settled();
+    commit(named<HTMLSelectElement>("Resolution"), "patch");
+    named("Export COCO").click();
+    await vi.waitFor(() => expect(kernel.held).toMatchObject([{ name: "export", params: { format: "coco", resolution: "patch" } }]));
+    kernel.answer(kernel.held[0]!, [Uint8Array.of(123, 125), "uint8", [2]]);
+    await vi.waitFor(() => expect(downloads).toHaveLength(1));
+    expect(downloads[0]!.name).toBe("coco.json");
+    expect(await downloads[0]!.blob.text()).toBe("{}");
+    named("Export NPZ").click();
+    await vi.waitFor(() => expect(kernel.held).toHaveLength(2));
+    kernel.fail(kernel.held[1]!, "no room on the disk");
+    await vi.waitFor(() => expect(root.querySelector("[role=alert]")!.textContent).toContain("no room on the disk"));
+  });
+});
+
+it("writes the clicks without a kernel", async () => {
+  const { press, named, store, settled } = await shown();
+  press(0, 50, 100);
+  await settled();
+  named("Export Clicks").click();
+  await vi.waitFor(() => expect(downloads).toHaveLength(1));
+  expect(downloads[0]!.name).toBe("clicks.json");
+  expect(JSON.parse(await downloads[0]!.blob.text())).toMatchObject({ version: 1, images: META.images, objects: store.get("objects") });
+});

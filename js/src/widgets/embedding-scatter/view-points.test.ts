@@ -1,0 +1,135 @@
+import { expect, test, vi } from "vitest";
+import { ARRAYS, COORDS, HEIGHT, META, type View, WIDTH, drawn, mount, onCanvasPage, shown } from "../../testing/embedding-scatter.ts";
+import { CanvasPoints } from "./renderer-canvas.ts";
+
+onCanvasPage();
+
+test("the first frame says how many points it shows and by what", async () => {
+  const { root } = await shown();
+  expect(root.dataset).toMatchObject({ points: "6", renderer: "canvas2d" });
+  expect(root.querySelector(".ncut-loading")).toBeNull();
+});
+
+test("hovering draws the marks and leaves the cloud as it is", async () => {
+  const { store } = await shown();
+  drawn.length = 0;
+  store.set("hover", 2);
+  await vi.waitFor(() => expect(drawn).toContain("arc"));
+  expect(drawn).not.toContain("drawImage");
+});
+
+test("a camera set in Python is followed, and None frames all points again", async () => {
+  const { store, at } = await shown();
+  const first = at(0);
+  store.set("camera", { position: [0, 0, 9], target: [0, 0, 0], zoom: 1 });
+  expect(at(4)).toMatchObject({ x: expect.closeTo(WIDTH / 2, 1), y: expect.closeTo(HEIGHT / 2, 1), front: true });
+  expect(at(5).front).toBe(false);
+  store.set("camera", null);
+  expect(at(0)).toEqual(first);
+});
+
+test("a broken camera is shown as an error and the view stays", async () => {
+  const { root, store, at } = await shown();
+  const first = at(0);
+  store.set("camera", { position: [1, 2], target: [0, 0, 0], zoom: 1 } as never);
+  await vi.waitFor(() => expect(root.querySelector(".ncut-error")?.textContent).toContain("`camera` must be"));
+  expect(at(0)).toEqual(first);
+});
+
+test("new data replaces the points and keeps the camera", async () => {
+  const arrays = { ...ARRAYS };
+  const { root, store, model, key, ready } = await mount({}, arrays);
+  await ready();
+  key("ArrowLeft");
+  const camera = store.get("camera");
+  const across = () => Math.abs(root.ncutProject!(0)!.x - root.ncutProject!(1)!.x);
+  const before = across();
+  arrays.coords = [COORDS.map((value) => value / 2), "float32", [6, 3]];
+  model.set("meta", { ...META, version: 2 });
+  await vi.waitFor(() => expect(across()).toBeLessThan(0.6 * before));
+  expect(store.get("camera")).toEqual(camera);
+});
+
+/** Every place of a node from now until it rests at the 2nd version of the data. */
+async function passage(view: View, arrays: typeof ARRAYS, node: number): Promise<number[]> {
+  arrays.coords = [COORDS.map((value, p) => (p % 3 === 2 ? value : -value)), "float32", [6, 3]];
+  const places: number[] = [];
+  const setPoints = vi.spyOn(CanvasPoints.prototype, "setPoints").mockImplementation((coords) => {
+    places.push(coords[node * 3]!);
+  });
+  view.model.set("meta", { ...META, version: 2 });
+  await vi.waitFor(() => expect(places.at(-1)).toBe(-COORDS[node * 3]!));
+  setPoints.mockRestore();
+  return places;
+}
+
+test("new places are reached step by step, under a camera that stands still", async () => {
+  const arrays = { ...ARRAYS };
+  const view = await mount({}, arrays);
+  await view.ready();
+  const before = view.at(4);
+  const places = await passage(view, arrays, 0);
+  expect(places.length).toBeGreaterThan(3);
+  expect(places[0]).toBe(1);
+  expect(places).toEqual([...places].sort((a, b) => b - a));
+  // The third axis has not changed, nor has what the first view must hold.
+  expect(view.at(4)).toMatchObject({ x: expect.closeTo(before.x, 3), y: expect.closeTo(before.y, 3) });
+});
+
+test("who wants less motion sees the new places at once", async () => {
+  vi.spyOn(window, "matchMedia").mockImplementation((query) => Object.assign(new EventTarget(), {
+    matches: query.includes("prefers-reduced-motion"),
+  }) as MediaQueryList);
+  const arrays = { ...ARRAYS };
+  const view = await mount({}, arrays);
+  await view.ready();
+  expect(await passage(view, arrays, 0)).toEqual([-1]);
+});
+
+test("only the coordinates and colours that are shown are fetched, and once", async () => {
+  const { kernel, store } = await shown();
+  store.set("layer", "clusters");
+  await vi.waitFor(() => expect(kernel.names()).toContain("cluster_colors/2"));
+  store.set("layer", "ncut");
+  expect(kernel.names().sort()).toEqual(["cluster_colors/2", "coords", "labels/2", "rgb"]);
+});
+
+test("a late answer does not overwrite the colours of a later question", async () => {
+  const colors = vi.spyOn(CanvasPoints.prototype, "setColors");
+  const points = vi.spyOn(CanvasPoints.prototype, "setPoints");
+  const { store } = await shown();
+  let answer = (_: Uint8ClampedArray) => {};
+  vi.spyOn(store, "paint").mockReturnValueOnce(new Promise((resolve) => { answer = resolve; }));
+  store.set("layer", "eigenvector");
+  store.set("layer", "clusters");
+  await vi.waitFor(() => expect(colors).toHaveBeenCalledTimes(2));
+  answer(new Uint8ClampedArray(24).fill(7));
+  await new Promise(requestAnimationFrame);
+  expect(colors).toHaveBeenCalledTimes(2);
+  // New colours alone do not send the points again.
+  expect(points).toHaveBeenCalledTimes(1);
+});
+
+test("what the kernel could not answer is shown inside of the view", async () => {
+  const { coords: _, ...rest } = ARRAYS;
+  const { root } = await mount({}, rest);
+  await vi.waitFor(() => expect(root.querySelector(".ncut-error")?.textContent).toContain("no coords here"));
+  expect(root.dataset.ready).toBeUndefined();
+});
+
+test("nothing is left behind when the view goes", async () => {
+  const { root, store, gone, key, mouse, at } = await shown();
+  const place = at(2);
+  gone.abort();
+  expect(document.body.querySelector("canvas")).toBeNull();
+  drawn.length = 0;
+  key("ArrowLeft");
+  mouse("pointermove", place.x, place.y);
+  document.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape" }));
+  store.set("hover", 1);
+  store.set("layer", "clusters");
+  await new Promise(requestAnimationFrame);
+  expect(store.get("camera")).toBeNull();
+  expect(drawn).toEqual([]);
+  expect(root.isConnected).toBe(false);
+});
