@@ -1,34 +1,24 @@
 /** The session on the page: its state, its arrays, and what is computed from both, shared by all of its views. */
-import { paintRgb, paintTable } from "../../shared/color.ts";
+import { paintTable } from "../../shared/color.ts";
 import { type Embedding, embeddingOf, leading } from "../../shared/embedding.ts";
 import { PatchGrid } from "../../shared/geometry.ts";
 import { heatmap } from "../../shared/similarity.ts";
 import type {
-  ArrayTypes, Clusters, Layer, MaskObject, NdArray, NodeMask, NumericArray, SessionModel, SessionState, SessionStore, Task,
+  ArrayTypes, Clusters, MaskObject, NdArray, NodeMask, NumericArray, SessionModel, SessionState, SessionStore, Task,
 } from "../../shared/types.ts";
 import { Wire } from "../../shared/wire.ts";
 import { Edits, same } from "./edits.ts";
 import { KernelMasks } from "./kernel.ts";
+import { Layers, type Paint } from "./layers.ts";
 import { Masks } from "./masks.ts";
-import { groupClusters, paintChannels, paintClusters, paintEigenvector } from "./paint.ts";
 import { palettes } from "./palettes.ts";
 import { Tasks } from "./tasks.ts";
 
 /** Python hears of a gesture this many milliseconds after it, and of the last one always. */
 const SAVE_DELAY = 40;
 
-type Paint = Uint8ClampedArray | null;
-
-/** What each layer's colours depend on, beside the layer. */
-const PAINTING: Record<Layer, readonly (keyof SessionState)[]> = {
-  image: [], ncut: [], eigenvector: ["eigenvector"], heatmap: ["hover", "selection"],
-  clusters: ["n_clusters", "cluster", "hidden_clusters", "cluster_groups"], masks: ["objects", "source"],
-  channels: ["channels"],
-};
-
 export class Store implements SessionStore {
   readonly palettes = palettes;
-  readonly painting = ["layer", "channel", ...new Set(Object.values(PAINTING).flat())] as (keyof SessionState)[];
   readonly closed: AbortSignal;
   #model: SessionModel;
   #wire: Wire;
@@ -36,15 +26,13 @@ export class Store implements SessionStore {
   #arrays = new Map<string, Promise<NdArray>>();
   #images = new Map<number, Promise<string>>();
   #urls: string[] = [];
-  #paint: { key: string; value: Promise<Paint> } | null = null;
   #eigenvectors: Embedding | null = null;
   /** By as many leading eigenvectors as objects look at. */
   #leading = new Map<number, Embedding>();
   #heat: { key: string; value: Float32Array; colors: Uint8ClampedArray } | null = null;
-  #channels: { key: string; value: Promise<Uint8ClampedArray> } | null = null;
-  #cutting: Promise<unknown> | null = null;
   #grid: PatchGrid;
   #tasks: Tasks;
+  #layers = new Layers(this);
   #masks = new Masks();
   #kernel: KernelMasks;
   #edits: Edits;
@@ -136,70 +124,20 @@ export class Store implements SessionStore {
     return url;
   }
 
+  get painting(): readonly (keyof SessionState)[] {
+    return this.#layers.painting;
+  }
+
   paint(): Promise<Paint> {
-    // Who looks at a channel sees it, whatever lies there otherwise.
-    if (this.get("channel") !== null) return this.channelColors();
-    const layer = this.get("layer");
-    // Masks are kept where they are made, for they depend on what comes from the kernel as well.
-    if (layer === "masks") return this.prepare().then(() => this.maskColors());
-    const key = JSON.stringify([layer, ...PAINTING[layer].map((name) => this.get(name))]);
-    if (this.#paint?.key !== key) {
-      const value = this.#compute(layer);
-      const entry = { key, value };
-      this.#paint = entry;
-      value.catch(() => {
-        if (this.#paint === entry) this.#paint = null;
-      });
-    }
-    return this.#paint!.value;
+    return this.#layers.paint();
   }
 
-  async #compute(layer: Exclude<Layer, "masks">): Promise<Paint> {
-    switch (layer) {
-      case "image":
-        return null;
-      case "ncut":
-        return paintRgb((await this.array("rgb")).data);
-      case "eigenvector": {
-        const column = this.get("eigenvector");
-        await this.prepare();
-        return paintEigenvector(this.#eigenvectors!.vectors[column]!);
-      }
-      case "clusters": {
-        const clusters = await this.clusters();
-        // While these were computed the number has moved on.
-        if (!clusters) return this.paint();
-        return paintClusters(clusters, this.get("hidden_clusters"), this.get("cluster"));
-      }
-      case "channels":
-        return this.channelColors();
-      case "heatmap": {
-        await this.prepare();
-        return this.heatColors(this.heatNodes());
-      }
-    }
+  channelColors(): Promise<Paint> {
+    return this.#layers.channelColors();
   }
 
-  async channelColors(): Promise<Paint> {
-    const { channel, channels } = { channel: this.get("channel"), channels: this.get("channels") };
-    const shown = channel === null ? channels.slice(0, 3) : [channel];
-    if (!shown.length || !this.get("meta").channel_names) return null;
-    const key = shown.join();
-    if (this.#channels?.key !== key) {
-      const maps = Promise.all(shown.map((one) => this.array(`channel_map/${one}`)));
-      const entry = { key, value: maps.then((all) => paintChannels(all.map(({ data }) => data))) };
-      this.#channels = entry;
-      entry.value.catch(() => { if (this.#channels === entry) this.#channels = null; });
-    }
-    return this.#channels!.value;
-  }
-
-  async clusters(): Promise<Clusters | null> {
-    const count = this.get("n_clusters");
-    const labels = await this.#labels(count);
-    if (!labels) return null;
-    const colors = await this.array(`cluster_colors/${count}`);
-    return { count, colors: colors.data, ...groupClusters(labels.data, count, this.get("cluster_groups")) };
+  clusters(): Promise<Clusters | null> {
+    return this.#layers.clusters();
   }
 
   masks(): readonly NodeMask[] | null {
@@ -250,21 +188,6 @@ export class Store implements SessionStore {
 
   redo(): boolean {
     return this.#edits.redo();
-  }
-
-  /** One cut at a time, or a drag of the slider would queue all that it passes; null if it has moved on meanwhile. */
-  async #labels(count: number): Promise<NdArray<Uint8Array> | null> {
-    while (this.#cutting) {
-      await this.#cutting.catch(() => undefined);
-      if (this.get("n_clusters") !== count) return null;
-    }
-    const labels = this.array(`labels/${count}`);
-    this.#cutting = labels;
-    try {
-      return await labels;
-    } finally {
-      this.#cutting = null;
-    }
   }
 
   async prepare(): Promise<void> {
@@ -348,13 +271,12 @@ export class Store implements SessionStore {
     }
     // What was computed from the same eigenvectors holds, so that a heatmap under the pointer goes on.
     for (const name of this.#arrays.keys()) if (/^(rgb|coords|cluster_colors)/.test(name)) this.#arrays.delete(name);
-    this.#paint = null;
+    this.#layers.repaint();
   }
 
   #forgetArrays(): void {
     this.#arrays.clear();
-    this.#paint = null;
-    this.#channels = null;
+    this.#layers.clear();
     this.#eigenvectors = null;
     this.#leading.clear();
     this.#heat = null;

@@ -1,0 +1,121 @@
+/** What the layers paint, each computed once for all views and kept while what it depends on stays. */
+import { paintRgb } from "../../shared/color.ts";
+import type { Clusters, Layer, NdArray, SessionState, SessionStore } from "../../shared/types.ts";
+import { groupClusters, paintChannels, paintClusters, paintEigenvector } from "./paint.ts";
+
+/** (4 n) RGBA, or null for nothing. */
+export type Paint = Uint8ClampedArray | null;
+
+/** What each layer's colours depend on, beside the layer. */
+const PAINTING: Record<Layer, readonly (keyof SessionState)[]> = {
+  image: [], ncut: [], eigenvector: ["eigenvector"], heatmap: ["hover", "selection"],
+  clusters: ["n_clusters", "cluster", "hidden_clusters", "cluster_groups"], masks: ["objects", "source"],
+  channels: ["channels"],
+};
+
+export class Layers {
+  readonly painting = ["layer", "channel", ...new Set(Object.values(PAINTING).flat())] as (keyof SessionState)[];
+  #store: SessionStore;
+  #paint: { key: string; value: Promise<Paint> } | null = null;
+  #channels: { key: string; value: Promise<Uint8ClampedArray> } | null = null;
+  #cutting: Promise<unknown> | null = null;
+
+  constructor(store: SessionStore) {
+    this.#store = store;
+  }
+
+  paint(): Promise<Paint> {
+    const store = this.#store;
+    // Who looks at a channel sees it, whatever lies there otherwise.
+    if (store.get("channel") !== null) return this.channelColors();
+    const layer = store.get("layer");
+    // Masks are kept where they are made, for they depend on what comes from the kernel as well.
+    if (layer === "masks") return store.prepare().then(() => store.maskColors());
+    const key = JSON.stringify([layer, ...PAINTING[layer].map((name) => store.get(name))]);
+    if (this.#paint?.key !== key) {
+      const value = this.#compute(layer);
+      const entry = { key, value };
+      this.#paint = entry;
+      value.catch(() => {
+        if (this.#paint === entry) this.#paint = null;
+      });
+    }
+    return this.#paint!.value;
+  }
+
+  async #compute(layer: Exclude<Layer, "masks">): Promise<Paint> {
+    const store = this.#store;
+    switch (layer) {
+      case "image":
+        return null;
+      case "ncut":
+        return paintRgb((await store.array("rgb")).data);
+      case "eigenvector": {
+        const column = store.get("eigenvector");
+        const { vectors } = await store.embedding(Infinity);
+        return paintEigenvector(vectors[column]!);
+      }
+      case "clusters": {
+        const clusters = await this.clusters();
+        // While these were computed the number has moved on.
+        if (!clusters) return this.paint();
+        return paintClusters(clusters, store.get("hidden_clusters"), store.get("cluster"));
+      }
+      case "channels":
+        return this.channelColors();
+      case "heatmap": {
+        await store.prepare();
+        return store.heatColors(store.heatNodes());
+      }
+    }
+  }
+
+  async channelColors(): Promise<Paint> {
+    const store = this.#store;
+    const { channel, channels } = { channel: store.get("channel"), channels: store.get("channels") };
+    const shown = channel === null ? channels.slice(0, 3) : [channel];
+    if (!shown.length || !store.get("meta").channel_names) return null;
+    const key = shown.join();
+    if (this.#channels?.key !== key) {
+      const maps = Promise.all(shown.map((one) => store.array(`channel_map/${one}`)));
+      const entry = { key, value: maps.then((all) => paintChannels(all.map(({ data }) => data))) };
+      this.#channels = entry;
+      entry.value.catch(() => { if (this.#channels === entry) this.#channels = null; });
+    }
+    return this.#channels!.value;
+  }
+
+  async clusters(): Promise<Clusters | null> {
+    const count = this.#store.get("n_clusters");
+    const labels = await this.#labels(count);
+    if (!labels) return null;
+    const colors = await this.#store.array(`cluster_colors/${count}`);
+    return { count, colors: colors.data, ...groupClusters(labels.data, count, this.#store.get("cluster_groups")) };
+  }
+
+  /** One cut at a time, or a drag of the slider would queue all that it passes; null if it has moved on meanwhile. */
+  async #labels(count: number): Promise<NdArray<Uint8Array> | null> {
+    while (this.#cutting) {
+      await this.#cutting.catch(() => undefined);
+      if (this.#store.get("n_clusters") !== count) return null;
+    }
+    const labels = this.#store.array(`labels/${count}`);
+    this.#cutting = labels;
+    try {
+      return await labels;
+    } finally {
+      this.#cutting = null;
+    }
+  }
+
+  /** Other colours have come of the same eigenvectors. */
+  repaint(): void {
+    this.#paint = null;
+  }
+
+  /** Forget everything: the eigenvectors are others, or nobody looks. */
+  clear(): void {
+    this.#paint = null;
+    this.#channels = null;
+  }
+}
