@@ -1,26 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import type { Meta } from "../../shared/types.ts";
-import { META as TWO_IMAGES, type Arrays, fakeSession, sessionState } from "../../testing/session.ts";
-
-const META: Meta = {
-  ...TWO_IMAGES, version: 0, images: [{ name: "one", width: 20, height: 20 }],
-  maps: [{ image: 0, rows: 2, columns: 2, source: "features" }], n_nodes: 4,
-};
-const EIGENVECTORS = Float32Array.of(1, 0, 1, 0.1, 0, 1, 0.1, -1);
-const ARRAYS: Arrays = {
-  eigenvectors: [EIGENVECTORS, "float32", [4, 2]],
-  rgb: [Uint8Array.of(255, 0, 0, 155, 0, 0, 0, 0, 255, 0, 0, 255), "uint8", [4, 3]],
-  "cluster_colors/2": [Uint8Array.of(205, 0, 0, 0, 0, 255), "uint8", [2, 3]],
-  "labels/2": [Uint8Array.of(0, 0, 1, 1), "uint8", [4]],
-  "channel_map/0": [Uint8Array.of(0, 255, 10, 20), "uint8", [4]],
-  "channel_map/1": [Uint8Array.of(1, 2, 3, 4), "uint8", [4]],
-};
-
-/** A session of four nodes in one image, whose kernel answers in `parts` parts, out of order. */
-function session(parts = 1) {
-  const made = fakeSession(sessionState({ meta: META, source: "features" }), ARRAYS, { parts });
-  return { ...made, save: vi.spyOn(made.model, "save_changes") };
-}
+import { EIGENVECTORS, META, session } from "../../testing/four-nodes.ts";
 
 describe("state", () => {
   beforeEach(() => { vi.useFakeTimers(); });
@@ -178,57 +157,5 @@ describe("arrays", () => {
     model.send({});
     const settled = await Promise.race([pending.then(() => "answered", () => "failed"), Promise.resolve("waiting")]);
     expect(settled).toBe("waiting");
-  });
-});
-
-describe("channels", () => {
-  it("show the one that is looked at on every layer, and the pinned ones on their own", async () => {
-    const { store, model } = session();
-    model.set("meta", { ...META, version: 1, channel_names: ["a", "b"] });
-    store.set("channels", [1, 0]);
-    expect([...(await store.paint())!.slice(0, 4)]).toEqual([255, 0, 0, 255]);
-    store.set("layer", "channels");
-    expect([...(await store.paint())!.slice(0, 8)]).toEqual([1, 0, 0, 255, 2, 255, 0, 255]);
-    store.set("channel", 0);
-    const [cold, warm] = [(await store.paint())!.slice(0, 4), (await store.paint())!.slice(4, 8)];
-    expect(cold[0]! + cold[1]! + cold[2]!).toBeLessThan(30);
-    expect(warm[0]! + warm[1]!).toBeGreaterThan(400);
-    store.set("layer", "image");
-    expect(await store.paint()).not.toBeNull();
-    store.set("channel", null);
-    expect(await store.paint()).toBeNull();
-  });
-});
-
-describe("paint", () => {
-  it("gives the layer's colours to every node", async () => {
-    const { store } = session();
-    expect([...(await store.paint())!.slice(0, 8)]).toEqual([255, 0, 0, 255, 155, 0, 0, 255]);
-    store.set("layer", "clusters");
-    expect([...(await store.paint())!]).toEqual(
-      [205, 0, 0, 255, 205, 0, 0, 255, 0, 0, 255, 255, 0, 0, 255, 255],
-    );
-    store.set("layer", "image");
-    expect(await store.paint()).toBeNull();
-  });
-
-  it("puts zero of an eigenvector in the middle of the scale", async () => {
-    const { store } = session();
-    store.set("layer", "eigenvector");
-    const colors = (await store.paint())!;
-    const [zero, positive, negative] = [colors.slice(0, 3), colors.slice(8, 11), colors.slice(12, 15)];
-    expect(Math.min(...zero)).toBeGreaterThan(230);
-    expect(positive[0]!).toBeGreaterThan(positive[2]!);
-    expect(negative[2]!).toBeGreaterThan(negative[0]!);
-  });
-
-  it("has the warmest node at the prompt", async () => {
-    const { store } = session();
-    await store.prepare();
-    const heat = store.heat([0])!;
-    expect(heat[0]).toBe(1);
-    expect(heat[1]!).toBeGreaterThan(heat[2]!);
-    const both = store.heat([0, 2])!;
-    expect(both[2]).toBe(1);
   });
 });
