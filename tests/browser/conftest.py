@@ -3,8 +3,10 @@
 - `page`: a page of its own for each test; an error that nobody caught fails the test.
 - `offline_page`: the same without a network; any request but for the opened file, and any console error, fails it.
 - `lab`: the JupyterLab server, one for all tests.
-- `open_notebook`: `open_notebook([cell, ...])` opens a new notebook in `page` and returns its `Notebook`; with
-  `shared_kernel=True` in a kernel that has the imports of the tests before.
+- `shared_notebook`: `shared_notebook([cell, ...])` shows these cells in a notebook that is open already and returns it
+  as a `Notebook`. Its kernel has the imports and names of the tests before, and none of their widgets.
+- `open_notebook`: `open_notebook([cell, ...])` opens a new notebook with a kernel of its own in `page`, for tests that
+  cannot share one. It takes seconds longer.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from chromium import ARGUMENTS, ChromiumNotFoundError, find_chromium
 from jupyter_driver import JupyterLab, Notebook
 from page_checks import no_uncaught_errors, standing_alone
+from workbench import Workbench
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parents[1] / "test-results"
@@ -36,12 +39,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item):
     report = yield
-    if report.when == "call":
-        item.stash[_FAILED] = report.failed
+    item.stash[_FAILED] = _failed(item) or report.failed
     return report
 
 
 _FAILED = pytest.StashKey[bool]()
+
+
+def _failed(item: pytest.Item) -> bool:
+    return item.stash.get(_FAILED, False)
+
+
+def _keep_picture(page: Page, item: pytest.Item) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    page.screenshot(path=RESULTS / f"{re.sub(r'[^A-Za-z0-9_-]+', '-', item.name)}.png")
 
 
 @pytest.fixture(scope="session")
@@ -56,10 +67,19 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def new_context(browser: Browser) -> Callable[[], BrowserContext]:
+    def new_context() -> BrowserContext:
+        context = browser.new_context(viewport=VIEWPORT)
+        context.set_default_timeout(TIMEOUT_MILLISECONDS)
+        return context
+
+    return new_context
+
+
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    context = browser.new_context(viewport=VIEWPORT)
-    context.set_default_timeout(TIMEOUT_MILLISECONDS)
+def context(new_context: Callable[[], BrowserContext]) -> Iterator[BrowserContext]:
+    context = new_context()
     yield context
     context.close()
 
@@ -69,9 +89,8 @@ def page(context: BrowserContext, request: pytest.FixtureRequest) -> Iterator[Pa
     page = context.new_page()
     with no_uncaught_errors(page):
         yield page
-        if request.node.stash.get(_FAILED, False):
-            RESULTS.mkdir(exist_ok=True)
-            page.screenshot(path=RESULTS / f"{re.sub(r'[^A-Za-z0-9_-]+', '-', request.node.name)}.png")
+        if _failed(request.node):
+            _keep_picture(page, request.node)
 
 
 @pytest.fixture
@@ -88,13 +107,35 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterLab]:
 
 
 @pytest.fixture
-def open_notebook(lab: JupyterLab, page: Page) -> Iterator[Callable[..., Notebook]]:
+def open_notebook(lab: JupyterLab, page: Page) -> Iterator[Callable[[Sequence[str]], Notebook]]:
     notebooks: list[Notebook] = []
 
-    def open_notebook(cells: Sequence[str], *, shared_kernel: bool = False) -> Notebook:
-        notebooks.append(lab.open(page, cells, shared_kernel=shared_kernel))
+    def open_notebook(cells: Sequence[str]) -> Notebook:
+        notebooks.append(lab.open(page, cells))
         return notebooks[-1]
 
     yield open_notebook
     for notebook in notebooks:
         notebook.close()
+
+
+@pytest.fixture(scope="session")
+def workbench(lab: JupyterLab, new_context: Callable[[], BrowserContext]) -> Iterator[Workbench]:
+    workbench = Workbench(lab, new_context)
+    yield workbench
+    workbench.close()
+
+
+@pytest.fixture
+def shared_notebook(
+    workbench: Workbench, request: pytest.FixtureRequest
+) -> Iterator[Callable[[Sequence[str]], Notebook]]:
+    notebook = workbench.take()
+    with no_uncaught_errors(notebook.page):
+        yield notebook.show
+        if _failed(request.node):
+            _keep_picture(notebook.page, request.node)
+        else:
+            notebook.clear()
+    if not _failed(request.node):
+        workbench.give_back()

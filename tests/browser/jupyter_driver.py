@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 import nbformat
 from jupyter_client import BlockingKernelClient
-from playwright.sync_api import Locator, Page
+from playwright.sync_api import Locator, Page, expect
 
 START_SECONDS = 60
 KERNEL_SECONDS = 60
@@ -40,7 +40,6 @@ class JupyterLab:
         self.root = folder / "notebooks"
         self.token = secrets.token_hex(16)
         self._runtime = folder / "runtime"
-        self._shared_kernel: str | None = None
         self._log: list[str] = []
         self._running = threading.Event()
         environment = self._prepare(folder)
@@ -93,7 +92,9 @@ class JupyterLab:
         page_config.parent.mkdir(parents=True)
         page_config.write_text(json.dumps({"buildCheck": False, "buildAvailable": False}))
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "IPYTHON"))}
-        return {**inherited, **{name: str(path) for name, path in folders.items()}}
+        # Kernels share the cores with a browser that draws in software, and threads that wait for one another's turn
+        # take many times as long as one thread does.
+        return {**inherited, "OMP_NUM_THREADS": "1", **{name: str(path) for name, path in folders.items()}}
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -124,22 +125,13 @@ class JupyterLab:
             answer = response.read()
         return json.loads(answer) if answer else None
 
-    def open(self, page: Page, cells: Sequence[str], *, shared_kernel: bool = False) -> Notebook:
-        """Write a notebook with these code cells, open it in the page, and wait for its kernel.
-
-        A shared kernel is the one of all notebooks that ask for it. What they imported and named stays there, which
-        saves seconds; their widgets are closed with them.
-        """
+    def open(self, page: Page, cells: Sequence[str]) -> Notebook:
+        """Write a notebook with these code cells, open it in the page, and wait for its kernel."""
         name = f"notebook-{secrets.token_hex(6)}"
         document = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
         document.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(document, self.root / f"{name}.ipynb")
-        if shared_kernel:
-            if self._shared_kernel is None:
-                self._shared_kernel = self.request("POST", "kernels", {"name": "python3"})["id"]
-            session = {"path": f"{name}.ipynb", "name": "", "type": "notebook", "kernel": {"id": self._shared_kernel}}
-            self.request("POST", "sessions", session)
-        return Notebook(self, page, name, keep_kernel=shared_kernel)
+        return Notebook(self, page, name)
 
     def connection_file(self, kernel: str) -> Path:
         """Return where the kernel of this id wrote how to reach it."""
@@ -149,9 +141,8 @@ class JupyterLab:
 class Notebook:
     """A notebook that is open in a page, and its kernel."""
 
-    def __init__(self, lab: JupyterLab, page: Page, name: str, *, keep_kernel: bool) -> None:
+    def __init__(self, lab: JupyterLab, page: Page, name: str) -> None:
         self.lab = lab
-        self._keep_kernel = keep_kernel
         self.page = page
         self.path = lab.root / f"{name}.ipynb"
         # A workspace of its own: Lab would restore there what an earlier test had open.
@@ -196,9 +187,11 @@ class Notebook:
             raise AssertionError("\n\n".join(errors))
 
     def use_theme(self, theme: Literal["light", "dark"]) -> None:
-        """Switch JupyterLab to its light or dark theme and wait until it shows."""
-        self._in_lab("await app.commands.execute('apputils:change-theme', { theme: argument })", THEMES[theme])
+        """Switch JupyterLab to its light or dark theme, if it has the other, and wait until it shows."""
         is_light = str(theme == "light").lower()
+        if self.page.evaluate("() => document.body.dataset.jpThemeLight") == is_light:
+            return
+        self._in_lab("await app.commands.execute('apputils:change-theme', { theme: argument })", THEMES[theme])
         self.page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{is_light}'")
         self._wait_for_no_splash()
 
@@ -238,10 +231,42 @@ class Notebook:
             self.page.evaluate("() => new Promise(requestAnimationFrame)")
         return value
 
+    def show(self, cells: Sequence[str]) -> Notebook:
+        """Put these code cells in the place of those there are, and return the notebook."""
+        self._in_lab(
+            """
+            const { content, model: { sharedModel } } = app.shell.currentWidget;
+            const cells = argument.map((source) => ({
+              cell_type: "code", source, outputs: [], execution_count: null, metadata: {},
+            }));
+            sharedModel.transact(() => {
+              sharedModel.deleteCellRange(0, sharedModel.cells.length);
+              sharedModel.insertCells(0, cells);
+            });
+            content.activeCellIndex = 0;
+            content.mode = "command";
+            """,
+            list(cells),
+        )
+        expect(self.cells).to_have_count(len(cells))
+        return self
+
+    def clear(self) -> None:
+        """Close the kernel's widgets, wait until the page has let them go, and leave one empty cell.
+
+        What the cells imported and named stays in the kernel.
+        """
+        # Asked by the page, which hears of each widget's end before it hears that this is done.
+        status = self._in_lab(
+            "const { kernel } = app.shell.currentWidget.sessionContext.session;"
+            "return (await kernel.requestExecute({ code: argument, silent: true }).done).content.status",
+            "__import__('ipywidgets').Widget.close_all()",
+        )
+        assert status == "ok"
+        self.show([""])
+        expect(self.page.locator("[data-ncut-view]")).to_have_count(0)
+
     def close(self) -> None:
-        """Shut the kernel down, or close its widgets where others will use it."""
-        if self._keep_kernel:
-            self.execute("__import__('ipywidgets').Widget.close_all()")
+        """Shut the kernel down, whatever it is doing."""
         self._client.stop_channels()
-        if not self._keep_kernel:
-            self.lab.request("DELETE", f"sessions/{self._session}")
+        self.lab.request("DELETE", f"sessions/{self._session}")

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Error, Page, Route
 
 
 @contextmanager
 def no_uncaught_errors(page: Page) -> Iterator[None]:
     """Fail on an error of the page's scripts that nobody caught."""
     errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(error.stack or error.message))
+
+    def note(error: Error) -> None:
+        errors.append(error.stack or error.message)
+
+    page.on("pageerror", note)
     yield
+    page.remove_listener("pageerror", note)
     if errors:
         raise AssertionError("Nobody caught these errors in the page:\n" + "\n".join(errors))
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, expect
 
 import ncut_widgets as nw
 from hosts import LabHost, PageHost, View
-from test_explorer import CELLS
+from samples import explorer_cells
 
 # Of the photographs in use: the astronaut's suit, and the sky behind the temple.
 SUIT, SKY = (1, 12, 9), (3, 2, 12)
@@ -112,9 +112,8 @@ def page_bars(offline_page, exported, traced) -> Bars:
 
 
 @pytest.fixture
-def lab_bars(open_notebook, traced) -> Bars:
-    tab = "\nexplorer.tab = 'channels'\nexplorer.session.layer = 'clusters'\nexplorer"
-    notebook = open_notebook([CELLS[0], CELLS[1].replace("\nexplorer", tab, 1)], shared_kernel=True)
+def lab_bars(shared_notebook, traced) -> Bars:
+    notebook = shared_notebook(explorer_cells("explorer.tab = 'channels'", "explorer.session.layer = 'clusters'"))
     notebook.run_all()
     return Bars(LabHost(notebook, 1), traced.session)
 

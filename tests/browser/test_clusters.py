@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, expect
 
 import ncut_widgets as nw
 from hosts import LabHost, PageHost, View
-from test_explorer import CELLS
+from samples import explorer_cells
 
 # Of the photographs in use: the astronaut's suit, and the sky behind the temple.
 SUIT, SKY = (1, 12, 9), (3, 2, 12)
@@ -104,9 +104,8 @@ def page_panel(offline_page, exported, hierarchy) -> Panel:
 
 
 @pytest.fixture
-def lab_panel(open_notebook, hierarchy) -> Panel:
-    tab = "\nexplorer.tab = explorer.session.layer = 'clusters'\nexplorer"
-    notebook = open_notebook([CELLS[0], CELLS[1].replace("\nexplorer", tab, 1)], shared_kernel=True)
+def lab_panel(shared_notebook, hierarchy) -> Panel:
+    notebook = shared_notebook(explorer_cells("explorer.tab = explorer.session.layer = 'clusters'"))
     notebook.run_all()
     return Panel(LabHost(notebook, 1), hierarchy)
 

@@ -11,21 +11,12 @@ from playwright.sync_api import expect
 
 import ncut_widgets as nw
 from hosts import Host, LabHost, PageHost
-
-# The first explorer of a kernel computes; those after it show the same data anew.
-CELLS = [
-    "import ncut_widgets as nw\n"
-    "if 'data' not in globals():\n"
-    "    names = ('images', 'features', 'eigenvectors', 'eigenvalues', 'rgb', 'coords')\n"
-    "    first = nw.explore(nw.sample_images()[:4], n_eig=8, progress=False).session\n"
-    "    data = {name: getattr(first, name) for name in names}",
-    "explorer = nw.Explorer(nw.Session(**data))\nexplorer",
-]
+from samples import explorer_cells
 
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory):
-    """The very explorer of `CELLS`, as a file."""
+    """The very explorer of `explorer_cells`, as a file."""
     path = tmp_path_factory.mktemp("exported") / "explorer.html"
     return nw.explore(nw.sample_images()[:4], n_eig=8, progress=False).to_html(path)
 
@@ -34,7 +25,7 @@ def exported(tmp_path_factory):
 def host(request) -> Host:
     if request.param == "page":
         return PageHost(request.getfixturevalue("offline_page"), request.getfixturevalue("exported"))
-    notebook = request.getfixturevalue("open_notebook")(CELLS, shared_kernel=True)
+    notebook = request.getfixturevalue("shared_notebook")(explorer_cells())
     notebook.run_all()
     return LabHost(notebook, 1)
 

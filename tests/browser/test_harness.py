@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from chromium import ChromiumNotFoundError, find_chromium
 from page_checks import no_uncaught_errors, standing_alone
+from workbench import Workbench
 
 COUNTER = '''
 import anywidget, traitlets
@@ -44,24 +45,52 @@ def test_a_click_in_lab_changes_a_trait_in_python_and_back(open_notebook):
 
 
 @pytest.mark.parametrize("turn", [1, 2])
-def test_a_shared_kernel_keeps_names_and_closes_widgets(open_notebook, turn):
-    cells = [COUNTER, "turns = globals().get('turns', 0) + 1", "counter"]
-    notebook = open_notebook(cells, shared_kernel=True)
+def test_a_shared_notebook_keeps_names_and_closes_widgets(shared_notebook, turn):
+    notebook = shared_notebook([COUNTER, "turns = globals().get('turns', 0) + 1", "counter"])
     assert notebook.evaluate("len(__import__('ipywidgets').Widget.widgets)") == 0
+    expect(notebook.page.get_by_role("button", name="count")).to_have_count(0)
     notebook.run_all()
     notebook.output(2).get_by_role("button", name="count 0").click()
     notebook.wait_for("counter.count == 1")
     assert notebook.evaluate("turns") == turn
 
 
-def test_a_cell_that_fails_fails_the_run(open_notebook):
-    notebook = open_notebook(["1 / 0"])
+def test_a_notebook_is_taken_again_if_it_was_given_back_and_only_then(lab, new_context):
+    workbench = Workbench(lab, new_context)
+    first = workbench.take()
+    as_at_first = _look(first)
+    first.page.set_viewport_size({"width": 300, "height": 300})
+    first.use_theme("dark")
+    assert _look(first) != as_at_first
+    workbench.give_back()
+    assert workbench.take() is first
+    assert _look(first) == as_at_first
+
+    # As after a test that failed.
+    second = workbench.take()
+    assert second.page != first.page
+    assert first.page.is_closed()
+    assert [session["path"] for session in lab.request("GET", "sessions")].count(first.path.name) == 0
+    workbench.close()
+
+
+def _look(notebook):
+    return notebook.page.evaluate(
+        """() => {
+          const { backgroundColor } = getComputedStyle(document.querySelector(".jp-Notebook"));
+          return [window.innerWidth, window.innerHeight, backgroundColor];
+        }"""
+    )
+
+
+def test_a_cell_that_fails_fails_the_run(shared_notebook):
+    notebook = shared_notebook(["1 / 0"])
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
         notebook.run_all()
 
 
-def test_what_never_becomes_true_is_said_with_its_value(open_notebook):
-    notebook = open_notebook(["number = 3"])
+def test_what_never_becomes_true_is_said_with_its_value(shared_notebook):
+    notebook = shared_notebook(["number = 3"])
     notebook.run(0)
     with pytest.raises(AssertionError, match=r"number > 4 did not become true .* it is False"):
         notebook.wait_for("number > 4", seconds=0.1)
@@ -69,8 +98,8 @@ def test_what_never_becomes_true_is_said_with_its_value(open_notebook):
         notebook.evaluate("missing")
 
 
-def test_the_theme_can_be_switched_and_the_notebook_saved(open_notebook):
-    notebook = open_notebook(["print('hello')"])
+def test_the_theme_can_be_switched_and_the_notebook_saved(shared_notebook):
+    notebook = shared_notebook(["print('hello')"])
     notebook.run_all()
     background = "() => getComputedStyle(document.querySelector('.jp-Notebook')).backgroundColor"
     seen = {}

@@ -6,14 +6,14 @@ import pytest
 from playwright.sync_api import expect
 
 from hosts import LabHost
-from test_explorer import CELLS
+from samples import DATA, explorer_cells
 
 STILL = "img[src*='bmN1dC13aWRnZXRz']"
 
 
 @pytest.fixture
-def notebook(open_notebook):
-    return open_notebook(CELLS, shared_kernel=True)
+def notebook(shared_notebook):
+    return shared_notebook(explorer_cells())
 
 
 @pytest.fixture
@@ -55,15 +55,14 @@ def test_a_closed_session_says_so(host):
     expect(host.grid.get_by_role("alert")).to_contain_text("This session was closed")
 
 
-def test_views_in_several_cells_are_linked(open_notebook):
-    notebook = open_notebook(
+def test_views_in_several_cells_are_linked(shared_notebook):
+    notebook = shared_notebook(
         [
-            CELLS[0],
-            CELLS[1].removesuffix("\nexplorer"),
-            "nw.ImageGrid(explorer.session, height=240)",
-            "nw.EmbeddingScatter(explorer.session, height=240)",
+            DATA,
+            "session = nw.Session(**data)",
+            "nw.ImageGrid(session, height=240)",
+            "nw.EmbeddingScatter(session, height=240)",
         ],
-        shared_kernel=True,
     )
     notebook.run_all()
     grid = notebook.output(2).locator("[data-ncut-view=image-grid][data-ready=true]")
@@ -71,10 +70,10 @@ def test_views_in_several_cells_are_linked(open_notebook):
     expect(grid).to_be_visible()
     expect(scatter).to_be_visible()
     grid.get_by_role("radio", name="Eigenvector").click()
-    notebook.wait_for("explorer.session.layer == 'eigenvector'")
+    notebook.wait_for("session.layer == 'eigenvector'")
     grid.locator("[data-image='0']").click(position={"x": 20, "y": 20})
-    notebook.wait_for("len(explorer.session.selection) == 1")
-    pinned = notebook.evaluate("explorer.session.selection[0]")
+    notebook.wait_for("len(session.selection) == 1")
+    pinned = notebook.evaluate("session.selection[0]")
     assert scatter.evaluate("(element, node) => element.ncutProject(node)", pinned) is not None
 
 
@@ -104,12 +103,15 @@ def test_a_cell_run_again_and_again_leaves_nothing_behind(notebook):
     assert page.locator("canvas").count() == 4 + 2
 
 
-def test_a_reopened_notebook_shows_a_still_picture(host):
-    notebook, page = host.notebook, host.page
+def test_a_reopened_notebook_shows_a_still_picture(open_notebook):
+    notebook = open_notebook(explorer_cells())
+    notebook.run_all()
+    LabHost(notebook, 1)
+    page = notebook.page
     expect(page.locator(STILL)).to_have_count(1)
     expect(page.locator(STILL)).to_be_hidden()
     notebook.save()
-    host.notebook.execute("__import__('ipywidgets').Widget.close_all()")
+    notebook.execute("__import__('ipywidgets').Widget.close_all()")
     page.reload()
     still = page.locator(STILL)
     expect(still).to_be_visible()

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 import ncut_widgets as nw
 from hosts import LabHost, PageHost
-from test_explorer import CELLS
+from samples import DATA
 
 # A colouring that waits for the test to have looked.
 PAUSED = """
@@ -28,20 +28,20 @@ session = nw.Session(**{name: data[name] for name in ("images", "features", "eig
 session.recolor(Paused())
 explorer = nw.Explorer(session)
 explorer"""
-# Where a point is in each frame from now on.
+# Where a point is in each frame from now on, as long as there is a view.
 FOLLOW = """(element, node) => {
   window.places = [];
   const follow = () => {
     window.places.push(element.ncutProject(node)?.x ?? null);
-    requestAnimationFrame(follow);
+    if (element.isConnected) requestAnimationFrame(follow);
   };
   follow();
 }"""
 
 
 @pytest.fixture
-def host(open_notebook):
-    notebook = open_notebook([CELLS[0], PAUSED], shared_kernel=True)
+def host(shared_notebook):
+    notebook = shared_notebook([DATA, PAUSED])
     notebook.run_all()
     return LabHost(notebook, 1)
 

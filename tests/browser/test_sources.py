@@ -36,7 +36,7 @@ def exported(tmp_path_factory):
 def host(request) -> Host:
     if request.param == "page":
         return PageHost(request.getfixturevalue("offline_page"), request.getfixturevalue("exported"))
-    notebook = request.getfixturevalue("open_notebook")(CELLS, shared_kernel=True)
+    notebook = request.getfixturevalue("shared_notebook")(CELLS)
     notebook.run_all()
     return LabHost(notebook, 0)
 
