@@ -16,7 +16,7 @@ from ncut_widgets.features import FeatureMaps
 from ncut_widgets.readouts import ClickMask, ClickNcut, refine_mask
 from ncut_widgets.readouts._prompts import drop_specks
 from ncut_widgets.widgets._jobs import Progress
-from ncut_widgets.widgets._state import REFINE, SessionState
+from ncut_widgets.widgets._state import REFINE, ListApart, SessionState
 
 # As long as the pictures that views get: refined masks on the page are drawn over these.
 _LONGEST_SIDE = 1024
@@ -36,7 +36,7 @@ class SessionMasks(SessionState):
     _kept: dict[str, np.ndarray]
 
     # A part of `objects`, which is what views see.
-    clicks = traitlets.List(traitlets.Dict())
+    clicks = ListApart(traitlets.Dict())
 
     def masks(
         self, names: Sequence[str] | None = None, *, resolution: str = "patch", refine: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,24 @@ from ncut_widgets.widgets._data import SessionData
 
 LAYERS = ("image", "ncut", "eigenvector", "clusters", "heatmap", "masks", "channels")
 REFINE = ("none", "guided", "crf")
+
+
+class _Apart(traitlets.TraitType):
+    """Of a trait that is handed out, and taken, as a copy: change what was read, set it again, and it has changed."""
+
+    def get(self, obj: Any, cls: Any = None) -> Any:
+        return copy.deepcopy(super().get(obj, cls))
+
+    def set(self, obj: Any, value: Any) -> None:
+        super().set(obj, copy.deepcopy(value) if isinstance(value, (list, tuple, dict)) else value)
+
+
+class ListApart(_Apart, traitlets.List):
+    """A list that can only be changed by setting it."""
+
+
+class DictApart(_Apart, traitlets.Dict):
+    """A dict that can only be changed by setting it."""
 
 
 class SessionState(AnyWidget):
@@ -31,7 +50,7 @@ class SessionState(AnyWidget):
 
     meta = traitlets.Dict().tag(sync=True)
     hover = traitlets.Int(None, allow_none=True).tag(sync=True)
-    selection = traitlets.List(traitlets.Int()).tag(sync=True)
+    selection = ListApart(traitlets.Int()).tag(sync=True)
     layer = traitlets.Enum(LAYERS, default_value="ncut").tag(sync=True)
     source = traitlets.Unicode().tag(sync=True)
     blend = traitlets.Float(0.7, min=0, max=1).tag(sync=True)
@@ -40,17 +59,17 @@ class SessionState(AnyWidget):
     n_clusters = traitlets.Int(8, min=1).tag(sync=True)
     hover_heatmap = traitlets.Bool(True).tag(sync=True)
     point_size = traitlets.Float(5.0, min=1, max=40).tag(sync=True)
-    camera = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
+    camera = DictApart(default_value=None, allow_none=True).tag(sync=True)
     coloring = traitlets.Dict(read_only=True).tag(sync=True)
-    objects = traitlets.List(traitlets.Dict()).tag(sync=True)
+    objects = ListApart(traitlets.Dict()).tag(sync=True)
     active = traitlets.Int(None, allow_none=True).tag(sync=True)
     refine = traitlets.Enum(REFINE, default_value="none").tag(sync=True)
     cluster = traitlets.Int(None, allow_none=True, min=0).tag(sync=True)
-    cluster_names = traitlets.Dict(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)
-    hidden_clusters = traitlets.List(traitlets.Int(min=0)).tag(sync=True)
-    cluster_groups = traitlets.List(traitlets.List(traitlets.Int(min=0))).tag(sync=True)
+    cluster_names = DictApart(key_trait=traitlets.Unicode(), value_trait=traitlets.Unicode()).tag(sync=True)
+    hidden_clusters = ListApart(traitlets.Int(min=0)).tag(sync=True)
+    cluster_groups = ListApart(traitlets.List(traitlets.Int(min=0))).tag(sync=True)
     channel = traitlets.Int(None, allow_none=True, min=0).tag(sync=True)
-    channels = traitlets.List(traitlets.Int(min=0)).tag(sync=True)
+    channels = ListApart(traitlets.Int(min=0)).tag(sync=True)
 
     def _describe(self) -> dict[str, Any]:
         abilities = ["refine", "export"] + (["ncut", "attribution"] if self._features is not None else [])

@@ -51,6 +51,28 @@ class TestState:
             halves.objects = objects
         assert [item["name"] for item in halves.objects] == ["left"]
 
+    def test_what_was_read_changed_and_set_again_is_a_change(self, halves):
+        halves.clicks = [CLICK]
+        seen = []
+        halves.observe(lambda change: seen.append(change.name), ["objects", "clicks", "selection", "camera"])
+        objects = halves.objects
+        objects[0]["threshold"] = 0.05
+        assert halves.objects[0]["threshold"] == 0.5
+        halves.objects = objects
+        assert (halves.objects[0]["threshold"], seen) == (0.05, ["objects"])
+        clicks = halves.clicks
+        clicks.append(CLICK | {"x": 70, "positive": False})
+        halves.clicks = clicks
+        assert [click["x"] for click in halves.objects[0]["clicks"]] == [5, 70]
+        selection = halves.selection
+        selection.append(3)
+        halves.selection = selection
+        halves.camera = camera = {"position": [0, 0, 5], "target": [0, 0, 0], "zoom": 1}
+        camera["position"][2] = 9
+        halves.camera = camera
+        assert (halves.selection, halves.camera["position"][2]) == ([3], 9)
+        assert seen == ["objects", "objects", "clicks", "selection", "camera", "camera"]
+
     def test_clicks_are_those_of_the_active_object_both_ways(self, halves):
         seen = []
         halves.observe(lambda change: seen.append(len(change.new)), "clicks")
