@@ -15,7 +15,7 @@ from ncut_widgets.ncut.affinity import build_affinity
 from ncut_widgets.ncut.nodes import Nodes
 from ncut_widgets.ncut.settings import check_device, check_settings
 
-from ._click_graph import cut_with_clicks, graph_of_features
+from ._click_graph import Cut, cut_with_clicks, graph_of_features
 from ._prompts import check_clicks
 
 __all__ = ["ClickNcut", "click_ncut"]
@@ -33,14 +33,17 @@ class ClickNcut(BaseEstimator):
         (1 - w) A + w A_click,   A_click(i, j) = exp(-(s_i - s_j)^2 / 2 0.5^2)
 
     where s is how much more than the average node a node is connected to the positive clicks P, less `bg_weight` times
-    that to the negative ones N: s_i = arsinh(n (mean of A(i, P) - bg_weight * mean of A(i, N))).
+    that to the negative ones N: s_i = arsinh(n (mean of A(i, P) - bg_weight * mean of A(i, N))). Where there are
+    negative clicks, it is 0 at the nodes of which the heatmap with P and N exchanged is higher: on an object that looks
+    like what spilled, s alone would hardly tell them apart.
 
     Parameters
     ----------
     click_weight : float in [0, 1]
         w. 0 is the ordinary second eigenvector, whatever was clicked; 1 looks at the clicks alone.
     bg_weight : float
-        At least 0: how much negative clicks count next to positive ones.
+        At least 0: how much negative clicks count next to positive ones. Much closer to 1, and what is like neither
+        is far from both, so the cut is about nothing that was clicked.
     affinity, sigma, degree, device, random_state
         As in `Ncut`.
     n_sample : int
@@ -90,7 +93,7 @@ class ClickNcut(BaseEstimator):
         self,
         *,
         click_weight: float = 0.5,
-        bg_weight: float = 0.1,
+        bg_weight: float = 0.5,
         affinity: str | Callable[[Any, Any], Any] = "rbf",
         sigma: float | None = None,
         degree: float | None = None,
@@ -137,10 +140,16 @@ class ClickNcut(BaseEstimator):
                 generator=generator,
             )
             graph = graph_of_features(Nodes(nodes, affinity), torch.cat(clicked), n_sample, generator)
-            cut, self.eigenvalue_ = cut_with_clicks(graph, clicked, click_weight, bg_weight, generator)
-            values = cut(nodes)
-            self._cut = cut.oriented(values, *(of.to(values.device) for of in clicked))
-            self.heatmap_ = like.restore(self._cut.stretched(values))
+            self._cuts: list[Cut] = []
+            eigenvalues, heats = [], []
+            for on, off in [clicked, clicked[::-1]] if len(clicked[1]) else [clicked]:
+                cut, eigenvalue = cut_with_clicks(graph, [on, off], click_weight, bg_weight, generator)
+                values = cut(nodes)
+                self._cuts.append(cut.oriented(values, on.to(values.device), off.to(values.device)))
+                eigenvalues.append(eigenvalue)
+                heats.append(self._cuts[-1].stretched(values))
+            self.eigenvalue_ = eigenvalues[0]
+            self.heatmap_ = like.restore(_unless_higher(*heats))
         self.sigma_ = affinity.sigma
         self.n_features_in_ = nodes.shape[1]
         return self
@@ -150,7 +159,11 @@ class ClickNcut(BaseEstimator):
         check_is_fitted(self, "heatmap_")
         nodes, like = check_features(X, "X", n_channels=self.n_features_in_)
         with torch.no_grad():
-            return like.restore(self._cut.stretched(self._cut(nodes.detach())))
+            return like.restore(_unless_higher(*(cut.stretched(cut(nodes.detach())) for cut in self._cuts)))
+
+
+def _unless_higher(heat: torch.Tensor, against: torch.Tensor | None = None) -> torch.Tensor:
+    return heat if against is None else torch.where(against > heat, 0, heat)
 
 
 def click_ncut(
@@ -159,7 +172,7 @@ def click_ncut(
     negative: Any = (),
     *,
     click_weight: float = 0.5,
-    bg_weight: float = 0.1,
+    bg_weight: float = 0.5,
     affinity: str | Callable[[Any, Any], Any] = "rbf",
     sigma: float | None = None,
     degree: float | None = None,

@@ -40,6 +40,11 @@ def test_follows_the_definition(click_weight, negative):
     X, positive = blobs(0, 2, 4), [0, 3, 7]
     found = ClickNcut(click_weight=click_weight, bg_weight=0.4).fit(X, positive, negative)
     expected = stretched(written_out(X, positive, negative, click_weight, 0.4, found.sigma_), positive)
+    if negative:
+        against = stretched(written_out(X, negative, positive, click_weight, 0.4, found.sigma_), negative)
+        # Rounding decides between equals.
+        equal = np.abs(against - expected) < 1e-6
+        expected = np.where(equal, found.heatmap_, np.where(against > expected, 0, expected))
     np.testing.assert_allclose(found.heatmap_, expected, atol=1e-4)
 
 
@@ -77,6 +82,17 @@ def test_a_negative_click_lowers_its_region():
     without, with_it = (click_ncut(X, [0], negative, click_weight=0.9, bg_weight=1) for negative in ([], [85]))
     assert with_it[region].mean() < without[region].mean() / 2
     assert with_it[0] > 0.9
+
+
+def test_a_negative_click_takes_away_what_is_nearer_to_it_however_like_the_object():
+    X = np.concatenate([blobs(0, n=300), blobs(1.6, n=60, seed=1), blobs(6, n=300, seed=2)])
+    spill = slice(300, 360)
+    without, with_it = (ClickNcut().fit(X, [0, 1], negative) for negative in ([], [310]))
+    assert np.mean(without.heatmap_[spill] > 0.5) > 0.9
+    assert np.mean(with_it.heatmap_[spill] > 0.5) < 0.5
+    assert with_it.heatmap_[310] == 0
+    assert np.mean(with_it.heatmap_[:300] > 0.5) > 0.8
+    np.testing.assert_array_equal(with_it.transform(X), with_it.heatmap_)
 
 
 def test_positive_clicks_are_high_also_on_what_is_rare():
