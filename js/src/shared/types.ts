@@ -204,6 +204,8 @@ export interface SessionStore {
   onTasks(listener: () => void, signal: AbortSignal): void;
   /** Be told why masks could not be had from the kernel. */
   onFailure(tell: (message: string) => void, signal: AbortSignal): void;
+  /** Ask once more for the masks that the kernel has refused or the user has cancelled. */
+  askAgain(): void;
   /** A URL for an image element. */
   image(index: number): Promise<string>;
   /** (4 n) RGBA of every node under the present layer, or null where the layer paints nothing. */

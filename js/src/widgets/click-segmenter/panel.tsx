@@ -36,12 +36,18 @@ export function Panel(props: PanelProps) {
 
 const BLANK = blankObject([]);
 
-function Settings({ view: { state, store }, segmenter }: PanelProps) {
+function Settings({ view: { state, store, error }, segmenter }: PanelProps) {
   const { abilities, n_eig: columns, click_eig: usual } = state.meta.value;
   const object = segmenter.active.value ?? BLANK;
   const none = object === BLANK;
   const set = (key: "threshold" | "gamma" | "negative_threshold" | "denoise" | "n_eig" | "click_weight") => (value: number) => {
     if (Number.isFinite(value)) segmenter.changeActive({ [key]: value }, key);
+  };
+  /** Also where it was chosen already: who presses it again wants what was cancelled. */
+  const chosen = () => {
+    if (store.closed.aborted) return;
+    error.value = null;
+    store.askAgain();
   };
   return (
     <section class="ncut-settings" aria-label="How the mask is made">
@@ -63,7 +69,10 @@ function Settings({ view: { state, store }, segmenter }: PanelProps) {
           <div class="ncut-field">
             <span>Method</span>
             <Segments name="Method" options={METHODS} value={object.method} disabled={none}
-              set={(method) => segmenter.changeActive({ method })} />
+              set={(method) => {
+                segmenter.changeActive({ method });
+                chosen();
+              }} />
           </div>
           <Slider label="Weight" name="Weight of the clicks" value={object.click_weight} min={0} max={1} step={0.01}
             disabled={object.method !== "ncut"} shown={object.click_weight.toFixed(2)} set={set("click_weight")} />
@@ -72,7 +81,11 @@ function Settings({ view: { state, store }, segmenter }: PanelProps) {
       {abilities.includes("refine") && (
         <div class="ncut-field">
           <span>Edges</span>
-          <Segments name="Edges" options={REFINE} value={state.refine.value} set={(method) => store.set("refine", method)} />
+          <Segments name="Edges" options={REFINE} value={state.refine.value}
+            set={(method) => {
+              store.set("refine", method);
+              chosen();
+            }} />
         </div>
       )}
     </section>

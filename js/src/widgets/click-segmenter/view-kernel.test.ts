@@ -27,7 +27,25 @@ describe("the kernel", () => {
     await vi.waitFor(() => expect(root.querySelector(".ncut-tasks")!.textContent).toContain("object 1"));
     root.querySelector<HTMLElement>(".ncut-task button")!.click();
     await vi.waitFor(() => expect(root.querySelector(".ncut-task")).toBeNull());
+    expect(root.querySelector("[role=alert]")!.textContent).toContain("Choose Graph again");
+    named("Method").querySelector<HTMLElement>("[value=ncut]")!.click();
+    await vi.waitFor(() => expect(kernel.names(/click_heat/)).toHaveLength(2));
     expect(root.querySelector("[role=alert]")).toBeNull();
+  });
+
+  it("refines again when the same is chosen once more after it was cancelled", async () => {
+    const { root, press, named, kernel, settled } = await shown(KERNEL);
+    kernel.holds = /refined/;
+    press(0, 50, 100);
+    await settled();
+    const choose = () => named("Edges").querySelector<HTMLElement>("[value=crf]")!.click();
+    choose();
+    await vi.waitFor(() => expect(root.querySelector(".ncut-task")).not.toBeNull());
+    const asked = kernel.names(/refined/).length;
+    root.querySelector<HTMLElement>(".ncut-task button")!.click();
+    await vi.waitFor(() => expect(root.querySelector("[role=alert]")!.textContent).toContain("Choose CRF again"));
+    choose();
+    await vi.waitFor(() => expect(kernel.names(/refined/)).toHaveLength(2 * asked));
   });
 
   it("makes the files, and says what went wrong with one", async () => {

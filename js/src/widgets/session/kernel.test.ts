@@ -26,9 +26,19 @@ function kernel(state: Partial<SessionState> = {}) {
       }),
     changed,
   } as unknown as Tasks;
-  const store = { get: (key: keyof SessionState) => all[key as keyof typeof all] } as unknown as SessionStore;
-  return { masks: new KernelMasks(store, tasks), questions, changed, all };
+  const listeners = new Map<string, () => void>();
+  const store = {
+    get: (key: keyof SessionState) => all[key as keyof typeof all],
+    subscribe: (key: string, listener: () => void) => { listeners.set(key, listener); },
+  } as unknown as SessionStore;
+  const set = (change: Partial<SessionState>) => {
+    Object.assign(all, change);
+    for (const key of Object.keys(change)) listeners.get(key)!();
+  };
+  return { masks: new KernelMasks(store, tasks, new AbortController().signal), questions, changed, all, set };
 }
+
+const CANCELLED = new DOMException("cancelled", "AbortError");
 
 const rest = () => vi.advanceTimersByTimeAsync(500);
 
@@ -68,23 +78,105 @@ it("ends a question when a newer one takes its place", async () => {
   expect(questions[1]!.signal.aborted).toBe(false);
 });
 
-it("does not ask again for what the user has ended or the kernel has refused", async () => {
+it("does not ask again at once for what the user has ended or the kernel has refused, and says so", async () => {
   const { masks, questions } = kernel();
   const told = vi.fn();
   masks.onFailure(told, new AbortController().signal);
   masks.heat(OBJECT, CLICKS);
   await rest();
-  questions[0]!.fail(new DOMException("cancelled", "AbortError"));
+  questions[0]!.fail(CANCELLED);
   await rest();
   masks.heat(OBJECT, CLICKS);
   await rest();
   expect(questions).toHaveLength(1);
-  expect(told).not.toHaveBeenCalled();
+  expect(told.mock.calls).toEqual([["The cut of hand was cancelled. Choose Graph again to make it."]]);
   masks.heat(OBJECT, { positive: [5], negative: [] });
   await rest();
   questions[1]!.fail(new Error("no features"));
   await rest();
-  expect(told).toHaveBeenCalledWith("no features");
+  expect(told).toHaveBeenLastCalledWith("no features");
+});
+
+it("shows no mask of other clicks for those of which the cut was cancelled", async () => {
+  const { masks, questions } = kernel();
+  const old = { positive: [5], negative: [] };
+  masks.heat(OBJECT, old);
+  await rest();
+  const heat = Float32Array.of(1, 0);
+  questions[0]!.answer(heat);
+  await rest();
+  masks.heat(OBJECT, old);
+  expect(masks.heat(OBJECT, CLICKS)).toBe(heat);
+  await rest();
+  questions[1]!.fail(CANCELLED);
+  await rest();
+  expect(masks.heat(OBJECT, CLICKS)).toBeNull();
+  expect(masks.heat(OBJECT, old)).toBe(heat);
+});
+
+it.each<[string, (made: ReturnType<typeof kernel>) => void]>([
+  ["chosen again", ({ masks }) => masks.askAgain()],
+  ["chosen again after another", ({ set }) => {
+    set({ objects: [{ ...OBJECT, method: "similarity" }] });
+    set({ objects: [OBJECT] });
+  }],
+  ["asked after other clicks", ({ masks }) => void masks.heat(OBJECT, { positive: [5], negative: [] })],
+])("asks again for a cancelled cut that is %s", async (_, choose) => {
+  const made = kernel();
+  const ask = async () => {
+    made.masks.heat(OBJECT, CLICKS);
+    await rest();
+  };
+  await ask();
+  made.questions[0]!.fail(CANCELLED);
+  await ask();
+  choose(made);
+  await ask();
+  expect(made.questions.map(({ name }) => name)).toEqual(Array(2).fill("click_heat/3,1/7/0.500"));
+});
+
+it.each<[string, (made: ReturnType<typeof kernel>) => void]>([
+  ["chosen again", ({ masks }) => masks.askAgain()],
+  ["chosen again after none", ({ set }) => {
+    set({ refine: "none" });
+    set({ refine: "guided" });
+  }],
+])("asks again for a cancelled refinement that is %s", async (_, choose) => {
+  const made = kernel();
+  const told = vi.fn();
+  made.masks.onFailure(told, new AbortController().signal);
+  const ask = async () => {
+    expect(made.masks.refined(1)).toBeNull();
+    await rest();
+  };
+  await ask();
+  made.questions[0]!.fail(CANCELLED);
+  await ask();
+  expect(made.questions).toHaveLength(1);
+  expect(told.mock.calls).toEqual([["The masks were not refined. Choose Guided again to refine them."]]);
+  choose(made);
+  await ask();
+  expect(made.questions).toHaveLength(2);
+});
+
+it("ends a refinement that nobody wants any more", async () => {
+  const { masks, questions, set } = kernel();
+  masks.refined(1);
+  await rest();
+  set({ refine: "none" });
+  expect(questions[0]!.signal.aborted).toBe(true);
+});
+
+it("shows nothing of an object that has gone in place of a new one of its name", async () => {
+  const { masks, questions, set } = kernel();
+  masks.heat(OBJECT, CLICKS);
+  await rest();
+  questions[0]!.answer(Float32Array.of(1, 0));
+  await rest();
+  masks.heat(OBJECT, CLICKS);
+  set({ objects: [] });
+  set({ objects: [OBJECT] });
+  expect(masks.heat(OBJECT, { positive: [5], negative: [] })).toBeNull();
 });
 
 it("paints refined masks of an image as a picture, later objects over earlier ones", async () => {

@@ -6,6 +6,9 @@ import { type Tasks, wasCancelled } from "./tasks.ts";
 /** A drag asks for much on its way; the kernel is asked when it rests. */
 const REST = 200;
 const MOST_ANSWERS = 64;
+/** The places of questions: followed by the name of an object, and by the number of an image. */
+const HEAT = "heat of ";
+const REFINED = "refined ";
 
 interface Question {
   controller: AbortController;
@@ -26,25 +29,51 @@ export class KernelMasks {
   #shown = new Map<string, Float32Array>();
   #pictures = new Map<number, { key: string; picture: Picture }>();
   #questions = new Map<string, Question & { key: string }>();
-  /** What the kernel has refused or the user has ended; not asked again until something changes. */
-  #refused = new Set<string>();
+  /** What the kernel has refused or the user has ended, by its place: not asked again until somebody chooses so. */
+  #refused = new Map<string, string>();
   #failures: ((message: string) => void)[] = [];
 
-  constructor(store: SessionStore, tasks: Tasks) {
+  constructor(store: SessionStore, tasks: Tasks, signal: AbortSignal) {
     this.#store = store;
     this.#tasks = tasks;
+    store.subscribe("objects", () => this.#forgetGone(), signal);
+    let refine = store.get("refine");
+    store.subscribe("refine", () => {
+      // It is told of twice: as it is set here, and as the model has it.
+      if (refine === store.get("refine")) return;
+      refine = store.get("refine");
+      this.#forget((place) => place.startsWith(REFINED));
+    }, signal);
   }
 
   clear(): void {
-    for (const { controller, timer } of this.#questions.values()) {
-      clearTimeout(timer);
-      controller.abort();
-    }
-    this.#questions.clear();
+    this.#forget(() => true);
     this.#heats.clear();
     this.#shown.clear();
     this.#pictures.clear();
+  }
+
+  /** The user has chosen what there is to choose once more: what was cancelled or refused may be asked for. */
+  askAgain(): void {
     this.#refused.clear();
+    this.#tasks.changed();
+  }
+
+  /** Another object may get the name of one that is no more, and one that was cut otherwise may be cut anew. */
+  #forgetGone(): void {
+    const cut = this.#store.get("objects").filter(({ method }) => method === "ncut").map(({ name }) => name);
+    for (const name of this.#shown.keys()) if (!cut.includes(name)) this.#shown.delete(name);
+    this.#forget((place) => place.startsWith(HEAT) && !cut.includes(place.slice(HEAT.length)));
+  }
+
+  #forget(which: (place: string) => boolean): void {
+    for (const place of this.#refused.keys()) if (which(place)) this.#refused.delete(place);
+    for (const [place, { controller, timer }] of this.#questions) {
+      if (!which(place)) continue;
+      clearTimeout(timer);
+      controller.abort();
+      this.#questions.delete(place);
+    }
   }
 
   heat(object: MaskObject, prompts: Prompts): Float32Array | null {
@@ -56,12 +85,14 @@ export class KernelMasks {
       this.#shown.set(object.name, heat);
       return heat;
     }
-    this.#ask(`heat of ${object.name}`, key, async (signal) => {
+    const place = HEAT + object.name;
+    this.#ask(place, key, `The cut of ${object.name} was cancelled. Choose Graph again to make it.`, async (signal) => {
       const label = `Cutting for ${object.name}`;
       const { data } = await this.#tasks.ask<Float32Array>(key, null, { label, signal });
       keep(this.#heats, key, data);
     });
-    return this.#shown.get(object.name) ?? null;
+    // The last one stands for one that comes, not for one that does not.
+    return this.#refused.has(place) ? null : (this.#shown.get(object.name) ?? null);
   }
 
   refined(image: number): Picture | null {
@@ -73,7 +104,8 @@ export class KernelMasks {
     const known = this.#pictures.get(image);
     if (known?.key === key) return known.picture;
     if (visible.length === 0) return null;
-    this.#ask(`refined ${image}`, key, async (signal) => {
+    const cancelled = `The masks were not refined. Choose ${method === "crf" ? "CRF" : "Guided"} again to refine them.`;
+    this.#ask(`${REFINED}${image}`, key, cancelled, async (signal) => {
       const { name } = this.#store.get("meta").images[image]!;
       const answer = await this.#tasks.ask<Uint8Array>("refined", params, { label: `Refining ${name}`, signal });
       this.#pictures.set(image, { key, picture: paintMasks(answer.data, answer.shape, visible) });
@@ -82,22 +114,20 @@ export class KernelMasks {
     return null;
   }
 
-  /** One question at a time for each place; a newer one ends it. */
-  #ask(place: string, key: string, question: (signal: AbortSignal) => Promise<void>): void {
-    const old = this.#questions.get(place);
-    if (old?.key === key || this.#refused.has(key)) return;
-    if (old) {
-      clearTimeout(old.timer);
-      old.controller.abort();
-    }
+  /** One question at a time for each place; a newer one ends it. `cancelled` is said where the user does. */
+  #ask(place: string, key: string, cancelled: string, question: (signal: AbortSignal) => Promise<void>): void {
+    if (this.#questions.get(place)?.key === key || this.#refused.get(place) === key) return;
+    this.#forget((other) => other === place);
     const controller = new AbortController();
     const run = async () => {
       try {
         await question(controller.signal);
       } catch (error) {
-        // Ended by a newer question or by `clear`: nothing to remember. By the user or by an error: not again at once.
-        if (!controller.signal.aborted) keepSmall(this.#refused, key);
-        if (!wasCancelled(error)) for (const tell of this.#failures) tell(error instanceof Error ? error.message : String(error));
+        // Ended by a newer question or because nobody wants it: nothing to remember or to say.
+        if (controller.signal.aborted) return;
+        this.#refused.set(place, key);
+        const why = wasCancelled(error) ? cancelled : error instanceof Error ? error.message : String(error);
+        for (const tell of this.#failures) tell(why);
       } finally {
         if (this.#questions.get(place)?.controller === controller) this.#questions.delete(place);
         this.#tasks.changed();
@@ -129,9 +159,4 @@ function paintMasks(masks: Uint8Array, shape: readonly number[], objects: readon
 function keep<V>(map: Map<string, V>, key: string, value: V): void {
   map.set(key, value);
   if (map.size > MOST_ANSWERS) map.delete(map.keys().next().value!);
-}
-
-function keepSmall(set: Set<string>, key: string): void {
-  set.add(key);
-  if (set.size > MOST_ANSWERS) set.delete(set.keys().next().value!);
 }

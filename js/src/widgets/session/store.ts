@@ -56,7 +56,7 @@ export class Store implements SessionStore {
     this.#computed = model.get("meta").embedding;
     this.#grid = new PatchGrid(model.get("meta"));
     this.#tasks = new Tasks(this.#wire);
-    this.#kernel = new KernelMasks(this, this.#tasks);
+    this.#kernel = new KernelMasks(this, this.#tasks, signal);
     this.#edits = new Edits(this, signal);
     this.subscribe("meta", () => this.#refresh(), signal);
     signal.addEventListener("abort", () => {
@@ -166,6 +166,10 @@ export class Store implements SessionStore {
 
   onFailure(tell: (message: string) => void, signal: AbortSignal): void {
     this.#kernel.onFailure(tell, signal);
+  }
+
+  askAgain(): void {
+    this.#kernel.askAgain();
   }
 
   ask<T extends NumericArray>(
