@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     environment: "happy-dom",
     include: ["src/**/*.test.{ts,tsx}"],
+    // As they are: a test reads them.
+    css: true,
     restoreMocks: true,
     unstubGlobals: true,
   },

@@ -22,7 +22,7 @@ export function ObjectList({ view, ui, segmenter }: PanelProps) {
     <section class="ncut-objects" aria-label="Objects">
       <Actions {...{ segmenter }} active={segmenter.active.value && active} />
       <div class="ncut-object-list" role="radiogroup" aria-label="Active object">
-        {objects.length === 0 && <p class="ncut-hint">Click on an image to begin. Alt-click, or click with the other button, to take away.</p>}
+        {objects.length === 0 && <p class="ncut-begin">Click on an image to begin. Alt-click, or click with the other button, to take away.</p>}
         {objects.map((object, index) => (
           <Row key={index} {...{ object, index, segmenter, group }} active={index === active} share={shares.value[index]}
             rename={(name) => {
