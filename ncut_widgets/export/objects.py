@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ncut_widgets._validation import check_in, check_number, check_positive_int
 
 from ._scene import ImageInfo, check_color, default_color, describe_images
@@ -116,9 +118,9 @@ def _free_name(index: int, taken: Sequence[str]) -> str:
 
 def _flag(item: Mapping[str, Any], key: str, where: str) -> bool:
     value = item.get(key, True)
-    if not isinstance(value, bool):
+    if not isinstance(value, bool | np.bool_):
         raise TypeError(f"`{where}.{key}` must be True or False; got {value!r} ({type(value).__name__}). Pass a bool.")
-    return value
+    return bool(value)
 
 
 def _prompts(item: Mapping[str, Any], key: str, where: str) -> list[tuple[Any, str]]:

@@ -14,7 +14,7 @@ from ncut_widgets.grid import PatchGrid, PatchMap
 
 from ._rows import unit_rows
 
-__all__ = ["box_prompts", "check_clicks", "check_eigvecs", "drop_specks"]
+__all__ = ["box_nodes", "box_prompts", "check_clicks", "check_eigvecs", "drop_specks"]
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 # Cosines agree to about this much: a box of nothing but its surroundings is all background, or all object.
@@ -42,12 +42,23 @@ def box_prompts(rows: torch.Tensor, boxes: Any, name: str, grid: PatchGrid | Non
         return rows[:0]
     if grid is None:
         raise ValueError(f"`grid` must be given with `{name}` of flat nodes; got None. Pass the grid of the features.")
-    return torch.stack([_box_prompt(rows, grid, box, source) for box in _check_boxes(array, name, grid)])
+    return torch.stack([_box_prompt(rows, grid, box, source)[0] for box in _check_boxes(array, name, grid)])
+
+
+def box_nodes(rows: torch.Tensor, boxes: Any, name: str, grid: PatchGrid, source: str | None) -> list[int]:
+    """Return for each box the node inside that is most like its prompt: what stands for it where nodes are clicked."""
+    array, found = np.asarray(boxes), []
+    for box in _check_boxes(array, name, grid) if array.size else ():
+        prompt, inside = _box_prompt(rows, grid, box, source)
+        likeness = unit_rows(rows[torch.from_numpy(inside).to(rows.device)]) @ prompt
+        found.append(int(inside[int(likeness.cpu().numpy().argmax())]))
+    return found
 
 
 def _box_prompt(
     rows: torch.Tensor, grid: PatchGrid, box: tuple[int, float, float, float, float], source: str | None
-) -> torch.Tensor:
+) -> tuple[torch.Tensor, np.ndarray]:
+    """Return the prompt (k,) and the nodes inside."""
     image, x0, y0, x1, y1 = box
     index = grid.find(image, source)
     m, (width, height) = grid.maps[index], grid.image_sizes[image]
@@ -67,8 +78,8 @@ def _box_prompt(
     # Squared: the background inside is only nearly that of the ring, and there may be much more of it than object.
     weights = (1 - units @ background).clamp_min(0).square()
     if not bool(background.any()) or not bool((weights > _SMALLEST_WEIGHT).any()):
-        return units.mean(0)
-    return weights @ units / weights.sum()
+        return units.mean(0), place[inside]
+    return weights @ units / weights.sum(), place[inside]
 
 
 def _centres_in(start: float, stop: float, count: int, length: int) -> tuple[int, int]:

@@ -20,7 +20,8 @@ from ncut_widgets.export import (
     save_overlays,
 )
 from ncut_widgets.widgets._jobs import Progress
-from ncut_widgets.widgets._masks import RESOLUTIONS, SessionMasks
+from ncut_widgets.widgets._masks import RESOLUTIONS, SessionMasks, quiet
+from ncut_widgets.widgets._state import REFINE
 
 
 class SessionExports(SessionMasks):
@@ -53,13 +54,15 @@ class SessionExports(SessionMasks):
         pathlib.Path
         """
         check_in(format, "format", ("masks", "overlays", "labels", "coco", "npz", "clicks"))
-        colors = {item["name"]: item["color"] for item in self.objects}
-        resolution = "pixel" if format == "overlays" else resolution
-        masks = {} if format == "clicks" else self.masks(resolution=resolution, refine=refine)
-        images: list[Any] = self._scene(resolution)
         if format == "clicks":
             save_clicks(self._data.scene, self.objects, path)
-        elif format == "overlays":
+            return Path(path)
+        resolution = check_in("pixel" if format == "overlays" else resolution, "resolution", RESOLUTIONS)
+        refine = check_in(self.refine if refine is None else refine, "refine", REFINE)
+        objects = self._exported_objects(format)
+        colors = {item["name"]: item["color"] for item in objects}
+        images, masks = self._patched(resolution, self._masks_of(objects, resolution, refine, quiet))
+        if format == "overlays":
             save_overlays(self._data.images, masks, path, colors=colors, opacity=self.blend)
         elif format == "labels":
             save_label_maps(images, masks, path, colors=colors)
@@ -76,21 +79,33 @@ class SessionExports(SessionMasks):
         format = params["format"]
         resolution = check_in(params.get("resolution", "pixel"), "resolution", RESOLUTIONS)
         resolution = "pixel" if format == "overlays" else resolution
-        images, masks = self._data.images if resolution == "pixel" else self._scene(resolution), None
-        if format == "clicks":
-            images = self._data.scene
-        else:
-            masks = self._masks_of(self.objects, resolution, self.refine, lambda share: progress(0.9 * share))
+        images: list[Any] = self._data.scene
+        masks, objects = None, self._exported_objects(format)
+        if format != "clicks":
+            masks = self._masks_of(objects, resolution, self.refine, lambda share: progress(0.9 * share))
+            images, masks = self._patched(resolution, masks)
+        if format == "overlays":
+            images = self._data.images
         with warnings.catch_warnings():
             # Masks that overlap in a label map: nobody at the page reads a warning, and they see it there.
             warnings.simplefilter("ignore", UserWarning)
-            _, content = export_bytes(format, images, masks, self.objects, opacity=self.blend)
+            _, content = export_bytes(format, images, masks, objects, opacity=self.blend)
         return np.frombuffer(content, np.uint8)
 
-    def _scene(self, resolution: str) -> list[tuple[str, int, int]]:
-        """Name, width and height of the masks of each image."""
+    def _exported_objects(self, format: str) -> list[dict[str, Any]]:
+        # A picture shows what the views show.
+        return [item for item in self.objects if format != "overlays" or item["visible"]]
+
+    def _patched(
+        self, resolution: str, masks: dict[str, list[np.ndarray]]
+    ) -> tuple[list[tuple[str, int, int]], dict[str, list[np.ndarray]]]:
+        """Name, width and height of the masks of each image, and the masks; of patches, where an image has any."""
         scene = self._data.scene
         if resolution == "pixel":
-            return scene
+            return scene, masks
         sizes = {m.image: (m.columns, m.rows) for m in self._data.grid.maps if m.source == self.source}
-        return [(name, *sizes.get(index, (0, 0))) for index, (name, *_) in enumerate(scene)]
+        shown = [index for index in range(len(scene)) if index in sizes]
+        return (
+            [(scene[index][0], *sizes[index]) for index in shown],
+            {name: [of_images[index] for index in shown] for name, of_images in masks.items()},
+        )

@@ -67,7 +67,10 @@ def load_session(kind: type[Session], path: str | os.PathLike[str]) -> Session:
             coords=arrays["coords"],
         )
         with session.hold_trait_notifications():
-            for name, value in state["state"].items():
+            traits = state["state"]
+            if not isinstance(traits, dict):
+                raise ValueError(f"its state is no dict of traits but {type(traits).__name__}")
+            for name, value in traits.items():
                 if name not in session._state():
                     raise ValueError(f"it has a trait {name!r}")
                 setattr(session, name, value)

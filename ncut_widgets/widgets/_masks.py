@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 import traitlets
 from PIL import Image
 
@@ -14,7 +15,7 @@ from ncut_widgets._validation import check_in
 from ncut_widgets.export import check_objects
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.readouts import ClickMask, ClickNcut, refine_mask
-from ncut_widgets.readouts._prompts import drop_specks
+from ncut_widgets.readouts._prompts import box_nodes, drop_specks
 from ncut_widgets.widgets._jobs import Progress
 from ncut_widgets.widgets._state import REFINE, ListApart, SessionState
 
@@ -25,7 +26,7 @@ _MOST_KEPT = 64
 _OPTIONS = ("threshold", "gamma", "negative_threshold", "denoise", "n_eig")
 
 
-def _quiet(_: float) -> None:
+def quiet(_: float) -> None:
     """Nobody is told how far it is."""
 
 
@@ -78,7 +79,7 @@ class SessionMasks(SessionState):
         check_in(resolution, "resolution", RESOLUTIONS)
         refine = self.refine if refine is None else check_in(refine, "refine", REFINE)
         chosen = self.objects if names is None else [self._object(name) for name in names]
-        return self._masks_of(chosen, resolution, refine, _quiet)
+        return self._masks_of(chosen, resolution, refine, quiet)
 
     def segmenter(self, name: str) -> ClickMask | ClickNcut:
         """Return the object's clicks as a fitted estimator, which finds it in new images.
@@ -91,29 +92,37 @@ class SessionMasks(SessionState):
         Returns
         -------
         ClickMask or ClickNcut
-            By the object's method. `ClickMask.predict` takes the eigenvectors of new images, as `Ncut.transform`
-            returns them; `ClickNcut.transform` takes their features and returns a heatmap.
+            By the object's method. `ClickMask.predict` takes the eigenvectors of new images, as the `transform` of
+            ``session.ncut`` returns them; `ClickNcut.transform` takes their features and returns a heatmap.
 
         Raises
         ------
         ValueError
             If there is no such object, or features are needed and the session has none.
+
+        Examples
+        --------
+        >>> import ncut_widgets as nw
+        >>> left, right, other = nw.sample_images()[-3:]
+        >>> session = nw.explore([left, right], backbone="multiscale", progress=False).session
+        >>> session.clicks = [{"image": 0, "x": 220, "y": 100}]
+        >>> new = nw.extract_features([other], backbone="multiscale", progress=False)
+        >>> masks = session.segmenter("object 1").predict(session.ncut.transform(new), grid=new.grid)
+        >>> new.grid.split(masks)[0].ndim
+        2
         """
         item = self._object(name)
-        positive, negative = self._prompts(item)
         if item["method"] == "ncut":
-            return ClickNcut(click_weight=item["click_weight"]).fit(self._needed_features(), positive, negative)
-        boxes = {
-            f"{sign}_boxes": [
-                tuple(box[key] for key in ("image", "x0", "y0", "x1", "y1"))
-                for box in item["boxes"]
-                if box["positive"] is (sign == "positive") and self._shows(box["image"])
-            ]
-            for sign in ("positive", "negative")
-        }
-        data = self._data
+            ncut = ClickNcut(click_weight=item["click_weight"])
+            return ncut.fit(self._needed_features(), *self._graph_prompts(item))
+        data, boxes = self._data, self._boxes(item)
         return ClickMask(**{key: item[key] for key in _OPTIONS}).fit(
-            data.eigenvectors, positive, negative, **boxes, grid=data.grid, source=self.source
+            data.eigenvectors,
+            *self._prompts(item),
+            positive_boxes=boxes[True],
+            negative_boxes=boxes[False],
+            grid=data.grid,
+            source=self.source,
         )
 
     # -- clicks are those of the active object ---------------------------------------------------------------
@@ -167,6 +176,24 @@ class SessionMasks(SessionState):
                 signs[click["positive"]].append(node)
         return signs[True], signs[False]
 
+    def _boxes(self, item: dict[str, Any]) -> dict[bool, list[tuple[float, ...]]]:
+        """(image, x0, y0, x1, y1) of the positive and of the negative boxes, in images that the source shows."""
+        signs: dict[bool, list[tuple[float, ...]]] = {True: [], False: []}
+        for box in item["boxes"]:
+            if self._shows(box["image"]):
+                signs[box["positive"]].append(tuple(box[key] for key in ("image", "x0", "y0", "x1", "y1")))
+        return signs
+
+    def _graph_prompts(self, item: dict[str, Any]) -> tuple[list[int], list[int]]:
+        """The nodes that take part in a cut: those of the clicks, and one for each box."""
+        rows = torch.from_numpy(self._data.eigenvectors[:, : item["n_eig"]])
+        boxes = self._boxes(item)
+        positive, negative = (
+            nodes + box_nodes(rows, boxes[sign], "boxes", self._data.grid, self.source)
+            for nodes, sign in zip(self._prompts(item), (True, False), strict=True)
+        )
+        return positive, negative
+
     def _needed_features(self, what: str = "masks of the method 'ncut'") -> FeatureMaps:
         if self._features is None:
             raise ValueError(f"`features` must be there for {what}; the session has none. Pass `features` to Session.")
@@ -184,14 +211,15 @@ class SessionMasks(SessionState):
 
     def _compute_mask(self, item: dict[str, Any]) -> np.ndarray:
         n = self._data.grid.n_nodes
-        positive, _ = self._prompts(item)
-        boxes = any(box["positive"] and self._shows(box["image"]) for box in item["boxes"])
-        if not positive and (item["method"] == "ncut" or not boxes):
-            return np.zeros(n, bool)
         if item["method"] == "ncut":
-            heat = self._click_heat(heat_name(self._prompts(item), item["click_weight"]), _quiet)
+            prompts = self._graph_prompts(item)
+            if not prompts[0]:
+                return np.zeros(n, bool)
+            heat = self._click_heat(heat_name(prompts, item["click_weight"]), quiet)
             mask: np.ndarray = heat > item["threshold"]
             return drop_specks(mask, self._data.grid, item["denoise"]) if item["denoise"] > 1 else mask
+        if not self._prompts(item)[0] and not self._boxes(item)[True]:
+            return np.zeros(n, bool)
         found: np.ndarray = self.segmenter(item["name"]).predict(self._data.eigenvectors, grid=self._data.grid)
         return found
 

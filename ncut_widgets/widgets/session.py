@@ -58,8 +58,8 @@ class Session(SessionColors, SessionExports, SessionChannels):
     coords : array of shape (n, 3), optional
         Where each node is in the 3D scatter. From the same reduction as ``rgb`` if not given.
     ncut : Ncut, optional
-        Fitted: how the graph was made, through which `attribute` traces channels; as `Ncut` makes it by default if not
-        given.
+        Fitted: how the graph was made, through which `attribute` traces channels, as `Ncut` makes it by default if not
+        given; and what takes new images into the same embedding.
 
     Attributes
     ----------
@@ -155,6 +155,7 @@ class Session(SessionColors, SessionExports, SessionChannels):
         self._jobs = Jobs()
         self._heats, self._kept = {}, {}
         self._attributions = OrderedDict()
+        self._ncut = ncut
         self._graph = {} if ncut is None else graph_of(ncut)
         super().__init__(
             meta=self._describe(),
@@ -181,6 +182,14 @@ class Session(SessionColors, SessionExports, SessionChannels):
     def features(self) -> FeatureMaps | None:
         """The features that the embedding came from, if they were given."""
         return self._features
+
+    @property
+    def ncut(self) -> Ncut | None:
+        """The cut that the eigenvectors came from, whose `transform` gives those of new features.
+
+        None where it was not given, after `update` with other eigenvectors, and in a session that was loaded.
+        """
+        return self._ncut
 
     @property
     def eigenvectors(self) -> np.ndarray:
@@ -223,7 +232,7 @@ class Session(SessionColors, SessionExports, SessionChannels):
             )
             self._embedding += fresh
             if fresh:
-                self._graph = {}
+                self._ncut, self._graph = None, {}
                 self.set_trait("attribution", None)
                 # Clusters of another embedding are others.
                 self.cluster, self.hidden_clusters, self.cluster_groups, self.cluster_names = None, [], [], {}

@@ -1,6 +1,8 @@
 """Named masks: set from Python as from the page, observed, computed, exported, applied to new images."""
 
+import io
 import json
+import zipfile
 from typing import ClassVar
 
 import numpy as np
@@ -34,6 +36,8 @@ class TestState:
         halves.objects = [{"name": "left", "clicks": [CLICK]}]
         assert seen[0][0]["threshold"] == 0.5
         assert seen[0][0]["clicks"] == [{"image": 0, "x": 5.0, "y": 5.0, "positive": True}]
+        halves.clicks = [{"image": np.int64(0), "x": np.float32(5), "y": 5, "positive": np.bool_(False)}]
+        assert halves.clicks[0]["positive"] is False
 
     @pytest.mark.parametrize(
         ("objects", "match"),
@@ -200,6 +204,16 @@ class TestNcut:
         with pytest.raises(ValueError, match="`features` must be there for masks of the method 'ncut'"):
             session.masks()
 
+    def test_a_box_stands_for_what_is_most_like_it(self, halves):
+        right = {"image": 1, "x0": 42, "y0": 2, "x1": 78, "y1": 58}
+        left = {"image": 0, "x0": 2, "y0": 2, "x1": 38, "y1": 58, "positive": False}
+        halves.objects = [{"name": "right", "method": "ncut", "boxes": [right, left]}]
+        np.testing.assert_array_equal(halves.masks()["right"][0], np.tile(np.arange(8) >= 4, (6, 1)))
+        boxed = halves.segmenter("right").heatmap_
+        # The middles of the halves are nodes of their boxes; which of the equal ones stand for them does not matter.
+        halves.objects = [{"name": "right", "method": "ncut", "clicks": [CLICK | {"image": 1, "x": 60, "y": 30}]}]
+        assert np.corrcoef(boxed, halves.segmenter("right").heatmap_)[0, 1] > 0.95
+
     def test_finds_the_object_in_new_images(self, halves):
         halves.objects = [self.OBJECT | {"denoise": 0}]
         heat = halves.segmenter("left").transform(halves.features.values[40:56])
@@ -235,6 +249,28 @@ def test_exports_patches(halves, tmp_path, format):
             assert image.size == (8, 6)
 
 
+@pytest.mark.parametrize("format", ["masks", "labels", "coco", "npz"])
+def test_images_that_the_source_does_not_show_have_no_patches_to_export(images, tmp_path, format):
+    grid = PatchGrid([(40, 30), (24, 48)], [PatchMap(0, 3, 4, "one"), PatchMap(1, 2, 2, "two")])
+    session = Session(images, grid=grid, eigenvectors=np.random.default_rng(0).normal(size=(16, 3)))
+    session.objects = [{"name": "a", "clicks": [CLICK], "denoise": 0}]
+    session.export(tmp_path / "out.json", format=format, resolution="patch")
+    if format == "coco":
+        assert [image["width"] for image in json.loads((tmp_path / "out.json").read_text())["images"]] == [4]
+
+
+def test_overlays_show_what_the_views_show(halves, tmp_path, monkeypatch):
+    from .test_wire import Page
+
+    halves.objects = [{"name": "left", "clicks": [CLICK], "visible": False}, {"name": "none"}]
+    halves.export(tmp_path, format="overlays")
+    with Image.open(tmp_path / "image 0.png") as written:
+        np.testing.assert_array_equal(np.asarray(written.convert("RGB")), np.asarray(halves.images[0]))
+    content = Page(halves, monkeypatch).ask("export", {"format": "overlays"}).tobytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive, Image.open(archive.open("image 0.png")) as sent:
+        np.testing.assert_array_equal(np.asarray(sent.convert("RGB")), np.asarray(halves.images[0]))
+
+
 class TestFile:
     def test_everything_comes_back(self, halves, tmp_path):
         halves.objects = [{"name": "left", "clicks": [CLICK], "color": "#123456", "threshold": 0.25}]
@@ -268,6 +304,15 @@ class TestFile:
     def test_another_file_is_refused(self, tmp_path):
         path = write_session(tmp_path / "other.ncut", state={"format": "something"}, arrays={}, images=[])
         with pytest.raises(ValueError, match=r"`path` must be a session that `Session.save` wrote.*something"):
+            Session.load(path)
+        forged = {"format": "ncut_widgets session", "state": [], "names": ["a"], "maps": [[0, 3, 4, "a"]], "graph": {}}
+        arrays = {
+            "eigenvectors": np.eye(12, 3, dtype=np.float32),
+            "rgb": np.zeros((12, 3)),
+            "coords": np.zeros((12, 3)),
+        }
+        path = write_session(tmp_path / "f.ncut", state=forged, arrays=arrays, images=[Image.new("RGB", (40, 30))])
+        with pytest.raises(ValueError, match=r"is not: its state is no dict of traits but list"):
             Session.load(path)
         with pytest.raises(FileNotFoundError, match=r"none\.ncut"):
             Session.load(tmp_path / "none.ncut")
