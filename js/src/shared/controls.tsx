@@ -57,15 +57,18 @@ interface SegmentsProps<T extends string> {
   value: T;
   set: (value: T) => void;
   disabled?: boolean;
+  /** One that can't be chosen here, though it may be what was chosen elsewhere. */
+  without?: T | null;
 }
 
 /** One of a few: buttons in a row, and the arrow keys go from one to the next. */
-export function Segments<T extends string>({ name, options, value: chosen, set, disabled = false }: SegmentsProps<T>) {
+export function Segments<T extends string>({ name, options, value: chosen, set, disabled = false, without = null }: SegmentsProps<T>) {
   const turn = (event: KeyboardEvent) => {
     const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
     if (!by || disabled) return;
-    const at = options.findIndex(([value]) => value === chosen);
-    const [next] = options[(at + by + options.length) % options.length]!;
+    const free = options.filter(([value]) => value !== without || value === chosen);
+    const at = free.findIndex(([value]) => value === chosen);
+    const [next] = free[(at + by + free.length) % free.length]!;
     set(next);
     (event.currentTarget as Element).querySelector<HTMLElement>(`[value="${next}"]`)?.focus();
     event.preventDefault();
@@ -75,7 +78,7 @@ export function Segments<T extends string>({ name, options, value: chosen, set, 
     <div class="ncut-segments" role="radiogroup" aria-label={name} aria-disabled={disabled} onKeyDown={turn}>
       {options.map(([value, text, title]) => (
         <button key={value} type="button" role="radio" value={value} title={title} aria-checked={chosen === value}
-          disabled={disabled} tabIndex={chosen === value ? 0 : -1} onClick={() => set(value)}>
+          disabled={disabled} aria-disabled={value === without} tabIndex={chosen === value ? 0 : -1} onClick={() => { if (value !== without) set(value); }}>
           {text}
         </button>
       ))}

@@ -166,6 +166,8 @@ export interface NodeMask {
   index: number;
   object: MaskObject;
   nodes: Uint8Array;
+  /** Nothing, for the kernel has not cut the graph with these clicks, or there is none to cut it. */
+  missing: boolean;
 }
 
 /** The labels of all nodes with merged clusters as one, their colours and how many nodes each has, by number. */

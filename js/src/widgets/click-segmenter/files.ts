@@ -1,6 +1,6 @@
 /** Files that the page makes itself, as ncut_widgets.export makes them: masks, overlays, and what the clicks were. */
 import { PatchGrid } from "../../shared/geometry.ts";
-import type { ImageMeta, MapMeta, MaskObject, SessionStore } from "../../shared/types.ts";
+import type { ImageMeta, MapMeta, MaskObject, NodeMask, SessionStore } from "../../shared/types.ts";
 import { zipOf } from "./zip.ts";
 
 export interface File {
@@ -21,6 +21,7 @@ export async function maskFile(store: SessionStore): Promise<File> {
   const meta = store.get("meta");
   const grid = new PatchGrid(meta);
   const masks = store.masks()!;
+  refuseMissing(masks);
   const stems = fileNames(meta.images.map(({ name }) => name));
   const folders = fileNames(masks.map(({ object }) => object.name));
   const files: Record<string, Uint8Array> = {};
@@ -46,6 +47,7 @@ export async function overlayFile(store: SessionStore): Promise<File> {
   const meta = store.get("meta");
   const grid = new PatchGrid(meta);
   const colors = new Uint32Array(store.maskColors()!.buffer);
+  refuseMissing(store.masks()!.filter(({ object }) => object.visible));
   const stems = fileNames(meta.images.map(({ name }) => name));
   const files: Record<string, Uint8Array> = {};
   for (const image of meta.images.keys()) {
@@ -63,6 +65,12 @@ export async function overlayFile(store: SessionStore): Promise<File> {
     files[`${stems[image]}.png`] = await encoded(canvas);
   }
   return { name: "overlays.zip", content: zipOf(files), type: ZIP };
+}
+
+/** An empty mask in the place of one that could not be made would be taken for it. */
+function refuseMissing(masks: readonly NodeMask[]): void {
+  const missing = masks.find((mask) => mask.missing);
+  if (missing) throw new Error(`${missing.object.name} has no mask, for it takes a kernel to cut the graph. Undo, choose Similarity, or delete it.`);
 }
 
 /** What `load_clicks` reads in Python. */

@@ -16,7 +16,7 @@ export function ObjectList({ view, ui, segmenter }: PanelProps) {
     const spans = grid.maps.flatMap(({ source }, map) => (
       source === state.source.value ? [[grid.offsets[map]!, grid.offsets[map + 1]!] as const] : []
     ));
-    return (segmenter.masks.value ?? []).map((mask) => share(mask, spans));
+    return (segmenter.masks.value ?? []).map((mask) => (mask.missing ? undefined : share(mask, spans)));
   });
   return (
     <section class="ncut-objects" aria-label="Objects">

@@ -1,4 +1,5 @@
 /** Beside the images: the objects, what makes the active one's mask, and where the masks go from here. */
+import { useRef } from "preact/hooks";
 import { Segments, Slider } from "../../shared/controls.tsx";
 import type { ImagesState } from "../../shared/images/state.ts";
 import type { MaskObject, SessionState } from "../../shared/types.ts";
@@ -12,6 +13,9 @@ const METHODS: [MaskObject["method"], string, string][] = [
   ["similarity", "Similarity", "From the eigenvectors: at once"],
   ["ncut", "Graph", "The clicks enter the graph, which is cut anew: slower, follows edges"],
 ];
+const WITHOUT_KERNEL = METHODS.map(([value, text, title]): (typeof METHODS)[number] => (
+  [value, text, value === "ncut" ? "Takes a kernel, and the features in it" : title]
+));
 const REFINE: [SessionState["refine"], string, string][] = [
   ["none", "Patches", "Masks as they are: of whole patches"],
   ["guided", "Guided", "Masks carried to the pixels by a guided filter"],
@@ -40,6 +44,10 @@ function Settings({ view: { state, store, error }, segmenter }: PanelProps) {
   const { abilities, n_eig: columns, click_eig: usual } = state.meta.value;
   const object = segmenter.active.value ?? BLANK;
   const none = object === BLANK;
+  const cuts = abilities.includes("ncut");
+  /** Once there, it stays: who leaves what can't be done here sees where. */
+  const hasMethods = useRef(false);
+  hasMethods.current ||= cuts || state.objects.value.some(({ method }) => method === "ncut");
   const set = (key: "threshold" | "gamma" | "negative_threshold" | "denoise" | "n_eig" | "click_weight") => (value: number) => {
     if (Number.isFinite(value)) segmenter.changeActive({ [key]: value }, key);
   };
@@ -64,18 +72,18 @@ function Settings({ view: { state, store, error }, segmenter }: PanelProps) {
         reset={() => set("denoise")(BLANK.denoise)} />
       <Slider label="Opacity" value={state.blend.value} min={0} max={1} step={0.01} shown={`${Math.round(state.blend.value * 100)}%`}
         set={(value) => store.set("blend", value)} />
-      {abilities.includes("ncut") && (
+      {hasMethods.current && (
         <>
           <div class="ncut-field">
             <span>Method</span>
-            <Segments name="Method" options={METHODS} value={object.method} disabled={none}
+            <Segments name="Method" options={cuts ? METHODS : WITHOUT_KERNEL} value={object.method} disabled={none} without={cuts ? null : "ncut"}
               set={(method) => {
                 segmenter.changeActive({ method });
                 chosen();
               }} />
           </div>
           <Slider label="Weight" name="Weight of the clicks" value={object.click_weight} min={0} max={1} step={0.01}
-            disabled={object.method !== "ncut"} shown={object.click_weight.toFixed(2)} set={set("click_weight")} />
+            disabled={!cuts || object.method !== "ncut"} shown={object.click_weight.toFixed(2)} set={set("click_weight")} />
         </>
       )}
       {abilities.includes("refine") && (

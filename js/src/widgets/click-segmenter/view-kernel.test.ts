@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { PAGE, recordDownloads, shown } from "../../testing/click-segmenter.ts";
 import { META } from "../../testing/session.ts";
 import { onPage } from "../../testing/view.ts";
+import { blankObject } from "./objects.ts";
 
 onPage(PAGE);
 const downloads = recordDownloads();
@@ -66,6 +67,41 @@ describe("the kernel", () => {
     kernel.fail(kernel.held[1]!, "no room on the disk");
     await vi.waitFor(() => expect(root.querySelector("[role=alert]")!.textContent).toContain("no room on the disk"));
   });
+});
+
+it("without one says what a graph cut takes, exports no mask in its place, and lets go back to similarity", async () => {
+  const object = { ...blankObject([]), n_eig: 2, method: "ncut" as const, clicks: [{ image: 0, x: 50, y: 100, positive: true }] };
+  const { root, named, press, settled, kernel, one, key } = await shown({ objects: [object], active: 0 });
+  const method = (value: string) => named("Method").querySelector<HTMLButtonElement>(`[value=${value}]`)!;
+  expect(method("ncut").getAttribute("aria-checked")).toBe("true");
+  expect(method("ncut").getAttribute("aria-disabled")).toBe("true");
+  expect(named<HTMLInputElement>("Weight of the clicks").disabled).toBe(true);
+  await vi.waitFor(() => expect(kernel.held).toHaveLength(1));
+  const half = Float32Array.from({ length: 24 }, (_, node) => Number(node % 4 < 2));
+  kernel.answer(kernel.held[0]!, [half, "float32", [24]]);
+  const share = () => root.querySelector("[data-object] output")!.textContent;
+  await vi.waitFor(() => expect(share()).toBe("50.0%"));
+
+  press(0, 350, 100);
+  await vi.waitFor(() => expect(share()).toBe(""));
+  expect(root.querySelector(".ncut-outlines")).toBeNull();
+  await vi.waitFor(() => expect(kernel.held).toHaveLength(2));
+  kernel.fail(kernel.held[1]!, "this file was exported without it");
+  await vi.waitFor(() => expect(root.querySelector("[role=alert]")!.textContent).toContain("takes a kernel"));
+  for (const format of ["Masks", "Overlays"]) {
+    named(`Export ${format}`).click();
+    await vi.waitFor(() => expect(root.querySelector("[role=alert]")!.textContent).toContain("Not exported: object 1 has no mask"));
+    root.querySelector<HTMLElement>("[aria-label=Dismiss]")!.click();
+    await settled();
+  }
+  expect(downloads).toEqual([]);
+
+  method("similarity").click();
+  await vi.waitFor(() => expect(share()).not.toBe(""));
+  expect(one().method).toBe("similarity");
+  method("ncut").click();
+  key("ArrowRight", {}, method("similarity"));
+  expect(one().method).toBe("similarity");
 });
 
 it("writes the clicks without a kernel", async () => {

@@ -17,7 +17,7 @@ interface Question {
 /** Masks of a kernel whose answers the test gives. */
 function kernel(state: Partial<SessionState> = {}) {
   const questions: Question[] = [];
-  const all = { objects: [OBJECT], refine: "guided", source: "s", meta: { images: [{ name: "one" }, { name: "two" }] }, ...state };
+  const all = { objects: [OBJECT], refine: "guided", source: "s", meta: { images: [{ name: "one" }, { name: "two" }], abilities: ["ncut", "refine"] }, ...state };
   const changed = vi.fn();
   const tasks = {
     ask: (name: string, params: Question["params"], { signal }: { signal: AbortSignal }) =>
@@ -165,6 +165,25 @@ it("ends a refinement that nobody wants any more", async () => {
   await rest();
   set({ refine: "none" });
   expect(questions[0]!.signal.aborted).toBe(true);
+});
+
+it("says that other clicks take a kernel where there is none, and shows no mask for them", async () => {
+  const { masks, questions } = kernel({ meta: { images: [], abilities: [] } as unknown as SessionState["meta"] });
+  const told = vi.fn();
+  masks.onFailure(told, new AbortController().signal);
+  const there = { positive: [5], negative: [] };
+  masks.heat(OBJECT, there);
+  await rest();
+  const heat = Float32Array.of(1, 0);
+  questions[0]!.answer(heat);
+  await rest();
+  expect(masks.heat(OBJECT, there)).toBe(heat);
+  expect(masks.heat(OBJECT, CLICKS)).toBeNull();
+  await rest();
+  questions[1]!.fail(new Error("this file was exported without it"));
+  await rest();
+  expect(told.mock.calls).toEqual([["hand has no mask: to cut the graph with other clicks takes a kernel. Undo, or choose Similarity."]]);
+  expect(masks.heat(OBJECT, there)).toBe(heat);
 });
 
 it("shows nothing of an object that has gone in place of a new one of its name", async () => {

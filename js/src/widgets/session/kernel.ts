@@ -15,6 +15,12 @@ interface Question {
   timer: number;
 }
 
+/** What is said where a question was cancelled, and where it failed, if not what the kernel says. */
+interface Why {
+  cancelled: string;
+  failed?: string | undefined;
+}
+
 interface Picture {
   data: Uint8ClampedArray;
   width: number;
@@ -86,13 +92,20 @@ export class KernelMasks {
       return heat;
     }
     const place = HEAT + object.name;
-    this.#ask(place, key, `The cut of ${object.name} was cancelled. Choose Graph again to make it.`, async (signal) => {
+    const { abilities } = this.#store.get("meta");
+    const able = abilities.includes("ncut");
+    const why = {
+      cancelled: `The cut of ${object.name} was cancelled. Choose Graph again to make it.`,
+      // An exported file has the answers for the clicks that were there, and nobody to ask for others.
+      failed: abilities.length ? undefined : `${object.name} has no mask: to cut the graph with other clicks takes a kernel. Undo, or choose Similarity.`,
+    };
+    this.#ask(place, key, why, async (signal) => {
       const label = `Cutting for ${object.name}`;
       const { data } = await this.#tasks.ask<Float32Array>(key, null, { label, signal });
       keep(this.#heats, key, data);
     });
     // The last one stands for one that comes, not for one that does not.
-    return this.#refused.has(place) ? null : (this.#shown.get(object.name) ?? null);
+    return able && !this.#refused.has(place) ? (this.#shown.get(object.name) ?? null) : null;
   }
 
   refined(image: number): Picture | null {
@@ -105,7 +118,7 @@ export class KernelMasks {
     if (known?.key === key) return known.picture;
     if (visible.length === 0) return null;
     const cancelled = `The masks were not refined. Choose ${method === "crf" ? "CRF" : "Guided"} again to refine them.`;
-    this.#ask(`${REFINED}${image}`, key, cancelled, async (signal) => {
+    this.#ask(`${REFINED}${image}`, key, { cancelled }, async (signal) => {
       const { name } = this.#store.get("meta").images[image]!;
       const answer = await this.#tasks.ask<Uint8Array>("refined", params, { label: `Refining ${name}`, signal });
       this.#pictures.set(image, { key, picture: paintMasks(answer.data, answer.shape, visible) });
@@ -114,8 +127,8 @@ export class KernelMasks {
     return null;
   }
 
-  /** One question at a time for each place; a newer one ends it. `cancelled` is said where the user does. */
-  #ask(place: string, key: string, cancelled: string, question: (signal: AbortSignal) => Promise<void>): void {
+  /** One question at a time for each place; a newer one ends it. If it comes to nothing, the user hears why. */
+  #ask(place: string, key: string, why: Why, question: (signal: AbortSignal) => Promise<void>): void {
     if (this.#questions.get(place)?.key === key || this.#refused.get(place) === key) return;
     this.#forget((other) => other === place);
     const controller = new AbortController();
@@ -126,8 +139,8 @@ export class KernelMasks {
         // Ended by a newer question or because nobody wants it: nothing to remember or to say.
         if (controller.signal.aborted) return;
         this.#refused.set(place, key);
-        const why = wasCancelled(error) ? cancelled : error instanceof Error ? error.message : String(error);
-        for (const tell of this.#failures) tell(why);
+        const text = wasCancelled(error) ? why.cancelled : (why.failed ?? (error instanceof Error ? error.message : String(error)));
+        for (const tell of this.#failures) tell(text);
       } finally {
         if (this.#questions.get(place)?.controller === controller) this.#questions.delete(place);
         this.#tasks.changed();

@@ -31,6 +31,12 @@ interface Entry {
   mask: NodeMask;
 }
 
+interface Heat {
+  positive: Float32Array | null;
+  negative: Float32Array | null;
+  missing: boolean;
+}
+
 export class Masks {
   #heats = new Map<string, Float32Array>();
   #unions = new Map<string, Float32Array>();
@@ -74,17 +80,17 @@ export class Masks {
   }
 
   #entry(object: MaskObject, index: number, around: Surroundings): Entry {
-    const [positive, negative] = this.#heat(object, around);
+    const { positive, negative, missing } = this.#heat(object, around);
     const old = this.#entries[index];
     if (old && old.object === object && old.positive === positive && old.negative === negative) return old;
     const sameMask = old && old.positive === positive && old.negative === negative
       && old.object.threshold === object.threshold && old.object.negative_threshold === object.negative_threshold
       && old.object.denoise === object.denoise;
     const nodes = sameMask ? old.mask.nodes : maskOf(positive, negative, object, around.grid.maps);
-    return { object, positive, negative, mask: { index, object, nodes } };
+    return { object, positive, negative, mask: { index, object, nodes, missing } };
   }
 
-  #heat(object: MaskObject, around: Surroundings): [Float32Array | null, Float32Array | null] {
+  #heat(object: MaskObject, around: Surroundings): Heat {
     const prompts = { positive: [] as number[], negative: [] as number[] };
     const keys = { positive: [] as string[], negative: [] as string[] };
     const { grid, meta, source } = around;
@@ -103,14 +109,17 @@ export class Masks {
       prompts[click.positive ? "positive" : "negative"].push(node);
       if (object.method === "similarity") add(click.positive, `${node}`, () => rowOf(embedding, node));
     }
-    if (object.method === "ncut") return [around.kernelHeat(object, prompts), null];
+    if (object.method === "ncut") {
+      const positive = around.kernelHeat(object, prompts);
+      return { positive, negative: null, missing: !positive && prompts.positive.length > 0 };
+    }
     for (const box of object.boxes) {
       const map = grid.find(box.image, source);
       if (map < 0) continue;
       const range = patchesIn(box, grid.maps[map]!, meta.images[box.image]!);
       add(box.positive, `${map},${range.rows},${range.columns}`, () => boxPrompt(embedding, grid, map, range));
     }
-    return [this.#union(keys.positive), this.#union(keys.negative)];
+    return { positive: this.#union(keys.positive), negative: this.#union(keys.negative), missing: false };
   }
 
   #union(keys: readonly string[]): Float32Array | null {
