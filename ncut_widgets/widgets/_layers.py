@@ -55,3 +55,6 @@ def channels_layer(session: Session) -> np.ndarray:
 
 
 LAYERS = {"clusters": clusters_layer, "masks": masks_layer, "channels": channels_layer}
+
+# What is done in a tab of the explorer, all views show; as in js/src/widgets/explorer/view.tsx.
+TAB_LAYERS = {"segment": "masks", "clusters": "clusters"}

@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 
 from ncut_widgets._validation import check_positive_int
 from ncut_widgets.export.html import write_html
+from ncut_widgets.widgets._layers import TAB_LAYERS
 from ncut_widgets.widgets._masks import heat_name
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def write_page(
     nearest = min(counts, key=lambda k: abs(k - session.n_clusters))
     now = {"coloring": session.coloring, "hover": None, "channel": None, "refine": "none", "n_clusters": nearest}
     state = session._state() | now
+    state["layer"] = TAB_LAYERS.get(view["tab"], state["layer"])
     state["meta"] = session.meta | {"abilities": [], "cluster_counts": counts}
     if not traced:
         # What is not in the file is not on offer.
@@ -55,8 +57,8 @@ def write_page(
     names = [name for name in session._data.names() if not name.startswith(levels)]
     # From the most clusters down: their colours are those of fewer as well.
     names += [f"{level}/{k}" for k in reversed(counts) for level in levels]
-    cut = [item for item in session.objects if item["method"] == "ncut" and session._prompts(item)[0]]
-    names += [heat_name(session._prompts(item), item["click_weight"]) for item in cut]
+    cut = [(session._graph_prompts(item), item) for item in session.objects if item["method"] == "ncut"]
+    names += [heat_name(prompts, item["click_weight"]) for prompts, item in cut if prompts[0]]
     names += [f"attribution/{_METHOD}/clusters/{k}" for k in counts if traced and k > 1]
 
     bar = tqdm(names, desc=f"export: {path.name}", disable=not progress, leave=False)

@@ -19,6 +19,7 @@ from ncut_widgets.features import FeatureMaps
 from ncut_widgets.pipeline import embed
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.widgets._base import View, bundle
+from ncut_widgets.widgets._layers import TAB_LAYERS
 from ncut_widgets.widgets._recoloring import LABELS
 from ncut_widgets.widgets.channel_bars import ChannelBars
 from ncut_widgets.widgets.click_segmenter import ClickSegmenter
@@ -43,7 +44,7 @@ class Explorer(View):
     Attributes
     ----------
     tab : {"explore", "segment", "clusters", "channels"}
-        Which of the views of the images is open.
+        Which of the views of the images is open. Opening "segment" or "clusters" shows masks or clusters in all views.
     image_grid : ImageGrid
     segmenter : ClickSegmenter
     cluster_panel : ClusterPanel
@@ -78,6 +79,11 @@ class Explorer(View):
         self.cluster_panel = ClusterPanel(session)
         self.channel_bars = ChannelBars(session)
         self.scatter = EmbeddingScatter(session)
+
+    @traitlets.observe("tab")
+    def _show_its_layer(self, change: Any) -> None:
+        if change["new"] in TAB_LAYERS:
+            self.session.layer = TAB_LAYERS[change["new"]]
 
     def close(self) -> None:
         """Close this explorer and its views, and the session too where `explore` made it."""

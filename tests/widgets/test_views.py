@@ -109,3 +109,14 @@ def test_explore_takes_every_option_of_embed_and_a_colouring_and_closes_its_sess
 def test_explore_names_the_colourings_before_it_works():
     with pytest.raises(ValueError, match=r"`coloring` must be one of 'tsne', 'umap'.*got 'tnse'"):
         nw.explore("no/such/folder", coloring="tnse")
+
+
+def test_a_tab_shows_what_is_done_in_it_in_all_views(session):
+    explorer = nw.Explorer(session)
+    explorer.tab = "clusters"
+    assert session.layer == "clusters"
+    explorer.tab = "segment"
+    assert session.layer == "masks"
+    session.layer = "eigenvector"
+    explorer.tab = "explore"
+    assert session.layer == "eigenvector"

@@ -69,7 +69,7 @@ function Level({ view, ui, panel, count, node, patch, url }: Props & { count: nu
   const name = id === null ? "" : nameOf(id, state.cluster_names.value);
   return (
     <button type="button" class="ncut-small-picture ncut-level" data-level={count} aria-label={`${count} clusters: ${name}`} title={`${count} clusters: ${name}`}
-      aria-current={count === state.n_clusters.value} onClick={() => panel.setCount(count)}>
+      data-waiting={region === undefined} aria-current={count === state.n_clusters.value} onClick={() => panel.setCount(count)}>
       {url !== null && <img src={url} alt="" draggable={false} />}
       <canvas ref={canvas} aria-hidden="true" />
       {path !== undefined && <Lines {...{ rows, columns, path }} color={colorOf(colors!, id!)} />}

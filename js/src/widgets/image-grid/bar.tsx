@@ -14,6 +14,7 @@ const LAYERS: [Layer, string, string][] = [
 ];
 const MASKS: (typeof LAYERS)[number] = ["masks", "Masks", "The masks of all objects, each in its colour"];
 const CHANNELS: (typeof LAYERS)[number] = ["channels", "Channels", "The maps of the pinned channels"];
+const NOTES = new Map([...LAYERS, MASKS, CHANNELS].map(([layer, , note]) => [layer, note]));
 
 export function Bar({ view, ui }: { view: ViewContext; ui: ImagesState }) {
   const { state, store } = view;
@@ -77,7 +78,7 @@ function LayerControls({ view: { state, store } }: { view: ViewContext }) {
         </>
       );
     default:
-      return null;
+      return <span class="ncut-field ncut-layer-note">{NOTES.get(state.layer.value)}</span>;
   }
 }
 
