@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import vectors from "../../../tests/vectors/masks.json" with { type: "json" };
 import { embeddingOf } from "./embedding.ts";
 import { PatchGrid } from "./geometry.ts";
-import { boxPrompt, dropSpecks, maskOf, nodeUnder, objectHeat, patchesIn, promptsOf } from "./masks.ts";
+import { boxNode, boxPrompt, dropSpecks, maskOf, nodeUnder, objectHeat, patchesIn, promptsOf } from "./masks.ts";
 
 const { images, maps } = vectors;
 const embedding = embeddingOf(Float32Array.from(vectors.eigenvectors.flat()), vectors.eigenvectors[0]!.length);
@@ -54,6 +54,26 @@ describe("patchesIn", () => {
 
   it("takes the one under its middle where there is none", () => {
     expect(patchesIn({ x0: 56, y0: 31, x1: 60, y1: 34 }, map, size)).toEqual({ rows: [3, 4], columns: [5, 6] });
+  });
+});
+
+describe("boxNode", () => {
+  const map = { image: 0, rows: 3, columns: 4, source: "" };
+  // One row of patches above, that nothing is asked of; so rows and columns of the map are not those of the nodes.
+  const places = new PatchGrid({ maps: [{ ...map, rows: 1 }, map] });
+  /** Background everywhere, but for some nodes of the map. */
+  const scene = (others: Record<number, [number, number]>) => embeddingOf(
+    Float32Array.from(Array.from({ length: 16 }, (_, node) => others[node - 4] ?? [1, 0]).flat()), 2);
+
+  it("is the one inside that is most like the prompt, which is what the surroundings are not", () => {
+    const range = { rows: [1, 3], columns: [1, 3] } as const;
+    expect(boxNode(scene({ 9: [0.1, 1], 10: [0, 2], 3: [0, 1] }), places, 1, range)).toBe(4 + 10);
+  });
+
+  it("is the first of equals, and there is one where there is nothing but background", () => {
+    const range = { rows: [1, 3], columns: [1, 4] } as const;
+    expect(boxNode(scene({ 6: [0, 1], 9: [0, 1], 3: [0, 1] }), places, 1, range)).toBe(4 + 6);
+    expect(boxNode(scene({}), places, 1, range)).toBe(4 + 5);
   });
 });
 

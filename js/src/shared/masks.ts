@@ -65,6 +65,19 @@ export function boxPrompt(embedding: Embedding, grid: PatchGrid, map: number, ra
   return meanDirection(embedding, inside, weights.some((weight) => weight > SMALLEST_WEIGHT) ? weights : undefined);
 }
 
+/** The node inside a box that is most like its prompt, the first of equals: what stands for the box where nodes are clicked. */
+export function boxNode(embedding: Embedding, grid: PatchGrid, map: number, range: PatchRange): number {
+  const { columns } = grid.maps[map]!;
+  const inside: number[] = [];
+  for (let row = range.rows[0]; row < range.rows[1]; row++) {
+    for (let column = range.columns[0]; column < range.columns[1]; column++) inside.push(grid.offsets[map]! + row * columns + column);
+  }
+  const cosines = cosinesOf(embedding, inside, boxPrompt(embedding, grid, map, range));
+  let best = 0;
+  for (let i = 1; i < inside.length; i++) if (cosines[i]! > cosines[best]!) best = i;
+  return inside[best]!;
+}
+
 /** Cosines agree to about this much: a box of nothing but its surroundings is all background, or all object. */
 const SMALLEST_WEIGHT = 1e-12;
 

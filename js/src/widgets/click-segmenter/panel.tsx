@@ -44,6 +44,8 @@ function Settings({ view: { state, store, error }, segmenter }: PanelProps) {
   const { abilities, n_eig: columns, click_eig: usual } = state.meta.value;
   const object = segmenter.active.value ?? BLANK;
   const none = object === BLANK;
+  /** What says how alike is alike enough has no meaning where the graph is cut. */
+  const noLikeness = none || object.method === "ncut";
   const cuts = abilities.includes("ncut");
   /** Once there, it stays: who leaves what can't be done here sees where. */
   const hasMethods = useRef(false);
@@ -62,10 +64,10 @@ function Settings({ view: { state, store, error }, segmenter }: PanelProps) {
       <Slider label="Threshold" value={object.threshold} min={0} max={1} step={0.01} disabled={none} shown={object.threshold.toFixed(2)}
         set={set("threshold")} reset={() => set("threshold")(BLANK.threshold)} />
       <Slider label="Detail" name="Detail: how many eigenvectors a click looks at" value={none ? usual : object.n_eig} min={Math.min(2, columns)}
-        max={columns} step={1} disabled={none || object.method === "ncut"} set={set("n_eig")} reset={() => set("n_eig")(usual)} />
-      <Slider label="Gamma" value={Math.log10(object.gamma)} min={-1} max={1} step={0.02} disabled={none} shown={object.gamma.toFixed(2)}
+        max={columns} step={1} disabled={noLikeness} set={set("n_eig")} reset={() => set("n_eig")(usual)} />
+      <Slider label="Gamma" value={Math.log10(object.gamma)} min={-1} max={1} step={0.02} disabled={noLikeness} shown={object.gamma.toFixed(2)}
         set={(value) => set("gamma")(Number((10 ** value).toFixed(3)))} reset={() => set("gamma")(BLANK.gamma)} />
-      <Slider label="Negative" name="Negative threshold" value={object.negative_threshold} min={0} max={1} step={0.01} disabled={none}
+      <Slider label="Negative" name="Negative threshold" value={object.negative_threshold} min={0} max={1} step={0.01} disabled={noLikeness}
         shown={object.negative_threshold.toFixed(2)} set={set("negative_threshold")}
         reset={() => set("negative_threshold")(BLANK.negative_threshold)} />
       <Slider label="Denoise" value={object.denoise} min={0} max={50} step={1} disabled={none} set={set("denoise")}

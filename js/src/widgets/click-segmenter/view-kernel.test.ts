@@ -34,6 +34,30 @@ describe("the kernel", () => {
     expect(root.querySelector("[role=alert]")).toBeNull();
   });
 
+  it("is asked for a cut with a node for each box, after those of the clicks", async () => {
+    const { press, drag, tile, root, named, kernel, settled } = await shown(KERNEL);
+    root.querySelector<HTMLElement>("[value='box']")!.click();
+    // Of the columns, the left half is alike, and so is the right half.
+    drag(tile(0), [210, 110], [390, 290]);
+    drag(tile(1), [10, 10], [90, 90], { altKey: true });
+    root.querySelector<HTMLElement>("[value='point']")!.click();
+    await settled();
+    expect(named<HTMLInputElement>("Gamma").disabled).toBe(false);
+    named("Method").querySelector<HTMLElement>("[value=ncut]")!.click();
+    await settled();
+    for (const name of ["Detail: how many eigenvectors a click looks at", "Gamma", "Negative threshold"]) {
+      expect(named<HTMLInputElement>(name).disabled).toBe(true);
+    }
+    expect(named<HTMLInputElement>("Threshold").disabled).toBe(false);
+    await vi.waitFor(() => expect(kernel.names(/click_heat/)).toHaveLength(1));
+    const [, positive, negative] = kernel.names(/click_heat/)[0]!.split("/");
+    // Rows 1 and 2 and columns 2 and 3 of the first image.
+    expect(["6", "7", "10", "11"]).toContain(positive);
+    expect(negative).toBe("12");
+    press(0, 50, 100);
+    await vi.waitFor(() => expect(kernel.names(/click_heat/).at(-1)).toBe(`click_heat/4,${positive}/12/0.500`));
+  });
+
   it("refines again when the same is chosen once more after it was cancelled", async () => {
     const { root, press, named, kernel, settled } = await shown(KERNEL);
     kernel.holds = /refined/;

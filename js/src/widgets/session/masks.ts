@@ -1,14 +1,14 @@
 /** The masks of a session's objects, computed in the page and kept while what they depend on stays. */
 import { type Embedding, rowOf } from "../../shared/embedding.ts";
 import type { PatchGrid } from "../../shared/geometry.ts";
-import { boxPrompt, maskOf, nodeUnder, patchesIn } from "../../shared/masks.ts";
+import { type PatchRange, boxNode, boxPrompt, maskOf, nodeUnder, patchesIn } from "../../shared/masks.ts";
 import { stretch } from "../../shared/similarity.ts";
 import type { MaskObject, Meta, NodeMask } from "../../shared/types.ts";
 
 /** A click on 100 000 nodes has a heat of 400 kB. */
 const MOST_HEATS = 96;
 
-/** The nodes that stand for an object's clicks, and the boxes there. */
+/** The nodes that stand for an object's clicks, and for the boxes where the graph is cut. */
 export interface Prompts {
   positive: number[];
   negative: number[];
@@ -40,6 +40,7 @@ interface Heat {
 export class Masks {
   #heats = new Map<string, Float32Array>();
   #unions = new Map<string, Float32Array>();
+  #boxNodes = new Map<string, number>();
   #entries: Entry[] = [];
   #masks: readonly NodeMask[] = [];
   #colors: Uint8ClampedArray | null = null;
@@ -48,6 +49,7 @@ export class Masks {
   clear(): void {
     this.#heats.clear();
     this.#unions.clear();
+    this.#boxNodes.clear();
     this.#entries = [];
     this.#masks = [];
     this.#colors = null;
@@ -98,7 +100,7 @@ export class Masks {
     const add = (is: boolean, key: string, prompt: () => Float32Array) => {
       const full = `${key}|${object.gamma}|${embedding.vectors.length}`;
       if (!this.#heats.has(full)) {
-        this.#keep(this.#heats, full, stretch(embedding, prompt(), object.gamma));
+        keep(this.#heats, full, stretch(embedding, prompt(), object.gamma));
       }
       keys[is ? "positive" : "negative"].push(full);
     };
@@ -109,17 +111,29 @@ export class Masks {
       prompts[click.positive ? "positive" : "negative"].push(node);
       if (object.method === "similarity") add(click.positive, `${node}`, () => rowOf(embedding, node));
     }
-    if (object.method === "ncut") {
-      const positive = around.kernelHeat(object, prompts);
-      return { positive, negative: null, missing: !positive && prompts.positive.length > 0 };
-    }
     for (const box of object.boxes) {
       const map = grid.find(box.image, source);
       if (map < 0) continue;
       const range = patchesIn(box, grid.maps[map]!, meta.images[box.image]!);
-      add(box.positive, `${map},${range.rows},${range.columns}`, () => boxPrompt(embedding, grid, map, range));
+      const key = `${map},${range.rows},${range.columns}`;
+      if (object.method === "similarity") add(box.positive, key, () => boxPrompt(embedding, grid, map, range));
+      else prompts[box.positive ? "positive" : "negative"].push(this.#boxNode(key, embedding, grid, map, range));
+    }
+    if (object.method === "ncut") {
+      const positive = around.kernelHeat(object, prompts);
+      return { positive, negative: null, missing: !positive && prompts.positive.length > 0 };
     }
     return { positive: this.#union(keys.positive), negative: this.#union(keys.negative), missing: false };
+  }
+
+  #boxNode(range: string, embedding: Embedding, ...where: [PatchGrid, number, PatchRange]): number {
+    const key = `${range}|${embedding.vectors.length}`;
+    let node = this.#boxNodes.get(key);
+    if (node === undefined) {
+      node = boxNode(embedding, ...where);
+      keep(this.#boxNodes, key, node);
+    }
+    return node;
   }
 
   #union(keys: readonly string[]): Float32Array | null {
@@ -133,16 +147,16 @@ export class Masks {
         const heat = this.#heats.get(other)!;
         for (let i = 0; i < union.length; i++) if (heat[i]! > union[i]!) union[i] = heat[i]!;
       }
-      this.#keep(this.#unions, key, union);
+      keep(this.#unions, key, union);
     }
     return union;
   }
+}
 
-  #keep(map: Map<string, Float32Array>, key: string, value: Float32Array): void {
-    map.set(key, value);
-    // A Map is in the order of insertion, so the first is the oldest; those of the object at hand are the newest.
-    if (map.size > MOST_HEATS) map.delete(map.keys().next().value!);
-  }
+function keep<V>(map: Map<string, V>, key: string, value: V): void {
+  map.set(key, value);
+  // A Map is in the order of insertion, so the first is the oldest; those of the object at hand are the newest.
+  if (map.size > MOST_HEATS) map.delete(map.keys().next().value!);
 }
 
 export function rgbOf(color: string): [number, number, number] {
