@@ -32,6 +32,7 @@ export function Bar({ view, ui }: { view: ViewContext; ui: ImagesState }) {
     <div class="ncut-bar" role="toolbar" aria-label="Overlay">
       <div class="ncut-bar-layer">
         <Segments name="Layer" options={layers} value={layer} set={choose} />
+        <span class="ncut-line-break" />
         {pinned > 0 ? (
           <>
             <span class="ncut-field">{pinned === 1 ? "Similarity to the pinned patch" : `Similarity to ${pinned} pinned patches`}</span>
