@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { clicksFile, fileNames, pixelsOf } from "./files.ts";
 import { withNew } from "./objects.ts";
+import { pngOf } from "./png.ts";
 import { crc32, zipOf } from "./zip.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -15,9 +16,39 @@ describe("names of files", () => {
 
 describe("pixels", () => {
   it("are as the patch over their top left corner", () => {
-    const { data, width, height } = pixelsOf(Uint32Array.of(1, 2, 3, 4, 5, 6), { image: 0, rows: 2, columns: 3, source: "a" }, 7, 3);
-    expect([width, height]).toEqual([7, 3]);
-    expect([...new Uint32Array(data.buffer)]).toEqual([1, 1, 1, 2, 2, 3, 3, 1, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 6, 6]);
+    const pixels = pixelsOf(Uint32Array.of(1, 2, 3, 4, 5, 6), { image: 0, rows: 2, columns: 3, source: "a" }, 7, 3);
+    expect([...pixels]).toEqual([1, 1, 1, 2, 2, 3, 3, 1, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 6, 6]);
+  });
+});
+
+describe("a PNG", () => {
+  /** Its chunks, checked, with the picture unpacked. */
+  const read = async (png: Uint8Array) => {
+    expect([...png.subarray(0, 8)]).toEqual([137, 80, 78, 71, 13, 10, 26, 10]);
+    const view = new DataView(png.buffer);
+    const found: [string, number[]][] = [];
+    for (let at = 8; at < png.length;) {
+      const length = view.getUint32(at);
+      const name = new TextDecoder().decode(png.subarray(at + 4, at + 8));
+      const content = png.slice(at + 8, at + 8 + length);
+      expect(view.getUint32(at + 8 + length)).toBe(crc32(png.subarray(at + 4, at + 8 + length)));
+      const stream = new Blob([content]).stream().pipeThrough(new DecompressionStream("deflate"));
+      found.push([name, [...(name === "IDAT" ? new Uint8Array(await new Response(stream).arrayBuffer()) : content)]]);
+      at += length + 12;
+    }
+    return found;
+  };
+
+  it("of a mask is grey, of 8 bits, one byte for each pixel", async () => {
+    expect(await read(await pngOf(Uint8Array.of(0, 255, 255, 255, 0, 0), 3, 2, 1))).toEqual([
+      ["IHDR", [0, 0, 0, 3, 0, 0, 0, 2, 8, 0, 0, 0, 0]], ["IDAT", [0, 0, 255, 255, 0, 255, 0, 0]], ["IEND", []],
+    ]);
+  });
+
+  it("of colours has three for each pixel", async () => {
+    expect(await read(await pngOf(Uint8Array.of(1, 2, 3, 4, 5, 6), 1, 2, 3))).toEqual([
+      ["IHDR", [0, 0, 0, 1, 0, 0, 0, 2, 8, 2, 0, 0, 0]], ["IDAT", [0, 1, 2, 3, 0, 4, 5, 6]], ["IEND", []],
+    ]);
   });
 });
 

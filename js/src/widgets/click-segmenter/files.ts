@@ -1,6 +1,7 @@
 /** Files that the page makes itself, as ncut_widgets.export makes them: masks, overlays, and what the clicks were. */
 import { PatchGrid } from "../../shared/geometry.ts";
 import type { ImageMeta, MapMeta, MaskObject, NodeMask, SessionStore } from "../../shared/types.ts";
+import { pngOf } from "./png.ts";
 import { zipOf } from "./zip.ts";
 
 export interface File {
@@ -33,8 +34,8 @@ export async function maskFile(store: SessionStore): Promise<File> {
       const file = `${folders[i]}/${stems[image]}.png`;
       entries.push({ file, object: object.name, image: name });
       const inside = nodes.subarray(grid.offsets[map]!, grid.offsets[map + 1]!);
-      const patches = Uint32Array.from(inside, (is) => (is ? WHITE : BLACK));
-      files[file] = await encoded(canvasOf(pixelsOf(patches, grid.maps[map]!, width, height)));
+      const pixels = pixelsOf(inside.map((is) => (is ? 255 : 0)), grid.maps[map]!, width, height);
+      files[file] = await pngOf(pixels, width, height, 1);
     }
   }
   files["masks.json"] = json({ masks: entries });
@@ -60,9 +61,9 @@ export async function overlayFile(store: SessionStore): Promise<File> {
     if (map >= 0) {
       const patches = colors.subarray(grid.offsets[map]!, grid.offsets[map + 1]!);
       context.globalAlpha = store.get("blend");
-      context.drawImage(canvasOf(pixelsOf(patches, grid.maps[map]!, width, height)), 0, 0);
+      context.drawImage(canvasOf(pixelsOf(patches, grid.maps[map]!, width, height), width, height), 0, 0);
     }
-    files[`${stems[image]}.png`] = await encoded(canvas);
+    files[`${stems[image]}.png`] = await pngOf(withoutAlpha(context.getImageData(0, 0, width, height).data), width, height, 3);
   }
   return { name: "overlays.zip", content: zipOf(files), type: ZIP };
 }
@@ -79,19 +80,25 @@ export function clicksFile(images: readonly ImageMeta[], objects: readonly MaskO
   return { name: "clicks.json", content, type: JSON_TYPE };
 }
 
-/** The colours of patches as pixels: each as the patch over its top left corner, which is how Python has it. */
-export function pixelsOf(patches: Uint32Array, { rows, columns }: MapMeta, width: number, height: number): ImageData {
-  const out = new Uint32Array(width * height);
+/** What patches have, as pixels: each as the patch over its top left corner, which is how Python has it. */
+export function pixelsOf<T extends Uint8Array | Uint32Array>(
+  patches: T, { rows, columns }: MapMeta, width: number, height: number,
+): T {
+  const out = new (patches.constructor as new (length: number) => T)(width * height);
   const under = Int32Array.from({ length: width }, (_, x) => Math.floor((x * columns) / width));
   for (let y = 0; y < height; y++) {
     const row = Math.floor((y * rows) / height) * columns;
     for (let x = 0; x < width; x++) out[y * width + x] = patches[row + under[x]!]!;
   }
-  return new ImageData(new Uint8ClampedArray(out.buffer), width, height);
+  return out;
 }
 
-const WHITE = 0xffffffff;
-const BLACK = new Uint32Array(Uint8Array.of(0, 0, 0, 255).buffer)[0]!;
+/** RGB of RGBA. */
+function withoutAlpha(pixels: Uint8ClampedArray): Uint8Array {
+  const out = new Uint8Array((pixels.length / 4) * 3);
+  for (let from = 0, to = 0; from < pixels.length; from += 4, to += 3) out.set(pixels.subarray(from, from + 3), to);
+  return out;
+}
 
 /** A file name, without suffix, for each name: readable, safe on every system, and unique. */
 export function fileNames(names: readonly string[]): string[] {
@@ -135,14 +142,8 @@ function blank(width: number, height: number): HTMLCanvasElement {
   return Object.assign(document.createElement("canvas"), { width, height });
 }
 
-function canvasOf(pixels: ImageData): HTMLCanvasElement {
-  const canvas = blank(pixels.width, pixels.height);
-  canvas.getContext("2d")!.putImageData(pixels, 0, 0);
+function canvasOf(pixels: Uint32Array, width: number, height: number): HTMLCanvasElement {
+  const canvas = blank(width, height);
+  canvas.getContext("2d")!.putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer as ArrayBuffer), width, height), 0, 0);
   return canvas;
-}
-
-async function encoded(canvas: HTMLCanvasElement): Promise<Uint8Array> {
-  const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, "image/png"));
-  if (!blob) throw new Error(`The browser could not make a picture of ${canvas.width} x ${canvas.height} pixels.`);
-  return new Uint8Array(await blob.arrayBuffer());
 }
