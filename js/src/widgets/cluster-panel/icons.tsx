@@ -31,3 +31,10 @@ export const MaskIcon = () => (
     <path d="M8 5.2v5.600M5.2 8h5.600" />
   </Icon>
 );
+
+/** One line that becomes two. */
+export const SplitIcon = () => (
+  <Icon>
+    <path d="M2 8h4l4-4h4M6 8l4 4h4M12 2l2 2-2 2M12 10l2 2-2 2" />
+  </Icon>
+);

@@ -2,7 +2,7 @@
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { ViewContext } from "../../shared/view.tsx";
 import { type Row, isSolo } from "./clusters.ts";
-import { EyeIcon, MaskIcon, SoloIcon } from "./icons.tsx";
+import { EyeIcon, MaskIcon, SoloIcon, SplitIcon } from "./icons.tsx";
 import { rowKey, stopEditing } from "./keys.ts";
 import type { PanelState } from "./state.ts";
 
@@ -98,9 +98,9 @@ function ClusterRow({ row, view, panel, entry }: Props & { row: Row; entry: bool
       </span>
       {merged && (
         <span role="gridcell">
-          <button type="button" class="ncut-tool ncut-split" tabIndex={-1} aria-label={`Split ${name}`}
+          <button type="button" class="ncut-tool" tabIndex={-1} aria-label={`Split ${name}`}
             title={`Take clusters ${row.members.join(", ")} apart again`} onClick={() => panel.split(id)}>
-            split
+            <SplitIcon />
           </button>
         </span>
       )}
