@@ -1,6 +1,6 @@
 /** The objects: which is active, colours, names, how much of the images each covers. */
 import { useComputed } from "@preact/signals";
-import { useId } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import type { MaskObject, NodeMask } from "../../shared/types.ts";
 import { nameError } from "./objects.ts";
 import type { PanelProps } from "./panel.tsx";
@@ -8,7 +8,8 @@ import type { SegmenterState } from "./state.ts";
 
 export function ObjectList({ view, ui, segmenter }: PanelProps) {
   const { state } = view;
-  const group = useId();
+  // Not `useId`, which counts anew in every view: one radio would take the choice of another's.
+  const group = useMemo(() => `active ${Math.random()}`, []);
   const objects = state.objects.value;
   const active = state.active.value;
   const shares = useComputed(() => {

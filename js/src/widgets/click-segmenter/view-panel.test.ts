@@ -80,6 +80,20 @@ describe("the panel", () => {
     expect(root.querySelector(".ncut-outlines")).toBeNull();
   });
 
+  it("chooses the active object apart from that of any other segmenter", async () => {
+    const groups: string[] = [];
+    for (let view = 0; view < 2; view++) {
+      const { key, root, settled } = await shown();
+      key("n");
+      key("n");
+      await settled();
+      const names = new Set([...root.querySelectorAll<HTMLInputElement>("[data-object] [type=radio]")].map(({ name }) => name));
+      expect(names.size).toBe(1);
+      groups.push(...names);
+    }
+    expect(groups[0]).not.toBe(groups[1]);
+  });
+
   it("says why a name can't be, and keeps the old one", async () => {
     const { store, key, root, named, commit, settled } = await shown();
     key("n");
