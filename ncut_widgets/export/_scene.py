@@ -14,8 +14,13 @@ from ncut_widgets._validation import check_positive_int
 
 __all__ = ["ImageInfo", "check_color", "check_colors", "check_masks", "default_color", "describe_images"]
 
-# Okabe and Ito's, which nearly everybody tells apart; without black, in which a mask would look like a shadow.
-_PALETTE = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7")
+# Okabe and Ito's, which nearly everybody tells apart; without black, in which a mask would look like a shadow. Then those
+# that are farthest from all before, where neither dark nor dull nor glaring. The same as the page's, js/.../objects.ts.
+_PALETTE = (
+    *("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"),
+    *("#662299", "#cc0044", "#eecc99", "#559900", "#aa99ff", "#44ee88"),
+    *("#cc1188", "#55eeee", "#665522", "#ff8877", "#883322", "#ee77ee"),
+)
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
@@ -99,8 +104,8 @@ def default_color(index: int) -> str:
 
     Examples
     --------
-    >>> default_color(0), default_color(7)
-    ('#e69f00', '#e69f00')
+    >>> default_color(0), default_color(7), default_color(19)
+    ('#e69f00', '#662299', '#e69f00')
     """
     return _PALETTE[index % len(_PALETTE)]
 

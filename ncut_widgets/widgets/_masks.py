@@ -128,7 +128,10 @@ class SessionMasks(SessionState):
     # -- clicks are those of the active object ---------------------------------------------------------------
 
     @traitlets.observe("objects", "active")
-    def _mirror_clicks(self, _: Any) -> None:
+    def _mirror_clicks(self, change: Any) -> None:
+        if change["name"] == "objects" and not change["old"] and self.objects and self.active is None:
+            # Whoever clicks next goes on with the first of those that were given.
+            self.active = 0
         if self.active is not None and self.active >= len(self.objects):
             self.active = len(self.objects) - 1 if self.objects else None
         self.clicks = [] if self.active is None else self.objects[self.active]["clicks"]

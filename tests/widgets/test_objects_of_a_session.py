@@ -55,6 +55,13 @@ class TestState:
             halves.objects = objects
         assert [item["name"] for item in halves.objects] == ["left"]
 
+    def test_the_first_of_objects_that_are_given_is_active_and_none_can_be(self, halves):
+        halves.objects = [{"name": "left", "clicks": [CLICK]}, {"name": "right"}]
+        assert (halves.active, len(halves.clicks)) == (0, 1)
+        halves.active = None
+        halves.objects = [{"name": "left"}]
+        assert (halves.active, halves.clicks) == (None, [])
+
     def test_what_was_read_changed_and_set_again_is_a_change(self, halves):
         halves.clicks = [CLICK]
         seen = []
