@@ -14,8 +14,8 @@ from ncut_widgets._validation import check_positive_int
 
 __all__ = ["ImageInfo", "check_color", "check_colors", "check_masks", "default_color", "describe_images"]
 
-# Okabe and Ito's, which nearly everybody tells apart; without black, in which a mask would look like a shadow. Then those
-# that are farthest from all before, where neither dark nor dull nor glaring. The same as the page's, js/.../objects.ts.
+# Okabe and Ito's, which nearly everybody tells apart; without black, in which a mask would look like a shadow. Then
+# those that are farthest from all before, where neither dark nor dull nor glaring. The page's are the same, objects.ts.
 _PALETTE = (
     *("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"),
     *("#662299", "#cc0044", "#eecc99", "#559900", "#aa99ff", "#44ee88"),

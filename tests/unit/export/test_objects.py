@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ncut_widgets.export import check_objects
+
+VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 
 IMAGES = [("cat.jpg", 20, 12), ("dog.jpg", 7, 9)]
 COMPLETE = {
@@ -103,3 +106,11 @@ def test_what_is_wrong_is_named(item, error, message):
 def test_objects_are_a_list():
     with pytest.raises(TypeError, match="`objects` must be a list of dicts; got dict"):
         check_objects({"name": "paw"}, IMAGES)
+
+
+def test_objects_get_the_colours_that_the_page_gives_them():
+    # The page's own tests read this file as well.
+    colors = json.loads((VECTORS / "colors.json").read_text())
+    assert len(set(colors)) == 19
+    found = check_objects([{"name": str(i)} for i in range(20)], IMAGES)
+    assert [item["color"] for item in found] == [*colors, colors[0]]

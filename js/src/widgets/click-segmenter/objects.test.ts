@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import colors from "../../../../tests/vectors/colors.json" with { type: "json" };
 import type { BoxPrompt, Click } from "../../shared/types.ts";
 import { COLORS, blankObject, boxBetween, inside, moved, nameError, withCopy, withNew, withPrompt, without } from "./objects.ts";
 
@@ -11,8 +12,9 @@ describe("objects", () => {
   it("come with names and colours that no other has, for as long as there are colours", () => {
     let all: ReturnType<typeof withNew> = NONE;
     for (let i = 0; i <= COLORS.length; i++) all = withNew(all);
-    expect(all.objects.map(({ name }) => name)).toEqual([1, 2, 3, 4, 5, 6, 7, 8].map((n) => `object ${n}`));
+    expect(all.objects.map(({ name }) => name)).toEqual(all.objects.map((_, i) => `object ${i + 1}`));
     expect(new Set(all.objects.map(({ color }) => color))).toEqual(new Set(COLORS));
+    expect(COLORS).toEqual(colors);
     const gap = without(all, 2);
     expect(blankObject(gap.objects)).toMatchObject({ name: "object 3", color: COLORS[2] });
   });

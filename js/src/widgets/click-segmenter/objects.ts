@@ -1,8 +1,15 @@
 /** Edits of the objects: each returns new ones, since what has not changed must be told by identity. */
 import type { BoxPrompt, Click, ImageMeta, MaskObject } from "../../shared/types.ts";
 
-/** Okabe and Ito's, which nearly everybody tells apart; without black, in which a mask would look like a shadow. */
-export const COLORS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"] as const;
+/**
+ * Okabe and Ito's, which nearly everybody tells apart; without black, in which a mask would look like a shadow. Then
+ * those that are farthest from all before, where neither dark nor dull nor glaring. The same as Python's.
+ */
+export const COLORS = [
+  "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7",
+  "#662299", "#cc0044", "#eecc99", "#559900", "#aa99ff", "#44ee88",
+  "#cc1188", "#55eeee", "#665522", "#ff8877", "#883322", "#ee77ee",
+] as const;
 
 export interface Objects {
   objects: MaskObject[];
