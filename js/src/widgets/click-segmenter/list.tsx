@@ -1,6 +1,6 @@
 /** The objects: which is active, colours, names, how much of the images each covers. */
 import { useComputed } from "@preact/signals";
-import { useMemo } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import type { MaskObject, NodeMask } from "../../shared/types.ts";
 import { nameError } from "./objects.ts";
 import type { PanelProps } from "./panel.tsx";
@@ -12,6 +12,8 @@ export function ObjectList({ view, ui, segmenter }: PanelProps) {
   const group = useMemo(() => `active ${Math.random()}`, []);
   const objects = state.objects.value;
   const active = state.active.value;
+  const list = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => { scrollToActive(list.current!); }, [active, objects.length]);
   const shares = useComputed(() => {
     const grid = ui.grid.value;
     const spans = grid.maps.flatMap(({ source }, map) => (
@@ -22,7 +24,7 @@ export function ObjectList({ view, ui, segmenter }: PanelProps) {
   return (
     <section class="ncut-objects" aria-label="Objects">
       <Actions {...{ segmenter }} active={segmenter.active.value && active} />
-      <div class="ncut-object-list" role="radiogroup" aria-label="Active object">
+      <div ref={list} class="ncut-object-list" role="radiogroup" aria-label="Active object">
         {objects.length === 0 && <p class="ncut-begin">Click on an image to begin. Alt-click, or click with the other button, to take away.</p>}
         {objects.map((object, index) => (
           <Row key={index} {...{ object, index, segmenter, group }} active={index === active} share={shares.value[index]}
@@ -35,6 +37,21 @@ export function ObjectList({ view, ui, segmenter }: PanelProps) {
       </div>
     </section>
   );
+}
+
+/** In the list, and in the panel where it is the one that scrolls; but not the page, as `scrollIntoView` would. */
+function scrollToActive(list: HTMLElement): void {
+  const row = list.querySelector("[data-active=true]");
+  for (const area of row ? [list, list.closest<HTMLElement>(".ncut-panel")!] : []) {
+    const { top, bottom } = row!.getBoundingClientRect();
+    const seen = area.getBoundingClientRect();
+    area.scrollTop += Math.min(0, top - seen.top) || Math.max(0, bottom - seen.bottom);
+  }
+}
+
+/** End the writing of a name where keys still belong to this view. */
+export function leaveName(field: HTMLElement): void {
+  field.parentElement!.querySelector<HTMLElement>("[type=radio]")!.focus();
 }
 
 /** The part of the nodes within some spans that a mask covers. */
@@ -72,7 +89,7 @@ function Row({ object, index, active, share, group, segmenter, rename }: RowProp
           if (!rename(event.currentTarget.value.trim())) event.currentTarget.value = name;
         }}
         onKeyDown={(event) => {
-          if (event.key === "Enter") event.currentTarget.blur();
+          if (event.key === "Enter") leaveName(event.currentTarget);
         }} />
       <output title="Share of all patches">{share === undefined ? "" : percentage(share)}</output>
       <button type="button" class="ncut-eye" aria-pressed={visible} aria-label={`Show ${name}`} title={visible ? "Hide" : "Show"}

@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { PAGE, shown } from "../../testing/click-segmenter.ts";
 import { onPage } from "../../testing/view.ts";
 
@@ -105,6 +105,43 @@ describe("the panel", () => {
     expect(root.querySelector("[role=alert]")!.textContent).toContain("another object");
     expect(name.value).toBe("object 2");
     expect(store.get("objects")[1]!.name).toBe("object 2");
+  });
+
+  it("keeps the old name on Escape, and the keys in the view", async () => {
+    const { store, key, named, input, settled } = await shown();
+    key("n");
+    await settled();
+    const name = named<HTMLInputElement>("Name of object 1");
+    const write = (text: string, end: string) => {
+      name.focus();
+      input(name, text);
+      key(end, {}, name);
+      expect(document.activeElement).toBe(named("object 1"));
+    };
+    write("hand", "Escape");
+    expect(name.value).toBe("object 1");
+    name.dispatchEvent(new Event("change", { bubbles: true }));
+    expect(store.get("objects")[0]!.name).toBe("object 1");
+    write("object 1", "Enter");
+  });
+
+  it("has the active object in sight, among however many", async () => {
+    const { key, root, named, settled } = await shown();
+    const list = named("Active object");
+    // Of 100 pixels, with rows of 30 in it.
+    vi.spyOn(HTMLElement.prototype, "getBoundingClientRect").mockImplementation(function (this: HTMLElement) {
+      const row = this.dataset.object;
+      return row === undefined ? new DOMRect(0, 20, 100, 100) : new DOMRect(0, 20 + 30 * Number(row) - list.scrollTop, 100, 30);
+    });
+    for (let i = 0; i < 5; i++) key("n");
+    await settled();
+    expect(list.scrollTop).toBe(50);
+    root.querySelector<HTMLElement>("[data-object='3'] [type=radio]")!.click();
+    await settled();
+    expect(list.scrollTop).toBe(50);
+    root.querySelector<HTMLElement>("[data-object='1'] [type=radio]")!.click();
+    await settled();
+    expect(list.scrollTop).toBe(30);
   });
 
   it("copies, clears and deletes the active object", async () => {

@@ -7,6 +7,7 @@ import { Tasks } from "../../shared/tasks.tsx";
 import type { ViewContext } from "../../shared/view.tsx";
 import { Bar } from "./bar.tsx";
 import { listen } from "./gestures.ts";
+import { leaveName } from "./list.tsx";
 import { Marks } from "./marks.tsx";
 import { Panel } from "./panel.tsx";
 import { actOn, shortcut } from "./keys.ts";
@@ -16,6 +17,15 @@ const LABEL =
   "Arrow keys move from patch to patch, Page Up and Page Down from image to image. Enter adds a point to the active " +
   "object, Alt and Enter takes away. Enter on a point selects it, Shift and arrow keys move it, Delete removes it. " +
   "N makes a new object, Control Z undoes, Z enlarges an image.";
+
+/** Forget what is being written for a name; false if nothing is. */
+function keepName({ root, store }: ViewContext): boolean {
+  const field = root.querySelector<HTMLInputElement>(".ncut-name:focus");
+  if (!field) return false;
+  field.value = store.get("objects")[Number(field.closest<HTMLElement>("[data-object]")!.dataset.object)]!.name;
+  leaveName(field);
+  return true;
+}
 
 export function ClickSegmenter(view: ViewContext) {
   const { state, store } = view;
@@ -46,7 +56,7 @@ export function ClickSegmenter(view: ViewContext) {
     store.onFailure((message) => { view.error.value = message; }, view.signal);
   }, []);
   view.escape(() => {
-    if (gestures.cancel()) return true;
+    if (gestures.cancel() || keepName(view)) return true;
     if (segmenter.selected.peek()) segmenter.select(null);
     else if (ui.zoomed.peek() !== null) leaveZoom(view, ui);
     else if (state.hover.peek() !== null) store.set("hover", null);
