@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ncut_widgets import ClickMask, PatchGrid, PatchMap, similarity_heatmap
+from ncut_widgets import ClickMask, PatchGrid, PatchMap, Session, similarity_heatmap
 
 FOLDER = Path(__file__).parent.parent / "vectors"
 SIMILARITY = json.loads((FOLDER / "similarity.json").read_text())
 MASKS = json.loads((FOLDER / "masks.json").read_text())
+BOX_NODES = json.loads((FOLDER / "box_nodes.json").read_text())
 
 
 @pytest.mark.parametrize("case", SIMILARITY["cases"], ids=lambda case: f"node {case['node']}, gamma {case['gamma']}")
@@ -50,3 +51,14 @@ def test_mask_is_the_one_that_the_page_draws(case):
         source=source,
     )
     assert "".join("01"[int(on)] for on in clicks.predict(eigenvectors, grid=grid)) == case["mask"]
+
+
+@pytest.mark.parametrize("case", BOX_NODES["cases"], ids=lambda case: f"node {case['node']}")
+def test_the_node_that_stands_for_a_box_is_the_one_that_the_page_cuts_with(case):
+    sizes = [(image["width"], image["height"]) for image in MASKS["images"]]
+    grid = PatchGrid(sizes, [PatchMap(**m) for m in MASKS["maps"]])
+    session = Session([np.zeros((h, w, 3), np.uint8) for w, h in sizes], grid=grid, eigenvectors=MASKS["eigenvectors"])
+    session.source = case["source"]
+    box = {key: case[key] for key in ("image", "x0", "y0", "x1", "y1")}
+    session.objects = [{"method": "ncut", "boxes": [box], "n_eig": session.eigenvectors.shape[1]}]
+    assert session._graph_prompts(session.objects[0]) == ([case["node"]], [])

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import boxes from "../../../tests/vectors/box_nodes.json" with { type: "json" };
 import vectors from "../../../tests/vectors/masks.json" with { type: "json" };
 import { embeddingOf } from "./embedding.ts";
 import { PatchGrid } from "./geometry.ts";
@@ -68,6 +69,11 @@ describe("boxNode", () => {
   it("is the one inside that is most like the prompt, which is what the surroundings are not", () => {
     const range = { rows: [1, 3], columns: [1, 3] } as const;
     expect(boxNode(scene({ 9: [0.1, 1], 10: [0, 2], 3: [0, 1] }), places, 1, range)).toBe(4 + 10);
+  });
+
+  it.each(boxes.cases)("is Python's: $node", ({ image, source, node, ...box }) => {
+    const map = grid.find(image, source);
+    expect(boxNode(embedding, grid, map, patchesIn(box, maps[map]!, images[image]!))).toBe(node);
   });
 
   it("is the first of equals, and there is one where there is nothing but background", () => {
