@@ -204,8 +204,8 @@ export interface SessionStore {
   readonly tasks: readonly Task[];
   /** Be told when `tasks`, or what comes of them, has changed. */
   onTasks(listener: () => void, signal: AbortSignal): void;
-  /** Be told why masks could not be had from the kernel. */
-  onFailure(tell: (message: string) => void, signal: AbortSignal): void;
+  /** Be told why masks could not be had from the kernel, and by null that this holds no longer. */
+  onFailure(tell: (message: string | null) => void, signal: AbortSignal): void;
   /** Ask once more for the masks that the kernel has refused or the user has cancelled. */
   askAgain(): void;
   /** A URL for an image element. */

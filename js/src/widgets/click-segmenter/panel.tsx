@@ -40,7 +40,8 @@ export function Panel(props: PanelProps) {
 
 const BLANK = blankObject([]);
 
-function Settings({ view: { state, store, error }, segmenter }: PanelProps) {
+/** Whatever is chosen is asked for again, also where it was chosen before: it may have been cancelled. */
+function Settings({ view: { state, store }, segmenter }: PanelProps) {
   const { abilities, n_eig: columns, click_eig: usual } = state.meta.value;
   const object = segmenter.active.value ?? BLANK;
   const none = object === BLANK;
@@ -52,12 +53,6 @@ function Settings({ view: { state, store, error }, segmenter }: PanelProps) {
   hasMethods.current ||= cuts || state.objects.value.some(({ method }) => method === "ncut");
   const set = (key: "threshold" | "gamma" | "negative_threshold" | "denoise" | "n_eig" | "click_weight") => (value: number) => {
     if (Number.isFinite(value)) segmenter.changeActive({ [key]: value }, key);
-  };
-  /** Also where it was chosen already: who presses it again wants what was cancelled. */
-  const chosen = () => {
-    if (store.closed.aborted) return;
-    error.value = null;
-    store.askAgain();
   };
   return (
     <section class="ncut-settings" aria-label="How the mask is made">
@@ -81,7 +76,7 @@ function Settings({ view: { state, store, error }, segmenter }: PanelProps) {
             <Segments name="Method" options={cuts ? METHODS : WITHOUT_KERNEL} value={object.method} disabled={none} without={cuts ? null : "ncut"}
               set={(method) => {
                 segmenter.changeActive({ method });
-                chosen();
+                store.askAgain();
               }} />
           </div>
           <Slider label="Weight" name="Weight of the clicks" value={object.click_weight} min={0} max={1} step={0.01}
@@ -94,7 +89,7 @@ function Settings({ view: { state, store, error }, segmenter }: PanelProps) {
           <Segments name="Edges" options={REFINE} value={state.refine.value}
             set={(method) => {
               store.set("refine", method);
-              chosen();
+              store.askAgain();
             }} />
         </div>
       )}

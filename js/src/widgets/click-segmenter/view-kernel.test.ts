@@ -112,6 +112,13 @@ it("without one says what a graph cut takes, exports no mask in its place, and l
   await vi.waitFor(() => expect(kernel.held).toHaveLength(2));
   kernel.fail(kernel.held[1]!, "this file was exported without it");
   await vi.waitFor(() => expect(root.querySelector("[role=alert]")!.textContent).toContain("takes a kernel"));
+  named("Undo").click();
+  await vi.waitFor(() => expect(share()).toBe("50.0%"));
+  expect(root.querySelector("[role=alert]")).toBeNull();
+  named("Redo").click();
+  await vi.waitFor(() => expect(kernel.held).toHaveLength(3));
+  kernel.fail(kernel.held[2]!, "this file was exported without it");
+  await vi.waitFor(() => expect(root.querySelector("[role=alert]")).not.toBeNull());
   for (const format of ["Masks", "Overlays"]) {
     named(`Export ${format}`).click();
     await vi.waitFor(() => expect(root.querySelector("[role=alert]")!.textContent).toContain("Not exported: object 1 has no mask"));

@@ -53,7 +53,11 @@ export function ClickSegmenter(view: ViewContext) {
       void state.objects.value;
       segmenter.steps.value = { ...store.history };
     });
-    store.onFailure((message) => { view.error.value = message; }, view.signal);
+    let said: string | null = null;
+    store.onFailure((message) => {
+      if (message !== null || view.error.peek() === said) view.error.value = message;
+      said = message;
+    }, view.signal);
   }, []);
   view.escape(() => {
     if (gestures.cancel() || keepName(view)) return true;

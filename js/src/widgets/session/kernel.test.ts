@@ -184,6 +184,7 @@ it("says that other clicks take a kernel where there is none, and shows no mask 
   await rest();
   expect(told.mock.calls).toEqual([["hand has no mask: to cut the graph with other clicks takes a kernel. Undo, or choose Similarity."]]);
   expect(masks.heat(OBJECT, there)).toBe(heat);
+  expect(told).toHaveBeenLastCalledWith(null);
 });
 
 it("shows nothing of an object that has gone in place of a new one of its name", async () => {

@@ -37,7 +37,7 @@ export class KernelMasks {
   #questions = new Map<string, Question & { key: string }>();
   /** What the kernel has refused or the user has ended, by its place: not asked again until somebody chooses so. */
   #refused = new Map<string, string>();
-  #failures: ((message: string) => void)[] = [];
+  #failures: ((message: string | null) => void)[] = [];
 
   constructor(store: SessionStore, tasks: Tasks, signal: AbortSignal) {
     this.#store = store;
@@ -61,7 +61,7 @@ export class KernelMasks {
 
   /** The user has chosen what there is to choose once more: what was cancelled or refused may be asked for. */
   askAgain(): void {
-    this.#refused.clear();
+    this.#forgive(() => true);
     this.#tasks.changed();
   }
 
@@ -72,8 +72,14 @@ export class KernelMasks {
     this.#forget((place) => place.startsWith(HEAT) && !cut.includes(place.slice(HEAT.length)));
   }
 
+  #forgive(which: (place: string) => boolean): void {
+    const places = [...this.#refused.keys()].filter(which);
+    for (const place of places) this.#refused.delete(place);
+    if (places.length) this.#tell(null);
+  }
+
   #forget(which: (place: string) => boolean): void {
-    for (const place of this.#refused.keys()) if (which(place)) this.#refused.delete(place);
+    this.#forgive(which);
     for (const [place, { controller, timer }] of this.#questions) {
       if (!which(place)) continue;
       clearTimeout(timer);
@@ -83,15 +89,19 @@ export class KernelMasks {
   }
 
   heat(object: MaskObject, prompts: Prompts): Float32Array | null {
-    if (prompts.positive.length === 0) return null;
+    const place = HEAT + object.name;
+    if (prompts.positive.length === 0) {
+      this.#forget((other) => other === place);
+      return null;
+    }
     // All in the name: an exported file has the answers to those that were asked in it.
     const key = `click_heat/${prompts.positive.join()}/${prompts.negative.join()}/${object.click_weight.toFixed(3)}`;
     const heat = this.#heats.get(key);
     if (heat) {
+      this.#forgive((other) => other === place);
       this.#shown.set(object.name, heat);
       return heat;
     }
-    const place = HEAT + object.name;
     const { abilities } = this.#store.get("meta");
     const able = abilities.includes("ncut");
     const why = {
@@ -140,7 +150,7 @@ export class KernelMasks {
         if (controller.signal.aborted) return;
         this.#refused.set(place, key);
         const text = wasCancelled(error) ? why.cancelled : (why.failed ?? (error instanceof Error ? error.message : String(error)));
-        for (const tell of this.#failures) tell(text);
+        this.#tell(text);
       } finally {
         if (this.#questions.get(place)?.controller === controller) this.#questions.delete(place);
         this.#tasks.changed();
@@ -150,8 +160,12 @@ export class KernelMasks {
     this.#questions.set(place, { controller, timer, key });
   }
 
-  /** Hear of what the kernel could not do. */
-  onFailure(tell: (message: string) => void, signal: AbortSignal): void {
+  #tell(text: string | null): void {
+    for (const tell of this.#failures) tell(text);
+  }
+
+  /** Hear of what the kernel could not do, and by null that this holds no longer. */
+  onFailure(tell: (message: string | null) => void, signal: AbortSignal): void {
     this.#failures.push(tell);
     signal.addEventListener("abort", () => { this.#failures = this.#failures.filter((one) => one !== tell); });
   }

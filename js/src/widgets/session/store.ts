@@ -164,7 +164,7 @@ export class Store implements SessionStore {
     this.#tasks.listen(listener, AbortSignal.any([signal, this.#signal]));
   }
 
-  onFailure(tell: (message: string) => void, signal: AbortSignal): void {
+  onFailure(tell: (message: string | null) => void, signal: AbortSignal): void {
     this.#kernel.onFailure(tell, signal);
   }
 
