@@ -24,6 +24,7 @@ export function Bar({ view, ui, segmenter }: { view: ViewContext; ui: ImagesStat
       <span class="ncut-field">
         <Step by="undo" title="Undo (Ctrl-Z)" sign="↶" count={undo} segmenter={segmenter} />
         <Step by="redo" title="Redo (Ctrl-Shift-Z)" sign="↷" count={redo} segmenter={segmenter} />
+        <RemovePrompt segmenter={segmenter} />
       </span>
       <ImageSize ui={ui} label="Size" />
       <Source {...view} ui={ui} />
@@ -45,6 +46,17 @@ function Step({ by, title, sign, count, segmenter }: StepProps) {
     <button type="button" class="ncut-step" aria-label={by === "undo" ? "Undo" : "Redo"} title={title} aria-disabled={count === 0}
       onClick={() => segmenter.travel(by)}>
       {sign}
+    </button>
+  );
+}
+
+/** For who has no Delete key. It is there all the time, so that nothing moves as prompts are selected. */
+function RemovePrompt({ segmenter }: { segmenter: SegmenterState }) {
+  const kind = segmenter.selected.value?.kind;
+  return (
+    <button type="button" class="ncut-step" aria-label={kind === "boxes" ? "Delete box" : "Delete point"} aria-disabled={kind === undefined}
+      title="Remove the selected point or box (Delete)" onClick={() => segmenter.removeSelected()}>
+      ⌫
     </button>
   );
 }

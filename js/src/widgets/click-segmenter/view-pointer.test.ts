@@ -105,6 +105,28 @@ describe("the mouse", () => {
 });
 
 describe("touch", () => {
+  it("removes the selected point or box by a button, which is there all the time", async () => {
+    const { press, drag, tile, one, named, settled, root } = await shown();
+    const touch = { pointerType: "touch" };
+    expect(named("Delete point").getAttribute("aria-disabled")).toBe("true");
+    press(0, 50, 100, touch);
+    press(0, 350, 100, touch);
+    root.querySelector<HTMLElement>("[value='box']")!.click();
+    drag(tile(1), [100, 50], [300, 200], touch);
+    await settled();
+    named("Delete box").click();
+    expect(one()).toMatchObject({ boxes: [], clicks: [{ x: 50 }, { x: 350 }] });
+    await settled();
+    expect(named("Delete point").getAttribute("aria-disabled")).toBe("true");
+    named("Delete point").click();
+    expect(one().clicks).toHaveLength(2);
+    drag(tile(0).querySelector("[data-prompt='clicks 0']")!, [50, 100], [50, 100], touch);
+    await settled();
+    named("Delete point").click();
+    expect(one().clicks).toMatchObject([{ x: 350 }]);
+    expect(root.querySelector("[data-object]")).not.toBeNull();
+  });
+
   it("takes away by the switch, and a long press does nothing", async () => {
     const { press, pointer, tile, at, one, named } = await shown();
     const touch = { pointerType: "touch" };
