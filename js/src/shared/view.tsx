@@ -78,8 +78,10 @@ export function defineView(name: string, View: ComponentType<ViewContext>, { fra
         render(
           <>
             <View {...context} />
-            <ColoringNote {...context} />
-            <ErrorNote error={error} />
+            <div class="ncut-notes">
+              <ColoringNote {...context} />
+              <ErrorNote error={error} />
+            </div>
           </>,
           root,
         );

@@ -47,6 +47,23 @@ def test_objects_have_names_colours_and_clicks_of_their_own(segmenter):
     segmenter.objects(lambda objects: [item["name"] for item in objects] == ["object 1", "sky"])
 
 
+def test_marks_at_the_border_are_whole_and_what_is_said_moves_nothing(segmenter):
+    segmenter.click((0, 0, 0))
+    segmenter.clicks(1)
+    mark, tile = segmenter.marks(0).bounding_box(), segmenter.tile(0).bounding_box()
+    for start, side in (("x", "width"), ("y", "height")):
+        # Of the 26 pixels that answer to a finger, 16 are seen.
+        assert mark[start] + mark[side] / 2 - 8 >= tile[start]
+    panel = segmenter.root.locator(".ncut-panel")
+    before = panel.bounding_box()
+    name = segmenter.root.get_by_role("textbox", name="Name of object 1")
+    name.fill("")
+    name.press("Enter")
+    expect(segmenter.root.get_by_role("alert")).to_contain_text("must not be empty")
+    assert panel.bounding_box() == before
+    segmenter.button("Dismiss").click()
+
+
 def test_sliders_act_while_they_are_dragged(segmenter):
     segmenter.click(SUIT)
     segmenter.clicks(1)

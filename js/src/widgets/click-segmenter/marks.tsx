@@ -70,7 +70,7 @@ function Prompts({ image, view: { state }, segmenter }: Props) {
     const name = promptName({ kind, index });
     return (
       <span key={name} class="ncut-prompt" data-prompt={name} data-sign={positive ? "+" : "-"} data-selected={chosen.value === name}
-        style={{ left: percent(x / width), top: percent(y / height), "--ncut-mark": color }} />
+        style={{ "--x": percent(x / width), "--y": percent(y / height), "--ncut-mark": color }} />
     );
   };
   return (
