@@ -187,9 +187,9 @@ class SessionMasks(SessionState):
                 signs[box["positive"]].append(tuple(box[key] for key in ("image", "x0", "y0", "x1", "y1")))
         return signs
 
-    def _graph_prompts(self, item: dict[str, Any]) -> tuple[list[int], list[int]]:
-        """The nodes that take part in a cut: those of the clicks, and one for each box."""
-        rows = torch.from_numpy(self._data.eigenvectors[:, : item["n_eig"]])
+    def _graph_prompts(self, item: dict[str, Any], eigenvectors: Any = None) -> tuple[list[int], list[int]]:
+        """The nodes that take part in a cut: those of the clicks, and one for each box, by these eigenvectors."""
+        rows = torch.from_numpy((self._data.eigenvectors if eigenvectors is None else eigenvectors)[:, : item["n_eig"]])
         boxes = self._boxes(item)
         positive, negative = (
             nodes + box_nodes(rows, boxes[sign], "boxes", self._data.grid, self.source)

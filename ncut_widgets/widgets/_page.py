@@ -57,7 +57,11 @@ def write_page(
     names = [name for name in session._data.names() if not name.startswith(levels)]
     # From the most clusters down: their colours are those of fewer as well.
     names += [f"{level}/{k}" for k in reversed(counts) for level in levels]
-    cut = [(session._graph_prompts(item), item) for item in session.objects if item["method"] == "ncut"]
+    # Half precision is what the eye and a similarity need, at half the size of the file.
+    eigenvectors = session.eigenvectors.astype(np.float16)
+    # The page finds the nodes that stand for boxes from what it has.
+    rounded = eigenvectors.astype(np.float32)
+    cut = [(session._graph_prompts(item, rounded), item) for item in session.objects if item["method"] == "ncut"]
     names += [heat_name(prompts, item["click_weight"]) for prompts, item in cut if prompts[0]]
     names += [f"attribution/{_METHOD}/clusters/{k}" for k in counts if traced and k > 1]
 
@@ -66,8 +70,7 @@ def write_page(
     if channel_bytes is not None:
         scores = [array for name, array in arrays.items() if name.startswith("attribution/")]
         arrays |= _maps(session, scores, check_positive_int(channel_bytes, "channel_bytes", minimum=0))
-    # Half precision is what the eye and a similarity need, at half the size of the file.
-    arrays["eigenvectors"] = arrays["eigenvectors"].astype(np.float16)
+    arrays["eigenvectors"] = eigenvectors
     return write_html(path, state, arrays, title=title, view=view)
 
 
