@@ -1,6 +1,6 @@
 /** The objects: which is active, colours, names, how much of the images each covers. */
 import { useComputed } from "@preact/signals";
-import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { MaskObject, NodeMask } from "../../shared/types.ts";
 import { nameError } from "./objects.ts";
 import type { PanelProps } from "./panel.tsx";
@@ -13,7 +13,8 @@ export function ObjectList({ view, ui, segmenter }: PanelProps) {
   const objects = state.objects.value;
   const active = state.active.value;
   const list = useRef<HTMLDivElement>(null);
-  useLayoutEffect(() => { scrollToActive(list.current!); }, [active, objects.length]);
+  // After the frame: to ask where things are before it would have the page laid out twice for each new object.
+  useEffect(() => { scrollToActive(list.current!); }, [active, objects.length]);
   const shares = useComputed(() => {
     const grid = ui.grid.value;
     const spans = grid.maps.flatMap(({ source }, map) => (
@@ -45,7 +46,8 @@ function scrollToActive(list: HTMLElement): void {
   for (const area of row ? [list, list.closest<HTMLElement>(".ncut-panel")!] : []) {
     const { top, bottom } = row!.getBoundingClientRect();
     const seen = area.getBoundingClientRect();
-    area.scrollTop += Math.min(0, top - seen.top) || Math.max(0, bottom - seen.bottom);
+    const by = Math.min(0, top - seen.top) || Math.max(0, bottom - seen.bottom);
+    if (by) area.scrollTop += by;
   }
 }
 

@@ -134,14 +134,12 @@ describe("the panel", () => {
       return row === undefined ? new DOMRect(0, 20, 100, 100) : new DOMRect(0, 20 + 30 * Number(row) - list.scrollTop, 100, 30);
     });
     for (let i = 0; i < 5; i++) key("n");
-    await settled();
-    expect(list.scrollTop).toBe(50);
+    await vi.waitFor(() => expect(list.scrollTop).toBe(50));
     root.querySelector<HTMLElement>("[data-object='3'] [type=radio]")!.click();
     await settled();
     expect(list.scrollTop).toBe(50);
     root.querySelector<HTMLElement>("[data-object='1'] [type=radio]")!.click();
-    await settled();
-    expect(list.scrollTop).toBe(30);
+    await vi.waitFor(() => expect(list.scrollTop).toBe(30));
   });
 
   it("copies, clears and deletes the active object", async () => {
