@@ -15,13 +15,13 @@ from ncut_widgets.widgets._layers import TAB_LAYERS
 from ncut_widgets.widgets._masks import heat_name
 
 if TYPE_CHECKING:
-    from ncut_widgets.widgets.session import Session
+    from ncut_widgets.widgets._answers import SessionAnswers
 
 _METHOD = "gradient"
 
 
 def write_page(
-    session: Session,
+    session: SessionAnswers,
     path: Path,
     *,
     title: str,
@@ -74,7 +74,7 @@ def write_page(
     return write_html(path, state, arrays, title=title, view=view)
 
 
-def _maps(session: Session, scores: Sequence[np.ndarray], most_bytes: int) -> dict[str, np.ndarray]:
+def _maps(session: SessionAnswers, scores: Sequence[np.ndarray], most_bytes: int) -> dict[str, np.ndarray]:
     """The maps of pinned channels, and of those that made most of any cluster, as far as they fit."""
     n = session._data.grid.n_nodes
     best = np.max([np.abs(table).max(0) for table in scores], axis=0) if scores else np.zeros(session._data.n_channels)

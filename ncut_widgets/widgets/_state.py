@@ -71,6 +71,10 @@ class SessionState(AnyWidget):
     channel = traitlets.Int(None, allow_none=True, min=0).tag(sync=True)
     channels = ListApart(traitlets.Int(min=0)).tag(sync=True)
 
+    def _state(self) -> dict[str, Any]:
+        """The traits that views share."""
+        return {name: getattr(self, name) for name in SessionState.class_own_traits(sync=True) if name[0] != "_"}
+
     def _describe(self) -> dict[str, Any]:
         abilities = ["refine", "export"] + (["ncut", "attribution"] if self._features is not None else [])
         about = {"version": self._version, "embedding": self._embedding, "abilities": abilities}

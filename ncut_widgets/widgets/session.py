@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,27 +13,15 @@ from ncut_widgets._validation import check_in
 from ncut_widgets.features import FeatureMaps, load_images
 from ncut_widgets.grid import PatchGrid
 from ncut_widgets.ncut import Ncut
-from ncut_widgets.widgets._channels import SessionChannels, graph_of
+from ncut_widgets.widgets._channels import graph_of
 from ncut_widgets.widgets._clusters import apply_groups
-from ncut_widgets.widgets._colors import SessionColors
 from ncut_widgets.widgets._data import SessionData
-from ncut_widgets.widgets._exports import SessionExports
-from ncut_widgets.widgets._file import load_session, save_session
-from ncut_widgets.widgets._jobs import Jobs, Progress
+from ncut_widgets.widgets._files import SessionFiles
+from ncut_widgets.widgets._jobs import Jobs
 from ncut_widgets.widgets._layers import LAYERS
-from ncut_widgets.widgets._loop import running_loop
-from ncut_widgets.widgets._page import write_page
-from ncut_widgets.widgets._state import SessionState
-from ncut_widgets.widgets._wire import reply_to
-
-# What is computed beside the kernel's main thread.
-_TAKES_A_WHILE = (
-    *("labels/", "parents/", "cluster_colors/", "click_heat/", "refined", "export"),
-    *("attribution/", "evidence/"),
-)
 
 
-class Session(SessionColors, SessionExports, SessionChannels):
+class Session(SessionFiles):
     """Images with their embedding, and the state that every view of them shares.
 
     The data lies here once; views (`Explorer`, `ImageGrid`, `EmbeddingScatter`, `ClickSegmenter`, `ClusterPanel`,
@@ -270,109 +255,6 @@ class Session(SessionColors, SessionExports, SessionChannels):
         """
         return LAYERS[check_in(layer, "layer", tuple(LAYERS))](self)
 
-    def to_html(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        title: str = "NCUT explorer",
-        height: int = 640,
-        tab: str = "explore",
-        n_clusters: Sequence[int] | None = None,
-        attributions: bool = False,
-        channel_bytes: int = 8_000_000,
-        progress: bool = True,
-    ) -> Path:
-        """Write the explorer of this session as one HTML file that needs no kernel and no network.
-
-        Parameters
-        ----------
-        path : path
-            Where to write; folders on the way are made.
-        title : str
-            The heading of the page.
-        height : int
-            Of the views, in CSS pixels.
-        tab : {"explore", "segment", "clusters", "channels"}
-            Open at first.
-        n_clusters : sequence of int, optional
-            The numbers of clusters that the file has, since nobody can be asked for others later; all by default.
-        attributions : bool
-            Trace every cluster at these numbers to its channels: a second and more for each number.
-        channel_bytes : int
-            How many bytes of maps the file may have of the channels that made most of any cluster, one byte per node
-            and channel.
-        progress : bool
-            Show a bar. Colours that are on their way are waited for.
-
-        Returns
-        -------
-        pathlib.Path
-            The file written.
-
-        Raises
-        ------
-        ValueError
-            If a number of clusters is not to be had, or there are no features to trace to.
-        """
-        return write_page(
-            self,
-            Path(path),
-            title=title,
-            view={"height": height, "tab": tab},
-            n_clusters=n_clusters,
-            channel_bytes=channel_bytes if attributions else None,
-            progress=progress,
-        )
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the whole session, images, features, clicks and camera included, as one file that `load` reads.
-
-        Parameters
-        ----------
-        path : path
-            By convention ``*.ncut``. Written whole or not at all.
-
-        Returns
-        -------
-        pathlib.Path
-            The file written: a zip of JSON, arrays and PNGs, without pickle.
-
-        Examples
-        --------
-        >>> import tempfile, pathlib
-        >>> import numpy as np, ncut_widgets as nw
-        >>> grid = nw.PatchGrid([(40, 30)], [nw.PatchMap(0, 3, 4)])
-        >>> session = nw.Session([np.zeros((30, 40, 3), np.uint8)], grid=grid, eigenvectors=np.eye(12)[:, :4])
-        >>> session.clicks = [{"image": 0, "x": 12, "y": 7}]
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     again = nw.Session.load(session.save(pathlib.Path(folder) / "mine.ncut"))
-        >>> again.objects[0]["clicks"]
-        [{'image': 0, 'x': 12.0, 'y': 7.0, 'positive': True}]
-        """
-        return save_session(self, path)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Session:
-        """Return the session that `save` wrote.
-
-        Parameters
-        ----------
-        path : path
-
-        Returns
-        -------
-        Session
-            With numpy features, where there were any. Hovering and colours on their way are not saved.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If it is none of `save`'s, is damaged, or was written by a newer version.
-        """
-        return load_session(cls, path)
-
     def close(self) -> None:
         """Close the session, and end what `recolor` and views have on their way."""
         # Never opened, where the constructor refused its arguments.
@@ -382,34 +264,6 @@ class Session(SessionColors, SessionExports, SessionChannels):
             self._jobs.close()
         if superseded is not None:
             superseded.cancel()
-
-    # -- for the views -------------------------------------------------------------------------------------
-
-    def _answer(self, _: Any, content: Any, __: list[Any]) -> None:
-        self._loop = running_loop()
-        reply_to(
-            content,
-            lambda message, buffers: self.send(message, buffers),
-            find=self._data.array,
-            compute=self._array,
-            takes_a_while=lambda name: str(name).startswith(_TAKES_A_WHILE),
-            jobs=self._jobs,
-        )
-
-    def _array(self, name: str, params: Any, progress: Progress) -> np.ndarray:
-        if name.startswith("click_heat/"):
-            return self._click_heat(name, progress)
-        if name == "refined":
-            return self._refined(params, progress)
-        if name == "export":
-            return self._exported(params, progress)
-        if name.startswith(("attribution/", "evidence/")):
-            return self._channel_array(name, params, progress)
-        return self._data.array(name)
-
-    def _state(self) -> dict[str, Any]:
-        """The traits that views share."""
-        return {name: getattr(self, name) for name in SessionState.class_own_traits(sync=True) if name[0] != "_"}
 
     def __repr__(self) -> str:
         data = self._data

@@ -51,6 +51,11 @@ class Segmenter(View):
     def slider(self, name: str) -> Locator:
         return self.root.get_by_role("slider", name=name, exact=True)
 
+    def on_slider(self, name: str, share: float) -> tuple[float, float]:
+        """A point on the page: so far along a slider, in [0, 1]."""
+        box = self.slider(name).bounding_box()
+        return box["x"] + share * box["width"], box["y"] + box["height"] / 2
+
     def objects(self, wanted: Callable[[list[dict]], bool]) -> list[dict]:
         """Wait until Python has the objects as wanted and the page has heard so, and return them."""
         objects = self.host.wait("objects", wanted)

@@ -59,6 +59,12 @@ export function cosinesOf({ vectors, norms }: Embedding, nodes: readonly number[
   });
 }
 
+/** Which of some nodes is most like a direction, the first of equals. */
+export function mostLike(embedding: Embedding, nodes: readonly number[], direction: Float32Array): number {
+  const cosines = cosinesOf(embedding, nodes, direction);
+  return nodes[cosines.reduce((best, cosine, i) => (cosine > cosines[best]! ? i : best), 0)]!;
+}
+
 /** At least a tiny positive number: nothing is similar to a prompt of zeros. */
 export function lengthOf(prompt: Float32Array): number {
   return Math.max(Math.hypot(...prompt), SMALLEST);

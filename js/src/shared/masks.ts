@@ -1,5 +1,5 @@
 /** From clicks and boxes to the mask of an object in all images: what Python's click.py computes. */
-import { type Embedding, cosinesOf, meanDirection, rowOf } from "./embedding.ts";
+import { type Embedding, cosinesOf, meanDirection, mostLike, rowOf } from "./embedding.ts";
 import type { PatchGrid } from "./geometry.ts";
 import { stretch } from "./similarity.ts";
 import type { BoxPrompt, ImageMeta, MapMeta, MaskObject } from "./types.ts";
@@ -72,10 +72,7 @@ export function boxNode(embedding: Embedding, grid: PatchGrid, map: number, rang
   for (let row = range.rows[0]; row < range.rows[1]; row++) {
     for (let column = range.columns[0]; column < range.columns[1]; column++) inside.push(grid.offsets[map]! + row * columns + column);
   }
-  const cosines = cosinesOf(embedding, inside, boxPrompt(embedding, grid, map, range));
-  let best = 0;
-  for (let i = 1; i < inside.length; i++) if (cosines[i]! > cosines[best]!) best = i;
-  return inside[best]!;
+  return mostLike(embedding, inside, boxPrompt(embedding, grid, map, range));
 }
 
 /** Cosines agree to about this much: a box of nothing but its surroundings is all background, or all object. */

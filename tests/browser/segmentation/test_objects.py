@@ -69,11 +69,9 @@ def test_sliders_act_while_they_are_dragged(segmenter):
     segmenter.clicks(1)
     segmenter.shows_what_python_has()
     before = segmenter.covered()
-    box = segmenter.slider("Threshold").bounding_box()
-    y = box["y"] + box["height"] / 2
-    segmenter.page.mouse.move(box["x"] + box["width"] / 2, y)
+    segmenter.page.mouse.move(*segmenter.on_slider("Threshold", 0.5))
     segmenter.page.mouse.down()
-    segmenter.page.mouse.move(box["x"] + 0.85 * box["width"], y, steps=5)
+    segmenter.page.mouse.move(*segmenter.on_slider("Threshold", 0.85), steps=5)
     segmenter.host.until(
         lambda: sum(mask.sum() for mask in segmenter.covered()) < sum(mask.sum() for mask in before),
         "a higher threshold leaves less, before the button is released",
@@ -95,9 +93,7 @@ def test_a_drag_of_a_slider_is_one_step_to_undo(segmenter):
     segmenter.clicks(1)
     segmenter.shows_what_python_has()
     before = segmenter.covered()
-    box = segmenter.slider("Threshold").bounding_box()
-    y = box["y"] + box["height"] / 2
-    segmenter.drag((box["x"] + box["width"] / 2, y), (box["x"] + 0.85 * box["width"], y))
+    segmenter.drag(segmenter.on_slider("Threshold", 0.5), segmenter.on_slider("Threshold", 0.85))
     segmenter.objects(lambda objects: objects[0]["threshold"] > 0.7)
     segmenter.page.keyboard.press("Control+z")
     segmenter.objects(lambda objects: objects[0]["threshold"] == 0.5)

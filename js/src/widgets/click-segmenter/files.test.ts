@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { clicksFile, fileNames, pixelsOf } from "./files.ts";
+import { clicksFile, fileNames, maskFile, pixelsOf } from "./files.ts";
 import { withNew } from "./objects.ts";
 import { pngOf } from "./png.ts";
 import { crc32, zipOf } from "./zip.ts";
@@ -49,6 +49,28 @@ describe("a PNG", () => {
     expect(await read(await pngOf(Uint8Array.of(1, 2, 3, 4, 5, 6), 1, 2, 3))).toEqual([
       ["IHDR", [0, 0, 0, 1, 0, 0, 0, 2, 8, 2, 0, 0, 0]], ["IDAT", [0, 1, 2, 3, 0, 4, 5, 6]], ["IEND", []],
     ]);
+  });
+});
+
+describe("masks", () => {
+  it("are there for every image, empty where the source does not show it", async () => {
+    const object = { name: "cup" };
+    const store = {
+      prepare: async () => {},
+      masks: () => [{ index: 0, object, nodes: Uint8Array.of(1, 0), missing: false }],
+      get: (key: string) => ({
+        source: "a",
+        meta: {
+          images: [{ name: "one", width: 2, height: 1 }, { name: "two", width: 3, height: 2 }],
+          maps: [{ image: 0, rows: 1, columns: 2, source: "a" }],
+        },
+      })[key],
+    } as never;
+    const { content } = await maskFile(store);
+    const holds = (png: Uint8Array) => Buffer.from(content).includes(Buffer.from(png));
+    expect(holds(await pngOf(Uint8Array.of(255, 0), 2, 1, 1))).toBe(true);
+    expect(holds(await pngOf(new Uint8Array(6), 3, 2, 1))).toBe(true);
+    expect(Buffer.from(content).includes("cup/two.png")).toBe(true);
   });
 });
 

@@ -30,11 +30,11 @@ export async function maskFile(store: SessionStore): Promise<File> {
   for (const [i, { object, nodes }] of masks.entries()) {
     for (const [image, { name, width, height }] of meta.images.entries()) {
       const map = grid.find(image, store.get("source"));
-      if (map < 0) continue;
       const file = `${folders[i]}/${stems[image]}.png`;
       entries.push({ file, object: object.name, image: name });
-      const inside = nodes.subarray(grid.offsets[map]!, grid.offsets[map + 1]!);
-      const pixels = pixelsOf(inside.map((is) => (is ? 255 : 0)), grid.maps[map]!, width, height);
+      // Of an image that the source doesn't show: nothing, as in Python.
+      const inside = map < 0 ? null : nodes.subarray(grid.offsets[map]!, grid.offsets[map + 1]!).map((is) => (is ? 255 : 0));
+      const pixels = inside ? pixelsOf(inside, grid.maps[map]!, width, height) : new Uint8Array(width * height);
       files[file] = await pngOf(pixels, width, height, 1);
     }
   }

@@ -1,5 +1,5 @@
 /** A cluster as a mask object: the few clicks and the thresholds whose mask is most like it. */
-import { type Embedding, cosinesOf, meanDirection, rowOf } from "../../shared/embedding.ts";
+import { type Embedding, meanDirection, mostLike, rowOf } from "../../shared/embedding.ts";
 import type { PatchGrid } from "../../shared/geometry.ts";
 import { maskOf } from "../../shared/masks.ts";
 import { stretch } from "../../shared/similarity.ts";
@@ -130,8 +130,7 @@ function centres(embedding: Embedding, grid: PatchGrid, nodes: readonly number[]
 }
 
 function mostCentral(embedding: Embedding, nodes: readonly number[]): number {
-  const cosines = cosinesOf(embedding, nodes, meanDirection(embedding, nodes));
-  return nodes[cosines.reduce((best, cosine, i) => (cosine > cosines[best]! ? i : best), 0)]!;
+  return mostLike(embedding, nodes, meanDirection(embedding, nodes));
 }
 
 function union(heat: Float32Array, other: Float32Array | null): Float32Array {

@@ -14,14 +14,14 @@ from ncut_widgets.features import FeatureMaps
 from ncut_widgets.grid import PatchGrid, PatchMap
 
 if TYPE_CHECKING:
-    from ncut_widgets.widgets.session import Session
+    from ncut_widgets.widgets._answers import SessionAnswers
 
 _FORMAT = "ncut_widgets session"
 # Of the traits, what is not saved: what describes the data, and what is under the pointer.
 _OF_THE_MOMENT = {"meta", "coloring", "hover"}
 
 
-def save_session(session: Session, path: str | os.PathLike[str]) -> Path:
+def save_session(session: SessionAnswers, path: str | os.PathLike[str]) -> Path:
     """Write what `load_session` reads; `Session.save` says more."""
     data, features = session._data, session._features
     arrays = {"eigenvectors": data.eigenvectors, "rgb": session.rgb, "coords": session.coords}
@@ -44,7 +44,7 @@ def save_session(session: Session, path: str | os.PathLike[str]) -> Path:
     return write_session(path, state=state, arrays=arrays, images=data.images)
 
 
-def load_session(kind: type[Session], path: str | os.PathLike[str]) -> Session:
+def load_session(kind: Any, path: str | os.PathLike[str]) -> Any:
     """Return what `save_session` wrote; `Session.load` says more."""
     state, arrays, images = read_session(path)
     try:
