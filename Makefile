@@ -27,7 +27,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 say = printf '\n==> %s\n'
 took = printf '    %d s\n' $$SECONDS
 
-.PHONY: help demo test lab build check lint types imports test-js test-py docs bench watch constraints clean distclean
+.PHONY: help demo test lab build check lint types imports test-js test-py fuzz docs bench watch constraints clean distclean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ test-js: $(NODE)
 test-py: $(PACKAGE) $(BUNDLES) $(CHROMIUM)
 	@$(say) "pytest"
 	@NCUT_CHROMIUM="$$(cat $(CHROMIUM))" $(PY) -m pytest
+
+fuzz: $(PACKAGE) ## run the fuzz tests with many random examples; EXAMPLES=50000 sets how many (10000)
+	@NCUT_FUZZ_EXAMPLES=$(or $(EXAMPLES),10000) $(PY) -m pytest tests/fuzz
 
 docs: $(PACKAGE) ## check the links of the documentation and run the examples of every docstring
 	@$(PY) -m pytest tests/unit/test_docs.py ncut_widgets
