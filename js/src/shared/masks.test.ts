@@ -3,35 +3,11 @@ import boxes from "../../../tests/vectors/box_nodes.json" with { type: "json" };
 import vectors from "../../../tests/vectors/masks.json" with { type: "json" };
 import { embeddingOf } from "./embedding.ts";
 import { PatchGrid } from "./geometry.ts";
-import { boxNode, boxPrompt, dropSpecks, maskOf, nodeUnder, objectHeat, patchesIn, promptsOf } from "./masks.ts";
+import { boxNode, boxPrompt, dropSpecks, nodeUnder, patchesIn } from "./masks.ts";
 
 const { images, maps } = vectors;
 const embedding = embeddingOf(Float32Array.from(vectors.eigenvectors.flat()), vectors.eigenvectors[0]!.length);
 const grid = new PatchGrid({ maps });
-
-describe("the mask of an object", () => {
-  it.each(vectors.cases)("agrees with Python: $name", (recipe) => {
-    const { positive, negative } = objectHeat(recipe, embedding, grid, images, recipe.source);
-    for (const [found, expected] of [
-      [positive, recipe.positive],
-      [negative, recipe.negative],
-    ] as const) {
-      if (expected === null) expect(found).toBeNull();
-      else for (let i = 0; i < expected.length; i++) expect(Math.abs(found![i]! - expected[i]!)).toBeLessThan(1e-3);
-    }
-    expect(maskOf(positive, negative, recipe, maps).join("")).toBe(recipe.mask);
-  });
-
-  it("takes nothing from clicks outside of their image, and from images without a map", () => {
-    const clicks = [
-      { image: 1, x: 50, y: 3, positive: true },
-      { image: 1, x: 3, y: -0.1, positive: true },
-    ];
-    const boxes = [{ image: 1, x0: 0, y0: 0, x1: 9, y1: 9, positive: false }];
-    expect(promptsOf({ clicks, boxes: [] }, embedding, grid, images, "a")).toEqual({ positive: [], negative: [] });
-    expect(promptsOf({ clicks: [], boxes }, embedding, grid, images, "b")).toEqual({ positive: [], negative: [] });
-  });
-});
 
 describe("nodeUnder", () => {
   it("gives a pixel on the border to the patch that begins there", () => {

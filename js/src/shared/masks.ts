@@ -1,14 +1,7 @@
-/** From clicks and boxes to the mask of an object in all images: what Python's click.py computes. */
-import { type Embedding, cosinesOf, meanDirection, mostLike, rowOf } from "./embedding.ts";
+/** The steps from clicks and boxes to the mask of an object in all images, as Python's click.py computes it. */
+import { type Embedding, cosinesOf, meanDirection, mostLike } from "./embedding.ts";
 import type { PatchGrid } from "./geometry.ts";
-import { stretch } from "./similarity.ts";
 import type { BoxPrompt, ImageMeta, MapMeta, MaskObject } from "./types.ts";
-
-/** What an object's mask depends on. */
-export type MaskRecipe = Pick<
-  MaskObject,
-  "clicks" | "boxes" | "threshold" | "gamma" | "negative_threshold" | "denoise"
->;
 
 /** Half-open ranges of rows and columns of one map. */
 export interface PatchRange {
@@ -78,54 +71,11 @@ export function boxNode(embedding: Embedding, grid: PatchGrid, map: number, rang
 /** Cosines agree to about this much: a box of nothing but its surroundings is all background, or all object. */
 const SMALLEST_WEIGHT = 1e-12;
 
-/** The prompts of an object under one source. What lies outside of its image, or in an image without a map, is left out. */
-export function promptsOf(
-  recipe: Pick<MaskRecipe, "clicks" | "boxes">,
-  embedding: Embedding,
-  grid: PatchGrid,
-  images: readonly ImageMeta[],
-  source: string,
-): { positive: Float32Array[]; negative: Float32Array[] } {
-  const prompts = { positive: [] as Float32Array[], negative: [] as Float32Array[] };
-  for (const click of recipe.clicks) {
-    const map = grid.find(click.image, source);
-    const node = map < 0 ? null : nodeUnder(grid, map, images[click.image]!, click.x, click.y);
-    if (node !== null) prompts[click.positive ? "positive" : "negative"].push(rowOf(embedding, node));
-  }
-  for (const box of recipe.boxes) {
-    const map = grid.find(box.image, source);
-    if (map < 0) continue;
-    const range = patchesIn(box, grid.maps[map]!, images[box.image]!);
-    prompts[box.positive ? "positive" : "negative"].push(boxPrompt(embedding, grid, map, range));
-  }
-  return prompts;
-}
-
-/** (n) the largest stretched similarity to any of the prompts, unclamped; null where there is none. */
-export function unionHeat(embedding: Embedding, prompts: readonly Float32Array[], gamma: number): Float32Array | null {
-  const [first, ...rest] = prompts.map((prompt) => stretch(embedding, prompt, gamma));
-  if (!first) return null;
-  for (const other of rest) for (let i = 0; i < first.length; i++) first[i] = Math.max(first[i]!, other[i]!);
-  return first;
-}
-
-/** What an object's positive and its negative prompts are like: all that a threshold is set against. */
-export function objectHeat(
-  recipe: Pick<MaskRecipe, "clicks" | "boxes" | "gamma">,
-  embedding: Embedding,
-  grid: PatchGrid,
-  images: readonly ImageMeta[],
-  source: string,
-): { positive: Float32Array | null; negative: Float32Array | null } {
-  const { positive, negative } = promptsOf(recipe, embedding, grid, images, source);
-  return { positive: unionHeat(embedding, positive, recipe.gamma), negative: unionHeat(embedding, negative, recipe.gamma) };
-}
-
 /** (n) 1 where the positive heat is above its threshold and the negative is not above its own, specks dropped; else 0. */
 export function maskOf(
   positive: Float32Array | null,
   negative: Float32Array | null,
-  { threshold, negative_threshold, denoise }: Pick<MaskRecipe, "threshold" | "negative_threshold" | "denoise">,
+  { threshold, negative_threshold, denoise }: Pick<MaskObject, "threshold" | "negative_threshold" | "denoise">,
   maps: readonly MapMeta[],
 ): Uint8Array {
   const mask = new Uint8Array(maps.reduce((n, map) => n + map.rows * map.columns, 0));

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { embeddingOf } from "../../shared/embedding.ts";
 import { PatchGrid } from "../../shared/geometry.ts";
-import { maskOf, objectHeat } from "../../shared/masks.ts";
-import type { MapMeta, MaskObject } from "../../shared/types.ts";
+import type { MapMeta, MaskObject, Meta } from "../../shared/types.ts";
+import { Masks } from "../session/masks.ts";
 import { freeName, objectOf } from "./to-object.ts";
 
 const SIDE = 24;
@@ -32,10 +32,12 @@ function labelled(n: number, wanted: (node: number) => boolean): Uint8Array {
   return Uint8Array.from({ length: n }, (_, node) => Number(wanted(node)));
 }
 
-/** What the session will make of an object. */
+/** The mask that the session computes for an object. */
 function maskOfObject(object: MaskObject, { grid, embedding, around }: ReturnType<typeof fan>): Uint8Array {
-  const { positive, negative } = objectHeat(object, embedding, grid, IMAGES, around.source);
-  return maskOf(positive, negative, object, grid.maps);
+  const [mask] = new Masks().of([object], {
+    embedding: () => embedding, grid, meta: { images: IMAGES } as Meta, source: around.source, kernelHeat: () => null,
+  });
+  return mask!.nodes;
 }
 
 test("a round cluster is one click in its middle, and its mask is the cluster", () => {

@@ -82,7 +82,7 @@ export class Masks {
   }
 
   #entry(object: MaskObject, index: number, around: Surroundings): Entry {
-    const { positive, negative, missing } = this.#heat(object, around);
+    const { positive, negative, missing } = this.heat(object, around);
     const old = this.#entries[index];
     if (old && old.object === object && old.positive === positive && old.negative === negative) return old;
     const sameMask = old && old.positive === positive && old.negative === negative
@@ -92,7 +92,8 @@ export class Masks {
     return { object, positive, negative, mask: { index, object, nodes, missing } };
   }
 
-  #heat(object: MaskObject, around: Surroundings): Heat {
+  /** What the thresholds of an object are compared with: similarity to its prompts, positive and negative. */
+  heat(object: MaskObject, around: Surroundings): Heat {
     const prompts = { positive: [] as number[], negative: [] as number[] };
     const keys = { positive: [] as string[], negative: [] as string[] };
     const { grid, meta, source } = around;
