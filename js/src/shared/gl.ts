@@ -3,6 +3,7 @@
  * about 16 of them alive. Each view hands over plain arrays and a matrix and gets the picture drawn into a
  * 2D canvas of its own, so it does not matter whose copy of this module opened the context.
  */
+import { sharedOnPage } from "./page.ts";
 
 /** One picture to draw. Lengths are in device pixels, colours in [0, 1]. */
 export interface Frame {
@@ -101,15 +102,9 @@ void main() {
 const UNIFORMS = ["viewProjection", "size", "focus", "depth", "ground", "margin", "range"] as const;
 type Uniforms = Record<(typeof UNIFORMS)[number], WebGLUniformLocation | null>;
 
-/** What lies on `globalThis`: any copy of this module uses it, whichever made it. */
-interface Page {
-  points?: { create(onRestore: () => void): PointRenderer };
-}
-
 /** A renderer on the page's shared context, or null where there is no WebGL2. `onRestore`: draw again. */
 export function createGlPoints(onRestore: () => void): PointRenderer | null {
-  const shared = globalThis as unknown as Record<symbol, Page | undefined>;
-  const page = (shared[Symbol.for("ncut-widgets@1")] ??= {});
+  const page = sharedOnPage();
   if (!page.points) {
     const context = PointContext.open(() => { delete page.points; });
     if (!context) return null;

@@ -193,6 +193,8 @@ export interface SessionStore {
   readonly closed: AbortSignal;
   /** Count a view as watching. When the last one goes, the arrays are let go; a new view fetches them again. */
   watch(signal: AbortSignal): void;
+  /** Keep `data-theme` of a view's root "light" or "dark", as the page is. */
+  followTheme(root: HTMLElement, signal: AbortSignal): void;
   /** Fetch what `heat` and `masks` need. */
   prepare(): Promise<void>;
   /** The nodes by so many leading eigenvectors, or by all where there are no more. */

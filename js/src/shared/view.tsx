@@ -48,8 +48,6 @@ export function defineView(name: string, View: ComponentType<ViewContext>, { fra
       // them: at every key it takes the focus back to the cell, and the next one would be a shortcut after all.
       root.setAttribute("data-lm-suppress-shortcuts", "true");
       root.addEventListener("keydown", (event) => event.stopPropagation(), { signal: abort });
-      el.append(root);
-      followTheme(root, abort);
       const escape = listenForEscape(root, abort);
       const resize = () => root.style.setProperty("--ncut-height", `${model.get("height")}px`);
       resize();
@@ -64,6 +62,9 @@ export function defineView(name: string, View: ComponentType<ViewContext>, { fra
         if (abort.aborted) return;
         const { store } = exports;
         store.watch(abort);
+        store.followTheme(root, abort);
+        // Not before it has its theme: an empty view would flash white on a dark page.
+        el.append(root);
         const error = signal<string | null>(null);
         const closed = () => { error.value = "This session was closed. Run its cell again to go on."; };
         store.closed.addEventListener("abort", closed, { signal: abort });
@@ -86,7 +87,9 @@ export function defineView(name: string, View: ComponentType<ViewContext>, { fra
           root,
         );
       } catch (error) {
+        if (abort.aborted) return;
         // Whatever went wrong, the reader of the notebook sees it where the view would be.
+        el.append(root);
         render(<ErrorNote error={signal(message(error))} />, root);
       }
     },
@@ -125,25 +128,4 @@ function listenForEscape(root: HTMLElement, abort: AbortSignal): ViewContext["es
     event.stopPropagation();
   }, { signal: abort, capture: true });
   return (handler) => { letGo = handler; };
-}
-
-/** Light or dark as the host has it: JupyterLab and VS Code mark the body, elsewhere the system decides. */
-function followTheme(root: HTMLElement, abort: AbortSignal): void {
-  const system = window.matchMedia("(prefers-color-scheme: dark)");
-  const apply = () => {
-    const { jpThemeLight, vscodeThemeKind, theme } = document.body.dataset;
-    let dark = system.matches;
-    if (jpThemeLight !== undefined) dark = jpThemeLight === "false";
-    else if (vscodeThemeKind !== undefined) dark = !vscodeThemeKind.includes("light");
-    else if (theme !== undefined) dark = theme === "dark";
-    root.dataset.theme = dark ? "dark" : "light";
-  };
-  apply();
-  system.addEventListener("change", apply, { signal: abort });
-  const observer = new MutationObserver(apply);
-  observer.observe(document.body, {
-    attributes: true,
-    attributeFilter: ["data-jp-theme-light", "data-vscode-theme-kind", "data-theme"],
-  });
-  abort.addEventListener("abort", () => observer.disconnect());
 }

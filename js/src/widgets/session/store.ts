@@ -13,12 +13,14 @@ import { Layers, type Paint } from "./layers.ts";
 import { Masks } from "./masks.ts";
 import { palettes } from "./palettes.ts";
 import { Tasks } from "./tasks.ts";
+import { followTheme } from "./theme.ts";
 
 /** Python hears of a gesture this many milliseconds after it, and of the last one always. */
 const SAVE_DELAY = 40;
 
 export class Store implements SessionStore {
   readonly palettes = palettes;
+  readonly followTheme = followTheme;
   readonly closed: AbortSignal;
   #model: SessionModel;
   #wire: Wire;

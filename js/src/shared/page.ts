@@ -1,0 +1,15 @@
+/** What all widgets of a page share, though anywidget imports the module of each widget on its own. */
+import type { PointRenderer } from "./gl.ts";
+
+/** Any copy of a module uses these, whichever copy made them. */
+interface Page {
+  points?: { create(onRestore: () => void): PointRenderer };
+  theme?: { follow(root: HTMLElement, abort: AbortSignal): void };
+}
+
+/** The number changes with the meaning of what is in here: two versions of this package may be on one page. */
+const KEY = Symbol.for("ncut-widgets@1");
+
+export function sharedOnPage(): Page {
+  return ((globalThis as unknown as Record<symbol, Page | undefined>)[KEY] ??= {});
+}

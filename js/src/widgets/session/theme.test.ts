@@ -1,0 +1,87 @@
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { followTheme } from "./theme.ts";
+
+const system = Object.assign(new EventTarget(), { matches: false });
+const views: AbortController[] = [];
+
+function view() {
+  const root = document.createElement("div");
+  const gone = new AbortController();
+  views.push(gone);
+  followTheme(root, gone.signal);
+  return { root, gone };
+}
+
+function unmark() {
+  for (const element of [document.documentElement, document.body]) {
+    for (const name of element.getAttributeNames()) element.removeAttribute(name);
+  }
+}
+
+beforeEach(() => {
+  system.matches = false;
+  vi.spyOn(window, "matchMedia").mockReturnValue(system as never);
+});
+afterEach(() => {
+  for (const one of views.splice(0)) one.abort();
+  unmark();
+});
+
+const HOSTS: [string, "html" | "body", string, string, string][] = [
+  ["JupyterLab", "body", "data-jp-theme-light", "true", "false"],
+  ["VS Code", "body", "data-vscode-theme-kind", "vscode-light", "vscode-dark"],
+  ["VS Code, high contrast", "body", "data-vscode-theme-kind", "vscode-high-contrast-light", "vscode-high-contrast"],
+  ["VS Code's classes", "body", "class", "vscode-light", "vscode-dark other"],
+  ["Colab", "html", "theme", "light", "dark"],
+  ["Sphinx with pydata's theme", "html", "data-theme", "light", "dark"],
+  ["Sphinx with furo", "body", "data-theme", "light", "dark"],
+  ["Quarto", "body", "class", "nav-fixed quarto-light", "nav-fixed quarto-dark"],
+  ["Bootstrap", "html", "data-bs-theme", "light", "dark"],
+  ["Bootstrap on the body", "body", "data-bs-theme", "light", "dark"],
+  ["MkDocs", "body", "data-md-color-scheme", "default", "slate"],
+  ["GitHub", "html", "data-color-mode", "light", "dark"],
+  ["marimo", "body", "class", "light light-theme", "dark dark-theme"],
+  ["Tailwind", "html", "class", "light", "dark"],
+  ["a style sheet", "html", "style", "color-scheme: light", "color-scheme: dark"],
+];
+
+it.each(HOSTS)("follows %s, against the system and at every change", async (_, where, name, light, dark) => {
+  const element = where === "html" ? document.documentElement : document.body;
+  system.matches = true;
+  element.setAttribute(name, light);
+  const { root } = view();
+  expect(root.dataset.theme).toBe("light");
+  system.matches = false;
+  element.setAttribute(name, dark);
+  await vi.waitFor(() => expect(root.dataset.theme).toBe("dark"));
+  element.setAttribute(name, light);
+  await vi.waitFor(() => expect(root.dataset.theme).toBe("light"));
+});
+
+it.each([
+  ["nothing", "data-other", "dark"],
+  ["a theme that leaves it to the system", "data-theme", "auto"],
+  ["colors of one element", "class", "bg-dark navbar-dark text-light"],
+])("leaves it to the system where the page has %s", (_, name, value) => {
+  document.body.setAttribute(name, value);
+  const { root } = view();
+  expect(root.dataset.theme).toBe("light");
+  system.matches = true;
+  system.dispatchEvent(new Event("change"));
+  expect(root.dataset.theme).toBe("dark");
+});
+
+it("observes the page once for all views, and no longer when the last one has gone", () => {
+  const observe = vi.spyOn(MutationObserver.prototype, "observe");
+  const disconnect = vi.spyOn(MutationObserver.prototype, "disconnect");
+  const [first, second] = [view(), view()];
+  expect(observe.mock.calls.map(([element]) => element)).toEqual([document.documentElement, document.body]);
+  first.gone.abort();
+  expect(disconnect).not.toHaveBeenCalled();
+  second.gone.abort();
+  expect(disconnect).toHaveBeenCalledTimes(1);
+  system.matches = true;
+  system.dispatchEvent(new Event("change"));
+  expect(second.root.dataset.theme).toBe("light");
+  expect(view().root.dataset.theme).toBe("dark");
+});

@@ -1,0 +1,78 @@
+/** Light or dark, as the page has it: hosts mark `body` or `html`, each in its own way; else the system decides. */
+import { sharedOnPage } from "../../shared/page.ts";
+
+/** Attributes that name a theme: Colab, Sphinx (furo, pydata), Bootstrap and Quarto, MkDocs, GitHub, VS Code. */
+const ATTRIBUTES = [
+  "data-vscode-theme-kind", "theme", "data-theme", "data-bs-theme", "data-md-color-scheme", "data-color-scheme", "data-color-mode",
+];
+/** "vscode-dark", "quarto-light", "dark-theme", "theme-dark" and the like; not "bg-light", which is a color of one element. */
+const CLASS = /^(?:(?:vscode|quarto|theme|mode)-)?(dark|light|high-contrast(?:-light)?)(?:-(?:theme|mode))?$/;
+const DARK = /dark|slate|high-contrast(?!-light)/;
+const LIGHT = /light|default/;
+
+/** Whether the page is dark; undefined if nothing on it says so. */
+function marked(element: HTMLElement): boolean | undefined {
+  const jupyter = element.dataset.jpThemeLight;
+  if (jupyter !== undefined) return jupyter === "false";
+  const marks = ATTRIBUTES.map((name) => element.getAttribute(name)?.toLowerCase());
+  for (const mark of [...marks, ...[...element.classList].filter((name) => CLASS.test(name))]) {
+    // "auto" and "system" are neither.
+    if (mark && DARK.test(mark)) return true;
+    if (mark && LIGHT.test(mark)) return false;
+  }
+  return undefined;
+}
+
+/** One observer for all views of a page, which goes with the last of them. */
+class PageTheme {
+  #dark = false;
+  #roots = new Set<HTMLElement>();
+  #system = window.matchMedia("(prefers-color-scheme: dark)");
+  #listening = new AbortController();
+  #observer = new MutationObserver(() => this.#update());
+  #close: () => void;
+
+  constructor(close: () => void) {
+    this.#close = close;
+    for (const element of [document.documentElement, document.body]) this.#observer.observe(element, { attributes: true });
+    this.#system.addEventListener("change", () => this.#update(), { signal: this.#listening.signal });
+    this.#update();
+  }
+
+  follow(root: HTMLElement, abort: AbortSignal): void {
+    this.#roots.add(root);
+    this.#show(root);
+    abort.addEventListener("abort", () => {
+      this.#roots.delete(root);
+      if (this.#roots.size > 0) return;
+      this.#observer.disconnect();
+      this.#listening.abort();
+      this.#close();
+    });
+  }
+
+  #update(): void {
+    this.#dark = marked(document.body) ?? marked(document.documentElement) ?? scheme() ?? this.#system.matches;
+    for (const root of this.#roots) this.#show(root);
+  }
+
+  #show(root: HTMLElement): void {
+    const theme = this.#dark ? "dark" : "light";
+    if (root.dataset.theme !== theme) root.dataset.theme = theme;
+  }
+}
+
+/** What the page's own style sheet says, if it allows only one. */
+function scheme(): boolean | undefined {
+  const schemes = getComputedStyle(document.documentElement).colorScheme?.split(" ") ?? [];
+  const dark = schemes.includes("dark");
+  return dark === schemes.includes("light") ? undefined : dark;
+}
+
+/** Keep `data-theme` of a view's root "light" or "dark" until `abort`. */
+export function followTheme(root: HTMLElement, abort: AbortSignal): void {
+  if (abort.aborted) return;
+  const page = sharedOnPage();
+  page.theme ??= new PageTheme(() => { delete page.theme; });
+  page.theme.follow(root, abort);
+}
