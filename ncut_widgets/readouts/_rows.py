@@ -19,15 +19,15 @@ def unit_rows(rows: torch.Tensor) -> torch.Tensor:
     return rows / torch.where(length > 0, length, torch.ones_like(length))
 
 
+@one_blas_thread
 def farthest_points(rows: np.ndarray, n_points: int) -> np.ndarray:
     """Return the indices of `n_points` rows, each the farthest from all before it, beginning with the first."""
     picked = np.zeros(n_points, dtype=np.int64)
     squared = np.square(rows).sum(1)
     nearest = np.full(len(rows), np.inf, dtype=rows.dtype)
-    with one_blas_thread():
-        for i in range(1, n_points):
-            last = picked[i - 1]
-            np.minimum(nearest, squared + squared[last] - 2 * (rows @ rows[last]), out=nearest)
-            nearest[last] = -1
-            picked[i] = nearest.argmax()
+    for i in range(1, n_points):
+        last = picked[i - 1]
+        np.minimum(nearest, squared + squared[last] - 2 * (rows @ rows[last]), out=nearest)
+        nearest[last] = -1
+        picked[i] = nearest.argmax()
     return picked

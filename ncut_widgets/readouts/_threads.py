@@ -6,35 +6,59 @@ On an idle machine a little more, on a busy one ten times as much, for the threa
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 __all__ = ["one_blas_thread"]
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 _lock = threading.Lock()
-_inside = 0
-_limits: threadpool_limits | None = None
+# The calls that want one thread now, in any thread.
+_calls: set[object] = set()
+# Each BLAS library with its number of threads before the first of these calls; empty while there is no such call.
+_before: list[tuple[Any, int]] = []
 
 
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Make numpy's products run on the calling thread alone.
+def one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a function so that numpy's matrix products run on the calling thread alone.
 
-    The limit is the process's: where colours are computed in one thread and clusters in another, the first to come
-    sets it and the last to go lifts it. Each for itself would restore what the other had set, and leave it for good.
+    BLAS has one limit for the whole process. The first of the decorated calls that run at the same time sets it, the
+    last one to end restores it, also if Ctrl-C interrupts a call while it sets or restores the limit.
     """
-    global _inside, _limits
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        this = object()
+        # A context manager would not do: an interrupt at the start of its exit would skip the exit.
+        try:
+            try:
+                _calls.add(this)
+                _settle()
+                return function(*args, **kwargs)
+            finally:
+                _calls.discard(this)
+                _settle()
+        finally:
+            # Does nothing, unless the lines above have been interrupted.
+            _calls.discard(this)
+            _settle()
+
+    return call
+
+
+def _settle() -> None:
+    """Make the number of BLAS threads what the present calls need. Called again, it finishes what was interrupted."""
     with _lock:
-        if _inside == 0:
-            _limits = threadpool_limits(1, user_api="blas")
-        _inside += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _inside -= 1
-            if _inside == 0 and _limits is not None:
-                _limits.restore_original_limits()
-                _limits = None
+        if _calls and not _before:
+            libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+            # In one step, before anything is changed.
+            _before.extend([(library, library.num_threads) for library in libraries])
+        for library, threads in _before:
+            library.set_num_threads(1 if _calls else threads)
+        if not _calls:
+            _before.clear()

@@ -20,6 +20,7 @@ _STEPS = 200
 _ENTROPY_TOLERANCE = 1e-4
 
 
+@one_blas_thread
 def tsne_layout(rows: np.ndarray, start: np.ndarray, *, perplexity: float, on_step: Callable[[], object]) -> np.ndarray:
     """Return coordinates (m, 3) whose Student-t neighbourhoods match the Gaussian ones of `rows` (m, k).
 
@@ -32,8 +33,7 @@ def tsne_layout(rows: np.ndarray, start: np.ndarray, *, perplexity: float, on_st
     ----------
     van der Maaten, Hinton. Visualizing Data using t-SNE. JMLR 2008.
     """
-    with one_blas_thread():
-        return _descend(_joint_probabilities(rows, perplexity), start, on_step)
+    return _descend(_joint_probabilities(rows, perplexity), start, on_step)
 
 
 def _joint_probabilities(rows: np.ndarray, perplexity: float) -> np.ndarray:

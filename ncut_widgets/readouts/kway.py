@@ -213,6 +213,7 @@ def _draw(leverage: np.ndarray, most: int, rng: np.random.Generator) -> tuple[np
     return picked, 1 / np.minimum(1, most * chance[picked])
 
 
+@one_blas_thread
 def _best_rotation(
     rows: np.ndarray, weights: np.ndarray, leverage: np.ndarray, k: int, n_restarts: int, rng: np.random.Generator
 ) -> np.ndarray:
@@ -223,11 +224,10 @@ def _best_rotation(
     # Drawn a second time by the same leverage, which the first draw has already favoured, each counts for both.
     few, few_weights = rows[picked], weights[picked] * again
     starts = rng.choice(len(few), min(n_restarts, len(few)), replace=False)
-    with one_blas_thread():
-        candidates = [_rotate(few, few_weights, _first_rotation(few, k, int(first))) for first in starts]
-        best, _ = max(candidates, key=lambda candidate: candidate[1])
-        if len(few) < len(rows):
-            best, _ = _rotate(rows, weights, best)
+    candidates = [_rotate(few, few_weights, _first_rotation(few, k, int(first))) for first in starts]
+    best, _ = max(candidates, key=lambda candidate: candidate[1])
+    if len(few) < len(rows):
+        best, _ = _rotate(rows, weights, best)
     return best
 
 

@@ -2,38 +2,45 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import anywidget
 import traitlets
 
+from ncut_widgets.widgets._lifetime import ManagedWidget, closes_on_failure
+
 STATIC = Path(__file__).parent.parent / "static"
 
 
-def bundle(name: str) -> Path:
-    """Return the path of a built front-end file.
+def bundle(name: str) -> str | Path:
+    """Return the text of a built front-end file, or its path when `ANYWIDGET_HMR` asks for live reload.
+
+    anywidget watches a path, and keeps every widget that was ever made from one alive to tell it of changes
+    (manzt/anywidget issue 929). Text is not watched, so closed widgets are freed.
 
     Raises
     ------
     FileNotFoundError
-        In a source checkout whose front end was not built.
+        In a source checkout whose front end has not been built.
     """
     path = STATIC / name
     if not path.is_file():
         raise FileNotFoundError(
-            f"The front end of ncut_widgets must be built before its widgets are used; {path.name} is missing. "
-            "Run `make build` in the checkout, or install the wheel, which carries it."
+            f"The front end of ncut_widgets has not been built: {path.name} is missing. "
+            "Run `make build` in the checkout, or install the wheel, which contains it."
         )
-    return path
+    return path if os.environ.get("ANYWIDGET_HMR") == "1" else path.read_text(encoding="utf-8")
 
 
-class View(anywidget.AnyWidget):
+class View(ManagedWidget):
     """A view of a session. Any number of them, in any cells, show the same state."""
 
     session = anywidget.WidgetTrait().tag(sync=True)
     height = traitlets.Int(480, min=160, help="in CSS pixels").tag(sync=True)
 
+    @closes_on_failure
     def __init__(self, session: Any, **traits: Any) -> None:
         from ncut_widgets.widgets.session import Session
 

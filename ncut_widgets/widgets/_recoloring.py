@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from typing import Any
@@ -27,7 +28,8 @@ class Recoloring:
 
     `deliver` is called with this when it has ended, well or not: in the event loop in which it was started, where
     there is one, for that is the thread that talks to the page; else in its own thread. A loop may be late, so whoever
-    needs the colours before waits for `future` and must not mind that `deliver` comes too.
+    needs the colours before waits for `future` and must not mind that `deliver` comes too. `deliver` is a method whose
+    object is not kept alive by the thread.
     """
 
     def __init__(
@@ -39,7 +41,7 @@ class Recoloring:
     ) -> None:
         self.method = str(coloring.method)
         self._cancelled = threading.Event()
-        self._deliver = deliver
+        self._deliver = weakref.WeakMethod(deliver)
         self._loop = running_loop()
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="ncut-colours")
         self.future: Future[Colors] = self._executor.submit(self._compute, coloring, rows, onto)
@@ -68,4 +70,9 @@ class Recoloring:
 
     def _hand_over(self, _: Any) -> None:
         if not self._cancelled.is_set():
-            call_in(self._loop, self._deliver, self)
+            call_in(self._loop, self._hand_to_session)
+
+    def _hand_to_session(self) -> None:
+        deliver = self._deliver()
+        if deliver is not None:
+            deliver(self)

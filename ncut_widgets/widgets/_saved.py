@@ -12,6 +12,7 @@ from traitlets import TraitError
 from ncut_widgets.export import read_session, write_session
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.grid import PatchGrid, PatchMap
+from ncut_widgets.widgets._lifetime import closes_on_failure
 
 if TYPE_CHECKING:
     from ncut_widgets.widgets._answers import SessionAnswers
@@ -44,6 +45,7 @@ def save_session(session: SessionAnswers, path: str | os.PathLike[str]) -> Path:
     return write_session(path, state=state, arrays=arrays, images=data.images)
 
 
+@closes_on_failure
 def load_session(kind: Any, path: str | os.PathLike[str]) -> Any:
     """Return what `save_session` wrote; `Session.load` says more."""
     state, arrays, images = read_session(path)

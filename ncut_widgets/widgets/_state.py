@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import traitlets
-from anywidget import AnyWidget
 
 from ncut_widgets.export.objects import check_objects
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.widgets._base import bundle
 from ncut_widgets.widgets._data import SessionData
+from ncut_widgets.widgets._lifetime import ManagedWidget
 
 LAYERS = ("image", "ncut", "eigenvector", "clusters", "heatmap", "masks", "channels")
 REFINE = ("none", "guided", "crf")
@@ -36,7 +36,7 @@ class DictApart(_Apart, traitlets.Dict):
     """A dict that can only be changed by setting it."""
 
 
-class SessionState(AnyWidget):
+class SessionState(ManagedWidget):
     """The traits of a session; `Session` explains them."""
 
     _data: SessionData

@@ -20,6 +20,7 @@ from ncut_widgets.pipeline import embed
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.widgets._base import View, bundle
 from ncut_widgets.widgets._layers import TAB_LAYERS
+from ncut_widgets.widgets._lifetime import closes_on_failure
 from ncut_widgets.widgets._recoloring import LABELS
 from ncut_widgets.widgets.channel_bars import ChannelBars
 from ncut_widgets.widgets.click_segmenter import ClickSegmenter
@@ -51,6 +52,14 @@ class Explorer(View):
     channel_bars : ChannelBars
     scatter : EmbeddingScatter
 
+    Notes
+    -----
+    An explorer, like every view and session, is freed by `close`. In JupyterLab, Notebook 7 and VS Code it also closes
+    itself after a run of a cell, once no cell shows it and no variable or other Python object refers to it. So the
+    explorer of a cell that is run again replaces the one before. One that you keep under another name, or show in
+    another cell, stays open. What stands in IPython's output history alone, `_` or `Out`, does not count as kept. Where
+    the notebook does not tell the kernel which cell runs, as in a terminal, `close` is the way.
+
     Examples
     --------
     >>> import numpy as np, ncut_widgets as nw
@@ -72,6 +81,7 @@ class Explorer(View):
 
     _owns_session = False
 
+    @closes_on_failure
     def __init__(self, session: Session, *, height: int = 560) -> None:
         super().__init__(session, height=height)
         self.image_grid = ImageGrid(session)
@@ -86,16 +96,21 @@ class Explorer(View):
             self.session.layer = TAB_LAYERS[change["new"]]
 
     def close(self) -> None:
-        """Close this explorer and its views, and the session too where `explore` made it."""
-        # Closed before, or never opened: an explorer that was refused its session is closed as it is collected.
+        """Close this explorer and its views, and its session too if `explore` made it."""
+        # Closed before, or never opened because the constructor refused the session.
         if self.comm is None:
             return
-        # The session last: the views still hold it while they go.
-        views = [self.image_grid, self.segmenter, self.cluster_panel, self.channel_bars, self.scatter]
-        views += [self.session] if self._owns_session else []
+        # The session last, since the views refer to it while they close.
+        widgets = [self.image_grid, self.segmenter, self.cluster_panel, self.channel_bars, self.scatter]
+        widgets += [self.session] if self._owns_session else []
         super().close()
-        for view in views:
-            view.close()
+        for widget in widgets:
+            if widget is not None:
+                widget.close()
+
+    def __del__(self) -> None:
+        # Somebody may go on to use the session or one of the views; if nobody does, they are collected as well.
+        super().close()
 
     def to_html(
         self,
@@ -177,6 +192,7 @@ def _outputs_are_jupyters() -> bool:
     )
 
 
+@closes_on_failure
 def explore(
     images: Any,
     *,
@@ -229,6 +245,12 @@ def explore(
     -------
     Explorer
         Everything it shows is in ``explorer.session``.
+
+    Notes
+    -----
+    When the same cell is run again, the explorer that it showed before is closed and its memory freed, unless a
+    variable still refers to it or another cell shows it: see `Explorer`. `Explorer.close` closes the session that
+    `explore` made, but not one that was passed to `Explorer`.
 
     Examples
     --------

@@ -19,6 +19,7 @@ from ncut_widgets.widgets._data import SessionData
 from ncut_widgets.widgets._files import SessionFiles
 from ncut_widgets.widgets._jobs import Jobs
 from ncut_widgets.widgets._layers import LAYERS
+from ncut_widgets.widgets._lifetime import closes_on_failure
 
 
 class Session(SessionFiles):
@@ -106,6 +107,7 @@ class Session(SessionFiles):
     Patch(image=0, row=1, column=1, source='features')
     """
 
+    @closes_on_failure
     def __init__(
         self,
         images: Any,

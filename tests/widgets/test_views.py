@@ -44,7 +44,7 @@ def test_arrays_stay_out_of_the_saved_state(session):
 
 
 def test_a_missing_front_end_says_how_to_build_it():
-    with pytest.raises(FileNotFoundError, match=r"must be built .* nothing\.js is missing\. Run `make build`"):
+    with pytest.raises(FileNotFoundError, match=r"has not been built: nothing\.js is missing\. Run `make build`"):
         bundle("nothing.js")
 
 

@@ -8,10 +8,8 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import silhouette_score
-from threadpoolctl import threadpool_info, threadpool_limits
 
 from ncut_widgets.readouts import Coloring, mspace_color, pca_color, tsne_color, umap_color, umap_sphere_color
-from ncut_widgets.readouts._threads import one_blas_thread
 
 METHODS = ("tsne", "umap", "umap_sphere", "pca", "mspace")
 
@@ -275,18 +273,3 @@ def test_a_fit_can_be_ended_and_the_last_one_stays(method):
     with pytest.raises(InterruptedError, match="enough"):
         coloring.fit(eig[::-1].copy(), on_step=on_step)
     np.testing.assert_array_equal(coloring.rgb, rgb)
-
-
-def test_the_limit_on_threads_is_lifted_by_the_last_of_those_who_set_it():
-    def limits():
-        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
-
-    with threadpool_limits(2, user_api="blas"):
-        first, second = one_blas_thread(), one_blas_thread()
-        first.__enter__()
-        second.__enter__()
-        assert set(limits()) == {1}
-        first.__exit__(None, None, None)
-        assert set(limits()) == {1}
-        second.__exit__(None, None, None)
-        assert set(limits()) == {2}

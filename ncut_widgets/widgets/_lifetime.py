@@ -1,0 +1,201 @@
+"""When widgets end: on `close`, when the call that makes them fails, and when a notebook no longer needs them.
+
+ipywidgets keeps every open widget in a registry, so that the page can reach it. Without more, each run of a cell leaves
+the widgets of the run before it open for the rest of the process.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+import threading
+import weakref
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+import anywidget
+import ipywidgets
+from IPython import get_ipython
+from ipywidgets.widgets.widget import _instances
+
+__all__ = ["ManagedWidget", "closes_on_failure"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_open: weakref.WeakSet[ManagedWidget] = weakref.WeakSet()
+_OUTPUT_NAME = re.compile(r"_{1,3}|_\d+")
+
+
+class _Local(threading.local):
+    # Widgets made in this thread by calls that have not returned yet.
+    made: list[ManagedWidget] | None = None
+
+
+_local = _Local()
+
+
+class ManagedWidget(anywidget.AnyWidget):
+    """A widget that is freed with its layout on `close`, or when no cell shows it and nothing refers to it."""
+
+    # The cells that show this widget, each with the run that did. `None` stands for a place that has no cell id.
+    _shown_in: dict[str | None, str | None]
+    _made_layout: ipywidgets.Layout | None = None
+
+    def __init__(self, **traits: Any) -> None:
+        self._shown_in = {}
+        if _local.made is not None:
+            _local.made.append(self)
+        super().__init__(**traits)
+        if not isinstance(traits.get("layout"), ipywidgets.Layout):
+            self._made_layout = self.layout
+        _notebook.watch(self)
+
+    def close(self) -> None:
+        """Close the widget on the page and in Python. What it computed can still be read."""
+        super().close()
+        layout, self._made_layout = self._made_layout, None
+        if layout is not None:
+            layout.close()
+
+    def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict] | None:
+        shown = super()._repr_mimebundle_(**options)
+        if shown is not None:
+            run = _current_run()
+            self._shown_in[run.cell] = run.message
+        return shown
+
+
+def closes_on_failure(function: Callable[P, R]) -> Callable[P, R]:
+    """Close the widgets that a call has made if it raises or is interrupted."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        outer = _local.made
+        made: list[ManagedWidget] = []
+        try:
+            _local.made = made
+            result = function(*args, **kwargs)
+        except BaseException:
+            _local.made = outer
+            # Views before their session: they were made after it.
+            for widget in reversed(made):
+                widget.close()
+            raise
+        _local.made = outer
+        if outer is not None:
+            outer.extend(made)
+        return result
+
+    return call
+
+
+# -- notebooks -----------------------------------------------------------------------------------------------------
+
+
+class _Run(NamedTuple):
+    """A run of a cell: which cell, and the message that asked for it."""
+
+    cell: str | None
+    message: str | None
+
+
+def _current_run() -> _Run:
+    """Return the run that is going on; JupyterLab, Notebook 7 and VS Code tell the kernel the id of the cell."""
+    shell = get_ipython()
+    if not hasattr(shell, "kernel"):
+        return _Run(None, None)
+    parent = shell.get_parent() or {}
+    cell = (parent.get("metadata") or {}).get("cellId")
+    return _Run(cell, parent["header"]["msg_id"]) if cell else _Run(None, None)
+
+
+class _Notebook:
+    """Frees the widgets that a notebook no longer needs, after each run of a cell that made or replaced any."""
+
+    def __init__(self) -> None:
+        self._shells: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._made = False
+
+    def watch(self, widget: ManagedWidget) -> None:
+        _open.add(widget)
+        self._made = True
+        shell = get_ipython()
+        if hasattr(shell, "kernel") and shell not in self._shells:
+            shell.events.register("post_run_cell", self._after_run)
+            self._shells.add(shell)
+
+    def _after_run(self, _: Any) -> None:
+        run = _current_run()
+        if run.cell is None:
+            return
+        if _outputs_replaced(run) or self._made:
+            self._made = False
+            free_unreachable()
+
+
+def _outputs_replaced(run: _Run) -> bool:
+    """Note that what earlier runs of this cell showed has gone; return whether there was any."""
+    replaced = [widget._shown_in for widget in _open if widget._shown_in.get(run.cell, run.message) != run.message]
+    for shown_in in replaced:
+        del shown_in[run.cell]
+    return bool(replaced)
+
+
+_notebook = _Notebook()
+
+
+class _Held(NamedTuple):
+    """A widget, and where the process holds on to it beside Python's own references."""
+
+    widget: weakref.ref[ManagedWidget]
+    model_id: str
+    # Of IPython's output history: `Out`, and the names `_`, `__`, `___`, `_1`, `_2` and so on.
+    outputs: list[tuple[dict, Any]]
+
+
+def free_unreachable() -> None:
+    """Close the widgets that no cell shows and that nothing but ipywidgets and IPython's output history refers to."""
+    held: list[_Held] = []
+    try:
+        _let_go(held)
+        # Collects what nothing else refers to; a widget closes itself when it is collected.
+        gc.collect()
+    finally:
+        for entry in held:
+            _hold_again(entry)
+
+
+def _let_go(held: list[_Held]) -> None:
+    outputs = _outputs()
+    for widget in _open:
+        if widget.comm is None or widget._shown_in:
+            continue
+        places = [(names, name) for names, name, value in outputs if value is widget]
+        held.append(_Held(weakref.ref(widget), widget.model_id, places))
+        _instances.pop(widget.model_id, None)
+        widget.comm.on_msg(None)
+        for names, name in places:
+            names[name] = None
+
+
+def _hold_again(held: _Held) -> None:
+    widget = held.widget()
+    if widget is None or widget.comm is None:
+        return
+    _instances[held.model_id] = widget
+    widget.comm.on_msg(widget._handle_msg)
+    for names, name in held.outputs:
+        names[name] = widget
+
+
+def _outputs() -> list[tuple[dict, Any, Any]]:
+    shell = get_ipython()
+    if shell is None:
+        return []
+    history = shell.history_manager.output_hist
+    found = [(history, number, value) for number, value in history.items()]
+    for names in (shell.user_ns, shell.user_ns_hidden, vars(shell.displayhook)):
+        found += [(names, name, value) for name, value in names.items() if _OUTPUT_NAME.fullmatch(name)]
+    return found
