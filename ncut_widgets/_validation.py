@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import numbers
+import re
+import reprlib
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -19,11 +21,15 @@ from scipy import sparse
 
 __all__ = [
     "Like",
+    "brief",
     "check_features",
+    "check_flag",
     "check_in",
     "check_number",
     "check_positive_int",
     "check_random_state",
+    "check_text",
+    "scalar",
     "to_tensor",
     "torch_generator",
 ]
@@ -177,8 +183,51 @@ def _check_finite(tensor: torch.Tensor, name: str) -> None:
         )
 
 
+class _Brief(reprlib.Repr):
+    """A `repr` of bounded length and depth."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to write an integer of more than 4300 digits.
+        return super().repr_int(x, level) if x.bit_length() < 10_000 else f"<an integer of {x.bit_length()} bits>"
+
+
+_BRIEF = _Brief()
+_BRIEF.maxstring = _BRIEF.maxother = 100
+_LINE_BREAK = re.compile(r"\s*\n\s*")
+_MAX_BRIEF_CHARACTERS = 200
+
+
+def brief(value: Any) -> str:
+    """Return `repr(value)` for an error message, cut to at most 200 characters.
+
+    Examples
+    --------
+    >>> brief([1, 2]), len(brief("x" * 100_000)), brief(10**5000)
+    ('[1, 2]', 100, '<an integer of 16610 bits>')
+    """
+    text = _LINE_BREAK.sub(" ", _BRIEF.repr(value))
+    return text if len(text) <= _MAX_BRIEF_CHARACTERS else text[: _MAX_BRIEF_CHARACTERS - 3] + "..."
+
+
+def _brief_with_type(value: Any) -> str:
+    return f"{brief(value)} ({type(value).__name__})"
+
+
+def scalar(value: Any) -> Any:
+    """Return the number in a 0-d array or tensor; return anything else unchanged.
+
+    Examples
+    --------
+    >>> scalar(np.array(3)), scalar(torch.tensor(0.5)), scalar([3])
+    (3, 0.5, [3])
+    """
+    if isinstance(value, np.ndarray | torch.Tensor) and value.ndim == 0 and not np.ma.is_masked(value):
+        return value.item()
+    return value
+
+
 def check_positive_int(value: Any, name: str, *, minimum: int = 1, maximum: int | None = None) -> int:
-    """Return `value` as an int in [minimum, maximum], or say what is wrong with it.
+    """Return `value` as an int in [minimum, maximum], or raise an error that says what is wrong with it.
 
     Examples
     --------
@@ -187,13 +236,14 @@ def check_positive_int(value: Any, name: str, *, minimum: int = 1, maximum: int 
     ...
     ValueError: `n_clusters` must be at least 1; got 0. Raise it.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise TypeError(f"`{name}` must be an integer; got {value!r} ({type(value).__name__}). Pass a whole number.")
-    number = int(value)
+    number = scalar(value)
+    if isinstance(number, bool) or not isinstance(number, numbers.Integral):
+        raise TypeError(f"`{name}` must be an integer; got {_brief_with_type(value)}. Pass a whole number.")
+    number = int(number)
     if number < minimum:
-        raise ValueError(f"`{name}` must be at least {minimum}; got {number}. Raise it.")
+        raise ValueError(f"`{name}` must be at least {minimum}; got {brief(number)}. Raise it.")
     if maximum is not None and number > maximum:
-        raise ValueError(f"`{name}` must be at most {maximum}; got {number}. Lower it.")
+        raise ValueError(f"`{name}` must be at most {maximum}; got {brief(number)}. Lower it.")
     return number
 
 
@@ -206,7 +256,7 @@ def check_number(
     low_open: bool = False,
     high_open: bool = False,
 ) -> float:
-    """Return `value` as a finite float in the interval from `low` to `high`, or say what is wrong with it.
+    """Return `value` as a finite float between `low` and `high`, or raise an error that says what is wrong with it.
 
     Examples
     --------
@@ -215,23 +265,62 @@ def check_number(
     ...
     ValueError: `degree` must be in (0, 1); got 1.5. Lower it.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"`{name}` must be a number; got {value!r} ({type(value).__name__}). Pass a float.")
-    number = float(value)
+    number = scalar(value)
+    if isinstance(number, bool) or not isinstance(number, numbers.Real):
+        raise TypeError(f"`{name}` must be a number; got {_brief_with_type(value)}. Pass a float.")
+    try:
+        number = float(number)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"`{name}` must be finite; got {number}. Pass a finite number.")
+        raise ValueError(f"`{name}` must be finite; got {brief(value)}. Pass a finite number.")
     too_low = number < low or (low_open and number == low)
     too_high = number > high or (high_open and number == high)
     if too_low or too_high:
         left = "(" if low_open or math.isinf(low) else "["
         right = ")" if high_open or math.isinf(high) else "]"
         todo = "Raise it." if too_low else "Lower it."
-        raise ValueError(f"`{name}` must be in {left}{low:g}, {high:g}{right}; got {value!r}. {todo}")
+        raise ValueError(f"`{name}` must be in {left}{low:g}, {high:g}{right}; got {brief(value)}. {todo}")
     return number
 
 
+def check_flag(value: Any, name: str) -> bool:
+    """Return `value` as a bool if it is one of Python, numpy or torch; numbers are not.
+
+    Examples
+    --------
+    >>> check_flag(np.True_, "smooth")
+    True
+    """
+    flag = scalar(value)
+    if not isinstance(flag, bool | np.bool_):
+        raise TypeError(f"`{name}` must be True or False; got {_brief_with_type(value)}. Pass a bool.")
+    return bool(flag)
+
+
+def check_text(value: Any, name: str) -> str:
+    """Return `value` as a str that can be written as UTF-8.
+
+    Examples
+    --------
+    >>> check_text("caf\\udce9", "name")
+    Traceback (most recent call last):
+    ...
+    ValueError: `name` must be valid Unicode; got 'caf\\udce9'. Replace the characters that could not be decoded.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"`{name}` must be text; got {_brief_with_type(value)}. Pass a str.")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"`{name}` must be valid Unicode; got {brief(value)}. Replace the characters that could not be decoded."
+        ) from error
+    return str(value)
+
+
 def check_in(value: Any, name: str, allowed: Collection[str]) -> str:
-    """Return `value` where it is one of the `allowed` words, or list them.
+    """Return `value` if it is one of the `allowed` words; if not, the error lists them.
 
     Examples
     --------
@@ -242,10 +331,10 @@ def check_in(value: Any, name: str, allowed: Collection[str]) -> str:
     """
     words = ", ".join(repr(word) for word in allowed)
     if not isinstance(value, str):
-        raise TypeError(f"`{name}` must be one of {words}; got {value!r} ({type(value).__name__}). Pick one of these.")
+        raise TypeError(f"`{name}` must be one of {words}; got {_brief_with_type(value)}. Pick one of these.")
     if value not in allowed:
-        raise ValueError(f"`{name}` must be one of {words}; got {value!r}. Pick one of these.")
-    return value
+        raise ValueError(f"`{name}` must be one of {words}; got {brief(value)}. Pick one of these.")
+    return str(value)
 
 
 def check_random_state(random_state: Any, name: str = "random_state") -> np.random.Generator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,6 +31,14 @@ class Patch(NamedTuple):
     row: int
     column: int
     source: str
+
+
+def _plain(given: Any) -> PatchMap:
+    """Return a map with Python's own integers, which JSON takes, from those of any library."""
+    m = PatchMap(*given)
+    if not isinstance(m.source, str):
+        raise TypeError(f"`maps` must have text for sources; got {m.source!r} ({type(m.source).__name__}). Pass a str.")
+    return PatchMap(operator.index(m.image), operator.index(m.rows), operator.index(m.columns), str(m.source))
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,7 @@ class PatchGrid:
 
     def __init__(self, image_sizes: Sequence[tuple[int, int]], maps: Sequence[PatchMap]) -> None:
         object.__setattr__(self, "image_sizes", tuple((int(w), int(h)) for w, h in image_sizes))
-        object.__setattr__(self, "maps", tuple(PatchMap(*m) for m in maps))
+        object.__setattr__(self, "maps", tuple(_plain(m) for m in maps))
         for index, (width, height) in enumerate(self.image_sizes):
             if width < 1 or height < 1:
                 raise ValueError(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ncut_widgets._validation import check_positive_int
+from ncut_widgets._validation import brief, check_positive_int
 
 __all__ = ["ImageInfo", "check_color", "check_colors", "check_masks", "default_color", "describe_images"]
 
@@ -113,7 +113,7 @@ def default_color(index: int) -> str:
 def check_color(color: Any, name: str) -> str:
     """Return a colour in lower case where it is of the form "#rrggbb"."""
     if not isinstance(color, str) or not _COLOR.fullmatch(color):
-        raise ValueError(f"`{name}` must be of the form '#rrggbb'; got {color!r}. Write red as '#ff0000'.")
+        raise ValueError(f"`{name}` must be of the form '#rrggbb'; got {brief(color)}. Write red as '#ff0000'.")
     return color.lower()
 
 

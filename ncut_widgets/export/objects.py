@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from ncut_widgets._validation import check_in, check_number, check_positive_int
+from ncut_widgets._validation import brief, check_flag, check_in, check_number, check_positive_int, check_text
 
 from ._scene import ImageInfo, check_color, default_color, describe_images
 
 __all__ = ["check_objects"]
 
+# JSON in a browser holds integers exactly up to here.
+_LARGEST_INTEGER = 2**53 - 1
 _METHODS = ("similarity", "ncut")
 _FIELDS = (
     *("name", "color", "visible", "clicks", "boxes"),
@@ -69,17 +69,17 @@ def check_objects(objects: Any, images: Any, *, n_eig: int = 20) -> list[dict[st
     checked: list[dict[str, Any]] = []
     for index, item in enumerate(given):
         where = f"objects[{index}]"
-        name = item.get("name", _free_name(index, taken))
-        if not isinstance(name, str) or not name:
-            raise ValueError(f"`{where}.name` must be text that is not empty; got {name!r}. Name the object.")
+        name = check_text(item.get("name", _free_name(index, taken)), f"{where}.name")
+        if not name:
+            raise ValueError(f"`{where}.name` must be text that is not empty; got ''. Name the object.")
         if name in (other["name"] for other in checked):
-            raise ValueError(f"`{where}.name` must be unique; got {name!r} a second time. Rename one of them.")
+            raise ValueError(f"`{where}.name` must be unique; got {brief(name)} a second time. Rename one of them.")
         taken.append(name)
         checked.append(
             {
                 "name": name,
                 "color": check_color(item.get("color", default_color(index)), f"{where}.color"),
-                "visible": _flag(item, "visible", where),
+                "visible": check_flag(item.get("visible", True), f"{where}.visible"),
                 "clicks": [_click(*prompt, scene) for prompt in _prompts(item, "clicks", where)],
                 "boxes": [_box(*prompt, scene) for prompt in _prompts(item, "boxes", where)],
                 "threshold": check_number(item.get("threshold", 0.5), f"{where}.threshold", low=0, high=1),
@@ -87,7 +87,9 @@ def check_objects(objects: Any, images: Any, *, n_eig: int = 20) -> list[dict[st
                 "negative_threshold": check_number(
                     item.get("negative_threshold", 0.99), f"{where}.negative_threshold", low=0, high=1
                 ),
-                "denoise": check_positive_int(item.get("denoise", 3), f"{where}.denoise", minimum=0),
+                "denoise": check_positive_int(
+                    item.get("denoise", 3), f"{where}.denoise", minimum=0, maximum=_LARGEST_INTEGER
+                ),
                 "n_eig": check_positive_int(item.get("n_eig", n_eig), f"{where}.n_eig"),
                 "method": check_in(item.get("method", "similarity"), f"{where}.method", _METHODS),
                 "click_weight": check_number(item.get("click_weight", 0.5), f"{where}.click_weight", low=0, high=1),
@@ -105,7 +107,9 @@ def _record(item: Any, where: str, fields: Sequence[str]) -> dict[str, Any]:
         raise TypeError(f"`{where}` must be a dict; got {type(item).__name__}. Pass one with {', '.join(fields)}.")
     unknown = [key for key in item if key not in fields]
     if unknown:
-        raise ValueError(f"`{where}` must have keys of {', '.join(fields)}; got {unknown[0]!r}. Check the spelling.")
+        raise ValueError(
+            f"`{where}` must have keys of {', '.join(fields)}; got {brief(unknown[0])}. Check the spelling."
+        )
     return dict(item)
 
 
@@ -114,13 +118,6 @@ def _free_name(index: int, taken: Sequence[str]) -> str:
     while f"object {count}" in taken:
         count += 1
     return f"object {count}"
-
-
-def _flag(item: Mapping[str, Any], key: str, where: str) -> bool:
-    value = item.get(key, True)
-    if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"`{where}.{key}` must be True or False; got {value!r} ({type(value).__name__}). Pass a bool.")
-    return bool(value)
 
 
 def _prompts(item: Mapping[str, Any], key: str, where: str) -> list[tuple[Any, str]]:
@@ -136,7 +133,7 @@ def _click(prompt: Any, where: str, images: Sequence[ImageInfo]) -> dict[str, An
         "image": click["image"],
         "x": check_number(click["x"], f"{where}.x", low=0, high=image.width, high_open=True),
         "y": check_number(click["y"], f"{where}.y", low=0, high=image.height, high_open=True),
-        "positive": _flag(click, "positive", where),
+        "positive": check_flag(click.get("positive", True), f"{where}.positive"),
     }
 
 
@@ -150,7 +147,7 @@ def _box(prompt: Any, where: str, images: Sequence[ImageInfo]) -> dict[str, Any]
         "y0": y0,
         "x1": check_number(box["x1"], f"{where}.x1", low=x0, high=image.width, low_open=True),
         "y1": check_number(box["y1"], f"{where}.y1", low=y0, high=image.height, low_open=True),
-        "positive": _flag(box, "positive", where),
+        "positive": check_flag(box.get("positive", True), f"{where}.positive"),
     }
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-import traitlets
 
-from ncut_widgets.widgets._lifetime import ManagedWidget, closes_on_failure
+from ncut_widgets._validation import brief
+from ncut_widgets.widgets._lifetime import closes_on_failure
+from ncut_widgets.widgets._synced import Synced
+from ncut_widgets.widgets._traits import Integer, TraitTypeError
 
 STATIC = Path(__file__).parent.parent / "static"
 
@@ -34,11 +36,34 @@ def bundle(name: str) -> str | Path:
     return path if os.environ.get("ANYWIDGET_HMR") == "1" else path.read_text(encoding="utf-8")
 
 
-class View(ManagedWidget):
-    """A view of a session. Any number of them, in any cells, show the same state."""
+class Part(anywidget.WidgetTrait):
+    """A widget that another one shows: set once, as that one is made."""
 
-    session = anywidget.WidgetTrait().tag(sync=True)
-    height = traitlets.Int(480, min=160, help="in CSS pixels").tag(sync=True)
+    read_only = True
+
+    def __set__(self, obj: Any, value: Any) -> None:
+        if value is not self.get(obj):
+            raise TraitTypeError(
+                f"`{self.name}` must stay what it was when the view was made; got {brief(value)}. "
+                f"Make another {type(obj).__name__}."
+            )
+
+
+class View(Synced):
+    """A view of a session. Any number of them, in any cells, show the same state.
+
+    Parameters
+    ----------
+    session : Session
+        What to show, as long as the view exists.
+    height : int, at least 160
+        In CSS pixels.
+    **traits
+        What every widget takes: ``layout``, ``tooltip``, ``tabbable``.
+    """
+
+    session = Part().tag(sync=True)
+    height = Integer(480, minimum=160)
 
     @closes_on_failure
     def __init__(self, session: Any, **traits: Any) -> None:
@@ -49,7 +74,11 @@ class View(ManagedWidget):
                 f"`session` must be a Session; got {type(session).__name__}. "
                 "Make one with nw.Session(images, features=...), or take `explore(images).session`."
             )
-        unknown = sorted(set(traits) - set(self.trait_names()))
+        options = {name for name, trait in self.traits(sync=True).items() if name[0] != "_" and not trait.read_only}
+        unknown = sorted(set(traits) - options)
         if unknown:
-            raise TypeError(f"{type(self).__name__} has no option {unknown[0]!r}. It takes `height` in CSS pixels.")
-        super().__init__(session=session, **traits)
+            raise TypeError(
+                f"{type(self).__name__} has no option {unknown[0]!r}. It takes {', '.join(sorted(options))}."
+            )
+        self.set_trait("session", session)
+        super().__init__(**traits)

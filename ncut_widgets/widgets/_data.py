@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ncut_widgets._validation import to_tensor
+from ncut_widgets._validation import check_positive_int, to_tensor
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.grid import PatchGrid
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.widgets._clusters import Clusters
+from ncut_widgets.widgets._traits import LARGEST_INTEGER
 
 MAX_CLUSTERS = 64
 # Larger than any tile is drawn; an enlarged image on a large screen still looks sharp.
@@ -65,6 +66,11 @@ class SessionData:
                 raise ValueError(
                     f"`eigenvalues` must have shape ({vectors.shape[1]},), one per eigenvector; got {values.shape}."
                 )
+            if not np.isfinite(values).all():
+                raise ValueError(
+                    f"`eigenvalues` must be finite; got NaN or infinity in {int((~np.isfinite(values)).sum())} of "
+                    f"{len(values)}. Pass None if they are not known."
+                )
         if rgb is None or coords is None:
             coloring = Coloring(method="pca").fit(vectors)
             rgb = coloring.rgb if rgb is None else rgb
@@ -98,13 +104,19 @@ class SessionData:
         """
         return min(self.n_eig, 20, 6 + 2 * len(self.images))
 
-    def labels(self, n_clusters: int) -> np.ndarray:
-        """Return (n,) uint8 labels of the cut; a cluster keeps its number when their number changes."""
-        if not 1 <= n_clusters <= self.max_clusters:
+    def check_level(self, n_clusters: Any) -> int:
+        """Return a number of clusters as an int, or raise an error that says how many there can be."""
+        number = check_positive_int(n_clusters, "n_clusters", minimum=-LARGEST_INTEGER, maximum=LARGEST_INTEGER)
+        if not 1 <= number <= self.max_clusters:
             raise ValueError(
                 f"`n_clusters` must lie in 1 to {self.max_clusters} for {self.n_eig} eigenvectors; "
-                f"got {n_clusters}. Lower it, or compute more eigenvectors."
+                f"got {number}. Lower it, or compute more eigenvectors."
             )
+        return number
+
+    def labels(self, n_clusters: int) -> np.ndarray:
+        """Return (n,) uint8 labels of the cut; a cluster keeps its number when their number changes."""
+        n_clusters = self.check_level(n_clusters)
         if n_clusters not in self.clusters.counts:
             return np.zeros(self.grid.n_nodes, np.uint8)
         return self.clusters.labels(n_clusters)

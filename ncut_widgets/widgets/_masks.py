@@ -17,7 +17,8 @@ from ncut_widgets.features import FeatureMaps
 from ncut_widgets.readouts import ClickMask, ClickNcut, refine_mask
 from ncut_widgets.readouts._prompts import box_nodes, drop_specks
 from ncut_widgets.widgets._jobs import Progress
-from ncut_widgets.widgets._state import REFINE, ListApart, SessionState
+from ncut_widgets.widgets._state import REFINE, SessionState
+from ncut_widgets.widgets._traits import Checked
 
 # As long as the pictures that views get: refined masks on the page are drawn over these.
 _LONGEST_SIDE = 1024
@@ -37,7 +38,7 @@ class SessionMasks(SessionState):
     _kept: dict[str, np.ndarray]
 
     # A part of `objects`, which is what views see.
-    clicks = ListApart(traitlets.Dict())
+    clicks = Checked([], lambda session, value, _: _check_clicks(session._data.scene, value)).tag(sync=False)
 
     def masks(
         self, names: Sequence[str] | None = None, *, resolution: str = "patch", refine: str | None = None
@@ -135,13 +136,6 @@ class SessionMasks(SessionState):
         if self.active is not None and self.active >= len(self.objects):
             self.active = len(self.objects) - 1 if self.objects else None
         self.clicks = [] if self.active is None else self.objects[self.active]["clicks"]
-
-    @traitlets.validate("clicks")
-    def _check_clicks(self, proposal: Any) -> list[dict[str, Any]]:
-        try:
-            return check_objects([{"clicks": proposal["value"]}], self._data.scene)[0]["clicks"]
-        except (TypeError, ValueError) as error:
-            raise traitlets.TraitError(str(error).replace("objects[0].", "")) from error
 
     @traitlets.observe("clicks")
     def _place_clicks(self, change: Any) -> None:
@@ -273,6 +267,13 @@ class SessionMasks(SessionState):
                 patches = grid.split(nodes)[grid.find(params["image"], self.source)]
             masks.append(_to_pixels(patches, image, method))
         return np.stack(masks).astype(np.uint8)
+
+
+def _check_clicks(scene: Any, clicks: Any) -> list[dict[str, Any]]:
+    try:
+        return list(check_objects([{"clicks": clicks}], scene)[0]["clicks"])
+    except (TypeError, ValueError) as error:
+        raise type(error)(str(error).replace("objects[0].", "")) from error
 
 
 def heat_name(prompts: tuple[Sequence[int], Sequence[int]], click_weight: float) -> str:

@@ -15,8 +15,10 @@ class ClickSegmenter(View):
     ----------
     session : Session
         What to segment.
-    height : int, default 480
+    height : int, default 480, at least 160
         In CSS pixels.
+    **traits
+        What every widget takes: ``layout``, ``tooltip``, ``tabbable``.
 
     Examples
     --------

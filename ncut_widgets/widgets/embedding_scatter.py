@@ -12,8 +12,10 @@ class EmbeddingScatter(View):
     ----------
     session : Session
         What to show.
-    height : int, default 480
+    height : int, default 480, at least 160
         In CSS pixels.
+    **traits
+        What every widget takes: ``layout``, ``tooltip``, ``tabbable``.
 
     Examples
     --------

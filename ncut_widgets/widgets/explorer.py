@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 from IPython import get_ipython
 from IPython.display import publish_display_data
@@ -18,10 +17,11 @@ from ncut_widgets.export.png import render_still
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.pipeline import embed
 from ncut_widgets.readouts import Coloring
-from ncut_widgets.widgets._base import View, bundle
+from ncut_widgets.widgets._base import Part, View, bundle
 from ncut_widgets.widgets._layers import TAB_LAYERS
 from ncut_widgets.widgets._lifetime import closes_on_failure
 from ncut_widgets.widgets._recoloring import LABELS
+from ncut_widgets.widgets._traits import Choice
 from ncut_widgets.widgets.channel_bars import ChannelBars
 from ncut_widgets.widgets.click_segmenter import ClickSegmenter
 from ncut_widgets.widgets.cluster_panel import ClusterPanel
@@ -30,6 +30,13 @@ from ncut_widgets.widgets.image_grid import ImageGrid
 from ncut_widgets.widgets.session import Session
 
 TABS = ("explore", "segment", "clusters", "channels")
+_PARTS = {
+    "image_grid": ImageGrid,
+    "segmenter": ClickSegmenter,
+    "cluster_panel": ClusterPanel,
+    "channel_bars": ChannelBars,
+    "scatter": EmbeddingScatter,
+}
 
 
 class Explorer(View):
@@ -39,8 +46,10 @@ class Explorer(View):
     ----------
     session : Session
         What to show.
-    height : int, default 560
+    height : int, default 560, at least 160
         Of the views, in CSS pixels. In a narrow cell they stand one above the other.
+    **traits
+        ``tab``, and what every widget takes: ``layout``, ``tooltip``, ``tabbable``.
 
     Attributes
     ----------
@@ -72,23 +81,20 @@ class Explorer(View):
     _esm = bundle("explorer.js")
     _css = bundle("explorer.css")
 
-    tab = traitlets.Enum(TABS, default_value="explore").tag(sync=True)
-    image_grid = anywidget.WidgetTrait().tag(sync=True)
-    segmenter = anywidget.WidgetTrait().tag(sync=True)
-    cluster_panel = anywidget.WidgetTrait().tag(sync=True)
-    channel_bars = anywidget.WidgetTrait().tag(sync=True)
-    scatter = anywidget.WidgetTrait().tag(sync=True)
+    tab = Choice("explore", TABS)
+    image_grid = Part().tag(sync=True)
+    segmenter = Part().tag(sync=True)
+    cluster_panel = Part().tag(sync=True)
+    channel_bars = Part().tag(sync=True)
+    scatter = Part().tag(sync=True)
 
     _owns_session = False
 
     @closes_on_failure
-    def __init__(self, session: Session, *, height: int = 560) -> None:
-        super().__init__(session, height=height)
-        self.image_grid = ImageGrid(session)
-        self.segmenter = ClickSegmenter(session)
-        self.cluster_panel = ClusterPanel(session)
-        self.channel_bars = ChannelBars(session)
-        self.scatter = EmbeddingScatter(session)
+    def __init__(self, session: Session, *, height: int = 560, **traits: Any) -> None:
+        super().__init__(session, height=height, **traits)
+        for name, view in _PARTS.items():
+            self.set_trait(name, view(session))
 
     @traitlets.observe("tab")
     def _show_its_layer(self, change: Any) -> None:
@@ -101,7 +107,7 @@ class Explorer(View):
         if self.comm is None:
             return
         # The session last, since the views refer to it while they close.
-        widgets = [self.image_grid, self.segmenter, self.cluster_panel, self.channel_bars, self.scatter]
+        widgets = [getattr(self, name) for name in _PARTS]
         widgets += [self.session] if self._owns_session else []
         super().close()
         for widget in widgets:

@@ -50,32 +50,34 @@ class Session(SessionFiles):
     Attributes
     ----------
     hover : int or None
-        The node under the pointer, in any view.
+        The node under the pointer, in any view: 0 to n - 1.
     selection : list of int
-        The pinned nodes: a click pins one, shift-click adds one, Escape lets go.
+        The pinned nodes: a click pins one, shift-click adds one, Escape clears. May be set to any list, set, range, 1D
+        array or tensor of nodes, or to a boolean array of shape (n,), which selects the nodes where it is True.
     layer : {"image", "ncut", "eigenvector", "clusters", "heatmap", "masks", "channels"}
-        What lies over the images and colours the points.
+        What is painted over the images and colors the points.
     source : str
         Which of the grid's sources the images show.
     blend : float in [0, 1]
-        How strong the overlay is.
+        Opacity of the overlay.
     smooth : bool
         Interpolate between patches instead of showing their edges.
     eigenvector : int
-        Which column the layer "eigenvector" shows; 0 is the trivial one.
+        Which column the layer "eigenvector" shows, 0 to k - 1; 0 is the trivial one.
     n_clusters : int
-        Into how many clusters the layer "clusters" cuts.
+        How many clusters the layer "clusters" shows: 1 to 64, at most the number of eigenvectors.
     hover_heatmap : bool
         Whether hovering a patch shows its similarity to all others.
-    point_size : float
+    point_size : float in [1, 40]
         Diameter of the points in CSS pixels.
     camera : dict or None
-        ``{"position": [x, y, z], "target": [x, y, z], "zoom": z}`` of the scatter; None frames all points.
+        ``{"position": [x, y, z], "target": [x, y, z], "zoom": z}`` of the scatter, ``zoom`` above 0; the points may be
+        lists or arrays. None frames all points.
     objects : list of dict
-        Named masks with their clicks, boxes and settings; what may be in one, and what is filled in where it is
-        missing, says `ncut_widgets.export.check_objects`. Clicks are in pixels of the images.
+        Named masks with their clicks, boxes and settings; see `ncut_widgets.export.check_objects` for the keys and
+        their defaults. Clicks are in pixels of the images.
     active : int or None
-        Which of the objects clicks go to.
+        The index of the object to which clicks are added.
     clicks : list of dict
         Those of the active object, ``{"image", "x", "y", "positive"}``; setting them without one makes one.
     refine : {"none", "guided", "crf"}
@@ -83,19 +85,31 @@ class Session(SessionFiles):
     cluster : int or None
         The selected cluster, in the layer "clusters".
     cluster_names : dict of str to str
-        By the cluster's number. A cluster keeps its number, its name and its colour when their number changes.
-    channel : int or None
-        The channel of the features that is looked at: its map is shown in all images.
-    channels : list of int
-        Those that the layer "channels" shows, two or three of them as red, green and blue.
-    attribution : ChannelAttribution or None
-        What `attribute`, or a view, has found last, of these eigenvectors; read-only.
+        By the cluster's number, given as int or text and kept as text. A cluster keeps its number, its name and its
+        color when the number of clusters changes.
     hidden_clusters : list of int
+        Set as ``selection`` is; a boolean array has an entry for each of as many clusters as ``n_clusters`` can be.
     cluster_groups : list of list of int
         Clusters that count as one, each group under its smallest number.
+    channel : int or None
+        The channel of the features whose map is shown in all images.
+    channels : list of int
+        Those that the layer "channels" shows, two or three of them as red, green and blue. Set as ``selection`` is; a
+        boolean array has an entry for each channel.
+    attribution : ChannelAttribution or None
+        The latest result of `attribute`, or of a view, for these eigenvectors; read-only.
     coloring : dict
-        ``{"method": ..., "status": "ready", "running" or "failed", "error": text or None}``, read-only: what becomes of
-        the colours that `recolor` was asked for. The method is None where the colours were given.
+        ``{"method": ..., "status": "ready", "running" or "failed", "error": text or None}``, read-only: the state of
+        the colors that `recolor` was asked for. The method is None if the colors were given.
+    meta : dict
+        What the data are, as views need it; read-only.
+
+    Notes
+    -----
+    Integers and floats may be those of Python or numpy, 0-d arrays or 0-d tensors; they are kept as Python's. Booleans
+    are not numbers, and numbers must be finite. A trait that is set to a value of the wrong kind raises a TypeError,
+    to a wrong value a ValueError, both of them `traitlets.TraitError`, and stays what it was. Lists and dicts are given
+    out as copies: to change one, set it again.
 
     Examples
     --------
@@ -144,8 +158,8 @@ class Session(SessionFiles):
         self._attributions = OrderedDict()
         self._ncut = ncut
         self._graph = {} if ncut is None else graph_of(ncut)
+        self.set_trait("meta", self._describe())
         super().__init__(
-            meta=self._describe(),
             source=grid.sources[0],
             eigenvector=min(1, self._data.n_eig - 1),
             n_clusters=min(8, self._data.max_clusters),
@@ -266,6 +280,7 @@ class Session(SessionFiles):
             self._jobs.close()
         if superseded is not None:
             superseded.cancel()
+            self._tell(self._method, "ready")
 
     def __repr__(self) -> str:
         data = self._data
