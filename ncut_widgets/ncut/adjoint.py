@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
+
+from ncut_widgets._threads import map_in_order
 
 from .affinity import CallableAffinity
 from .lowrank import Columns, core_of
@@ -92,12 +95,18 @@ class ExactGraph:
         # A row of its own for the sums of weights.
         F = torch.cat([E, torch.ones_like(E[:, :1])], dim=1)
         total = torch.zeros_like(F)
-        for here, A in self._affinities:
+
+        def contribute(block: tuple[slice, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+            here, A = block
             weights = (left[here] @ right[here.start :].T).mul_(A)
             if self._cosine:
                 weights.mul_(_slopes(E[here], E[here.start :]))
-            total[here] += weights @ F[here.start :]
-            total[here.stop :] += weights[:, len(A) :].T @ F[here]
+            return weights @ F[here.start :], weights[:, len(A) :].T @ F[here]
+
+        parts = map_in_order(contribute, list(self._affinities), parallel=E.device.type == "cpu")
+        for (here, _), (own, mirrored) in zip(self._affinities, parts, strict=True):
+            total[here] += own
+            total[here.stop :] += mirrored
         return _through_encoding(self._nodes, self._extension, _of_encoded(E, total), self._cosine)
 
 
@@ -114,8 +123,9 @@ class LowRankGraph:
         """Return C^T times the `block` (n, w), in float64 on the CPU."""
         total = torch.zeros(self._columns.width, block.shape[1], dtype=torch.float64)
 
-        def add(here: slice) -> None:
-            total.add_((self._columns[here].T @ block[here]).cpu())
+        def add(here: slice) -> Callable[[], object]:
+            part = (self._columns[here].T @ block[here]).cpu()
+            return lambda: total.add_(part)
 
         self._columns.sweep("gradient", add)
         return total
@@ -147,10 +157,15 @@ class LowRankGraph:
         R, resolution = self._root, RESOLUTION[values.dtype]
         gram, seen = R.new_zeros(len(R), len(R)), R.new_zeros(len(R), rhs.shape[1])
 
-        def add(here: slice) -> None:
+        def add(here: slice) -> Callable[[], object]:
             scaled = self._columns[here] * scale[here]
-            gram.add_((scaled.T @ scaled).cpu())
-            seen.add_((scaled.T @ rhs[here]).cpu())
+            own, theirs = (scaled.T @ scaled).cpu(), (scaled.T @ rhs[here]).cpu()
+
+            def take_in() -> None:
+                gram.add_(own)
+                seen.add_(theirs)
+
+            return take_in
 
         self._columns.sweep("gradient", add)
         spectrum, basis = torch.linalg.eigh(R.T @ gram @ R)

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ncut_widgets._threads import all_threads, map_in_order
 from ncut_widgets._validation import Like
 
 from .sampling import uniform_nodes
@@ -44,6 +45,8 @@ class Affinity:
     or exp(-(1 + cos)^2 / 2 s^2) (cosine), both functions of r as well.
     """
 
+    is_thread_safe = True
+
     def __init__(
         self, frame: Frame, *, sigma: float, basis: torch.Tensor | None, repulsion_sigma: float | None = None
     ) -> None:
@@ -64,10 +67,16 @@ class Affinity:
         """Return the rows of `X` in the units of the kernel, on the device of the affinity."""
         width = X.shape[1] if self._basis is None else self._basis.shape[1]
         encoded = self._frame.sampled.new_empty(len(X), width)
-        rows = max(1, _BLOCK_ELEMENTS // X.shape[1]) if encoded.device.type == "cpu" else max(1, len(X))
-        for start in range(0, len(X), rows):
-            here = slice(start, start + rows)
+        if encoded.device.type != "cpu":
+            encoded[:] = self._encode_block(X)
+            return encoded
+        rows = max(1, _BLOCK_ELEMENTS // X.shape[1])
+
+        def encode(here: slice) -> None:
             encoded[here] = self._encode_block(X[here])
+
+        for _ in map_in_order(encode, [slice(start, start + rows) for start in range(0, len(X), rows)]):
+            pass
         return encoded
 
     def _encode_block(self, X: torch.Tensor) -> torch.Tensor:
@@ -118,6 +127,8 @@ class Affinity:
 class CallableAffinity:
     """A user's `(X, Z) -> (n, m)`, called with the kind of array the user passed, and checked."""
 
+    # A user's function is called by the thread that called `Ncut`.
+    is_thread_safe = False
     sigma = None
     repulsion_sigma = None
 
@@ -131,7 +142,8 @@ class CallableAffinity:
 
     def __call__(self, E: torch.Tensor, F: torch.Tensor) -> torch.Tensor:
         rows, columns = (X.cpu().numpy() if self._like.is_numpy else X for X in (E, F))
-        result = torch.as_tensor(self._function(rows, columns)).to(E.device, E.dtype)
+        with all_threads():
+            result = torch.as_tensor(self._function(rows, columns)).to(E.device, E.dtype)
         if result.shape != (len(E), len(F)):
             raise ValueError(
                 f"`affinity` must return one row per row of X and one column per row of Z, ({len(E)}, {len(F)}); "

@@ -53,7 +53,7 @@ class Coverage:
             covered[here] = self._explained(self._affinity.encode(X[here])) / self._typical
 
         width = max(2 * len(self._landmarks), X.shape[1])
-        sweep(len(X), width, covered.device, cover, "coverage", verbose)
+        sweep(len(X), width, covered.device, cover, "coverage", verbose, parallel=self._affinity.is_thread_safe)
         return covered.clamp_(0, 1)
 
     def _span(self, known: torch.Tensor, generator: torch.Generator) -> None:

@@ -9,6 +9,7 @@ import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import Like, check_features, check_positive_int, torch_generator
 
 from .affinity import build_affinity
@@ -239,6 +240,7 @@ class Ncut(TransformerMixin, BaseEstimator):
         self._fit(like.restore(sample), None if balanced else weights * (total / len(sample)))
         return self
 
+    @one_thread()
     def transform(self, X: Any) -> Any:
         """Return the embedding (n, n_eig) of the nodes `X`, new ones or those of `fit`, of their kind and dtype."""
         nodes, like = self._check_new(X)
@@ -253,6 +255,7 @@ class Ncut(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return (self.transform(chunk) for chunk in chunks)
 
+    @one_thread()
     def coverage(self, X: Any) -> Any:
         """Return how far the fitted nodes cover each of the nodes `X`: (n,) in [0, 1].
 
@@ -293,6 +296,7 @@ class Ncut(TransformerMixin, BaseEstimator):
             )
         return nodes, like
 
+    @one_thread()
     def _fit(self, X: Any, sample_weight: Any = None) -> Any:
         settings = check_settings(self.get_params(deep=False))
         nodes, like = check_features(X, "X", min_nodes=2)

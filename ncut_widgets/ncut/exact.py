@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from ncut_widgets._threads import map_in_order
+
 from .affinity import Affinity, Kernel
 from .eigensolver import leading_eigenpairs
 from .solution import Extension, Solution, density_weights, inverse_unless_vanishing
@@ -66,19 +68,19 @@ def solve_exact(
 def _affinities(E: torch.Tensor, affinity: Kernel) -> tuple[SymmetricMatrix, SymmetricMatrix | None]:
     """Return the affinities between encoded nodes, and their repulsion where there is one."""
     repulsive = affinity.repulsion_sigma is not None
-    blocks, others = [], []
-    for here in row_blocks(len(E), E.device):
+
+    def compute(here: slice) -> tuple[torch.Tensor, ...]:
         rows, columns = E[here], E[here.start :]
         if isinstance(affinity, Affinity) and repulsive:
-            block, other = affinity.both(rows, columns)
-            others.append(other)
-        else:
-            block = affinity(rows, columns)
-        blocks.append(block)
+            return affinity.both(rows, columns)
+        return (affinity(rows, columns),)
+
+    parallel = E.device.type == "cpu" and affinity.is_thread_safe
+    blocks, *others = zip(*map_in_order(compute, list(row_blocks(len(E), E.device)), parallel=parallel), strict=True)
     A = SymmetricMatrix.averaged(blocks)
     if isinstance(affinity, Affinity):
         A.fill_diagonal_(1)
-    return A, SymmetricMatrix.averaged(others) if repulsive else None
+    return A, SymmetricMatrix.averaged(others[0]) if repulsive else None
 
 
 def _padded(values: torch.Tensor, repulsive: bool) -> torch.Tensor:

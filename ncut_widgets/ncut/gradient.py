@@ -28,6 +28,8 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
+from ncut_widgets._threads import one_thread
+
 from .adjoint import ExactGraph, Graph, LowRankGraph, through_affinity
 from .shifted import RESOLUTION, guarded_inverse
 from .solution import Extension, Solution, density_weights, sweep
@@ -84,6 +86,7 @@ class _Embedding(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @one_thread()
     def backward(ctx: Any, of_vectors: torch.Tensor, of_values: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         blocks = ctx.saved_tensors
         return ctx.problem.pull_back(blocks, of_vectors, of_values), None, *(None for _ in blocks)
@@ -98,6 +101,7 @@ class _Extended(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @one_thread()
     def backward(ctx: Any, of_vectors: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         (nodes,) = ctx.saved_tensors
         extension: Extension = ctx.extension
@@ -117,7 +121,8 @@ class _Extended(torch.autograd.Function):
                 left.append(_of_density(of_scale, C @ extension.density_weights, extension)[:, None])
             gradient[here] = through_affinity(nodes[here], extension, torch.cat(left, dim=1) @ weights.T, C, ctx.cosine)
 
-        sweep(len(nodes), max(len(weights), nodes.shape[1]), weights.device, add)
+        width, parallel = max(len(weights), nodes.shape[1]), extension.affinity.is_thread_safe
+        sweep(len(nodes), width, weights.device, add, parallel=parallel)
         return gradient, None, None, None
 
 

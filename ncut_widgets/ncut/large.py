@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
@@ -64,11 +65,11 @@ def extend_to_all(
     degrees, drafted = like.new_empty(len(nodes)), like.new_empty(len(nodes), projection.shape[1])
     probe = ResidualProbe(nodes, leverage, extension, options.repulsion_weight, generator)
 
-    def embed(here: slice) -> None:
+    def embed(here: slice) -> Callable[[], object]:
         C = columns[here]
         embedded = extension.embed(C)
-        probe.add(here, C, embedded)
         degrees[here], drafted[here] = embedded.degrees, embedded.vectors
+        return probe.compare(here, C, embedded)
 
     columns.sweep("extend", embed)
     inner = nodes.inner(drafted)
@@ -98,7 +99,7 @@ def _improve(draft: Draft, columns: Columns, k: int) -> tuple[torch.Tensor, torc
     image = torch.zeros(columns.width, vectors.shape[1], dtype=torch.float64)
     leverage = like.new_empty(len(columns.nodes))
 
-    def add(here: slice) -> None:
+    def add(here: slice) -> Callable[[], object]:
         C = columns[here]
         embedded = extension.embed(C)
         leverage[here] = embedded.vectors[:, :k].square().mean(1)
@@ -106,8 +107,12 @@ def _improve(draft: Draft, columns: Columns, k: int) -> tuple[torch.Tensor, torc
         density = mass if embedded.densities is None else mass * embedded.densities
         table = C.T @ torch.cat([embedded.vectors * (mass * embedded.scale)[:, None], density[:, None]], dim=1)
         table = table.cpu()
-        image.add_(table[:, :-1])
-        sums.add_(table[:, -1])
+
+        def take_in() -> None:
+            image.add_(table[:, :-1])
+            sums.add_(table[:, -1])
+
+        return take_in
 
     columns.sweep("degrees", add)
     applied = core.root.T @ image

@@ -9,7 +9,7 @@ import torch
 
 from .affinity import Affinity, Kernel
 from .nodes import Nodes
-from .solution import Extension
+from .solution import Body, Extension
 
 __all__ = ["Columns", "Core", "core_of", "inverse_root"]
 
@@ -68,7 +68,7 @@ class Columns:
     def __getitem__(self, here: slice) -> torch.Tensor:
         return self._extension.columns(self.nodes[here]) if self._kept is None else self._kept[here]
 
-    def sweep(self, what: str, body: Callable[[slice], None]) -> None:
+    def sweep(self, what: str, body: Body) -> None:
         self.nodes.sweep(self.width, what, body)
 
     def take(self, sampled: torch.Tensor) -> Columns:
@@ -85,11 +85,12 @@ class Columns:
         """Return the sum of the rows of C by the weights of the nodes, times the `density` weights of the rows."""
         total = torch.zeros(self.width, dtype=torch.float64)
 
-        def add(here: slice) -> None:
+        def add(here: slice) -> Callable[[], object]:
             C = self[here]
             of_rows = None if density is None else density(C)
             mass = self.nodes.mass(here, C)
-            total.add_((C.T @ (mass if of_rows is None else mass * of_rows)).cpu())
+            part = (C.T @ (mass if of_rows is None else mass * of_rows)).cpu()
+            return lambda: total.add_(part)
 
         self.sweep("degrees", add)
         return total

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from .affinity import Kernel
-from .solution import sweep
+from .solution import Body, sweep
 
 __all__ = ["Nodes"]
 
@@ -76,18 +76,18 @@ class Nodes:
         k = vectors.shape[1]
         total = torch.zeros(k, k, dtype=torch.float64)
 
-        def add(here: slice) -> None:
+        def add(here: slice) -> Callable[[], object]:
             # float64 where there is one: at a million nodes, float32 sums leave orthonormality at 1e-4.
             rows = vectors[here] if vectors.device.type == "mps" else vectors[here].double()
             weighted = rows if self._weights is None else rows * self.mass(here, rows)[:, None]
-            total.add_((weighted.T @ rows).cpu())
+            part = (weighted.T @ rows).cpu()
+            return lambda: total.add_(part)
 
         sweep(len(self), 4 * k, vectors.device, add)
         return total
 
-    def sweep(self, width: int, what: str, body: Callable[[slice], None]) -> None:
+    def sweep(self, width: int, what: str, body: Body) -> None:
         """Call `body` for slices that cover the nodes, of which it makes rows of `width` numbers."""
         # Encoding again takes memory of its own.
-        sweep(
-            len(self), max(width, self._width if self._encoded is None else 0), self.device, body, what, self._verbose
-        )
+        width, parallel = max(width, self._width if self._encoded is None else 0), self.affinity.is_thread_safe
+        sweep(len(self), width, self.device, body, what, self._verbose, parallel=parallel)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -77,10 +78,11 @@ def draft_graph(
     extension = replace(extension, degree_weights=core.weights(sums).to(landmarks))
     gram = torch.zeros(columns.width, columns.width, dtype=torch.float64)
 
-    def add(here: slice) -> None:
+    def add(here: slice) -> Callable[[], object]:
         C = columns[here]
         scaled = C * (extension.embed(C).scale * nodes.mass(here, C).sqrt())[:, None]
-        gram.add_((scaled.T @ scaled).cpu())
+        part = (scaled.T @ scaled).cpu()
+        return lambda: gram.add_(part)
 
     columns.sweep("Gram matrix", add)
     inner = core.root.T @ gram @ core.root
@@ -145,9 +147,9 @@ def complete(draft: Draft, options: Options, generator: torch.Generator) -> tupl
     extension = replace(extension, projection=(projection @ turn).to(like))
     probe = ResidualProbe(nodes, vectors.square().mean(1), extension, options.repulsion_weight, generator)
 
-    def compare(here: slice) -> None:
+    def compare(here: slice) -> Callable[[], object]:
         C = columns[here]
-        probe.add(here, C, extension.embed(C))
+        return probe.compare(here, C, extension.embed(C))
 
     nodes.sweep(max(probe.width, columns.width), "residuals", compare)
     # Rounding may take them above 1.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from .nodes import Nodes
@@ -65,8 +67,8 @@ class ResidualProbe:
         self._image = leverage.new_zeros(len(picked), 0)
         self.width = 4 * len(picked)
 
-    def add(self, here: slice, C: torch.Tensor, embedded: Embedded) -> None:
-        """Take in some nodes with the columns `C`, and their eigenvectors (r, k)."""
+    def compare(self, here: slice, C: torch.Tensor, embedded: Embedded) -> Callable[[], None]:
+        """Return what takes in some nodes, with the columns `C` and their eigenvectors (r, k): a function to call."""
         affinity, (vectors, _, scale, ours) = self._extension.affinity, embedded
         E = self._nodes[here]
         mass = self._nodes.mass(here, E)
@@ -80,12 +82,16 @@ class ResidualProbe:
         # u is (v / d)^1/2 C P: M acts on the mass it has, times the density weights. Once for each trend.
         acted = trends[:, :, None] * (vectors * (mass * scale)[:, None])[:, None]
         image = A @ acted.flatten(1)
-        if ours is None:
-            self._degrees[:, 0] += total @ mass
-        else:
-            self._degrees += total @ (trends * (mass * ours)[:, None])
-            self._density += attraction @ mass
-        self._image = image if self._image.shape[1] == 0 else self._image + image
+        degrees = (total @ mass)[:, None] if ours is None else total @ (trends * (mass * ours)[:, None])
+        density = None if ours is None else attraction @ mass
+
+        def add() -> None:
+            self._degrees[:, : degrees.shape[1]] += degrees
+            if density is not None:
+                self._density += density
+            self._image = image if self._image.shape[1] == 0 else self._image + image
+
+        return add
 
     def residuals(self, extension: Extension, values: torch.Tensor, turn: torch.Tensor | None = None) -> torch.Tensor:
         """Return the estimate once all nodes were added, for the vectors that were given times `turn`."""

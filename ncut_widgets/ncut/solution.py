@@ -9,16 +9,21 @@ from typing import NamedTuple
 import torch
 
 from ncut_widgets._progress import progress
+from ncut_widgets._threads import map_in_order
 
 from .affinity import Kernel
 from .eigensolver import Eigenpairs
 from .symmetric import SymmetricMatrix
 
-__all__ = ["Extension", "Solution", "density_weights", "inverse_unless_vanishing", "sweep", "vanishing"]
+__all__ = ["Body", "Extension", "Solution", "density_weights", "inverse_unless_vanishing", "sweep", "vanishing"]
 
 # What a pass over the nodes holds at a time: on a CPU it should stay in the cache, on a GPU it should keep it busy.
 _CPU_CHUNK_ELEMENTS = 1 << 20
 _GPU_CHUNK_ELEMENTS = 1 << 27
+
+
+# What is done for a slice of the nodes; what it returns is called in the order of the slices.
+Body = Callable[[slice], Callable[[], object] | None]
 
 
 class Embedded(NamedTuple):
@@ -80,7 +85,8 @@ class Extension:
         def embed(here: slice) -> None:
             vectors[here] = self.embed(self.columns(self.affinity.encode(X[here]))).vectors
 
-        sweep(len(X), max(len(self.projection), X.shape[1]), vectors.device, embed, "extend", verbose)
+        width, parallel = max(len(self.projection), X.shape[1]), self.affinity.is_thread_safe
+        sweep(len(X), width, vectors.device, embed, "extend", verbose, parallel=parallel)
         return vectors
 
 
@@ -107,19 +113,37 @@ def density_weights(density: torch.Tensor, alpha: float) -> torch.Tensor:
 
 
 def sweep(
-    n: int, width: int, device: torch.device, body: Callable[[slice], None], what: str = "", verbose: bool = False
+    n: int,
+    width: int,
+    device: torch.device,
+    body: Body,
+    what: str = "",
+    verbose: bool = False,
+    *,
+    parallel: bool = True,
 ) -> None:
     """Call `body` for slices that cover the nodes 0 ... n-1, as long as rows of `width` numbers allow.
 
-    Where the device runs out of memory, slices become shorter. A `body` that fails must have changed nothing.
+    On a CPU, worker threads run it for several slices at once, unless `parallel` is false. What it adds to a total, it
+    returns as a function, which is called in the order of the slices: sums are the same in every run. If the device
+    runs out of memory, slices become shorter. A `body` that fails must have changed nothing.
     """
     elements = _CPU_CHUNK_ELEMENTS if device.type == "cpu" else _GPU_CHUNK_ELEMENTS
     rows, start = max(1, elements // width), 0
     with progress(n, f"ncut: {what}", unit="node", show=verbose) as done:
+        if device.type == "cpu" and parallel:
+            slices = [slice(first, min(n, first + rows)) for first in range(0, n, rows)]
+            for here, add in zip(slices, map_in_order(body, slices), strict=True):
+                if add is not None:
+                    add()
+                done(here.stop - here.start)
+            return
         while start < n:
             here = slice(start, min(n, start + rows))
             try:
-                body(here)
+                add = body(here)
+                if add is not None:
+                    add()
             except torch.cuda.OutOfMemoryError:
                 if rows == 1:
                     raise

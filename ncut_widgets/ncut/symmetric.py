@@ -6,11 +6,15 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from ncut_widgets._threads import map_in_order
+
 __all__ = ["SymmetricMatrix", "row_blocks"]
 
 # Rows of a block: few enough that little is computed twice along the diagonal, and many enough for fast products.
 _CPU_ROWS = 512
 _GPU_ROWS = 4096
+# Products with smaller matrices take less time than starting threads for them.
+_PARALLEL_ROWS = 2048
 
 
 def row_blocks(n: int, device: torch.device) -> Iterator[slice]:
@@ -58,10 +62,21 @@ class SymmetricMatrix:
         # A wide product reads a block faster than a tall one.
         wide = other[None] if other.ndim == 1 else other.T.contiguous()
         product = torch.zeros_like(wide)
-        for here, block in self:
-            product[:, here] += wide[:, here.start :] @ block.T
-            product[:, here.stop :] += wide[:, here] @ block[:, len(block) :]
+
+        def multiply(rows: tuple[slice, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+            here, block = rows
+            return wide[:, here.start :] @ block.T, wide[:, here] @ block[:, len(block) :]
+
+        for (here, _), (own, mirrored) in zip(
+            self, map_in_order(multiply, list(self), parallel=self._is_worth_threads), strict=True
+        ):
+            product[:, here] += own
+            product[:, here.stop :] += mirrored
         return product[0] if other.ndim == 1 else product.T.contiguous()
+
+    @property
+    def _is_worth_threads(self) -> bool:
+        return self.blocks[0].device.type == "cpu" and len(self) >= _PARALLEL_ROWS
 
     def fill_diagonal_(self, value: float) -> None:
         for block in self.blocks:

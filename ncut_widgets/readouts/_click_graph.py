@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -103,9 +104,10 @@ def cut_with_clicks(
     width = len(like)
     gram = torch.zeros(width + _CLICK_LANDMARKS, width + _CLICK_LANDMARKS, dtype=torch.float64)
 
-    def add(here: slice) -> None:
+    def add(here: slice) -> Callable[[], object]:
         rows = torch.cat([_scaled(part, part.columns[here]) for part in (graph, clicks)], dim=1)
-        gram.add_((rows.T @ rows).cpu())
+        part = (rows.T @ rows).cpu()
+        return lambda: gram.add_(part)
 
     graph.columns.sweep("Gram matrix", add)
     root = torch.block_diag((1 - click_weight) ** 0.5 * graph.core.root, click_weight**0.5 * clicks.core.root)

@@ -1,0 +1,132 @@
+"""Threads: how many a process uses, and what a busy machine must not cost."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from ncut_widgets._threads import all_threads, map_in_order, one_thread, usable_threads
+from ncut_widgets.ncut import Ncut
+from ncut_widgets.ncut.solution import sweep
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def two_cpus(monkeypatch):
+    monkeypatch.setattr("joblib.cpu_count", lambda: 2)
+
+
+def test_the_limit_ends_with_its_block_and_spares_other_threads(two_threads):
+    seen = []
+    with one_thread():
+        thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+        thread.start()
+        thread.join()
+        assert (torch.get_num_threads(), usable_threads()) == (1, 2)
+        with all_threads():
+            assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2
+    assert seen == [2]
+
+
+def test_the_limit_ends_when_the_block_raises(two_threads):
+    with pytest.raises(KeyboardInterrupt, match="stop"), one_thread():
+        raise KeyboardInterrupt("stop")
+    assert torch.get_num_threads() == 2
+
+
+def test_no_more_threads_than_the_process_has_cpus(two_threads, monkeypatch):
+    monkeypatch.setattr("joblib.cpu_count", lambda: 1)
+    assert usable_threads() == 1
+
+
+def test_workers_keep_the_order_and_the_gradient_mode(two_threads):
+    with torch.no_grad():
+        modes = list(map_in_order(lambda i: (i, torch.is_grad_enabled(), torch.get_num_threads()), range(20)))
+    assert modes == [(i, False, 1) for i in range(20)]
+    with torch.inference_mode():
+        assert all(map_in_order(lambda _: torch.is_inference_mode_enabled(), range(4)))
+
+
+def test_both_workers_compute_at_once(two_threads):
+    meeting = threading.Barrier(2, timeout=30)
+    assert len({index for index in map_in_order(lambda _: meeting.wait(), range(2))}) == 2
+
+
+def test_what_has_not_begun_is_dropped_when_a_worker_raises(two_threads):
+    begun = []
+
+    def fail(i):
+        begun.append(i)
+        raise ValueError(f"item {i}")
+
+    with pytest.raises(ValueError, match="item 0"):
+        list(map_in_order(fail, range(100)))
+    assert len(begun) < 10
+
+
+def test_a_forked_process_has_workers_of_its_own(two_threads):
+    assert list(map_in_order(abs, [-1, 2])) == [1, 2]
+    child = os.fork()
+    if child == 0:
+        os._exit(list(map_in_order(abs, [-1, 2])) != [1, 2])
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_sums_over_slices_are_the_same_in_every_run(two_threads):
+    values = torch.randn(4000, generator=torch.Generator().manual_seed(0))
+
+    def total():
+        out = torch.zeros((), dtype=torch.float32)
+
+        def add(here):
+            part = values[here].sum()
+            return lambda: out.add_(part)
+
+        sweep(len(values), 1 << 18, torch.device("cpu"), add)
+        return float(out)
+
+    assert len({total() for _ in range(20)}) == 1
+
+
+@pytest.mark.parametrize("n", [600, 3000, 5000], ids=["dense", "exact", "nystrom"])
+def test_the_embedding_does_not_depend_on_the_number_of_threads(n, two_threads):
+    X = np.random.default_rng(0).normal(size=(n, 12)).astype(np.float32)
+    X[: n // 2] += 3
+    two = Ncut(4, n_sample=512).fit(X)
+    torch.set_num_threads(1)
+    one = Ncut(4, n_sample=512).fit(X)
+    np.testing.assert_array_equal(one.eigenvectors_, two.eigenvectors_)
+    np.testing.assert_array_equal(one.transform(X[:50]), two.transform(X[:50]))
+
+
+def test_a_fit_runs_its_small_problems_on_one_thread(two_threads, monkeypatch):
+    """Thousands of barriers would make a fit many times slower if another process used one of the CPUs."""
+    seen = []
+    eigh = torch.linalg.eigh
+    monkeypatch.setattr(torch.linalg, "eigh", lambda M: seen.append(torch.get_num_threads()) or eigh(M))
+    X = np.random.default_rng(0).normal(size=(5000, 12)).astype(np.float32)
+    Ncut(4, n_sample=512).fit(X)
+    assert set(seen) == {1}
+    assert torch.get_num_threads() == 2
+
+
+def test_a_callable_affinity_runs_in_the_thread_of_the_caller_with_all_threads(two_threads):
+    seen = set()
+
+    def affinity(X, Z):
+        seen.add((threading.current_thread() is threading.main_thread(), torch.get_num_threads()))
+        return torch.exp(-torch.cdist(X, Z))
+
+    Ncut(3, affinity=affinity, solver="nystrom", n_sample=64).fit(torch.randn(900, 4)).transform(torch.randn(9, 4))
+    assert seen == {(True, 2)}
