@@ -105,7 +105,14 @@ def _object_to_float(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def check_features(
-    X: Any, name: str = "X", *, min_nodes: int = 1, n_channels: int | None = None, device: Any = None
+    X: Any,
+    name: str = "X",
+    *,
+    min_nodes: int = 1,
+    n_channels: int | None = None,
+    channels: str = "",
+    advice: str = "Pass an array of that shape.",
+    device: Any = None,
 ) -> tuple[torch.Tensor, Like]:
     """Return finite (n, c) features as a float32 or float64 tensor, and how to hand results back.
 
@@ -119,6 +126,10 @@ def check_features(
         The smallest n that makes sense to the caller.
     n_channels : int, optional
         The c that is required.
+    channels : str
+        What these channels are, or where their number comes from, for the message.
+    advice : str
+        What to do about another number of channels, for the message.
     device : torch device, optional
         Where to compute; by default where `X` is.
 
@@ -161,8 +172,7 @@ def check_features(
         raise ValueError(f"`{name}` must have at least {min_nodes} nodes; got {got} (shape={shape}). Pass more images.")
     if n_channels is not None and c != n_channels:
         raise ValueError(
-            f"`{name}` must have {n_channels} channels, as what it is compared with; got {c} (shape={shape}). "
-            "Extract the features with the same backbone and settings."
+            f"`{name}` must have {n_channels} columns{channels and f', {channels}'}; got {c} (shape={shape}). {advice}"
         )
     tensor = tensor.to(device=device, dtype=tensor.dtype if tensor.dtype in _WORK_DTYPES else torch.float32)
     _check_finite(tensor, name)

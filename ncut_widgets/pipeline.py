@@ -129,6 +129,7 @@ def segment(
     images: Any,
     *,
     n_clusters: int = 8,
+    n_eig: int | None = None,
     backbone: Any = "multiscale",
     layer: int = -1,
     resolution: int | None = None,
@@ -148,6 +149,8 @@ def segment(
         They are cut as one, so a label means the same in all of them.
     n_clusters : int
         Labels over all images; an image need not have all of them.
+    n_eig : int, optional
+        How many eigenvectors to compute and cut, as in `Kway`. By default `n_clusters`.
     backbone, layer, resolution, degree, device, random_state, progress
         As in `embed`.
 
@@ -186,13 +189,13 @@ def segment(
         )
     _, eigenvectors = _fit(
         features,
-        n_eig=n_clusters,
+        n_eig=n_clusters if n_eig is None else check_positive_int(n_eig, "n_eig"),
         degree=degree,
         device=device,
         random_state=random_state,
         progress=progress,
     )
-    scores = kway_ncut(eigenvectors, n_clusters=n_clusters, random_state=random_state)
+    scores = kway_ncut(eigenvectors, n_clusters=n_clusters, n_eig=n_eig, random_state=random_state)
     if isinstance(scores, torch.Tensor):
         scores = scores.float().cpu().numpy()
     return [_to_pixels(map_, picture) for map_, picture in zip(features.grid.split(scores), pictures, strict=True)]

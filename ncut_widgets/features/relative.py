@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
 from ncut_widgets._validation import check_features, check_positive_int, check_random_state
 
 from ._places import spread_places
-from .maps import FeatureMaps, check_parts, take_maps
+from .maps import FeatureMaps, check_parts, join, take_maps
 
 __all__ = ["AnchorAlignment"]
 
@@ -29,7 +31,7 @@ _LEAST_STD = 1e-3
 _SAMPLE_NODES = 4096
 
 
-class AnchorAlignment(BaseEstimator):
+class AnchorAlignment(TransformerMixin, BaseEstimator):
     r"""One space for features of several sources: the affinities of a node to anchors of its own source.
 
     Anchors are places, the same in all sources. With x a node of a source and a_j what the source sees at place j,
@@ -96,13 +98,22 @@ class AnchorAlignment(BaseEstimator):
         self.n_anchors = n_anchors
         self.random_state = random_state
 
-    def fit(self, features: FeatureMaps | Sequence[FeatureMaps]) -> AnchorAlignment:
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        # It takes feature maps, not arrays.
+        tags.input_tags.two_d_array = False
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def fit(self, features: FeatureMaps | Sequence[FeatureMaps], y: object = None) -> AnchorAlignment:  # noqa: ARG002
         """Return the alignment, with places chosen and each source's anchors taken there.
 
         Parameters
         ----------
         features : FeatureMaps or sequence of FeatureMaps
             Of the same images, with source names of their own.
+        y : ignored
+            Here for scikit-learn.
         """
         parts = check_parts(features)
         n_anchors = check_positive_int(self.n_anchors, "n_anchors")
@@ -127,7 +138,7 @@ class AnchorAlignment(BaseEstimator):
         self.sources_ = tuple(sources)
         return self
 
-    def transform(self, features: FeatureMaps) -> FeatureMaps:
+    def transform(self, features: FeatureMaps) -> Any:
         """Return the features of fitted sources, of these or new images, by their affinities to the anchors.
 
         Parameters
@@ -139,8 +150,13 @@ class AnchorAlignment(BaseEstimator):
         -------
         FeatureMaps
             Of n_anchors channels, on the same grid, with the same weights; of the features' kind, dtype and device.
+            After `set_output`, a data frame of their values.
         """
-        check_is_fitted(self, "anchors_")
+        aligned = self._transform(features)
+        return aligned.values if self._makes_a_frame() else aligned
+
+    def _transform(self, features: Any) -> FeatureMaps:
+        check_is_fitted(self)
         if not isinstance(features, FeatureMaps):
             raise TypeError(
                 f"`features` must be FeatureMaps, which know their source; got {type(features).__name__}. "
@@ -163,14 +179,28 @@ class AnchorAlignment(BaseEstimator):
             self._views[m.source].describe(piece)
             for m, piece in zip(features.grid.maps, nodes.split([m.n_nodes for m in features.grid.maps]), strict=True)
         ]
-        names = [f"like image {image:.0f}, ({x:.0f}, {y:.0f})" for image, x, y in self.anchors_]
+        names = list(self.get_feature_names_out())
         return FeatureMaps(like.restore(torch.cat(pieces)), features.grid, names, weights=features.weights)
 
-    def fit_transform(self, features: FeatureMaps | Sequence[FeatureMaps]) -> list[FeatureMaps]:
-        """Return the features of each part by their affinities to the anchors: see `fit` and `transform`."""
+    def fit_transform(self, features: FeatureMaps | Sequence[FeatureMaps], y: object = None) -> Any:  # noqa: ARG002
+        """Return the features by their affinities to the anchors: FeatureMaps, or a list of them for a sequence.
+
+        After `set_output`, one data frame of the nodes of all parts.
+        """
         parts = check_parts(features)
         self.fit(parts)
-        return [self.transform(part) for part in parts]
+        aligned = [self._transform(part) for part in parts]
+        if self._makes_a_frame():
+            return join([part.values for part in aligned])
+        return aligned[0] if isinstance(features, FeatureMaps) else aligned
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002
+        """Return the names of the channels of the result: objects (n_anchors,), such as "like image 0, (5, 5)"."""
+        check_is_fitted(self)
+        return np.array([f"like image {image:.0f}, ({x:.0f}, {y:.0f})" for image, x, y in self.anchors_], dtype=object)
+
+    def _makes_a_frame(self) -> bool:
+        return bool(_get_output_config("transform", self)["dense"] != "default")
 
 
 @dataclass(frozen=True)

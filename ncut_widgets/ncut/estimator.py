@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ncut_widgets._estimator import NodeEstimator, NodeTransformer
 from ncut_widgets._threads import one_thread
-from ncut_widgets._validation import Like, check_features, check_positive_int, torch_generator
+from ncut_widgets._validation import check_positive_int, torch_generator
 
 from .affinity import build_affinity
 from .coverage import Coverage
@@ -28,7 +28,7 @@ _STREAMED_NODES = 1 << 16
 _COVERING_NODES = 2048
 
 
-class Ncut(TransformerMixin, BaseEstimator):
+class Ncut(NodeTransformer):
     r"""The leading eigenvectors of the normalized affinity between nodes: their Normalized Cut embedding.
 
     With A(i, j) the affinity of nodes i and j, D the diagonal matrix of degrees d_i = sum_j A(i, j), the embedding
@@ -92,6 +92,8 @@ class Ncut(TransformerMixin, BaseEstimator):
         How many nodes or centroids new nodes are embedded through: all nodes where the solution is exact.
     n_features_in_ : int
         Channels.
+    feature_names_in_ : array of str of shape (n_features_in_,)
+        Their names, if `X` was a DataFrame with names or feature maps whose channels have names of their own.
 
     Raises
     ------
@@ -235,9 +237,12 @@ class Ncut(TransformerMixin, BaseEstimator):
         [(500, 3), (500, 3)]
         """
         size = check_positive_int(n_nodes, "n_nodes", minimum=2)
-        sample, weights, like, total = sample_of_chunks(chunks, size, torch_generator(self.random_state))
+        columns = NodeEstimator()
+        sample, weights, like, total = sample_of_chunks(chunks, size, columns, torch_generator(self.random_state))
         balanced = self.sampling == "farthest"
         self._fit(like.restore(sample), None if balanced else weights * (total / len(sample)))
+        if hasattr(columns, "feature_names_in_"):
+            self.feature_names_in_ = columns.feature_names_in_
         return self
 
     @one_thread()
@@ -286,20 +291,14 @@ class Ncut(TransformerMixin, BaseEstimator):
                 self._coverage = Coverage(self._covering, self._extension.affinity, torch_generator(0))
             return like.restore(self._coverage(nodes, verbose=bool(self.verbose)))
 
-    def _check_new(self, X: Any) -> tuple[torch.Tensor, Like]:
-        check_is_fitted(self)
-        nodes, like = check_features(X, "X")
-        if nodes.shape[1] != self.n_features_in_:
-            raise ValueError(
-                f"`X` must have the channels of the fit; got other ones: X has {nodes.shape[1]} features, but "
-                f"{type(self).__name__} is expecting {self.n_features_in_} features as input. Use the same backbone."
-            )
-        return nodes, like
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.eigenvectors_.shape[1])
 
     @one_thread()
     def _fit(self, X: Any, sample_weight: Any = None) -> Any:
         settings = check_settings(self.get_params(deep=False))
-        nodes, like = check_features(X, "X", min_nodes=2)
+        nodes, like = self._check_fit(X, min_nodes=2)
         n, n_eig = len(nodes), settings.n_eig
         if settings.balanced and sample_weight is not None:
             raise ValueError(
@@ -350,7 +349,6 @@ class Ncut(TransformerMixin, BaseEstimator):
         self.residual_ = like.restore(residual)
         self.n_landmarks_ = len(solution.extension.landmarks)
         self.sigma_, self.repulsion_sigma_ = affinity.sigma, affinity.repulsion_sigma
-        self.n_features_in_ = nodes.shape[1]
         self._extension = solution.extension
         return self.eigenvectors_
 

@@ -78,7 +78,13 @@ def nystrom_propagate(
             f"`nystrom_out` must have one row per node of `nystrom_X`, that is {len(sampled)}; got {len(values)}. "
             "Pass the values and the features of the same nodes."
         )
-    nodes, _ = check_features(X, "X", n_channels=sampled.shape[1])
+    nodes, _ = check_features(
+        X,
+        "X",
+        n_channels=sampled.shape[1],
+        channels="as `nystrom_X` has",
+        advice="Pass features of one kind as both.",
+    )
     table, _ = check_features(values[:, None] if values.ndim == 1 else values, "nystrom_out", device=nodes.device)
     k = min(check_positive_int(n_neighbors, "n_neighbors"), len(sampled))
     if chunk_size is None:

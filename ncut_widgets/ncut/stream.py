@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ncut_widgets._estimator import NodeEstimator
 from ncut_widgets._validation import Like, check_features
 
 from .settings import check_weights
@@ -15,11 +16,11 @@ __all__ = ["sample_of_chunks"]
 
 
 def sample_of_chunks(
-    chunks: Iterable[Any], size: int, generator: torch.Generator
+    chunks: Iterable[Any], size: int, columns: NodeEstimator, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor, Like, int]:
     """Return `size` nodes drawn uniformly from all of the `chunks`, their weights, how they came, and out of how many.
 
-    Fewer where fewer come by. The chunks are gone through once.
+    Fewer if fewer come by. The chunks are read once. `columns` remembers the columns of the first; all must have them.
 
     References
     ----------
@@ -28,7 +29,17 @@ def sample_of_chunks(
     kept, like, total = None, None, 0
     keys = weights = torch.empty(0, dtype=torch.float64)
     for index, chunk in enumerate(chunks):
-        nodes, found = check_features(chunk, f"chunks[{index}]", n_channels=None if kept is None else kept.shape[1])
+        if kept is not None:
+            columns.check_names(chunk)
+        nodes, found = check_features(
+            chunk,
+            f"chunks[{index}]",
+            n_channels=None if kept is None else kept.shape[1],
+            channels="as chunks[0] has",
+            advice="Extract all chunks with the same backbone and settings.",
+        )
+        if kept is None:
+            columns.remember_columns(chunk, nodes)
         like = like or found
         total += len(nodes)
         drawn, own = (

@@ -92,29 +92,29 @@ def _centres_in(start: float, stop: float, count: int, length: int) -> tuple[int
 
 
 def check_eigvecs(
-    eigvecs: Any, grid: PatchGrid | None, n_channels: int | None = None
+    eigvecs: Any, grid: PatchGrid | None, name: str = "eigvecs"
 ) -> tuple[torch.Tensor, PatchGrid | None, Like, tuple[int, ...]]:
     """Return the rows (n, k), their grid, how to hand results back, and in which shape."""
-    tensor, like = to_tensor(eigvecs, "eigvecs")
+    tensor, like = to_tensor(eigvecs, name)
     if tensor.ndim not in (2, 4):
         raise ValueError(
-            f"`eigvecs` must be of shape (n, k) or (b, h, w, k); got {tuple(tensor.shape)}. "
-            "Give a single image a leading axis, `eigvecs[None]`."
+            f"`{name}` must be of shape (n, k) or (b, h, w, k); got {tuple(tensor.shape)}. Reshape your data, or give "
+            f"a single image a leading axis, `{name}[None]`."
         )
     shape = tuple(tensor.shape[:-1])
     flat = tensor.reshape(math.prod(shape), tensor.shape[-1]).detach()
-    rows = check_features(flat, "eigvecs", n_channels=n_channels)[0]
+    rows = check_features(flat, name)[0]
     if len(shape) == 3:
         if grid is not None:
             raise ValueError(
-                f"`grid` must be None for `eigvecs` of shape (b, h, w, k); got one of {grid.n_nodes} nodes. "
+                f"`grid` must be None for `{name}` of shape (b, h, w, k); got one of {grid.n_nodes} nodes. "
                 "Drop it, or pass flat eigenvectors (n, k)."
             )
         b, h, w = shape
         return rows, PatchGrid([(w, h)] * b, [PatchMap(i, h, w) for i in range(b)]), like, shape
     if grid is not None and grid.n_nodes != len(rows):
         raise ValueError(
-            f"`grid` must have as many nodes as `eigvecs`, {len(rows)}; got {grid.n_nodes}. Pass the grid of the same "
+            f"`grid` must have as many nodes as `{name}`, {len(rows)}; got {grid.n_nodes}. Pass the grid of the same "
             "features."
         )
     return rows, grid, like, shape

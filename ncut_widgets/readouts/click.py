@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from ncut_widgets._estimator import NodeEstimator
 from ncut_widgets._validation import Like, check_features, check_number, check_positive_int, to_tensor
 from ncut_widgets.grid import PatchGrid
 
@@ -95,7 +95,7 @@ def get_mask(
     return _finish(Stretch.of(h, gamma)(h) > threshold, grid, smallest if denoise else 0, like, shape)
 
 
-class ClickMask(BaseEstimator):
+class ClickMask(NodeEstimator):
     """The mask of an object from clicks and boxes on it, which new images join as it stands.
 
     Each prompt has the stretched similarity m of `get_mask`. The mask is where the largest m of the positive prompts
@@ -155,33 +155,53 @@ class ClickMask(BaseEstimator):
         self.denoise = denoise
         self.n_eig = n_eig
 
+    _column_advice = "Pass the same eigenvectors as to `fit`: those that `transform` of the same `Ncut` returns."
+
     def fit(
         self,
-        eigvecs: Any,
-        positive: Any = (),
+        X: Any,
+        y: Any = None,
         negative: Any = (),
         *,
+        positive: Any = None,
         positive_boxes: Any = (),
         negative_boxes: Any = (),
         grid: PatchGrid | None = None,
         source: str | None = None,
     ) -> ClickMask:
-        """Return the estimator, with the prompts stored; the parameters are those of `click_mask`."""
-        self._fit(eigvecs, positive, negative, positive_boxes, negative_boxes, grid, source)
+        """Return the estimator, with the prompts stored.
+
+        Parameters
+        ----------
+        X : array or tensor of shape (b, h, w, k), or (n, k) with `grid`
+            The `eigvecs` of `click_mask`, where the other parameters are explained.
+        y : sequence
+            Positive clicks: where scikit-learn passes what guides a fit. Or name them `positive`.
+        """
+        if positive is not None and y is not None:
+            raise ValueError("`positive` and `y` are the same clicks; got both. Pass one of them.")
+        positive = y if positive is None else positive
+        clicks = () if positive is None else positive
+        self._fit(X, clicks, negative, positive_boxes, negative_boxes, grid, source, name="X")
         return self
 
-    def heatmap(self, eigvecs: Any) -> Any:
-        """Return how similar each node is to the nearest positive prompt: [0, 1] in the leading shape of `eigvecs`."""
-        check_is_fitted(self)
-        rows, _, like, shape = self._leading(*check_eigvecs(eigvecs, None, n_channels=self.n_features_in_))
+    def heatmap(self, X: Any) -> Any:
+        """Return how similar each node is to the nearest positive prompt: [0, 1] in the leading shape of `X`."""
+        rows, _, like, shape = self._leading(*self._new(X, None))
         heat = _largest(rows, self._positive)
         heat = rows.new_zeros(len(rows)) if heat is None else heat.clamp(0, 1)
         return like.restore(heat.reshape(shape))
 
-    def predict(self, eigvecs: Any, *, grid: PatchGrid | None = None) -> Any:
-        """Return the mask: booleans in the leading shape of `eigvecs`, flat (n, k) with its `grid`, or (b, h, w, k)."""
+    def predict(self, X: Any, *, grid: PatchGrid | None = None) -> Any:
+        """Return the mask: booleans in the leading shape of `X`, flat (n, k) with its `grid`, or (b, h, w, k)."""
+        return self._mask(*self._leading(*self._new(X, grid)))
+
+    def _new(self, X: Any, grid: PatchGrid | None) -> tuple[torch.Tensor, PatchGrid | None, Like, tuple[int, ...]]:
         check_is_fitted(self)
-        return self._mask(*self._leading(*check_eigvecs(eigvecs, grid, n_channels=self.n_features_in_)))
+        self.check_names(X)
+        rows, places, like, shape = check_eigvecs(X, grid, "X")
+        self.check_width(rows)
+        return rows, places, like, shape
 
     def _leading(
         self, rows: torch.Tensor, grid: PatchGrid | None, like: Like, shape: tuple[int, ...]
@@ -199,10 +219,11 @@ class ClickMask(BaseEstimator):
         negative_boxes: Any,
         grid: PatchGrid | None,
         source: str | None,
+        name: str = "eigvecs",
     ) -> tuple[torch.Tensor, PatchGrid | None, Like, tuple[int, ...]]:
         gamma = check_number(self.gamma, "gamma", low=0, low_open=True)
-        passed = check_eigvecs(eigvecs, grid)
-        self.n_features_in_ = passed[0].shape[1]
+        passed = check_eigvecs(eigvecs, grid, name)
+        self.remember_columns(eigvecs, passed[0])
         rows, places, like, shape = self._leading(*passed)
         prompts = []
         for name, clicks, boxes in (("positive", positive, positive_boxes), ("negative", negative, negative_boxes)):

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import Tags
 
-from ncut_widgets._validation import check_features, check_number, check_positive_int, torch_generator
+from ncut_widgets._estimator import NodeTransformer
+from ncut_widgets._validation import check_number, check_positive_int, torch_generator
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.ncut.affinity import build_affinity
 from ncut_widgets.ncut.nodes import Nodes
@@ -24,7 +24,7 @@ __all__ = ["ClickNcut", "click_ncut"]
 _UNPROJECTED_ELEMENTS = 1 << 24
 
 
-class ClickNcut(BaseEstimator):
+class ClickNcut(NodeTransformer):
     """The Normalized Cut between what was clicked and the rest: a heatmap, and its extension to new nodes.
 
     With A and A_click the affinities of features and of clicks, both normalised by their degrees to D^-1/2 A D^-1/2,
@@ -59,6 +59,8 @@ class ClickNcut(BaseEstimator):
         The sigma of the features; None for a callable affinity.
     n_features_in_ : int
         Channels.
+    feature_names_in_ : array of str of shape (n_features_in_,)
+        Their names, if `X` was a DataFrame with names or feature maps whose channels have names of their own.
 
     Raises
     ------
@@ -110,14 +112,42 @@ class ClickNcut(BaseEstimator):
         self.device = device
         self.random_state = random_state
 
-    def fit(self, X: Any, positive: Any, negative: Any = ()) -> ClickNcut:
-        """Return the estimator, with the heatmap of the nodes `X` in `heatmap_`; parameters as in `click_ncut`."""
+    _n_features_out = 1
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
+    def fit(self, X: Any, y: Any = None, negative: Any = (), *, positive: Any = None) -> ClickNcut:
+        """Return the estimator, with the heatmap of the nodes `X` in `heatmap_`.
+
+        Parameters
+        ----------
+        X : array, tensor or feature maps of shape (n, c)
+            Finite features, one row per node.
+        y : sequence of int
+            Nodes on the object, at least one: where scikit-learn passes what guides a fit. Or name them `positive`.
+        negative : sequence of int
+            Nodes off it.
+        positive : sequence of int
+            `y` by its own name. Pass one of the two.
+        """
+        if positive is not None and y is not None:
+            raise ValueError("`positive` and `y` are the same clicks; got both. Pass one of them.")
+        positive = y if positive is None else positive
+        if positive is None:
+            # The middle part is scikit-learn's own sentence, which other code looks for.
+            raise ValueError(
+                "`positive` must hold at least one node; got None: ClickNcut requires y to be passed, but the target y "
+                "is None. Pass the nodes that were clicked, as `y` or as `positive`."
+            )
         click_weight = check_number(self.click_weight, "click_weight", low=0, high=1)
         bg_weight = check_number(self.bg_weight, "bg_weight", low=0)
         n_sample = check_positive_int(self.n_sample, "n_sample", minimum=2)
         options = {"affinity": self.affinity, "sigma": self.sigma, "degree": self.degree}
         settings = check_settings({**Ncut().get_params(), **options})
-        nodes, like = check_features(X, "X", min_nodes=2)
+        nodes, like = self._check_fit(X, min_nodes=2)
         nodes = nodes.detach()
         n = len(nodes)
         of_kinds = (("positive", positive), ("negative", negative))
@@ -151,13 +181,15 @@ class ClickNcut(BaseEstimator):
             self.eigenvalue_ = eigenvalues[0]
             self.heatmap_ = like.restore(_unless_higher(*heats))
         self.sigma_ = affinity.sigma
-        self.n_features_in_ = nodes.shape[1]
         return self
+
+    def fit_transform(self, X: Any, y: Any = None, negative: Any = (), *, positive: Any = None) -> Any:
+        """Return the heatmap (n,) of the fitted nodes, `heatmap_`; parameters as in `fit`."""
+        return self.fit(X, y, negative, positive=positive).heatmap_
 
     def transform(self, X: Any) -> Any:
         """Return the heatmap (n,) in [0, 1] of the nodes `X`, new ones or those of `fit`, of their kind and dtype."""
-        check_is_fitted(self, "heatmap_")
-        nodes, like = check_features(X, "X", n_channels=self.n_features_in_)
+        nodes, like = self._check_new(X)
         with torch.no_grad():
             return like.restore(_unless_higher(*(cut.stretched(cut(nodes.detach())) for cut in self._cuts)))
 

@@ -10,8 +10,8 @@ from .coloring import Coloring
 __all__ = ["mspace_color", "pca_color", "tsne_color", "umap_color", "umap_sphere_color"]
 
 
-def _one_shot(method: str, eig: Any, options: dict[str, Any]) -> Any:
-    return Coloring(method, **options).fit(eig).rgb
+def _one_shot(method: str, nodes: Any, options: dict[str, Any], name: str = "eig") -> Any:
+    return Coloring(method, **options)._fit(nodes, name).rgb
 
 
 def tsne_color(eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, random_state: Any = 0) -> Any:
@@ -136,4 +136,5 @@ def mspace_color(
     >>> mspace_color(features, n_eig=(2, 4)).shape
     (60, 3)
     """
-    return _one_shot("mspace", features, {"n_eig": n_eig, "n_sample": n_sample, "random_state": random_state})
+    options = {"n_eig": n_eig, "n_sample": n_sample, "random_state": random_state}
+    return _one_shot("mspace", features, options, name="features")

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 
+from ncut_widgets._estimator import NodeTransformer
 from ncut_widgets._validation import (
     Like,
     check_features,
@@ -25,7 +25,7 @@ from .colormap import quantile_box
 __all__ = ["Coloring"]
 
 
-class Coloring(BaseEstimator):
+class Coloring(NodeTransformer):
     """A 3D embedding of the nodes and the colours read off it, kept so that the same thing keeps its colour.
 
     Nodes are compared by the cosine of their eigenvectors (in M-space: features by their distance). A sample of them
@@ -54,6 +54,10 @@ class Coloring(BaseEstimator):
         The embedding of the fitted nodes.
     rgb : array or tensor of shape (n, 3)
         Their colours, in [0, 1].
+    n_features_in_ : int
+        Columns of `X`: eigenvectors, or channels for M-space.
+    feature_names_in_ : array of str of shape (n_features_in_,)
+        Their names, if `X` was a DataFrame with names, or feature maps whose channels have names of their own.
 
     Notes
     -----
@@ -78,6 +82,7 @@ class Coloring(BaseEstimator):
 
     _layout: Layout | None = None
     _coords: torch.Tensor
+    _n_features_out = 3
 
     def __init__(
         self,
@@ -96,13 +101,14 @@ class Coloring(BaseEstimator):
 
     def fit(
         self,
-        eig: Any,
+        X: Any,
+        y: object = None,  # noqa: ARG002
         *,
         shared: tuple[Any, Any] | None = None,
         onto: Any = None,
         on_step: Callable[[], object] | None = None,
     ) -> Coloring:
-        """Lay out `eig`; where there was a fit before, turn the new embedding onto the last one.
+        """Lay out the nodes `X`; where there was a fit before, turn the new embedding onto the last one.
 
         The new coordinates are rotated (or reflected), shifted and scaled as a whole so that the shared nodes come as
         close as they can to where they were (orthogonal Procrustes); a sphere is only rotated. Colours are then read
@@ -110,8 +116,10 @@ class Coloring(BaseEstimator):
 
         Parameters
         ----------
-        eig : array or tensor of shape (n, n_eig)
+        X : array or tensor of shape (n, n_eig)
             Eigenvectors; for M-space, features (n, c).
+        y : ignored
+            Here for scikit-learn.
         shared : pair of integer arrays of shape (s,), optional
             The nodes of the last fit and the same nodes in this one. By default all of them where the number of nodes
             has not changed, none where it has, and then the fit starts afresh.
@@ -126,12 +134,23 @@ class Coloring(BaseEstimator):
         Coloring
             Itself.
         """
+        self._fit(X, "X", shared, onto, on_step)
+        return self
+
+    def _fit(
+        self,
+        X: Any,
+        name: str,
+        shared: tuple[Any, Any] | None = None,
+        onto: Any = None,
+        on_step: Callable[[], object] | None = None,
+    ) -> Coloring:
         method = check_in(self.method, "method", METHODS)
         n_sample = check_positive_int(self.n_sample, "n_sample", minimum=2)
         n_neighbors = check_positive_int(self.n_neighbors, "n_neighbors", minimum=2)
         n_eig = _check_counts(self.n_eig)
         rng = check_random_state(self.random_state)
-        tensor, like = check_features(eig, "eig")
+        tensor, like = check_features(X, name)
         last, new = self._places_to_keep(shared, onto, len(tensor))
         rows = tensor.detach() if method == "mspace" else unit_rows(tensor.detach())
 
@@ -145,10 +164,23 @@ class Coloring(BaseEstimator):
             turn, shift = procrustes(moving, fixed, about_origin=layout.on_sphere)
         self._layout, self._turn, self._shift = layout, turn, shift
         self._compares_directions = method != "mspace"
-        self._like, self._n_channels = like, tensor.shape[1]
+        self._like = like
+        self.remember_columns(X, tensor)
         self._coords = coords @ turn + shift
         self._low, self._span = quantile_box(self._coords)
         return self
+
+    def fit_transform(
+        self,
+        X: Any,
+        y: object = None,  # noqa: ARG002
+        *,
+        shared: tuple[Any, Any] | None = None,
+        onto: Any = None,
+        on_step: Callable[[], object] | None = None,
+    ) -> Any:
+        """Return the colours (n, 3) of the nodes `X`, in [0, 1]: `rgb` after `fit`."""
+        return self._fit(X, "X", shared, onto, on_step).rgb
 
     @property
     def coords(self) -> Any:
@@ -162,22 +194,28 @@ class Coloring(BaseEstimator):
         self._check_fitted()
         return self._like.restore(self._color(self._coords))
 
-    def transform_coords(self, eig: Any) -> Any:
+    def transform_coords(self, X: Any) -> Any:
         """Return where new nodes (n, n_eig) lie in the fitted embedding: (n, 3)."""
-        coords, like = self._place(eig)
+        coords, like = self._place(X)
         return like.restore(coords)
 
-    def transform(self, eig: Any) -> Any:
+    def transform(self, X: Any) -> Any:
         """Return the colours of new nodes (n, n_eig) by the fitted calibration: (n, 3) in [0, 1].
 
         A fitted node gets its own colour back. What lies outside the fitted range gets the colour at its edge.
         """
-        coords, like = self._place(eig)
+        coords, like = self._place(X)
         return like.restore(self._color(coords))
 
-    def _place(self, eig: Any) -> tuple[torch.Tensor, Like]:
+    @property
+    def _column_advice(self) -> str:  # type: ignore[override]
+        if self._compares_directions:
+            return "Pass the same eigenvectors as to `fit`: those that `transform` of the same `Ncut` returns."
+        return NodeTransformer._column_advice
+
+    def _place(self, X: Any) -> tuple[torch.Tensor, Like]:
         layout = self._check_fitted()
-        tensor, like = check_features(eig, "eig", n_channels=self._n_channels, device=self._coords.device)
+        tensor, like = self._check_new(X, device=self._coords.device)
         rows = tensor.detach().to(self._coords.dtype)
         rows = unit_rows(rows) if self._compares_directions else rows
         return layout.place(rows) @ self._turn + self._shift, like
@@ -187,7 +225,7 @@ class Coloring(BaseEstimator):
 
     def _check_fitted(self) -> Layout:
         if self._layout is None:
-            raise NotFittedError("`Coloring` must be fitted before it has colours; got no fit. Call `fit(eig)` first.")
+            raise NotFittedError("`Coloring` must be fitted before it has colours; got no fit. Call `fit(X)` first.")
         return self._layout
 
     def _places_to_keep(self, shared: tuple[Any, Any] | None, onto: Any, n: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -199,7 +237,7 @@ class Coloring(BaseEstimator):
             raise ValueError(
                 "`shared` must not be given beside `onto`, which names the places itself. Pass one of them."
             )
-        places, _ = check_features(onto, "onto", n_channels=3)
+        places, _ = check_features(onto, "onto", n_channels=3, channels="x, y and z")
         if len(places) != n:
             raise ValueError(f"`onto` must have shape ({n}, 3), a place for each node; got {tuple(places.shape)}.")
         return places.detach(), torch.arange(n)

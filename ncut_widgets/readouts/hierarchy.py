@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from ncut_widgets._validation import Like, check_features, check_positive_int, check_random_state
 
 from ._distinct import Palette
-from .kway import Kway
+from .kway import Kway, check_n_eig
 
 __all__ = ["Hierarchy", "hierarchy"]
 
@@ -43,12 +43,15 @@ class Hierarchy:
     ((0, 2), (1,))
     """
 
-    def __init__(self, eig: torch.Tensor, like: Like, levels: tuple[int, ...], seed: int) -> None:
+    def __init__(
+        self, eig: torch.Tensor, like: Like, levels: tuple[int, ...], seed: int, n_eig: int | None = None
+    ) -> None:
         self.levels = levels
+        self._n_eig = n_eig
         self._like = like
         self._seed = seed
         # A copy: levels are cut later on, and must not see what the caller does to the eigenvectors meanwhile.
-        self._eig = eig.detach()[:, : levels[-1]].clone()
+        self._eig = eig.detach()[:, : n_eig or levels[-1]].clone()
         self._cut: dict[int, np.ndarray] = {}
 
     def labels(self, level: int) -> Any:
@@ -128,7 +131,7 @@ class Hierarchy:
         Cuts all levels up to `level`.
         """
         last = len(self.levels) - 1 if level is None else self._check(level)
-        tensor, like = check_features(rgb, "rgb", n_channels=3)
+        tensor, like = check_features(rgb, "rgb", n_channels=3, channels="red, green and blue")
         colors = tensor.detach().cpu().double().numpy()
         if len(colors) != len(self._eig):
             raise ValueError(
@@ -166,7 +169,8 @@ class Hierarchy:
         # Threads that ask at the same time may cut a level twice, and find the same.
         for i, level in enumerate(self.levels[: place + 1]):
             if level not in self._cut:
-                fitted = Kway(level, random_state=self._seed).fit(self._eig).labels_.cpu().numpy()
+                kway = Kway(level, n_eig=self._n_eig, random_state=self._seed).fit(self._eig)
+                fitted = kway.labels_.cpu().numpy()
                 numbers = np.arange(level)
                 if i > 0:
                     before = self.levels[i - 1]
@@ -187,7 +191,9 @@ class Hierarchy:
         return self._like.restore(torch.from_numpy(result.copy()))
 
 
-def hierarchy(eig: Any, *, n_clusters: Iterable[int] = (2, 4, 8, 16, 32), random_state: Any = 0) -> Hierarchy:
+def hierarchy(
+    eig: Any, *, n_clusters: Iterable[int] = (2, 4, 8, 16, 32), n_eig: int | None = None, random_state: Any = 0
+) -> Hierarchy:
     """Return k-way cuts of the same nodes into more and more clusters, numbered so that they can be followed.
 
     Each level is the cut that `kway_ncut` makes with the same `random_state`, by itself: a cluster need not lie within
@@ -205,7 +211,10 @@ def hierarchy(eig: Any, *, n_clusters: Iterable[int] = (2, 4, 8, 16, 32), random
     eig : array or tensor of shape (n, n_eig)
         Eigenvectors by descending eigenvalue, the trivial one first, as `Ncut` returns them.
     n_clusters : iterable of int
-        The levels, ascending, each at most 64, n_eig and n: for instance ``range(2, 21)`` for a slider.
+        The levels, ascending, each at most 64 and n: for instance ``range(2, 21)`` for a slider.
+    n_eig : int, optional
+        How many of the leading eigenvectors every level looks at, as in `Kway`. By default each looks at as many as it
+        has clusters.
     random_state : int, numpy.random.Generator or None
         Draws the starts of every cut.
 
@@ -241,13 +250,14 @@ def hierarchy(eig: Any, *, n_clusters: Iterable[int] = (2, 4, 8, 16, 32), random
     array([0, 1, 0])
     """
     tensor, like = check_features(eig, "eig")
-    levels = _check_levels(n_clusters, *tensor.shape)
+    levels = _check_levels(n_clusters, n_eig, *tensor.shape)
     # One seed for all levels: what a level finds must not depend on which others there are.
     drawn = int(check_random_state(random_state).integers(2**63))
-    return Hierarchy(tensor, like, levels, int(random_state) if isinstance(random_state, Integral) else drawn)
+    seed = int(random_state) if isinstance(random_state, Integral) else drawn
+    return Hierarchy(tensor, like, levels, seed, n_eig)
 
 
-def _check_levels(n_clusters: Any, n: int, n_eig: int) -> tuple[int, ...]:
+def _check_levels(n_clusters: Any, n_eig: Any, n: int, n_passed: int) -> tuple[int, ...]:
     if isinstance(n_clusters, str) or not isinstance(n_clusters, Iterable):
         raise TypeError(
             f"`n_clusters` must be several numbers of clusters; got {n_clusters!r}. "
@@ -256,11 +266,7 @@ def _check_levels(n_clusters: Any, n: int, n_eig: int) -> tuple[int, ...]:
     levels = tuple(check_positive_int(level, "n_clusters", maximum=MAX_LEVEL) for level in n_clusters)
     if not levels or any(low >= high for low, high in pairwise(levels)):
         raise ValueError(f"`n_clusters` must be ascending; got {levels}. Pass for instance (2, 4, 8).")
-    if levels[-1] > n_eig:
-        raise ValueError(
-            f"`n_clusters` must be at most the number of eigenvectors, {n_eig}; got {levels[-1]}. "
-            "Leave the larger ones out, or compute more eigenvectors with a larger `n_eig`."
-        )
+    check_n_eig(n_eig, levels[-1], n_passed)
     if levels[-1] > n:
         raise ValueError(
             f"`n_clusters` must be at most the number of nodes, {n}; got {levels[-1]}. "

@@ -6,15 +6,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClusterMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import ClusterMixin
+from sklearn.cluster import kmeans_plusplus
 
+from ncut_widgets._estimator import NodeTransformer
 from ncut_widgets._validation import Like, check_features, check_positive_int, check_random_state
+from ncut_widgets.ncut.settings import check_device
 
 from ._rows import unit_rows
 from ._threads import one_blas_thread
 
-__all__ = ["Kway", "kway_ncut"]
+__all__ = ["Kway", "check_n_eig", "kway_ncut"]
 
 # The rotation has k^2 unknowns: this many rows determine it, however many nodes there are.
 _MAX_ROWS = 8192
@@ -24,7 +26,7 @@ _MAX_ROUNDS = 60
 _TOLERANCE = 1e-6
 
 
-class Kway(ClusterMixin, TransformerMixin, BaseEstimator):
+class Kway(ClusterMixin, NodeTransformer):
     """Clusters read off eigenvectors by a rotation, which is kept: new nodes join the clusters already found.
 
     With u the leading `n_clusters` eigenvectors, their rows scaled to length one, and H a hard assignment of the
@@ -35,12 +37,20 @@ class Kway(ClusterMixin, TransformerMixin, BaseEstimator):
     (Yu and Shi). The scores are u R: ``scores.argmax(1)`` are the labels, ``scores.argmax(0)`` the most typical node
     of each cluster. Clusters are numbered from the largest to the smallest.
 
+    With another number of eigenvectors, `n_eig`, R cannot be a rotation. Its columns are then unit vectors, the mean
+    directions of the clusters, and the scores are cosines (spherical k-means, from starts by k-means++):
+
+        R(:, j) = r_j / |r_j|,    r_j = sum of the rows u(i) with H(i) = j
+
     Parameters
     ----------
     n_clusters : int
-        At most the number of eigenvectors and at most the number of nodes.
+        At most the number of nodes.
+    n_eig : int, optional
+        How many of the leading eigenvectors to look at, at most as many as are passed. By default `n_clusters`. More
+        separate clusters that the leading ones leave together; fewer keep clusters from following noise.
     n_restarts : int
-        How many starting rotations to try; the one with the smallest objective wins.
+        How many starts to try; the one with the smallest objective wins.
     random_state : int, numpy.random.Generator or None
         Draws the starting nodes.
 
@@ -48,18 +58,20 @@ class Kway(ClusterMixin, TransformerMixin, BaseEstimator):
     ----------
     labels_ : integer array or tensor of shape (n,)
         The cluster of each fitted node.
-    rotation_ : array or tensor of shape (n_clusters, n_clusters)
-        R: its columns are the clusters, as directions among the eigenvectors.
+    rotation_ : array or tensor of shape (n_eig, n_clusters)
+        R: its columns are the clusters, as directions among the eigenvectors. A rotation if `n_eig` is `n_clusters`.
     objective_ : float
-        |H - u R|^2 / n over the fitted nodes: 0 where the clusters fall apart by themselves.
-        Smaller is better at one number of clusters; more clusters are not comparable.
+        The mean of |u(i) - R(:, H(i))|^2 over the fitted nodes, which is |H - u R|^2 / n for a rotation: 0 if all rows
+        of a cluster are equal. Smaller is better at one number of clusters and of eigenvectors.
     n_features_in_ : int
         Eigenvectors.
+    feature_names_in_ : array of str of shape (n_features_in_,)
+        Their names, if `X` was a DataFrame with names.
 
     Raises
     ------
     ValueError
-        Where there are more clusters than eigenvectors or nodes, or values are not finite.
+        If there are more clusters than nodes, fewer eigenvectors than `n_eig`, or values are not finite.
 
     Notes
     -----
@@ -70,6 +82,7 @@ class Kway(ClusterMixin, TransformerMixin, BaseEstimator):
     References
     ----------
     Yu, Shi. Multiclass Spectral Clustering. ICCV 2003.
+    Dhillon, Modha. Concept Decompositions for Large Sparse Text Data using Clustering. Machine Learning 2001.
 
     Examples
     --------
@@ -81,61 +94,70 @@ class Kway(ClusterMixin, TransformerMixin, BaseEstimator):
     0.0013
     """
 
-    def __init__(self, n_clusters: int = 8, *, n_restarts: int = 8, random_state: Any = 0) -> None:
+    _column_advice = "Pass the same eigenvectors as to `fit`: those that `transform` of the same `Ncut` returns."
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        n_eig: int | None = None,
+        n_restarts: int = 8,
+        device: Any = None,
+        random_state: Any = 0,
+    ) -> None:
         self.n_clusters = n_clusters
+        self.n_eig = n_eig
+        self.device = device
         self.n_restarts = n_restarts
         self.random_state = random_state
 
-    def fit(self, eig: Any, y: object = None) -> Kway:  # noqa: ARG002
-        """Return the estimator, with the clusters of `eig` found.
+    def fit(self, X: Any, y: object = None) -> Kway:  # noqa: ARG002
+        """Return the estimator, with the clusters of the nodes `X` found.
 
         Parameters
         ----------
-        eig : array or tensor of shape (n, n_eig)
+        X : array or tensor of shape (n, n_eig)
             Eigenvectors by descending eigenvalue, the trivial one first, as `Ncut` returns them.
         y : ignored
             Here for scikit-learn.
         """
-        self._fit(eig)
+        self._fit(X)
         return self
 
-    def fit_transform(self, eig: Any, y: object = None) -> Any:  # noqa: ARG002
+    def fit_transform(self, X: Any, y: object = None) -> Any:  # noqa: ARG002
         """Return the scores (n, n_clusters) of the fitted nodes: see `fit` and `transform`."""
-        scores, like = self._fit(eig)
+        scores, like = self._fit(X)
         return like.restore(scores)
 
-    def transform(self, eig: Any) -> Any:
+    def transform(self, X: Any) -> Any:
         """Return how much each node (n, n_eig) belongs to each fitted cluster: scores (n, n_clusters) in [-1, 1].
 
-        Of the kind, dtype and device of `eig`. A node whose eigenvectors are all zero scores zero.
+        Of the kind, dtype and device of `X`. A node whose eigenvectors are all zero scores zero.
         """
-        scores, like = self._score(eig)
+        scores, like = self._score(X)
         return like.restore(scores)
 
-    def predict(self, eig: Any) -> Any:
+    def predict(self, X: Any) -> Any:
         """Return the fitted cluster that each node (n, n_eig) belongs to most: integers (n,)."""
-        scores, like = self._score(eig)
+        scores, like = self._score(X)
         return like.restore(scores.argmax(1))
 
-    def _fit(self, eig: Any) -> tuple[torch.Tensor, Like]:
-        tensor, like = check_features(eig, "eig")
-        n, n_eig = tensor.shape
+    def _fit(self, X: Any, name: str = "X") -> tuple[torch.Tensor, Like]:
+        tensor, like = self._check_fit(X, name)
+        n, n_passed = tensor.shape
         n_clusters = check_positive_int(self.n_clusters, "n_clusters")
+        n_eig = check_n_eig(self.n_eig, n_clusters, n_passed)
         n_restarts = check_positive_int(self.n_restarts, "n_restarts")
         rng = check_random_state(self.random_state)
-        if n_clusters > n_eig:
-            raise ValueError(
-                f"`n_clusters` must be at most the number of eigenvectors, {n_eig}; got {n_clusters}. "
-                "Lower it, or compute more eigenvectors with a larger `n_eig`."
-            )
+        tensor = tensor.to(check_device(self.device, tensor))
         if n_clusters > n:
             raise ValueError(
                 f"`n_clusters` must be at most the number of nodes, {n}; got {n_clusters}. "
                 "Lower it or pass more images."
             )
-        rows = unit_rows(tensor[:, :n_clusters])
+        rows = unit_rows(tensor[:, :n_eig])
         # What counts is the share of the eigenspace: of a cluster of 0.1 % it is as large as of the largest.
-        leverage = tensor[:, :n_clusters].detach().double().square().sum(1).cpu().numpy()
+        leverage = tensor[:, :n_eig].detach().double().square().sum(1).cpu().numpy()
         picked, weights = _draw(leverage, _MAX_ROWS, rng)
         sample = rows.detach()[torch.from_numpy(picked).to(rows.device)].cpu().double().numpy()
         some = sample.any(axis=1)
@@ -148,24 +170,35 @@ class Kway(ClusterMixin, TransformerMixin, BaseEstimator):
         self._rotation = self._rotation[:, sizes.argsort(descending=True, stable=True).cpu()]
         scores = self._rotate(rows)
         best, labels = scores.detach().max(1)
-        # |h - s|^2 = |h|^2 - 2 h.s + |s|^2 with h the unit vector of the largest entry of s.
+        # |u - r|^2 = |u|^2 - 2 u.r + |r|^2 with r the unit vector of the cluster. A rotation keeps |u R| = |u|.
         squared = 1 - 2 * best.double() + rows.detach().double().square().sum(1)
         self.objective_ = max(float(squared.mean()), 0.0)
         self.labels_ = like.restore(labels)
         self.rotation_ = like.restore(self._rotation)
-        self.n_features_in_ = n_eig
         return scores, like
 
-    def _score(self, eig: Any) -> tuple[torch.Tensor, Like]:
-        check_is_fitted(self, "rotation_")
-        tensor, like = check_features(eig, "eig", n_channels=self.n_features_in_)
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.rotation_.shape[1])
+
+    def _score(self, X: Any) -> tuple[torch.Tensor, Like]:
+        tensor, like = self._check_new(X)
+        tensor = tensor.to(check_device(self.device, tensor))
         return self._rotate(unit_rows(tensor[:, : len(self._rotation)])), like
 
     def _rotate(self, rows: torch.Tensor) -> torch.Tensor:
         return rows @ self._rotation.to(rows.device, rows.dtype)
 
 
-def kway_ncut(eig: Any, *, n_clusters: int, n_restarts: int = 8, random_state: Any = 0) -> Any:
+def kway_ncut(
+    eig: Any,
+    *,
+    n_clusters: int | None = None,
+    n_eig: int | None = None,
+    n_restarts: int = 8,
+    device: Any = None,
+    random_state: Any = 0,
+) -> Any:
     """Return how much each node belongs to each of `n_clusters` clusters: scores of shape (n, n_clusters).
 
     `Kway(n_clusters).fit(eig)` does the same, and keeps the rotation for new nodes; the method, the parameters and
@@ -176,10 +209,14 @@ def kway_ncut(eig: Any, *, n_clusters: int, n_restarts: int = 8, random_state: A
     ----------
     eig : array or tensor of shape (n, n_eig)
         Eigenvectors by descending eigenvalue, the trivial one first, as `Ncut` returns them.
-    n_clusters : int
-        At most n_eig and at most n.
+    n_clusters : int, optional
+        At most n. By default as many as there are eigenvectors.
+    n_eig : int, optional
+        How many of the leading eigenvectors to look at, if not `n_clusters`: see `Kway`.
     n_restarts : int
-        How many starting rotations to try.
+        How many starts to try.
+    device : torch device, optional
+        Where to compute. By default where `eig` is. The result comes back there.
     random_state : int, numpy.random.Generator or None
         Draws the starting nodes.
 
@@ -199,7 +236,30 @@ def kway_ncut(eig: Any, *, n_clusters: int, n_restarts: int = 8, random_state: A
     >>> kway_ncut(eig, n_clusters=2).argmax(1)
     array([0, 0, 1, 0])
     """
-    return Kway(n_clusters, n_restarts=n_restarts, random_state=random_state).fit_transform(eig)
+    if n_clusters is None:
+        n_clusters = check_features(eig, "eig")[0].shape[1]
+    kway = Kway(n_clusters, n_eig=n_eig, n_restarts=n_restarts, device=device, random_state=random_state)
+    scores, like = kway._fit(eig, "eig")
+    return like.restore(scores)
+
+
+def check_n_eig(n_eig: Any, n_clusters: int, n_passed: int) -> int:
+    """Return how many of the eigenvectors passed to look at: `n_eig`, or as many as clusters."""
+    if n_eig is not None:
+        n_eig = check_positive_int(n_eig, "n_eig")
+        if n_eig > n_passed:
+            raise ValueError(
+                f"`n_eig` must be at most the number of eigenvectors passed, {n_passed} (n_features={n_passed}); got "
+                f"{n_eig}. Lower it or pass more eigenvectors."
+            )
+        return n_eig
+    if n_clusters > n_passed:
+        raise ValueError(
+            f"`n_clusters` must be at most the number of eigenvectors, {n_passed}; got {n_clusters}. Lower it, "
+            f"compute more eigenvectors with a larger `n_eig`, or pass `n_eig={n_passed}` here for more clusters than "
+            "eigenvectors."
+        )
+    return n_clusters
 
 
 def _draw(leverage: np.ndarray, most: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -218,13 +278,18 @@ def _best_rotation(
     rows: np.ndarray, weights: np.ndarray, leverage: np.ndarray, k: int, n_restarts: int, rng: np.random.Generator
 ) -> np.ndarray:
     """The rotation (k, k) with the largest objective."""
+    n_eig = rows.shape[1]
     if len(rows) == 0:
-        return np.eye(k)
+        return np.eye(n_eig, k)
     picked, again = _draw(leverage, _START_ROWS, rng)
     # Drawn a second time by the same leverage, which the first draw has already favoured, each counts for both.
     few, few_weights = rows[picked], weights[picked] * again
-    starts = rng.choice(len(few), min(n_restarts, len(few)), replace=False)
-    candidates = [_rotate(few, few_weights, _first_rotation(few, k, int(first))) for first in starts]
+    starts: list[np.ndarray] = (
+        [_first_rotation(few, k, int(i)) for i in rng.choice(len(few), min(n_restarts, len(few)), replace=False)]
+        if k == n_eig
+        else [_first_directions(few, few_weights, k, rng) for _ in range(n_restarts)]
+    )
+    candidates = [_rotate(few, few_weights, start) for start in starts]
     best, _ = max(candidates, key=lambda candidate: candidate[1])
     if len(few) < len(rows):
         best, _ = _rotate(rows, weights, best)
@@ -241,17 +306,34 @@ def _first_rotation(rows: np.ndarray, k: int, first: int) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
+def _first_directions(rows: np.ndarray, weights: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Columns are rows of the embedding, drawn by k-means++; again the same ones if there are fewer different rows."""
+    different = rows[np.unique(rows.round(12), axis=0, return_index=True)[1]]
+    if len(different) <= k:
+        return different[np.arange(k) % len(different)].T
+    seed = int(rng.integers(2**31))
+    return np.asarray(kmeans_plusplus(rows, k, sample_weight=weights, random_state=seed)[0].T)
+
+
 def _rotate(rows: np.ndarray, weights: np.ndarray, rotation: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return the rotation, or unit columns if it is not square, that the rounds from this start end at."""
     objective = -np.inf
-    k = rotation.shape[1]
+    n_eig, k = rotation.shape
     counted = weights[:, None] * rows
     for _ in range(_MAX_ROUNDS):
         labels = (rows @ rotation).argmax(1)
         # H^T u, the sum of the rows of each cluster.
         sums = (labels == np.arange(k)[:, None]).astype(rows.dtype) @ counted
-        left, singular, right = np.linalg.svd(sums)
-        previous, objective = objective, float(singular.sum())
-        rotation = (left @ right).T
+        previous = objective
+        if n_eig == k:
+            left, singular, right = np.linalg.svd(sums)
+            objective = float(singular.sum())
+            rotation = (left @ right).T
+        else:
+            lengths = np.linalg.norm(sums, axis=1)
+            objective = float(lengths.sum())
+            # An empty cluster stays where it was.
+            rotation = np.where(lengths > 0, sums.T / np.where(lengths > 0, lengths, 1), rotation)
         if objective <= previous * (1 + _TOLERANCE):
             break
     return rotation, objective

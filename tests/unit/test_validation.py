@@ -48,7 +48,7 @@ def test_unusable_features_are_named(X, error, message):
 def test_too_few_nodes_and_wrong_channels_are_named():
     with pytest.raises(ValueError, match="`Z` must have at least 2 nodes; got 1 sample"):
         check_features(np.zeros((1, 3)), "Z", min_nodes=2)
-    with pytest.raises(ValueError, match=r"`Z` must have 4 channels, .*; got 3"):
+    with pytest.raises(ValueError, match=r"`Z` must have 4 columns; got 3"):
         check_features(np.zeros((1, 3)), "Z", n_channels=4)
 
 

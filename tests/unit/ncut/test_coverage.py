@@ -109,7 +109,7 @@ def test_what_cannot_be_asked_is_said():
     X = draw(50, seed=1)
     with pytest.raises(NotFittedError, match="not fitted yet"):
         Ncut(3).coverage(X)
-    with pytest.raises(ValueError, match=r"`X` must have the channels of the fit.*X has 3 features"):
+    with pytest.raises(ValueError, match=r"`X` must have .* columns, as in the fit; got 3: X has 3 features"):
         Ncut(3).fit(X).coverage(X[:, :3])
     with pytest.raises(ValueError, match="`X` must be finite; got NaN or inf in 1 of 50 nodes"):
         Ncut(3).fit(X).coverage(np.where(np.arange(50)[:, None] == 7, np.nan, X))

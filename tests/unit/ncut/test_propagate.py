@@ -82,7 +82,7 @@ def test_one_value_per_node_comes_back_one_dimensional():
     ("values", "nodes", "sampled", "message"),
     [
         (np.zeros((2, 3)), np.zeros((5, 4)), np.zeros((3, 4)), r"`nystrom_out` must have one row per node .* 3; got 2"),
-        (np.zeros((3, 3)), np.zeros((5, 2)), np.zeros((3, 4)), r"`X` must have 4 channels, .*; got 2"),
+        (np.zeros((3, 3)), np.zeros((5, 2)), np.zeros((3, 4)), r"`X` must have 4 columns, as `nystrom_X` has; got 2"),
         (np.zeros((3, 1, 1)), np.zeros((5, 4)), np.zeros((3, 4)), r"`nystrom_out` must be of shape \(m,\) or \(m, d\)"),
         (np.full((3, 3), np.nan), np.zeros((5, 4)), np.zeros((3, 4)), r"`nystrom_out` must be finite"),
     ],

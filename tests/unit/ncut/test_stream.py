@@ -128,7 +128,7 @@ def test_what_cannot_be_streamed_is_said():
     X = nodes(100)
     with pytest.raises(ValueError, match="`chunks` must hold at least one chunk of features; got none"):
         Ncut(3).fit_chunks(iter([]))
-    with pytest.raises(ValueError, match=r"`chunks\[2\]` must have 6 channels, as what it is compared with; got 5"):
+    with pytest.raises(ValueError, match=r"`chunks\[2\]` must have 6 columns, as chunks\[0\] has; got 5"):
         Ncut(3).fit_chunks([X, X, X[:, :5]])
     with pytest.raises(ValueError, match=r"`chunks\[1\]` must be finite"):
         Ncut(3).fit_chunks([X, X * np.nan])

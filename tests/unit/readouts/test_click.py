@@ -205,7 +205,7 @@ def test_bad_arguments_of_get_mask(eigvecs, prompt, options, error, message):
 
 def test_other_eigenvectors_than_the_fitted_are_told_apart(scene):
     clicks = ClickMask().fit(scene, positive=[(0, 0, 0)])
-    with pytest.raises(ValueError, match="`eigvecs` must have 3 channels"):
+    with pytest.raises(ValueError, match="`X` must have 3 columns, as in the fit; got 2"):
         clicks.predict(scene[..., :2])
-    with pytest.raises(ValueError, match="`eigvecs` must have 3 channels"):
+    with pytest.raises(ValueError, match="`X` must have 3 columns, as in the fit; got 2"):
         clicks.heatmap(scene[..., :2])

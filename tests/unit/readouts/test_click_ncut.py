@@ -169,5 +169,5 @@ def test_nodes_that_are_all_alike_cannot_be_cut():
 
 def test_new_nodes_of_other_channels_are_told_apart():
     clicks = ClickNcut().fit(blobs(0, 3), [0])
-    with pytest.raises(ValueError, match="`X` must have 6 channels"):
+    with pytest.raises(ValueError, match="`X` must have 6 columns"):
         clicks.transform(np.ones((3, 5)))

@@ -217,7 +217,7 @@ def test_bad_data():
     with pytest.raises(NotFittedError, match="`shared` must refer to an earlier fit"):
         coloring.fit(np.eye(4), shared=([0], [0]))
     coloring.fit(np.eye(4))
-    with pytest.raises(ValueError, match="`eig` must have 4 channels"):
+    with pytest.raises(ValueError, match="`X` must have 4 columns, as in the fit; got"):
         coloring.transform(np.eye(3))
     with pytest.raises(ValueError, match="`eig` must be finite; got NaN"):
         coloring.fit(np.full((4, 4), np.nan))

@@ -259,5 +259,5 @@ def test_bad_nodes_and_bad_questions():
         tree.colors(np.zeros((4, 3)))
     with pytest.raises(ValueError, match=r"`rgb` must be in \[0, 1\]; got values from 0 to 255"):
         tree.colors(np.full((5, 3), 255.0) * np.eye(5, 3))
-    with pytest.raises(ValueError, match="`rgb` must have 3 channels"):
+    with pytest.raises(ValueError, match="`rgb` must have 3 columns, red, green and blue; got"):
         tree.colors(np.zeros((5, 4)))

@@ -173,11 +173,11 @@ def test_torch_keeps_its_kind_in_the_estimator_too():
 
 def test_is_a_scikit_learn_estimator():
     kway = Kway(3, n_restarts=2)
-    assert kway.get_params() == {"n_clusters": 3, "n_restarts": 2, "random_state": 0}
+    assert kway.get_params() == {"n_clusters": 3, "n_eig": None, "n_restarts": 2, "device": None, "random_state": 0}
     fresh = clone(kway.fit(np.eye(4)))
     with pytest.raises(NotFittedError, match="is not fitted yet"):
         fresh.predict(np.eye(4))
-    with pytest.raises(ValueError, match="`eig` must have 4 channels"):
+    with pytest.raises(ValueError, match="`X` must have 4 columns, as in the fit; got"):
         kway.transform(np.eye(3))
 
 
