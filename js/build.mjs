@@ -22,15 +22,16 @@ const STAMP = join(OUTPUT, ".built");
 
 /** Bytes that a bundle may weigh: what is sent with every notebook and lies in every exported page. */
 const BUDGETS = {
-  embedding_scatter: { raw: 60_000, gzipped: 22_000 },
+  // Every view carries Preact, its errors, and what it says and does without a kernel.
+  embedding_scatter: { raw: 60_000, gzipped: 23_000 },
   // What all views share, masks and colour tables included, is there once on a page.
   session: { raw: 60_000, gzipped: 24_000 },
   // The most that a view has to offer, zips and PNGs of its masks included, beside the 9 kB of Preact that each carries.
-  click_segmenter: { raw: 64_000, gzipped: 24_000 },
+  click_segmenter: { raw: 64_000, gzipped: 25_000 },
   // A legend that edits, a patch at every level, and the search for the clicks that make a mask of a cluster.
-  cluster_panel: { raw: 60_000, gzipped: 23_000 },
+  cluster_panel: { raw: 60_000, gzipped: 24_000 },
   // Bars, curves, small maps, and the questions to the kernel.
-  channel_bars: { raw: 64_000, gzipped: 23_000 },
+  channel_bars: { raw: 64_000, gzipped: 24_000 },
 };
 const DEFAULT_BUDGET = { raw: 60_000, gzipped: 20_000 };
 

@@ -17,6 +17,8 @@ import numpy as np
 from playwright.sync_api import Locator, Page
 
 WAIT_SECONDS = 20
+STILL = "img[src*='bmN1dC13aWRnZXRz']"
+"""The still image that an explorer leaves beside itself in a notebook."""
 
 
 class Host(ABC):

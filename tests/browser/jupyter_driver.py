@@ -172,6 +172,14 @@ class Notebook:
         """Run all cells and wait until they have run; a cell that fails is an error here."""
         self._run("notebook:run-all-cells")
 
+    def start_all(self) -> None:
+        """Have all cells run, and do not wait for them."""
+        self._in_lab("void app.commands.execute('notebook:run-all-cells')")
+
+    def restart_kernel(self) -> None:
+        """Restart the kernel, as the menu does once the user has confirmed it."""
+        self._in_lab("await app.shell.currentWidget.sessionContext.session.kernel.restart()")
+
     def run(self, cell: int) -> None:
         """Run one cell and wait until it has run."""
         self._in_lab("app.shell.currentWidget.content.activeCellIndex = argument", cell)

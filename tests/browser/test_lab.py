@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from hosts import LabHost
+from hosts import STILL, LabHost
 from samples import DATA, explorer_cells
-
-STILL = "img[src*='bmN1dC13aWRnZXRz']"
 
 
 @pytest.fixture
@@ -126,3 +124,36 @@ def test_arrays_stay_out_of_the_saved_notebook(host):
     size = host.notebook.path.stat().st_size
     still = host.page.locator(STILL).get_attribute("src")
     assert size < len(still) + 10_000
+
+
+def test_a_busy_kernel_is_waited_for(shared_notebook, tmp_path):
+    done = tmp_path / "done"
+    busy = f"import pathlib, time\nwhile not pathlib.Path({str(done)!r}).exists():\n    time.sleep(0.02)"
+    notebook = shared_notebook([*explorer_cells(), busy])
+    notebook.start_all()
+    explorer = notebook.output(1).locator("[data-ncut-view=explorer]")
+    expect(explorer.get_by_text("Waiting for the kernel")).to_be_visible()
+    expect(explorer.get_by_role("alert")).to_have_count(0)
+    done.touch()
+    host = LabHost(notebook, 1)
+    expect(explorer.get_by_text("Waiting for the kernel")).to_have_count(0)
+    host.choose("Clusters")
+    host.shows("clusters")
+
+
+def test_a_view_says_that_its_kernel_is_gone(open_notebook):
+    notebook = open_notebook(explorer_cells())
+    notebook.run_all()
+    host = LabHost(notebook, 1)
+    drawn = host.overlay(0)
+    notebook.restart_kernel()
+    expect(host.root.get_by_role("alert")).to_contain_text("No kernel answers")
+    # What was drawn stays, and the still would only repeat it; but nothing can be used.
+    assert (host.overlay(0) == drawn).all()
+    expect(host.page.locator(STILL)).to_be_hidden()
+    slider = host.grid.get_by_role("slider").first
+    slider.focus()
+    expect(slider).not_to_be_focused()
+    notebook.run_all()
+    LabHost(notebook, 1).choose("Clusters")
+    host.shows("clusters")

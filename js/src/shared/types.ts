@@ -152,6 +152,19 @@ export interface ArrayTypes {
   [parents: `parents/${number}`]: Int16Array;
 }
 
+/**
+ * "waiting": an answer is overdue from a kernel that is known to be connected, or was heard before. "none": there is no
+ * kernel, as in a saved page.
+ */
+export type Kernel = "there" | "waiting" | "none";
+
+/** What ipywidgets knows of a model's connection to the kernel: its own model, which anywidget wraps. */
+export interface Link {
+  readonly comm_live: boolean;
+  on(event: string, listener: () => void): void;
+  off(event: string, listener: () => void): void;
+}
+
 /** Something that the kernel is at, for this page. */
 export interface Task {
   label: string;
@@ -191,6 +204,10 @@ export interface SessionStore {
   array<K extends keyof ArrayTypes>(name: K): Promise<NdArray<ArrayTypes[K]>>;
   /** Aborts when Python has closed the session. */
   readonly closed: AbortSignal;
+  readonly kernel: Kernel;
+  onKernel(listener: () => void, signal: AbortSignal): void;
+  /** Tell the store what the host knows of its connection to the kernel. */
+  connect(link: Link): void;
   /** Count a view as watching. When the last one goes, the arrays are let go; a new view fetches them again. */
   watch(signal: AbortSignal): void;
   /** Keep `data-theme` of a view's root "light" or "dark", as the page is. */

@@ -3,6 +3,7 @@ import type { RenderProps } from "@anywidget/types";
 import { type ReadonlySignal, type Signal, effect, signal } from "@preact/signals";
 import { type ComponentType, render } from "preact";
 import { ColoringNote } from "./coloring.tsx";
+import { Content, linkOf } from "./kernel.tsx";
 import { STATE_KEYS } from "./types.ts";
 import type { Host, SessionState, SessionStore, ViewModel } from "./types.ts";
 
@@ -58,9 +59,11 @@ export function defineView(name: string, View: ComponentType<ViewContext>, { fra
         root.remove();
       });
       try {
-        const { exports } = await host.getWidget<{ store: SessionStore }>(model.get("session"));
+        const session = model.get("session");
+        const [{ exports }, link] = await Promise.all([host.getWidget<{ store: SessionStore }>(session), linkOf(model, session)]);
         if (abort.aborted) return;
         const { store } = exports;
+        if (link) store.connect(link);
         store.watch(abort);
         store.followTheme(root, abort);
         // Not before it has its theme: an empty view would flash white on a dark page.
@@ -68,6 +71,8 @@ export function defineView(name: string, View: ComponentType<ViewContext>, { fra
         const error = signal<string | null>(null);
         const closed = () => { error.value = "This session was closed. Run its cell again to go on."; };
         store.closed.addEventListener("abort", closed, { signal: abort });
+        const kernel = signal(store.kernel);
+        store.onKernel(() => { kernel.value = store.kernel; }, abort);
         const context: ViewContext = {
           root, model, host, signal: abort, error,
           store,
@@ -78,7 +83,7 @@ export function defineView(name: string, View: ComponentType<ViewContext>, { fra
         };
         render(
           <>
-            <View {...context} />
+            <Content root={root} kernel={kernel}><View {...context} /></Content>
             <div class="ncut-notes">
               <ColoringNote {...context} />
               <ErrorNote error={error} />

@@ -1,5 +1,9 @@
 /** Requests to the kernel: each carries an id, the answer comes in binary parts or is an error with its text. */
-import type { NdArray, NumericArray, SessionModel } from "./types";
+import type { Kernel, Link, NdArray, NumericArray, SessionModel } from "./types";
+
+/** Milliseconds without an answer after which the views say so. They are to say it within 5 s of being opened. */
+export const PATIENCE = 4000;
+export const NO_KERNEL = "No kernel is connected. Run the notebook again to go on.";
 
 interface Reply {
   kind: "reply" | "progress";
@@ -16,6 +20,9 @@ interface Reply {
 }
 
 interface Pending {
+  message: object;
+  /** Whether the views wait for it; a task has its own place on the page, and may take long. */
+  isTask: boolean;
   parts: Uint8Array[];
   resolve: (array: NdArray) => void;
   reject: (error: Error) => void;
@@ -60,39 +67,98 @@ export class Wire {
   #signal: AbortSignal;
   #pending = new Map<string, Pending>();
   #count = 0;
+  #changed: () => void;
+  #kernel: Kernel = "there";
+  #link: Link | null = null;
+  /** Whether anything ever came from the kernel. */
+  #heard = false;
+  #timer = 0;
   // Several pages may be open on one kernel, and every one hears every reply.
   #page = crypto.getRandomValues(new Uint32Array(2)).join("-");
 
-  constructor(model: SessionModel, signal: AbortSignal) {
+  /** `changed` is called when `kernel` has become another. */
+  constructor(model: SessionModel, signal: AbortSignal, changed: () => void) {
     this.#model = model;
     this.#signal = signal;
+    this.#changed = changed;
     const listener = (message: Reply, buffers: DataView[]) => this.#receive(message, buffers);
     model.on("msg:custom", listener);
     signal.addEventListener("abort", () => {
       model.off("msg:custom", listener);
       this.#pending.clear();
+      this.#rest();
     });
+  }
+
+  get kernel(): Kernel {
+    return this.#kernel;
+  }
+
+  /** Follow what the host knows of the connection: without it, only silence tells that there is no kernel. */
+  connect(link: Link): void {
+    if (this.#link) return;
+    this.#link = link;
+    const follow = () => {
+      if (link.comm_live) {
+        if (this.#kernel === "none") for (const { message } of this.#pending.values()) this.#model.send(message);
+        this.#note("there");
+        this.#watch();
+        return;
+      }
+      this.#rest();
+      for (const [id, { isTask, reject }] of this.#pending) {
+        if (isTask && this.#pending.delete(id)) reject(new Error(NO_KERNEL));
+      }
+      this.#note("none");
+    };
+    link.on("comm_live_update", follow);
+    this.#signal.addEventListener("abort", () => link.off("comm_live_update", follow));
+    if (!link.comm_live) follow();
+  }
+
+  #note(kernel: Kernel): void {
+    if (kernel === this.#kernel) return;
+    this.#kernel = kernel;
+    this.#changed();
+  }
+
+  /** Wait for whatever comes next. What comes late is taken all the same: a kernel may have been busy. */
+  #watch(): void {
+    if (this.#timer || this.#kernel !== "there" || ![...this.#pending.values()].some(({ isTask }) => !isTask)) return;
+    this.#timer = window.setTimeout(() => {
+      this.#timer = 0;
+      this.#note(this.#link || this.#heard ? "waiting" : "none");
+    }, PATIENCE);
+  }
+
+  #rest(): void {
+    clearTimeout(this.#timer);
+    this.#timer = 0;
   }
 
   /** Ask for an array; a reply that comes after the session is gone is dropped. */
   array(name: string): Promise<NdArray> {
-    return this.#ask({ name });
+    return this.#ask({ name }, false);
   }
 
   /** Ask for what the kernel has to compute first. It is told to stop when `signal` aborts. */
   request(
     name: string, params: unknown, { signal, progress }: { signal?: AbortSignal; progress?: (fraction: number) => void },
   ): Promise<NdArray> {
-    return this.#ask({ name, params }, signal, progress);
+    return this.#ask({ name, params }, true, signal, progress);
   }
 
-  #ask(content: object, signal?: AbortSignal, progress?: (fraction: number) => void): Promise<NdArray> {
+  #ask(content: object, isTask: boolean, signal?: AbortSignal, progress?: (fraction: number) => void): Promise<NdArray> {
     if (this.#signal.aborted) return Promise.reject(new Error("the session is closed"));
     if (signal?.aborted) return Promise.reject(aborted());
+    if (isTask && this.#kernel === "none") return Promise.reject(new Error(NO_KERNEL));
     const id = `${this.#page}-${this.#count++}`;
     return new Promise((resolve, reject) => {
-      this.#pending.set(id, { parts: [], resolve, reject, progress });
-      this.#model.send({ kind: "request", id, ...content });
+      const message = { kind: "request", id, ...content };
+      this.#pending.set(id, { message, isTask, parts: [], resolve, reject, progress });
+      // A connection that is gone would not even refuse it.
+      if (this.#link?.comm_live !== false) this.#model.send(message);
+      this.#watch();
       signal?.addEventListener("abort", () => {
         if (!this.#pending.delete(id)) return;
         this.#model.send({ kind: "cancel", id });
@@ -102,6 +168,14 @@ export class Wire {
   }
 
   #receive(message: Reply, buffers: DataView[]): void {
+    this.#heard = true;
+    this.#rest();
+    this.#note("there");
+    this.#settle(message, buffers);
+    this.#watch();
+  }
+
+  #settle(message: Reply, buffers: DataView[]): void {
     const request = this.#pending.get(message?.id);
     if (!request) return;
     if (message.kind === "progress") {

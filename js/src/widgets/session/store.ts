@@ -4,7 +4,7 @@ import { type Embedding, embeddingOf, leading } from "../../shared/embedding.ts"
 import { PatchGrid } from "../../shared/geometry.ts";
 import { heatmap } from "../../shared/similarity.ts";
 import type {
-  ArrayTypes, Clusters, MaskObject, NdArray, NodeMask, NumericArray, SessionModel, SessionState, SessionStore, Task,
+  ArrayTypes, Clusters, Kernel, Link, MaskObject, NdArray, NodeMask, NumericArray, SessionModel, SessionState, SessionStore, Task,
 } from "../../shared/types.ts";
 import { Wire } from "../../shared/wire.ts";
 import { Edits, same } from "./edits.ts";
@@ -15,6 +15,8 @@ import { palettes } from "./palettes.ts";
 import { Tasks } from "./tasks.ts";
 import { followTheme } from "./theme.ts";
 
+/** Beside the names of traits, what listeners can be told of. */
+const KERNEL = "its kernel";
 /** Python hears of a gesture this many milliseconds after it, and of the last one always. */
 const SAVE_DELAY = 40;
 
@@ -53,7 +55,7 @@ export class Store implements SessionStore {
     this.#model = model;
     this.#signal = signal;
     this.closed = signal;
-    this.#wire = new Wire(model, signal);
+    this.#wire = new Wire(model, signal, () => this.#changes.dispatchEvent(new Event(KERNEL)));
     this.#version = model.get("meta").version;
     this.#computed = model.get("meta").embedding;
     this.#grid = new PatchGrid(model.get("meta"));
@@ -124,6 +126,18 @@ export class Store implements SessionStore {
       url.catch(() => this.#images.delete(index));
     }
     return url;
+  }
+
+  get kernel(): Kernel {
+    return this.#wire.kernel;
+  }
+
+  onKernel(listener: () => void, signal: AbortSignal): void {
+    this.#changes.addEventListener(KERNEL, listener, { signal: AbortSignal.any([signal, this.#signal]) });
+  }
+
+  connect(link: Link): void {
+    this.#wire.connect(link);
   }
 
   get painting(): readonly (keyof SessionState)[] {
