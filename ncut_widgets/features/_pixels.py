@@ -1,141 +1,254 @@
-"""Anything that holds one picture -> an upright 8-bit RGB image."""
+"""One image, in any form -> an upright 8-bit RGB image."""
 
 from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+import struct
+import warnings
+import zlib
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ncut_widgets.errors import ImageReadError
 
-# PIL's decoders report a broken file by any of these, and a closed one by an assertion.
-_DECODER_ERRORS = (OSError, SyntaxError, ValueError, EOFError, TypeError, AssertionError, Image.DecompressionBombError)
+# What Pillow's decoders raise for damaged files. Each has its own way: the list is that of the built-in base classes.
+_DECODER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    BufferError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 _CHANNELS = (1, 2, 3, 4)
-# An eighth of one 8-bit step: what resizing in floating point may overshoot without a visible difference.
-_OVERSHOOT = 1 / 2048
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# How far resampling overshoots the range of an image, as a share of it: photographs stay below 0.12 with bicubic and
+# Lanczos filters.
+_OVERSHOOT = 0.125
+# What white may be in PIL's deep modes, and how bright an image must be for that to be plausible: in between, a dark
+# image of one scale could as well be one of another that went out of range.
+_WHITES = {"F": ((1, 0), (255, 32)), "I": ((255, 0), (65535, 2048))}
+_WHITE_OF_16_BITS = ((65535, 0),)
 
 
-def from_file(path: str | os.PathLike[str]) -> Image.Image:
-    """Return the picture in a file, named after it."""
-    path = Path(path).expanduser()
-    if not path.exists():
-        raise FileNotFoundError(f"`source` must name an existing image; got {str(path)!r}. Check the path.")
-
-    def read() -> Image.Image:
-        with Image.open(path) as image:
-            return upright_rgb(image)
-
-    return _named(_decode(read, str(path)), path.name)
-
-
-def from_bytes(encoded: bytes, name: str) -> Image.Image:
-    """Return the picture in an encoded file's bytes."""
-
-    def read() -> Image.Image:
-        with Image.open(io.BytesIO(encoded)) as image:
-            return upright_rgb(image)
-
-    return _named(_decode(read, name), name)
+def from_file(path: str | os.PathLike[str], name: str | None = None) -> Image.Image:
+    """Return the image in a file, under its file name unless another is given."""
+    path = Path(os.path.expanduser(path))
+    if not os.path.exists(path):
+        broken = ", which is a broken link" if os.path.islink(path) else ""
+        raise FileNotFoundError(f"There is no image at {shorten(str(path))}{broken}. Check the path.")
+    if not os.path.isfile(path):
+        raise ImageReadError(f"{shorten(str(path))} is not a regular file. Pass the path of an image file.")
+    name = name or path.name
+    try:
+        with open(path, "rb") as file:
+            return _decoded(file, str(path), name)
+    except OSError as error:
+        raise ImageReadError(
+            f"{shorten(str(path))} cannot be opened: {error.strerror}. Check that you may read the file."
+        ) from error
 
 
-def from_pil(image: Image.Image, name: str) -> Image.Image:
-    """Return a copy of a PIL image; its own name or file's name counts before `name`."""
+def from_bytes(encoded: Any, name: str) -> Image.Image:
+    """Return the image in an encoded file's bytes: any object that shows its bytes."""
+    return _decoded(io.BytesIO(encoded), name, name)
+
+
+def from_stream(stream: Any, name: str | None, fallback: str) -> Image.Image:
+    """Return the image in an open file, from its start if it can seek; it stays open."""
+    if isinstance(stream, io.TextIOBase):
+        raise TypeError(f"{fallback!r} is a file opened as text. Open it in binary mode: `open(path, 'rb')`.")
+    path = getattr(stream, "name", None)
+    own = os.path.basename(os.fsdecode(path)) if isinstance(path, str | bytes) and path else fallback
+    return _decoded(stream, own, name or own)
+
+
+def from_pil(image: Image.Image, name: str | None, fallback: str) -> Image.Image:
+    """Return a copy of a PIL image; unless a name is given, it has its own or its file's."""
     filename = getattr(image, "filename", "")
-    own = image.info.get("name") or (Path(os.fsdecode(filename)).name if filename else "")
-    own = str(own or name)
-    return _named(_decode(lambda: upright_rgb(image), own), own)
+    own = image.info.get("name") or (os.path.basename(os.fsdecode(filename)) if filename else "")
+    label = str(name or own or fallback)
+    if 0 in image.size:
+        raise ValueError(f"{label!r} has no pixels; got an image of size {image.size}. Leave it out.")
+    try:
+        upright = _upright(image)
+    except _DECODER_ERRORS as error:
+        raise _unreadable(label, error) from error
+    return _finish(upright, label, label)
 
 
 def from_array(array: np.ndarray, name: str) -> Image.Image:
-    """Return the picture in an (h, w) or (h, w, channels) array: grey, grey + alpha, RGB or RGBA."""
+    """Return the image in an (h, w) or (h, w, channels) array: gray, gray + alpha, RGB or RGBA."""
+    if np.ma.is_masked(array):
+        raise ValueError(
+            f"{name!r} has {np.ma.count_masked(array)} masked values, which an image cannot keep. "
+            "Fill them: `array.filled(value)`."
+        )
+    array = np.asarray(array)
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or array.shape[2] not in _CHANNELS or 0 in array.shape:
         raise ValueError(
-            f"`{name}` must be an array of shape (height, width) or (height, width, 1 to 4 channels); got shape "
-            f"{array.shape}. Move channels last with `array.transpose(1, 2, 0)`."
+            f"{name!r} must be an array of shape (height, width) or (height, width, 1 to 4 channels); got shape "
+            f"{array.shape}. Move the channels last with `array.transpose(1, 2, 0)`."
         )
-    pixels = _eight_bit(array, name)
+    pixels = _array_to_bytes(array, name)
     mode = ("L", "LA", "RGB", "RGBA")[pixels.shape[2] - 1]
     size = (pixels.shape[1], pixels.shape[0])
-    return _named(upright_rgb(Image.frombytes(mode, size, np.ascontiguousarray(pixels).tobytes())), name)
+    return _named(_opaque_rgb(Image.frombytes(mode, size, np.ascontiguousarray(pixels).tobytes())), name)
 
 
 def from_tensor(tensor: torch.Tensor, name: str) -> Image.Image:
-    """Return the picture in an (h, w), (channels, h, w) or (h, w, channels) tensor; channels first where both fit."""
+    """Return the image in an (h, w), (channels, h, w) or (h, w, channels) tensor; channels first if both fit."""
+    if tensor.layout is not torch.strided:
+        raise TypeError(f"{name!r} must be a dense tensor; got layout {tensor.layout}. Pass `tensor.to_dense()`.")
     tensor = tensor.detach().cpu()
-    if tensor.dtype in (torch.float16, torch.bfloat16):
+    if tensor.is_floating_point() and tensor.dtype != torch.float64:
         tensor = tensor.float()
     if tensor.ndim == 3 and tensor.shape[0] in _CHANNELS:
         tensor = tensor.permute(1, 2, 0)
     return from_array(tensor.numpy(), name)
 
 
-def upright_rgb(image: Image.Image) -> Image.Image:
-    """Return the image as RGB, turned as its EXIF tag says, transparency laid over white."""
+def shorten(text: str) -> str:
+    """Return the text quoted for a message, its middle left out if it is longer than a path."""
+    return repr(text if len(text) <= 300 else f"{text[:140]} ... {text[-140:]}")
+
+
+def _decoded(file: BinaryIO, source: str, name: str) -> Image.Image:
+    """Read the image in an open file, called `source` in messages, and name it."""
+    try:
+        # Pillow warns of odd metadata and of large images, without the name of the file; neither changes pixels.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(file) as image:
+                upright = _upright(image)
+    except _DECODER_ERRORS as error:
+        raise _unreadable(source, error) from error
+    return _finish(upright, source, name)
+
+
+def _unreadable(source: str, error: BaseException) -> ImageReadError:
+    if isinstance(error, UnidentifiedImageError):
+        return ImageReadError(
+            f"{shorten(source)} cannot be read: it is empty, damaged, or in a format that Pillow does not know. "
+            "Convert it to PNG or JPEG, replace it, or leave it out (`load_images(..., skip_unreadable=True)`)."
+        )
+    if isinstance(error, Image.DecompressionBombError):
+        return ImageReadError(
+            f"{shorten(source)} cannot be read: {error} If it is sound, raise PIL's MAX_IMAGE_PIXELS."
+        )
+    return ImageReadError(
+        f"{shorten(source)} cannot be read: {str(error) or 'it is damaged'} ({type(error).__name__}). "
+        "Replace it, or leave it out (`load_images(..., skip_unreadable=True)`)."
+    )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Return the pixels turned as the EXIF data say, as opaque RGB unless the mode has more than 8 bits."""
     image.load()
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I") or image.mode == "F":
-        image = Image.fromarray(_deep_grey(np.asarray(image), image.mode))
+    turn = _TURNS.get(_orientation(image))
+    # Not ImageOps.exif_transpose: it writes the EXIF data anew, and fails on entries that have nothing to do with it.
+    image = image if turn is None else image.transpose(turn)
+    return image.copy() if _is_deep(image) else _opaque_rgb(image)
+
+
+def _orientation(image: Image.Image) -> Any:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation)
+    except _DECODER_ERRORS:
+        # The pixels are whole and only their metadata are damaged: like a viewer, take them as they are stored.
+        return None
+
+
+def _is_deep(image: Image.Image) -> bool:
+    return image.mode.startswith("I") or image.mode == "F"
+
+
+def _opaque_rgb(image: Image.Image) -> Image.Image:
+    """Return the image as RGB, transparency laid over white."""
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
     return image.convert("RGB")
 
 
-def _deep_grey(values: np.ndarray, mode: str) -> np.ndarray:
-    """8-bit grey from PIL's 16-bit, 32-bit and float modes, by the values' range where the mode leaves it open."""
-    low, high = values.min(), values.max()
-    scale = 255.0 if mode == "F" and high <= 1 else 1.0
-    if mode != "F" and (mode.startswith("I;16") or high > 255):
-        scale = 1 / 257
-    if not (low >= 0 and high * scale <= 255):
-        raise ValueError(
-            f"grey values of mode {mode!r} range from {low:g} to {high:g}. Scale them to 0..1, 0..255 or 0..65535"
-        )
-    return np.rint(values * scale).astype(np.uint8)
+def _finish(image: Image.Image, source: str, name: str) -> Image.Image:
+    if _is_deep(image):
+        image = Image.fromarray(_deep_to_bytes(np.asarray(image), image.mode, source)).convert("RGB")
+    return _named(image, name)
 
 
-def _eight_bit(array: np.ndarray, name: str) -> np.ndarray:
+def _deep_to_bytes(values: np.ndarray, mode: str, source: str) -> np.ndarray:
+    """8-bit gray from PIL's 16-bit, 32-bit and float modes, by the range of the values if the mode leaves it open."""
+    whites = _WHITES.get(mode, _WHITE_OF_16_BITS)
+    low, high = float(values.min()), float(values.max())
+    for white, darkest in whites:
+        if (high >= darkest or darkest == 0) and _within(low, high, white):
+            return _scaled(values, white)
+    scales = " or ".join(f"0..{white}" for white, _ in whites)
+    raise ImageReadError(
+        f"{shorten(source)} must have gray values in {scales}, being of PIL's mode {mode!r}; got {low:g} to {high:g}. "
+        "Scale them, or clip what resampling overshot."
+    )
+
+
+def _array_to_bytes(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype == np.uint8:
         return array
     if array.dtype == bool:
         return array.astype(np.uint8) * np.uint8(255)
     if array.dtype == np.uint16:
-        return np.rint(array / 257).astype(np.uint8)
+        return _scaled(array, 65535)
     if array.dtype.kind not in "iuf":
         raise TypeError(
-            f"`{name}` must hold uint8, uint16, bool or float pixels; got {array.dtype}. Convert it with `.astype`."
+            f"{name!r} must hold uint8, uint16, bool or float pixels; got {array.dtype}. Convert it with `.astype`."
         )
     low, high = array.min(), array.max()
     if array.dtype.kind == "f":
-        if not (low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT):
+        if not _within(float(low), float(high), 1):
             raise ValueError(
-                f"`{name}` must hold floats in [0, 1]; got {low:g} to {high:g}. Divide 8-bit values by 255, and undo "
-                "a model's normalisation."
+                f"{name!r} must hold floats in [0, 1]; got {low:g} to {high:g}. Divide 8-bit values by 255, undo "
+                "a model's normalization, or clip what resampling overshot: `array.clip(0, 1)`."
             )
-        return np.rint(np.clip(array, 0, 1) * 255).astype(np.uint8)
+        return _scaled(array, 1)
     if low < 0 or high > 255:
         raise ValueError(
-            f"`{name}` must hold integers in 0..255, or in 0..65535 as uint16; got {low} to {high}. "
+            f"{name!r} must hold integers in 0..255, or in 0..65535 as uint16; got {low} to {high}. "
             "Scale them, or pass uint16."
         )
     return array.astype(np.uint8)
 
 
-def _decode(read: Callable[[], Image.Image], name: str) -> Image.Image:
-    try:
-        return read()
-    except _DECODER_ERRORS as error:
-        raise ImageReadError(
-            f"{name!r} must be a readable image; got {type(error).__name__}: {error}. "
-            "Replace the file, or leave it out."
-        ) from error
+def _within(low: float, high: float, white: float) -> bool:
+    """Whether values are in 0..white, but for what resampling overshoots."""
+    return low >= -_OVERSHOOT * white and high <= (1 + _OVERSHOOT) * white
+
+
+def _scaled(values: np.ndarray, white: float) -> np.ndarray:
+    return np.rint(np.clip(values, 0, white) * (255 / white)).astype(np.uint8)
 
 
 def _named(image: Image.Image, name: str) -> Image.Image:
