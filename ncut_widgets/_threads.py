@@ -14,22 +14,22 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import joblib  # type: ignore[import-untyped]
 import torch
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-__all__ = ["all_threads", "map_in_order", "one_thread", "usable_threads"]
+__all__ = ["all_threads", "map_in_order", "one_blas_thread", "one_thread", "usable_threads"]
 
 _Item = TypeVar("_Item")
+_Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
-# The number of OpenMP threads outside of the outermost `one_thread` of this thread.
-_outer = threading.local()
+# `before`: within `one_thread`, each OpenMP runtime with the number of threads it has outside.
+_this_thread = threading.local()
 
 
 def usable_threads() -> int:
@@ -38,26 +38,44 @@ def usable_threads() -> int:
     At most what torch was told to use (`torch.set_num_threads`, `OMP_NUM_THREADS`) and at most the CPUs that the
     process really has, by its affinity and by the CPU quota of its container.
     """
-    return min(getattr(_outer, "threads", None) or torch.get_num_threads(), joblib.cpu_count())
+    before = getattr(_this_thread, "before", None)
+    return min(before[0][1] if before else torch.get_num_threads(), joblib.cpu_count())
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Run torch's CPU operations of the calling thread on that thread alone. Other threads are not affected."""
-    before = getattr(_outer, "threads", None)
-    _outer.threads = before or torch.get_num_threads()
+def one_thread(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+    """Decorate a function so that torch's CPU operations run on the calling thread alone.
+
+    Other threads are not affected. The limit ends with the call, also if Ctrl-C interrupts it while it sets or
+    restores the limit.
+    """
+
+    @wraps(function)
+    def call(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result:
+        if getattr(_this_thread, "before", None):
+            return function(*args, **kwargs)
+        _initialize_this_thread()
+        # A context manager would not do: an interrupt at the start of its exit would skip the exit.
+        try:
+            try:
+                _this_thread.before = [(library, library.num_threads) for library in _openmp()]
+                _settle(1)
+                return function(*args, **kwargs)
+            finally:
+                _settle(None)
+        finally:
+            # Does nothing, unless the line above has been interrupted.
+            _settle(None)
+
+    return call
+
+
+def all_threads(function: Callable[[], _Result]) -> _Result:
+    """Return `function()`, called within `one_thread` with as many threads as outside of it."""
     try:
-        with _limited(1):
-            yield
+        _settle(usable_threads())
+        return function()
     finally:
-        _outer.threads = before
-
-
-@contextmanager
-def all_threads() -> Iterator[None]:
-    """Within `one_thread`, run torch's CPU operations on as many threads as outside of it."""
-    with _limited(usable_threads()):
-        yield
+        _settle(1)
 
 
 def map_in_order(
@@ -72,9 +90,8 @@ def map_in_order(
     """
     workers = min(usable_threads(), len(items)) if parallel else 1
     if workers < 2:
-        with one_thread():
-            for item in items:
-                yield function(item)
+        for item in items:
+            yield function(item)
         return
     inference, gradients = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
 
@@ -107,42 +124,45 @@ if hasattr(os, "register_at_fork"):
 
 
 def _limit_this_thread() -> None:
-    _outer.threads = 1
-    # Referenced as long as the thread lives: the limit ends when its context is collected.
-    _outer.limit = _limited(1)
-    _outer.limit.__enter__()
+    _initialize_this_thread()
+    _this_thread.before = [(library, 1) for library in _openmp()]
+    _settle(1)
 
 
-@contextmanager
-def _limited(threads: int) -> Iterator[None]:
-    """Limit the OpenMP threads of the calling thread.
-
-    `torch.set_num_threads` would set the number for every thread that starts meanwhile, too.
-    """
-    # In a new thread, the first operation sets the number of threads: it must not come after the limit.
+def _initialize_this_thread() -> None:
+    # The first operations of a thread set its number of threads: they must not come after the limit.
     torch.get_num_threads()
     torch.ones(1, 1) @ torch.ones(1, 1)
-    with _openmp().limit(limits=threads):
-        before = _set_mkl_threads(threads)
-        try:
-            yield
-        finally:
-            _set_mkl_threads(before)
+
+
+def _settle(limit: int | None) -> None:
+    """Set the number of OpenMP threads of the calling thread, or restore it. Called again, it finishes the same."""
+    before = getattr(_this_thread, "before", None)
+    if before is None:
+        return
+    for library, threads in before:
+        library.set_num_threads(limit or threads)
+    _set_mkl_threads(limit or before[0][1])
+    if limit is None:
+        _this_thread.before = None
 
 
 @cache
-def _openmp() -> Any:
-    """The OpenMP runtimes that torch and scikit-learn loaded; a limit holds for the calling thread."""
-    return ThreadpoolController().select(user_api="openmp")
+def _openmp() -> list[Any]:
+    """The OpenMP runtimes that torch and scikit-learn loaded, that of torch first; each thread has its own limit."""
+    found = ThreadpoolController().select(user_api="openmp").lib_controllers
+    return sorted(found, key=lambda library: "torch" not in library.filepath)
 
 
-def _set_mkl_threads(threads: int) -> int:
-    """Set how many threads the MKL inside torch uses in the calling thread, and return what that was before.
+def _set_mkl_threads(threads: int) -> None:
+    """Set how many threads the MKL inside torch uses in the calling thread.
 
-    It follows OpenMP unless `torch.set_num_threads` has given it a number of its own.
+    It follows OpenMP unless `torch.set_num_threads` has given it a number of its own. That function would not do here:
+    it also sets the number for every thread that starts later.
     """
     function = _mkl_set_num_threads_local()
-    return 0 if function is None else int(function(threads))
+    if function is not None:
+        function(threads)
 
 
 @cache
@@ -157,3 +177,50 @@ def _mkl_set_num_threads_local() -> Any:
         return None
     function.argtypes, function.restype = [ctypes.c_int], ctypes.c_int
     return function
+
+
+_blas_lock = threading.Lock()
+# The calls that want one thread now, in any thread.
+_blas_calls: set[object] = set()
+# Each BLAS library with its number of threads before the first of these calls; empty while there is no such call.
+_blas_before: list[tuple[Any, int]] = []
+
+
+def one_blas_thread(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+    """Decorate a function so that numpy's matrix products run on the calling thread alone.
+
+    BLAS has one limit for the whole process. The first of the decorated calls that run at the same time sets it, the
+    last one to end restores it, also if Ctrl-C interrupts a call while it sets or restores the limit.
+    """
+
+    @wraps(function)
+    def call(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result:
+        this = object()
+        # A context manager would not do: an interrupt at the start of its exit would skip the exit.
+        try:
+            try:
+                _blas_calls.add(this)
+                _settle_blas()
+                return function(*args, **kwargs)
+            finally:
+                _blas_calls.discard(this)
+                _settle_blas()
+        finally:
+            # Does nothing, unless the lines above have been interrupted.
+            _blas_calls.discard(this)
+            _settle_blas()
+
+    return call
+
+
+def _settle_blas() -> None:
+    """Make the number of BLAS threads what the present calls need. Called again, it finishes what was interrupted."""
+    with _blas_lock:
+        if _blas_calls and not _blas_before:
+            libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+            # In one step, before anything is changed.
+            _blas_before.extend([(library, library.num_threads) for library in libraries])
+        for library, threads in _blas_before:
+            library.set_num_threads(1 if _blas_calls else threads)
+        if not _blas_calls:
+            _blas_before.clear()

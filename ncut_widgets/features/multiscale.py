@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from skimage.color import rgb2lab
 
+from ncut_widgets._threads import one_blas_thread, usable_threads
 from ncut_widgets._validation import check_positive_int
 
 from .edge_aware import smooth_within_edges
@@ -108,9 +108,10 @@ class Multiscale:
             "horizontal position",
         )
 
+    @one_blas_thread
     def __call__(self, images: Sequence[Image.Image]) -> list[np.ndarray]:
         # The filters release the interpreter while they run.
-        with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(max_workers=min(8, usable_threads())) as pool:
             return list(pool.map(self._describe, images))
 
     def _describe(self, image: Image.Image) -> np.ndarray:

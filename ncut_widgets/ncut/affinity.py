@@ -142,8 +142,7 @@ class CallableAffinity:
 
     def __call__(self, E: torch.Tensor, F: torch.Tensor) -> torch.Tensor:
         rows, columns = (X.cpu().numpy() if self._like.is_numpy else X for X in (E, F))
-        with all_threads():
-            result = torch.as_tensor(self._function(rows, columns)).to(E.device, E.dtype)
+        result = torch.as_tensor(all_threads(lambda: self._function(rows, columns))).to(E.device, E.dtype)
         if result.shape != (len(E), len(F)):
             raise ValueError(
                 f"`affinity` must return one row per row of X and one column per row of Z, ({len(E)}, {len(F)}); "

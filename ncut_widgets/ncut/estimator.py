@@ -245,7 +245,7 @@ class Ncut(NodeTransformer):
             self.feature_names_in_ = columns.feature_names_in_
         return self
 
-    @one_thread()
+    @one_thread
     def transform(self, X: Any) -> Any:
         """Return the embedding (n, n_eig) of the nodes `X`, new ones or those of `fit`, of their kind and dtype."""
         nodes, like = self._check_new(X)
@@ -260,7 +260,7 @@ class Ncut(NodeTransformer):
         check_is_fitted(self)
         return (self.transform(chunk) for chunk in chunks)
 
-    @one_thread()
+    @one_thread
     def coverage(self, X: Any) -> Any:
         """Return how far the fitted nodes cover each of the nodes `X`: (n,) in [0, 1].
 
@@ -295,7 +295,7 @@ class Ncut(NodeTransformer):
     def _n_features_out(self) -> int:
         return int(self.eigenvectors_.shape[1])
 
-    @one_thread()
+    @one_thread
     def _fit(self, X: Any, sample_weight: Any = None) -> Any:
         settings = check_settings(self.get_params(deep=False))
         nodes, like = self._check_fit(X, min_nodes=2)

@@ -86,7 +86,7 @@ class _Embedding(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    @one_thread()
+    @one_thread
     def backward(ctx: Any, of_vectors: torch.Tensor, of_values: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         blocks = ctx.saved_tensors
         return ctx.problem.pull_back(blocks, of_vectors, of_values), None, *(None for _ in blocks)
@@ -101,7 +101,7 @@ class _Extended(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    @one_thread()
+    @one_thread
     def backward(ctx: Any, of_vectors: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         (nodes,) = ctx.saved_tensors
         extension: Extension = ctx.extension

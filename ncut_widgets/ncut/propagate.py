@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
+from ncut_widgets._threads import usable_threads
 from ncut_widgets._validation import check_features, check_positive_int, to_tensor
 
 __all__ = ["nystrom_propagate"]
@@ -134,7 +135,7 @@ class _NeighborSearch:
     def __call__(self, nodes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         nodes = self._normalize(nodes.detach())
         if self._tree is not None:
-            _, found = self._tree.query(nodes.numpy(), k=self._k, workers=torch.get_num_threads())
+            _, found = self._tree.query(nodes.numpy(), k=self._k, workers=usable_threads())
             neighbors = torch.from_numpy(np.asarray(found, dtype=np.int64).reshape(len(nodes), self._k))
         else:
             squared = torch.addmm(self._norms, nodes, self._sampled.T, alpha=-2)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from ncut_widgets._threads import one_thread
 from ncut_widgets.errors import DegenerateWarning
 from ncut_widgets.ncut import Ncut
 
@@ -24,6 +25,7 @@ _MOMENTUM, _SQUARED_MOMENTUM = 0.9, 0.999
 _SMALLEST_EIGENVALUE = 1e-6
 
 
+@one_thread
 def mspace_layout(features: torch.Tensor, n_eig: Sequence[int], on_step: Callable[[], object]) -> torch.Tensor:
     """Return places (m, 3) whose normalised affinity is as close as can be to a mean of spectral projectors.
 

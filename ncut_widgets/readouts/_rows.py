@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ._threads import one_blas_thread
+from ncut_widgets._threads import one_blas_thread
 
 __all__ = ["farthest_points", "unit_rows"]
 

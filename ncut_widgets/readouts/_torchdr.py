@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch.overrides import TorchFunctionMode
 
+from ncut_widgets._threads import one_thread
+
 __all__ = ["TORCHDR_METHODS", "lays_out", "torchdr_layout"]
 
 TORCHDR_METHODS = ("tsne", "umap")
@@ -35,6 +37,7 @@ def lays_out(method: str, device: torch.device) -> bool:
     return method in TORCHDR_METHODS and device.type == "cuda" and _version() >= _OLDEST
 
 
+@one_thread
 def torchdr_layout(
     rows: torch.Tensor,
     start: np.ndarray,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ._threads import one_blas_thread
+from ncut_widgets._threads import one_blas_thread
 
 __all__ = ["tsne_layout"]
 

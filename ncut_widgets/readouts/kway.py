@@ -10,11 +10,11 @@ from sklearn.base import ClusterMixin
 from sklearn.cluster import kmeans_plusplus
 
 from ncut_widgets._estimator import NodeTransformer
+from ncut_widgets._threads import one_blas_thread
 from ncut_widgets._validation import Like, check_features, check_positive_int, check_random_state
 from ncut_widgets.ncut.settings import check_device
 
 from ._rows import unit_rows
-from ._threads import one_blas_thread
 
 __all__ = ["Kway", "check_n_eig", "kway_ncut"]
 

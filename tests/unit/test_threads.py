@@ -2,6 +2,8 @@
 
 import os
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -25,24 +27,46 @@ def two_cpus(monkeypatch):
     monkeypatch.setattr("joblib.cpu_count", lambda: 2)
 
 
-def test_the_limit_ends_with_its_block_and_spares_other_threads(two_threads):
-    seen = []
-    with one_thread():
+def test_the_limit_ends_with_the_call_and_spares_other_threads(two_threads):
+    @one_thread
+    def limited():
+        seen = []
         thread = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
         thread.start()
         thread.join()
-        assert (torch.get_num_threads(), usable_threads()) == (1, 2)
-        with all_threads():
-            assert torch.get_num_threads() == 2
-        assert torch.get_num_threads() == 1
+        return seen[0], torch.get_num_threads(), usable_threads(), all_threads(torch.get_num_threads)
+
+    assert limited() == (2, 1, 2, 2)
     assert torch.get_num_threads() == 2
-    assert seen == [2]
 
 
-def test_the_limit_ends_when_the_block_raises(two_threads):
-    with pytest.raises(KeyboardInterrupt, match="stop"), one_thread():
+def test_the_limit_ends_when_the_call_raises(two_threads):
+    @one_thread
+    def stop():
         raise KeyboardInterrupt("stop")
+
+    with pytest.raises(KeyboardInterrupt, match="stop"):
+        stop()
     assert torch.get_num_threads() == 2
+
+
+def test_the_limit_holds_in_a_thread_that_starts_after_torch_was_given_a_number(two_threads):
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(one_thread(torch.get_num_threads)).result() == 1
+        assert pool.submit(torch.get_num_threads).result() == 2
+
+
+def test_matrix_products_use_no_other_thread_within_the_limit(two_threads):
+    M = torch.ones(1000, 1000)
+
+    @one_thread
+    def seconds_of_other_threads():
+        process, own = time.process_time(), time.thread_time()
+        for _ in range(5):
+            M @ M
+        return (time.process_time() - process) - (time.thread_time() - own)
+
+    assert seconds_of_other_threads() < 0.02
 
 
 def test_no_more_threads_than_the_process_has_cpus(two_threads, monkeypatch):

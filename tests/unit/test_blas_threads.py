@@ -8,7 +8,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from interrupts import Interrupter
-from ncut_widgets.readouts._threads import one_blas_thread
+from ncut_widgets._threads import one_blas_thread
 
 
 def limits():
