@@ -72,7 +72,9 @@ test-js: $(NODE)
 
 test-py: $(PACKAGE) $(BUNDLES) $(CHROMIUM)
 	@$(say) "pytest"
-	@NCUT_CHROMIUM="$$(cat $(CHROMIUM))" $(PY) -m pytest
+	@# A process for each CPU, with one OpenMP thread each: more threads than CPUs would wait for one another.
+	@OMP_NUM_THREADS=1 NCUT_CHROMIUM="$$(cat $(CHROMIUM))" \
+	  $(PY) -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
 
 fuzz: $(PACKAGE) ## run the fuzz tests with many random examples; EXAMPLES=50000 sets how many (10000)
 	@NCUT_FUZZ_EXAMPLES=$(or $(EXAMPLES),10000) $(PY) -m pytest tests/fuzz
