@@ -25,6 +25,7 @@ def extract_features(
     *,
     backbone: str | Callable[..., Any] | Any = "multiscale",
     layer: int = -1,
+    norm: bool | None = None,
     resolution: int | None = None,
     source: str | None = None,
     batch_size: int = 8,
@@ -44,10 +45,19 @@ def extract_features(
         - Any callable: takes a list of RGB PIL images, returns for each (rows, columns, c) features, as arrays or
           tensors, whose patches tile the image evenly. Its attributes `name` and `channel_names` are used, if any.
     layer : int
-        Which hidden state of a transformers model; -1 is the last, 0 the patch embedding.
+        Which hidden state of a transformers model, counted as its own `hidden_states`: 0 is the input of the first
+        block (the patch embedding), i the output of the i-th block, counted from 1, and -1 the output of the last
+        block. So block j of `get_intermediate_layers` (DINO, DINOv2), counted from 0, is ``layer=j + 1, norm=True``.
+        In networks with several resolutions (Swin, Hiera, ConvNeXt, ResNet), a block is a stage.
+    norm : bool, optional
+        Whether to apply the norm that a transformers model has after its last block. By default it is applied to the
+        last hidden state, which is then the model's `last_hidden_state`, and not to the others; True applies it to any
+        hidden state, False to none. CLIP, MetaCLIP 2, RADIO, SAM, SAM 2, SAM 3, Hiera, ConvNeXt and ResNet have no norm
+        of patches there.
     resolution : int, optional
         The longer side in pixels at which the backbone sees an image. By default 512 at most for "multiscale", the
-        size it was trained at for a transformers model, and the image as it is for a callable.
+        size it was trained at for a transformers model, and the image as it is for a callable. Transformers models
+        that take one size only (SAM, SAM 3, some AIMv2) see every image at that size, and take no `resolution`.
     source : str, optional
         The name of these features' source; by default made of the backbone, layer and resolution.
     batch_size : int
@@ -65,9 +75,10 @@ def extract_features(
     Raises
     ------
     TypeError, ValueError
-        Where options are wrong, or the backbone's answer is not one finite (rows, columns, c) map per image.
+        If options are wrong, a model cannot be loaded or is of no known family, or the backbone's answer is not one
+        finite (rows, columns, c) map per image.
     ModuleNotFoundError
-        Where a transformers model is asked for and transformers is not installed.
+        If a transformers model is asked for and transformers is not installed.
 
     Examples
     --------
@@ -80,7 +91,7 @@ def extract_features(
     if resolution is not None:
         resolution = check_positive_int(resolution, "resolution", minimum=8)
     pictures = load_images(images)
-    extract = resolve_backbone(backbone, layer=layer, resolution=resolution, device=device)
+    extract = resolve_backbone(backbone, layer=layer, norm=norm, resolution=resolution, device=device)
     name = source or getattr(extract, "name", None) or getattr(extract, "__name__", "features")
     maps: list[Array] = []
     with tqdm(total=len(pictures), desc=f"features: {name}", unit="image", disable=not progress, leave=False) as bar:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from PIL import Image
 
-from .backbones import Backbone
+from .backbones import Backbone, TransformersBackbone
 
 __all__ = ["PIXELS", "Pulled", "layer_of", "module_of", "pull_back"]
 
@@ -117,7 +117,7 @@ def _pull_batch(
             "`backbone` must let gradients through; got features without a graph. Return the tensors of the module, "
             "neither detached nor computed in inference mode."
         )
-    sums: list[list[torch.Tensor]] = []
+    sums: list[torch.Tensor] = []
     for target in range(len(gradients[0])):
         found = torch.autograd.grad(
             maps,
@@ -131,14 +131,10 @@ def _pull_batch(
                 f"`through` must name a layer that the features depend on; got {through!r}, which comes after them. "
                 "Pick an earlier one."
             )
-        sums.append(list(torch.cat(found)))
-    values = list(torch.cat([part.detach() for part in captured]))
-    pulled = []
-    for index, (value, m) in enumerate(zip(values, maps, strict=True)):
-        rows, columns = int(m.shape[0]), int(m.shape[1])
-        stacked = torch.stack([_spread(part[index], rows, columns, through) for part in sums])
-        pulled.append(Pulled(_spread(value, rows, columns, through), stacked))
-    return pulled
+        sums.append(torch.cat(found))
+    values = torch.cat([part.detach() for part in captured])
+    placed = [_as_maps(part, extract, through, images[0], maps[0]) for part in (values, *sums)]
+    return [Pulled(value, torch.stack(gradients)) for value, *gradients in zip(*placed, strict=True)]
 
 
 @contextmanager
@@ -174,15 +170,20 @@ def _captured(module: torch.nn.Module, through: str) -> Iterator[list[torch.Tens
             handle.remove()
 
 
-def _spread(state: torch.Tensor, rows: int, columns: int, through: str) -> torch.Tensor:
-    """Return the state of one image, (c, rows, columns) or tokens (k, c), as (rows, columns, c)."""
-    if state.ndim == 3:
-        return state.permute(1, 2, 0)
-    extra = len(state) - rows * columns
-    if state.ndim != 2 or extra < 0:
+def _as_maps(
+    state: torch.Tensor, extract: Backbone, through: str, image: Image.Image, features: torch.Tensor
+) -> torch.Tensor:
+    """Return what images of one size are at the pixels or a layer as (b, rows, columns, c)."""
+    if through != PIXELS and isinstance(extract, TransformersBackbone):
+        return extract.map_of(state, through, image.size)
+    if state.ndim == 4:
+        return state.permute(0, 2, 3, 1)
+    rows, columns = int(features.shape[0]), int(features.shape[1])
+    extra = state.shape[1] - rows * columns if state.ndim == 3 else -1
+    if extra < 0:
         raise ValueError(
             f"`through` must name a layer with a map, or a token for each of {rows} x {columns} patches; got shape "
-            f"{tuple(state.shape)} for an image in {through!r}. Pick another layer."
+            f"{tuple(state.shape[1:])} for an image in {through!r}. Pick another layer."
         )
     # Class and register tokens come first.
-    return state[extra:].reshape(rows, columns, -1)
+    return state[:, extra:].reshape(len(state), rows, columns, -1)

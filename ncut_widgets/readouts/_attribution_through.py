@@ -33,6 +33,7 @@ def backbone_attribution(
     through: str = PIXELS,
     module: torch.nn.Module | None = None,
     layer: int = -1,
+    norm: bool | None = None,
     resolution: int | None = None,
     method: str = "gradient",
     region: str | None = None,
@@ -61,7 +62,7 @@ def backbone_attribution(
     target, method, region, clusters, n_eig, affinity, sigma, degree, n_sample, solver, n_maps, random_state, progress
         As in `channel_attribution`; targets are sets of patches of the features. The region of a target are the places
         in its patches. Not by "ablation".
-    backbone, layer, resolution, device
+    backbone, layer, norm, resolution, device
         As in `extract_features`: a backbone that runs in torch.
     through : "pixels" or str
         The pixels as the backbone sees them, normalised, or the output of one of its modules by name, of
@@ -118,7 +119,7 @@ def backbone_attribution(
     region = REGION_OF[method] if region is None else check_in(region, "region", REGIONS)
     n_maps = check_positive_int(n_maps, "n_maps", minimum=0)
     pictures = load_images(images)
-    extract = resolve_backbone(backbone, layer=layer, resolution=resolution, device=device)
+    extract = resolve_backbone(backbone, layer=layer, norm=norm, resolution=resolution, device=device)
     module = module_of(extract) if module is None else module
     layer_of(module, through)
     features = extract_features(pictures, backbone=extract, batch_size=batch_size, progress=False)

@@ -1,15 +1,22 @@
-"""Transformers models of every build give maps whose patches lie where the image has them."""
+"""Backbones by name, folder, model or callable: what loads, what is refused, and with which words."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
 import transformers
 from PIL import Image
+from transformers import BertConfig, BertModel
 
 from ncut_widgets.features import extract_features
 
@@ -17,47 +24,21 @@ PROCESSOR = SimpleNamespace(image_mean=[0.5, 0.5, 0.5], image_std=[0.5, 0.5, 0.5
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 
 
-def vit():
-    return transformers.ViTModel(transformers.ViTConfig(**SMALL, image_size=32, patch_size=8))
+def vit(**options):
+    return transformers.ViTModel(transformers.ViTConfig(**{**SMALL, "image_size": 32, "patch_size": 8, **options}))
 
 
 def dinov2():
     return transformers.Dinov2Model(transformers.Dinov2Config(**SMALL, image_size=32, patch_size=8))
 
 
-def dinov2_registers():
-    config = transformers.Dinov2WithRegistersConfig(**SMALL, image_size=32, patch_size=8, num_register_tokens=4)
-    return transformers.Dinov2WithRegistersModel(config)
+def extract(images, model, processor=PROCESSOR, **options):
+    return extract_features(images, backbone=(model, processor), progress=False, **options)
 
 
-def dinov3():
-    config = transformers.DINOv3ViTConfig(**SMALL, image_size=32, patch_size=8, num_register_tokens=4)
-    return transformers.DINOv3ViTModel(config)
-
-
-def clip():
-    text = transformers.CLIPTextConfig(**SMALL, vocab_size=10, max_position_embeddings=8)
-    vision = transformers.CLIPVisionConfig(**SMALL, image_size=32, patch_size=8)
-    return transformers.CLIPModel(transformers.CLIPConfig(text_config=text.to_dict(), vision_config=vision.to_dict()))
-
-
-TRANSFORMERS = [vit, dinov2, dinov2_registers, dinov3, clip]
-
-
-def resnet():
-    config = transformers.ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
-    return transformers.ResNetModel(config)
-
-
-def swin():
-    config = transformers.SwinConfig(
-        image_size=32, patch_size=2, embed_dim=8, depths=[1, 1], num_heads=[1, 2], window_size=4
-    )
-    return transformers.SwinModel(config)
-
-
-def extract(images, model, **options):
-    return extract_features(images, backbone=(model, PROCESSOR), progress=False, **options)
+def load(path, **options):
+    image = Image.new("RGB", (32, 32))
+    return extract_features(image, backbone=str(path), device="cpu", progress=False, **options)
 
 
 @pytest.fixture(autouse=True)
@@ -76,55 +57,124 @@ def spotted():
     return Image.fromarray(image)
 
 
-@pytest.mark.parametrize("build", TRANSFORMERS)
-def test_tokens_become_a_grid_in_the_images_shape(build, spotted):
-    features = extract([spotted, spotted.rotate(90, expand=True)], build(), layer=0, resolution=48)
+def pixels_of(image):
+    return torch.from_numpy(np.asarray(image, dtype=np.float32) / 127.5 - 1).permute(2, 0, 1)[None]
+
+
+def test_tokens_become_a_grid_in_the_images_shape(spotted):
+    features = extract([spotted, spotted.rotate(90, expand=True)], vit(), layer=0, resolution=48)
     assert [tuple(m.shape) for m in features.maps] == [(3, 6, 16), (6, 3, 16)]
     assert isinstance(features.values, torch.Tensor)
 
 
-@pytest.mark.parametrize("build", TRANSFORMERS)
-def test_class_and_register_tokens_are_dropped_and_rows_run_down(build, spotted):
-    model = build()
-    black = Image.new("RGB", spotted.size)
-    # Before any attention, only the white patch's own token differs.
-    apart = (
-        extract(spotted, model, layer=0, resolution=48).maps[0] - extract(black, model, layer=0, resolution=48).maps[0]
-    ).norm(dim=2)
-    expected = torch.zeros(3, 6, dtype=torch.bool)
-    expected[1, 4] = True
-    assert torch.equal(apart > 1e-5, expected)
-
-
-def test_layers_are_the_models_hidden_states(spotted):
+def test_layer_counts_hidden_states_from_the_input_of_the_first_block(spotted):
     model = vit().eval()
     square = spotted.resize((32, 32))
-    pixels = torch.from_numpy(np.asarray(square, dtype=np.float32) / 127.5 - 1).permute(2, 0, 1)[None]
     with torch.no_grad():
-        states = model(pixel_values=pixels, output_hidden_states=True).hidden_states
-    for layer in (0, 1, -1):
+        output = model(pixel_values=pixels_of(square), output_hidden_states=True)
+    for layer, expected in ((0, output.hidden_states[0]), (1, output.hidden_states[1]), (-2, output.hidden_states[1])):
+        torch.testing.assert_close(extract(square, model, layer=layer).values, expected[0, 1:], atol=1e-5, rtol=1e-4)
+    for layer in (2, -1):
         features = extract(square, model, layer=layer)
-        torch.testing.assert_close(features.values, states[layer][0, 1:], atol=1e-5, rtol=1e-4)
-    with pytest.raises(ValueError, match=r"`layer` must lie in -3 to 2 for this model; got 3"):
-        extract(square, model, layer=3)
+        torch.testing.assert_close(features.values, output.last_hidden_state[0, 1:], atol=1e-5, rtol=1e-4)
+    for layer in (3, -4):
+        with pytest.raises(ValueError, match=rf"`layer` must be in -3 to 2 for this model of 2 blocks; got {layer}"):
+            extract(square, model, layer=layer)
 
 
-def test_by_default_the_longer_side_is_what_the_model_was_trained_at(spotted):
-    assert extract(spotted, dinov2()).maps[0].shape[:2] == (2, 4)
+def intermediate_layers(model, pixels, n):
+    """As `get_intermediate_layers(pixels, n)` of DINOv2 from torch.hub: block j from 0, normalized, patches only."""
+    outputs = []
+    hooks = [block.register_forward_hook(lambda _, __, output: outputs.append(output)) for block in model.encoder.layer]
+    with torch.no_grad():
+        model(pixels)
+        answer = [model.layernorm(outputs[j])[:, 1:] for j in n]
+    for hook in hooks:
+        hook.remove()
+    return answer
+
+
+@pytest.mark.parametrize("j", [0, 2, 4])
+def test_block_j_of_get_intermediate_layers_is_layer_j_plus_one_with_the_norm(j, spotted):
+    config = transformers.Dinov2Config(**{**SMALL, "num_hidden_layers": 5}, image_size=32, patch_size=8)
+    model = transformers.Dinov2Model(config).eval()
+    square = spotted.resize((32, 32))
+    expected = intermediate_layers(model, pixels_of(square), range(5))[j][0]
+    found = extract(square, model, layer=j + 1, norm=True)
+    torch.testing.assert_close(found.values, expected, atol=1e-5, rtol=1e-4)
+    assert found.sources == (f"Dinov2Model, layer {j + 1}, 32 px, normalized",)
 
 
 @pytest.mark.parametrize(
-    ("build", "layer", "shape"), [(resnet, 0, (24, 48, 8)), (resnet, -1, (12, 24, 16)), (swin, 0, (48, 96, 8))]
+    ("backbone", "options", "message"),
+    [
+        ("multiscale", {"layer": 2}, r"`layer` must be -1 for a backbone that is no transformers model; got 2"),
+        ("multiscale", {"norm": True}, r"`norm` must be None for a backbone that is no transformers model; got True"),
+        (lambda images: [np.zeros((2, 2, 1))], {"layer": 0}, r"`layer` must be -1 for a backbone"),
+        (lambda images: [np.zeros((2, 2, 1))], {"norm": False}, r"`norm` must be None for a backbone"),
+    ],
 )
-def test_spatial_networks_give_their_maps(build, layer, shape, spotted):
-    image, model = spotted.resize((192, 96), Image.Resampling.NEAREST), build()
-    answer = extract(image, model, layer=layer, resolution=192).maps[0]
-    assert tuple(answer.shape) == shape
-    apart = (answer - extract(Image.new("RGB", image.size), model, layer=layer, resolution=192).maps[0]).norm(dim=2)
-    row, column = divmod(int(apart.argmax()), shape[1])
-    # The white patch covers the second of three rows and the fifth of six columns.
-    assert 1 / 3 - 0.1 < row / shape[0] < 2 / 3 + 0.1
-    assert 4 / 6 - 0.1 < column / shape[1] < 5 / 6 + 0.1
+def test_options_of_transformers_models_are_refused_elsewhere(backbone, options, message, spotted):
+    with pytest.raises(ValueError, match=message):
+        extract_features(spotted, backbone=backbone, progress=False, **options)
+    with pytest.raises(TypeError, match="`norm` must be True, False or None; got 'last'"):
+        extract(spotted, vit(), norm="last")
+
+
+def test_models_of_text_and_models_with_several_that_see_are_refused(spotted):
+    with pytest.raises(ValueError, match=r"must be a vision model of a known family \(ViT, DeiT.*; got BertModel"):
+        extract(spotted, BertModel(BertConfig(**SMALL, vocab_size=10)))
+    pair = torch.nn.ModuleDict({"left": vit(), "right": dinov2()})
+    pair.config = None
+    with pytest.raises(ValueError, match=r"ModuleDict with 2: `left` \(ViT\), `right` \(DINOv2\)\. Pass one of them"):
+        extract(spotted, pair)
+
+
+def test_a_model_with_a_head_is_its_body(spotted):
+    config = transformers.ViTConfig(**SMALL, image_size=32, patch_size=8)
+    model = transformers.ViTForImageClassification(config).eval()
+    torch.testing.assert_close(extract(spotted, model).values, extract(spotted, model.vit).values)
+
+
+def test_a_model_of_images_that_are_not_square_takes_those(spotted):
+    model = vit(image_size=[24, 48]).eval()
+    with torch.no_grad():
+        expected = model(pixel_values=pixels_of(spotted)).last_hidden_state[0, 1:]
+    torch.testing.assert_close(extract(spotted, model).values, expected, atol=1e-5, rtol=1e-4)
+    assert extract(spotted.resize((32, 32)), model).maps[0].shape[:2] == (3, 6)
+    with pytest.raises(ValueError, match="takes images of 48 x 24 pixels only; got 64"):
+        extract(spotted, model, resolution=64)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: vit(patch_size=[8, 4]), r"must have a square patch size; got \[8, 4\]"),
+        (lambda: vit(num_channels=1), "must take RGB images; got ViTModel, which takes 1 channels"),
+    ],
+)
+def test_models_that_cannot_be_placed_are_refused(build, message, spotted):
+    with pytest.raises(ValueError, match=message):
+        extract(spotted, build())
+
+
+@pytest.mark.parametrize(
+    ("entries", "pixels"),
+    [
+        ({"do_normalize": False}, lambda image: image / 255),
+        ({"do_normalize": False, "image_mean": [9.0] * 3, "image_std": [9.0] * 3}, lambda image: image / 255),
+        ({"image_mean": [0.5] * 3, "image_std": [0.25] * 3}, lambda image: (image / 255 - 0.5) / 0.25),
+        ({"do_rescale": False, "image_mean": [1.0] * 3, "image_std": [2.0] * 3}, lambda image: (image - 1) / 2),
+        ({"image_mean": [0.0] * 3, "image_std": [1.0] * 3, "rescale_factor": 1 / 127.5}, lambda image: image / 127.5),
+    ],
+)
+def test_pixels_are_what_the_processor_says(entries, pixels, spotted):
+    model, square = vit().eval(), spotted.resize((32, 32))
+    expected = torch.from_numpy(pixels(np.asarray(square, dtype=np.float32))).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        expected = model(pixel_values=expected).last_hidden_state[0, 1:]
+    found = extract(square, model, SimpleNamespace(**entries))
+    torch.testing.assert_close(found.values, expected, atol=1e-5, rtol=1e-4)
 
 
 def test_batches_of_mixed_sizes_keep_their_order(spotted):
@@ -153,11 +203,11 @@ def test_folders_load_and_name_their_source(tmp_path, spotted):
     torch.testing.assert_close(again.values, features.values)
 
 
-def test_a_checkpoint_that_does_not_say_how_to_normalise_is_refused(tmp_path, spotted):
+def test_a_checkpoint_that_does_not_say_how_to_normalize_is_refused(tmp_path, spotted):
     save(tmp_path / "bare", vit(), processor=False)
     with pytest.raises(ValueError, match=r"come with a preprocessor_config\.json.*Pass \(model, image processor\)"):
         extract_features(spotted, backbone=str(tmp_path / "bare"), progress=False)
-    with pytest.raises(ValueError, match="must say how to normalise images"):
+    with pytest.raises(ValueError, match="must say how to normalize images"):
         extract_features(spotted, backbone=vit(), progress=False)
     with pytest.raises(TypeError, match="must hold a processor with `image_mean`"):
         extract_features(spotted, backbone=(vit(), object()), progress=False)
@@ -165,9 +215,231 @@ def test_a_checkpoint_that_does_not_say_how_to_normalise_is_refused(tmp_path, sp
         extract_features(spotted, backbone=(3, PROCESSOR), progress=False)
 
 
-def test_a_folder_without_a_model_says_so(tmp_path, spotted):
-    with pytest.raises(ValueError, match="must be 'multiscale', a Hugging Face model's id, or a folder with one"):
-        extract_features(spotted, backbone=str(tmp_path), progress=False)
+def emptied(folder):
+    (folder / "model.safetensors").unlink()
+
+
+def cut_off(folder):
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-200])
+
+
+def garbled(folder):
+    (folder / "model.safetensors").write_bytes(b"no weights at all, though they should be here")
+
+
+def broken_config(folder):
+    (folder / "config.json").write_text('{"model_type": "vit", "hidden')
+
+
+def unknown_model(folder):
+    (folder / "config.json").write_text('{"model_type": "sees-everything"}')
+
+
+def without_config(folder):
+    (folder / "config.json").unlink()
+
+
+def wider(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "hidden_size": 32}))
+
+
+def deeper(folder):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
+
+
+def of_text(folder):
+    save(folder, BertModel(BertConfig(**SMALL, vocab_size=10)))
+
+
+def no_mean(folder):
+    (folder / "preprocessor_config.json").write_text('{"image_std": [1, 1, 1]}')
+
+
+def no_json(folder):
+    (folder / "preprocessor_config.json").write_text("image_mean: 0.5")
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (emptied, r"the folder '.*' is not usable: it has no weights"),
+        (cut_off, r"is not usable: its weights cannot be loaded \(.*\)\. Pass a complete folder"),
+        (garbled, r"is not usable: its weights cannot be loaded"),
+        (broken_config, r"is not usable: its config\.json cannot be loaded"),
+        (unknown_model, r"is not usable: its config\.json cannot be loaded .*sees-everything"),
+        (without_config, r"is not usable: it has no config\.json"),
+        (wider, r"is not usable: its weights cannot be loaded"),
+        (deeper, r"must have all of its weights; '.*' lacks \d+ of them, such as '.*layers?\.2\."),
+        (of_text, r"must be a vision model of a known family"),
+        (no_mean, r"must hold a processor with `image_mean`"),
+        (no_json, r"come with a preprocessor_config\.json.*that can be read"),
+    ],
+)
+def test_a_damaged_folder_is_one_clear_error(harm, message, tmp_path, capfd):
+    save(tmp_path / "model", vit())
+    harm(tmp_path / "model")
+    with pytest.raises((ValueError, TypeError), match=message):
+        load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("", r"the folder '.*' is not usable: it has no config\.json"),
+        ("no/such/folder", r"got '.*no/such/folder', which is neither a folder here nor 'owner/name'"),
+        ("file.safetensors", r"must be a model's folder; got the file '.*file\.safetensors'"),
+    ],
+)
+def test_a_path_without_a_model_says_so(path, message, tmp_path):
+    (tmp_path / "file.safetensors").write_bytes(b"")
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path / path)
+
+
+def test_weights_that_no_hidden_state_needs_may_be_missing(tmp_path):
+    model = transformers.ViTModel(transformers.ViTConfig(**SMALL, image_size=32, patch_size=8), add_pooling_layer=False)
+    save(tmp_path / "without-pooler", model)
+    assert load(tmp_path / "without-pooler").maps[0].shape == (4, 4, 16)
+
+
+HUB = {
+    "nobody/nothing": (404, "RepoNotFound"),
+    "meta/gated": (403, "GatedRepo"),
+    "a/list": (404, "EntryNotFound"),
+    "on/fire": (503, None),
+}
+
+
+class Hub(BaseHTTPRequestHandler):
+    """Answers as the hub does, by the name of the model."""
+
+    def do_HEAD(self):
+        status, code = HUB[self.path[1:].split("/resolve")[0]]
+        self.send_response(status)
+        if code:
+            self.send_header("X-Error-Code", code)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def hub_at(monkeypatch, tmp_path):
+    """Tells huggingface_hub that the hub is at a port of this machine, and that its cache is empty."""
+
+    def at(port):
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{port}")
+        template = f"http://127.0.0.1:{port}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+    return at
+
+
+@pytest.fixture
+def closed_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.fixture
+def hub(hub_at):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    hub_at(server.server_address[1])
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("name", ["facebook/dinov2-base", "owner/any.name_at-all"])
+def test_a_hub_that_cannot_be_reached_is_one_error_at_once(name, hub_at, closed_port, capfd):
+    hub_at(closed_port)
+    start = time.perf_counter()
+    with pytest.raises(
+        ValueError, match=rf"'{name}' is not in the cache, and the hub at 127\.0\.0\.1:{closed_port} cannot be "
+    ):
+        load(name)
+    assert time.perf_counter() - start < 3
+    # Nothing of any retry.
+    assert capfd.readouterr().err == ""
+
+
+def test_what_to_do_without_a_network_is_said(hub_at, closed_port):
+    hub_at(closed_port)
+    with pytest.raises(ValueError, match=r"Pass a folder.*the cache.*`hf download a/b`.*backbone='multiscale'"):
+        load("a/b")
+
+
+def test_a_name_that_is_never_looked_up_takes_no_longer(hub_at, closed_port, monkeypatch):
+    hub_at(closed_port)
+    asked = threading.Event()
+
+    def look_up(*_, **__):
+        asked.wait()
+        raise TimeoutError
+
+    monkeypatch.setattr(socket, "create_connection", look_up)
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match="cannot be reached"):
+        load("a/b")
+    assert time.perf_counter() - start < 3
+    asked.set()
+
+
+def test_the_proxy_is_asked_if_there_is_one(hub, monkeypatch):
+    monkeypatch.setattr("ncut_widgets.features.backbones.hub.proxy_bypass", lambda host: False)
+    monkeypatch.setattr("ncut_widgets.features.backbones.hub.getproxies", lambda: {"http": "127.0.0.1:1"})
+    with pytest.raises(ValueError, match="cannot be reached"):
+        load("nobody/nothing")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nobody/nothing", r"'nobody/nothing' does not exist on the hub at .*, or is private"),
+        ("meta/gated", r"'meta/gated' is gated: .*Accept them on the model's page, then run `hf auth login`"),
+        ("a/list", r"'a/list' has no config\.json on the hub"),
+        ("on/fire", r"'on/fire' is not in the cache, and the hub at .* answers with status 503\. Try again later"),
+    ],
+)
+def test_what_the_hub_refuses_is_one_error(name, message, hub, capfd):
+    with pytest.raises(ValueError, match=message):
+        load(name)
+    assert capfd.readouterr().err == ""
+
+
+def test_offline_by_choice_is_said(hub_at, closed_port, monkeypatch):
+    hub_at(closed_port)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ValueError, match="HF_HUB_OFFLINE forbids to download it"):
+        load("a/b")
+
+
+def cached(folder, name, model, *, harm=lambda snapshot: None):
+    repository = folder / "cache" / f"models--{name.replace('/', '--')}"
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    save(repository / "snapshots" / commit, model)
+    harm(repository / "snapshots" / commit)
+
+
+def test_without_a_network_the_cache_is_used(hub_at, closed_port, tmp_path):
+    hub_at(closed_port)
+    cached(tmp_path, "owner/tiny", dinov2())
+    assert load("owner/tiny").sources == ("tiny, layer -1, 32 px",)
+    cached(tmp_path, "owner/half", dinov2(), harm=emptied)
+    with pytest.raises(ValueError, match=r"'owner/half' is not in the cache, and the hub at .* cannot be reached"):
+        load("owner/half")
 
 
 def test_without_transformers_the_extra_is_named(monkeypatch, spotted):

@@ -1,0 +1,100 @@
+"""Backbones: the built-in one, transformers models by id, folder or object, and any callable."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from PIL import Image
+
+from ncut_widgets.features.multiscale import Multiscale
+
+from .model import TransformersBackbone
+
+__all__ = ["Backbone", "TransformersBackbone", "resolve_backbone", "shrink"]
+
+Backbone = Callable[[Sequence[Image.Image]], Sequence[Any]]
+
+
+def resolve_backbone(
+    backbone: Any, *, layer: int = -1, norm: bool | None = None, resolution: int | None = None, device: Any = None
+) -> Backbone:
+    """Return a callable (images -> one (rows, columns, c) map each) for whatever `extract_features` was given."""
+    if isinstance(layer, bool) or not isinstance(layer, int):
+        raise TypeError(f"`layer` must be an integer; got {layer!r} ({type(layer).__name__}). Pass a whole number.")
+    options: dict[str, Any] = {"layer": layer, "norm": norm, "resolution": resolution}
+    if isinstance(backbone, str | os.PathLike) and os.fspath(backbone) != "multiscale":
+        return _by_name(os.fspath(backbone), options, device)
+    if isinstance(backbone, tuple) and len(backbone) == 2:
+        return TransformersBackbone(*backbone, **options)
+    if isinstance(backbone, torch.nn.Module) and hasattr(backbone, "config"):
+        path = getattr(backbone, "name_or_path", "")
+        if not path:
+            raise ValueError(
+                "`backbone` must say how to normalize images; got a model that was not loaded from a checkpoint. "
+                "Pass (model, image processor), where the processor has `image_mean` and `image_std`."
+            )
+        from .hub import load_processor
+
+        return TransformersBackbone(backbone, load_processor(path), **options)
+    if backbone != "multiscale" and not callable(backbone):
+        raise TypeError(
+            f"`backbone` must be 'multiscale', a model's id or folder, a model, or a callable; got {backbone!r}."
+        )
+    for name, value, default in (("layer", layer, -1), ("norm", norm, None)):
+        if value != default:
+            raise ValueError(
+                f"`{name}` must be {default} for a backbone that is no transformers model; got {value!r}. Leave it out."
+            )
+    if backbone == "multiscale":
+        return Multiscale() if resolution is None else Multiscale(resolution=resolution)
+    return backbone if resolution is None else _At(backbone, resolution)
+
+
+def _by_name(path: str, options: dict[str, Any], device: Any) -> TransformersBackbone:
+    if "/" not in path and not os.path.isdir(path):
+        close = difflib.get_close_matches(path.lower(), ["multiscale"])
+        advice = (
+            f"Did you mean {close[0]!r}?" if close else "Pass 'multiscale', or an id such as 'facebook/dinov2-base'."
+        )
+        raise ValueError(
+            f"`backbone` must be 'multiscale', a Hugging Face model's id, or a folder with one; got {path!r}, "
+            f"which is neither a folder here nor 'owner/name'. {advice}"
+        )
+    if find_spec("transformers") is None:
+        raise ModuleNotFoundError(
+            f"`backbone={path!r}` needs transformers, which is not installed. "
+            "Run `pip install 'ncut_widgets[backbones]'`, or use backbone='multiscale'.",
+            name="transformers",
+        )
+    from .hub import load_model
+
+    model, processor = load_model(path)
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return TransformersBackbone(model.to(device), processor, **options)
+
+
+def shrink(image: Image.Image, resolution: int) -> Image.Image:
+    """Return the image with its longer side at most `resolution` pixels; smaller images stay as they are."""
+    longest = max(image.size)
+    if longest <= resolution:
+        return image
+    width, height = (max(1, round(side * resolution / longest)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.BOX)
+
+
+class _At:
+    """A callable that sees its images at a chosen resolution."""
+
+    def __init__(self, extract: Backbone, resolution: int) -> None:
+        self._extract, self._resolution = extract, resolution
+        self.name = f"{getattr(extract, 'name', getattr(extract, '__name__', 'features'))}, {resolution} px"
+        self.channel_names = getattr(extract, "channel_names", None)
+
+    def __call__(self, images: Sequence[Image.Image]) -> Sequence[Any]:
+        return self._extract([shrink(image, self._resolution) for image in images])

@@ -1,0 +1,117 @@
+"""From what a module hands on to a map: (b, rows, columns, c), by the layout that the model declares."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from .families import Family, square
+
+__all__ = ["grids", "module_map", "state_map"]
+
+Grid = tuple[int, int]
+_SPATIAL = (nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.AvgPool2d)
+
+
+def grids(family: Family, config: Any, n_blocks: int, size: Grid) -> list[Grid]:
+    """Return the (rows, columns) of each hidden state for images of `size` (height, width)."""
+    strides = [family.stride(config, level) for level in range(n_blocks + 1)]
+    return [(size[0] // stride, size[1] // stride) for stride in strides]
+
+
+def state_map(state: torch.Tensor, family: Family, config: Any, candidates: list[Grid], level: int) -> torch.Tensor:
+    """Return hidden state `level` of a model with these grids as (b, rows, columns, c).
+
+    Raises
+    ------
+    ValueError
+        If it does not have the places that the configuration declares.
+    """
+    grid = candidates[level]
+    if state.ndim == 3:
+        placed = _tokens(state, family, config, [grid], candidates[0])
+    elif state.ndim == 4:
+        placed = state.permute(0, 2, 3, 1) if family.layout == "channels_first" else state
+    else:
+        placed = None
+    if placed is None or tuple(placed.shape[1:3]) != grid:
+        raise ValueError(
+            f"`backbone` must have hidden states of {grid[0]} x {grid[1]} places; got shape {tuple(state.shape)} "
+            f"from a {family.name} model. It differs from the models of this family in transformers 5: pass a callable "
+            "that runs it."
+        )
+    return placed
+
+
+def module_map(
+    state: torch.Tensor,
+    module: nn.Module,
+    name: str,
+    family: Family,
+    config: Any,
+    candidates: list[Grid],
+    *,
+    is_block: bool,
+) -> torch.Tensor:
+    """Return the output of any module inside a model as (b, rows, columns, c), on one of the grids of the model.
+
+    Raises
+    ------
+    ValueError
+        If the output has no place for every patch, or its order of axes is open.
+    """
+    placed: torch.Tensor | None = None
+    if state.ndim == 3:
+        placed = _tokens(state, family, config, candidates, candidates[0])
+    elif state.ndim == 4:
+        order = family.layout if is_block else _order(module)
+        last = order != "channels_first" and tuple(state.shape[1:3]) in candidates
+        # What convolves or pools has no windows: its maps lie in the image as they are, whatever their size.
+        first = isinstance(module, _SPATIAL) or (order != "channels_last" and tuple(state.shape[2:4]) in candidates)
+        if last != first:
+            placed = state if last else state.permute(0, 2, 3, 1)
+    if placed is None:
+        expected = " or ".join(f"{rows} x {columns}" for rows, columns in dict.fromkeys(candidates))
+        raise ValueError(
+            f"`through` must name a layer with one value for each place of a map ({expected}); got shape "
+            f"{tuple(state.shape)} in {name!r} ({type(module).__name__}). Pick another layer, such as a whole block."
+        )
+    return placed
+
+
+def _order(module: nn.Module) -> str:
+    """Return which axis a module works along: its channels, if it says so."""
+    if isinstance(module, _SPATIAL):
+        return "channels_first"
+    if isinstance(module, nn.LayerNorm):
+        return str(getattr(module, "data_format", "channels_last"))
+    return "channels_last" if isinstance(module, nn.Linear) else "open"
+
+
+def _tokens(
+    state: torch.Tensor, family: Family, config: Any, candidates: list[Grid], finest: Grid
+) -> torch.Tensor | None:
+    n = state.shape[1]
+    special = family.special(config)
+    for rows, columns in candidates:
+        # Before they join the others, patches have no special tokens in front of them.
+        if n in (rows * columns, rows * columns + special):
+            patches = state[:, n - rows * columns :]
+            if family.layout == "mask_units":
+                return _unrolled(patches, config, (rows, columns), finest)
+            return patches.reshape(len(state), rows, columns, -1)
+    return None
+
+
+def _unrolled(state: torch.Tensor, config: Any, grid: Grid, finest: Grid) -> torch.Tensor:
+    """Undo the order of Hiera: for every halving that is still to come, its row and column digit come first."""
+    stride = square(config.query_stride, "query stride")
+    digits = len(config.depths) - 1 - round(math.log(finest[0] / grid[0], stride))
+    shape = [stride] * (2 * digits) + [side // stride**digits for side in grid]
+    split = state.reshape(len(state), *shape, -1)
+    down = [1 + 2 * digit for digit in reversed(range(digits))]
+    order = [0, 1 + 2 * digits, *down, 2 + 2 * digits, *(axis + 1 for axis in down), 3 + 2 * digits]
+    return split.permute(order).reshape(len(state), *grid, -1)
