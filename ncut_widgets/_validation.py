@@ -77,6 +77,11 @@ def to_tensor(X: Any, name: str = "X") -> tuple[torch.Tensor, Like]:
         return tensor, Like(is_numpy=False, dtype=tensor.dtype, device=tensor.device)
     if sparse.issparse(X):
         raise TypeError(f"`{name}` must be dense; got a sparse {type(X).__name__}. Pass `{name}.toarray()`.")
+    if np.ma.is_masked(X):
+        raise ValueError(
+            f"`{name}` has {np.ma.count_masked(X)} masked values, which would be computed with. Fill them, "
+            f"`{name}.filled(value)`, or drop their rows."
+        )
     array = np.asarray(X)
     if array.dtype == object and array.ndim == 0:
         raise TypeError(f"`{name}` must hold numbers; got {type(X).__name__}. Pass a 2D array of floats.")
@@ -93,6 +98,15 @@ def to_tensor(X: Any, name: str = "X") -> tuple[torch.Tensor, Like]:
         warnings.filterwarnings("ignore", message="The given NumPy array is not writ", category=UserWarning)
         tensor = torch.from_numpy(array)
     return tensor, Like(is_numpy=True, dtype=tensor.dtype, device=tensor.device)
+
+
+def to_numpy(values: np.ndarray | torch.Tensor) -> np.ndarray:
+    """Return an array, or a tensor as an array; float types that numpy lacks, as bfloat16, become float32."""
+    if isinstance(values, np.ndarray):
+        return values
+    tensor = values.detach().cpu()
+    known = (torch.float16, torch.float32, torch.float64)
+    return (tensor.float() if tensor.is_floating_point() and tensor.dtype not in known else tensor).numpy()
 
 
 def _object_to_float(array: np.ndarray, name: str) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ncut_widgets._validation import brief, check_positive_int
+from ncut_widgets._validation import brief, check_positive_int, to_numpy
 
 __all__ = ["ImageInfo", "check_color", "check_colors", "check_masks", "default_color", "describe_images"]
 
@@ -85,7 +85,7 @@ def check_masks(images: Sequence[ImageInfo], masks: Any) -> dict[str, list[np.nd
 
 
 def _mask(mask: Any, name: str, index: int, image: ImageInfo) -> np.ndarray:
-    array = mask.detach().cpu().numpy() if isinstance(mask, torch.Tensor) else np.asarray(mask)
+    array = to_numpy(mask) if isinstance(mask, torch.Tensor) else np.asarray(mask)
     if array.dtype != bool:
         raise TypeError(
             f"`masks` must be boolean; got {array.dtype} for {name!r} in image {index}. "

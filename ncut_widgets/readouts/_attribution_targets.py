@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
 
-from ncut_widgets._validation import check_positive_int
+from ncut_widgets._validation import check_positive_int, to_numpy
 
 from ._rows import unit_rows
 
@@ -178,7 +178,7 @@ def _clusters(labels: np.ndarray, clusters: Any, n_eig: int | None) -> Clusters:
 
 
 def _array(values: Any, name: str) -> np.ndarray:
-    array = values.detach().cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
+    array = to_numpy(values) if isinstance(values, torch.Tensor) else np.asarray(values)
     if array.dtype.kind not in "biu" and array.size:
         raise TypeError(
             f"`{name}` must hold labels, node indices or a mask; got {array.dtype}. Pass integers or booleans: of "

@@ -11,7 +11,7 @@ import torch
 import traitlets
 from PIL import Image
 
-from ncut_widgets._validation import check_in
+from ncut_widgets._validation import check_in, to_numpy
 from ncut_widgets.export import check_objects
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.readouts import ClickMask, ClickNcut, refine_mask
@@ -247,7 +247,7 @@ class SessionMasks(SessionState):
             # people outline by 0.28 in place of 0.53.
             ncut = ClickNcut(click_weight=weight).fit(self._needed_features(), positive, negative)
             progress(0.9)
-            heat = np.asarray(ncut.heatmap_, dtype=np.float32)
+            heat = to_numpy(ncut.heatmap_).astype(np.float32, copy=False)
             if len(self._heats) >= _MOST_KEPT:
                 self._heats.pop(next(iter(self._heats)))
             self._heats[name] = heat

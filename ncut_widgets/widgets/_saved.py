@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from traitlets import TraitError
 
+from ncut_widgets._validation import to_numpy
 from ncut_widgets.export import read_session, write_session
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.grid import PatchGrid, PatchMap
@@ -39,9 +39,9 @@ def save_session(session: SessionAnswers, path: str | os.PathLike[str]) -> Path:
         "graph": session._graph if isinstance(session._graph.get("affinity"), str) else {},
     }
     if features is not None:
-        arrays["features"] = _numpy(features.values)
+        arrays["features"] = to_numpy(features.values)
         if features.weights is not None:
-            arrays["weights"] = _numpy(features.weights)
+            arrays["weights"] = to_numpy(features.weights)
     return write_session(path, state=state, arrays=arrays, images=data.images)
 
 
@@ -83,7 +83,3 @@ def load_session(kind: Any, path: str | os.PathLike[str]) -> Any:
             f"`path` must be a session that `Session.save` wrote; {os.fspath(path)!r} is not: {error}."
         ) from error
     return session
-
-
-def _numpy(values: Any) -> np.ndarray:
-    return values if isinstance(values, np.ndarray) else values.detach().cpu().numpy()
