@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from tqdm.auto import tqdm
 
+from ncut_widgets._progress import progress as progress_bar
 from ncut_widgets._validation import check_positive_int
 from ncut_widgets.grid import PatchGrid, PatchMap
 
@@ -94,11 +94,11 @@ def extract_features(
     extract = resolve_backbone(backbone, layer=layer, norm=norm, resolution=resolution, device=device)
     name = source or getattr(extract, "name", None) or getattr(extract, "__name__", "features")
     maps: list[Array] = []
-    with tqdm(total=len(pictures), desc=f"features: {name}", unit="image", disable=not progress, leave=False) as bar:
+    with progress_bar(len(pictures), f"features: {name}", unit="image", show=progress) as done:
         for start in range(0, len(pictures), batch_size):
             batch = pictures[start : start + batch_size]
             maps += _checked(extract(batch), batch, start)
-            bar.update(len(batch))
+            done(len(batch))
     channels = {int(m.shape[2]) for m in maps}
     if len(channels) > 1:
         raise ValueError(f"`backbone` must give every image the same number of channels; got {sorted(channels)}.")

@@ -6,8 +6,8 @@ import threading
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from ncut_widgets._progress import progress as progress_bar
 from ncut_widgets._validation import check_in
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.widgets._recoloring import LABELS, Recoloring
@@ -99,9 +99,9 @@ class SessionColors(SessionState):
         if recoloring is None:
             return
         title = f"colours: {LABELS[recoloring.method]} of {self.grid.n_nodes} nodes"
-        with tqdm(total=1, desc=title, disable=not progress, leave=False) as bar:
+        with progress_bar(1, title, unit="step", show=progress) as done:
             recoloring.wait()
-            bar.update()
+            done(1)
         self._take_over(recoloring)
         if self._recoloring is recoloring:
             recoloring.future.result()

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from ncut_widgets._progress import progress as progress_bar
 from ncut_widgets._validation import check_positive_int
 from ncut_widgets.export.html import write_html
 from ncut_widgets.widgets._layers import TAB_LAYERS
@@ -65,8 +65,11 @@ def write_page(
     names += [heat_name(prompts, item["click_weight"]) for prompts, item in cut if prompts[0]]
     names += [f"attribution/{_METHOD}/clusters/{k}" for k in counts if traced and k > 1]
 
-    bar = tqdm(names, desc=f"export: {path.name}", disable=not progress, leave=False)
-    arrays = {name: session._array(name, None, lambda _: None) for name in bar}
+    arrays = {}
+    with progress_bar(len(names), f"export: {path.name}", unit="array", show=progress) as done:
+        for name in names:
+            arrays[name] = session._array(name, None, lambda _: None)
+            done(1)
     if channel_bytes is not None:
         scores = [array for name, array in arrays.items() if name.startswith("attribution/")]
         arrays |= _maps(session, scores, check_positive_int(channel_bytes, "channel_bytes", minimum=0))

@@ -277,6 +277,17 @@ class TestCellRunAgain:
             kernel.run("explorer()", None)
         assert kernel.ask("len(alive())") == 6
 
+    def test_with_progress_bars_leaves_none_of_their_widgets(self, kernel):
+        kernel.run("nw.extract_features(image, progress=True)", "a")
+        kernel.run(
+            "class Fails(nw.features.Multiscale):\n"
+            "    def __call__(self, images): raise OSError\n"
+            "try: nw.extract_features(image, backbone=Fails(), progress=True)\n"
+            "except OSError: pass",
+            "b",
+        )
+        assert kernel.ask("[str(widget) for widget in _instances.values()]") == []
+
     def test_ends_the_thread_that_computes_colors(self, kernel):
         kernel.run(SLOW, "0", silent=True)
         kernel.run("a = explorer(); a.session.recolor(Slow('tsne')); started.wait(); a", "a")
