@@ -166,6 +166,9 @@ def check_features(
     >>> tensor.dtype, like.restore(tensor).dtype
     (torch.float32, dtype('float16'))
     """
+    if name == "X" and hasattr(X, "grid"):
+        # Whoever passes feature maps has never called them X.
+        name = "features"
     tensor, like = to_tensor(X, name)
     shape = tuple(tensor.shape)
     if tensor.ndim != 2:
@@ -183,7 +186,7 @@ def check_features(
         raise ValueError(f"`{name}` must not be empty; got 0 nodes (shape={shape}). Pass at least {min_nodes}.")
     if n < min_nodes:
         got = "1 sample" if n == 1 else f"{n} samples"
-        raise ValueError(f"`{name}` must have at least {min_nodes} nodes; got {got} (shape={shape}). Pass more images.")
+        raise ValueError(f"`{name}` must have at least {min_nodes} nodes; got {got} (shape={shape}). Pass more nodes.")
     if n_channels is not None and c != n_channels:
         raise ValueError(
             f"`{name}` must have {n_channels} columns{channels and f', {channels}'}; got {c} (shape={shape}). {advice}"

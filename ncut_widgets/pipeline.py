@@ -18,6 +18,8 @@ from ncut_widgets.readouts import kway_ncut
 
 __all__ = ["Embedding", "embed", "segment"]
 
+# Unless told otherwise.
+_N_EIG = 32
 # The built-in features are nearly constant within a region, so that a sharp kernel does not tear it apart: a patch
 # is like 1 or 2 of 100, but in small images like no fewer than a few dozen, for fewer leave odd patches alone, each a
 # cluster of its own. Other backbones get what `Ncut` finds for them.
@@ -62,7 +64,7 @@ def embed(
     backbone: Any = "multiscale",
     layer: int = -1,
     resolution: int | None = None,
-    n_eig: int = 32,
+    n_eig: int | None = None,
     degree: float | None = None,
     device: Any = None,
     random_state: Any = 0,
@@ -78,8 +80,8 @@ def embed(
         Of these images, where you have them already, or joined them by `concat`.
     backbone, layer, resolution
         As in `extract_features`. Not beside `features`.
-    n_eig : int
-        Eigenvectors, fewer than there are patches.
+    n_eig : int, optional
+        The number of eigenvectors, less than that of patches. By default 32, or as many as few patches allow.
     degree : float in (0, 1), optional
         The mean affinity: smaller is sharper. By default 0.015 for the built-in backbone's channels, which vary
         little within a region (more in small images, where that would be a handful of patches), and `Ncut`'s own
@@ -108,21 +110,23 @@ def embed(
     >>> embed(image, n_eig=2, progress=False)
     Embedding(1 images, 96 nodes, 2 eigenvectors)
     """
-    pictures = load_images(images)
+    loaded = load_images(images)
     if features is None:
         features = extract_features(
-            pictures, backbone=backbone, layer=layer, resolution=resolution, device=device, progress=progress
+            loaded, backbone=backbone, layer=layer, resolution=resolution, device=device, progress=progress
         )
     elif not (isinstance(backbone, str) and backbone == "multiscale") or layer != -1 or resolution is not None:
         raise ValueError(
-            "`features` must not be given beside `backbone`, `layer` or `resolution`, which say how to extract them. "
-            "Drop one or the other."
+            "`features` cannot be combined with `backbone`, `layer` or `resolution`, which say how to extract them. "
+            "Pass one or the other."
         )
-    _check_features_of(features, pictures)
+    _check_features_of(features, loaded)
+    if n_eig is None:
+        n_eig = min(_N_EIG, len(features) - 1)
     ncut, eigenvectors = _fit(
         features, n_eig=n_eig, degree=degree, device=device, random_state=random_state, progress=progress
     )
-    return Embedding(pictures, features, ncut, eigenvectors)
+    return Embedding(loaded, features, ncut, eigenvectors)
 
 
 def segment(
@@ -178,10 +182,11 @@ def segment(
     ((64, 96), True)
     """
     n_clusters = check_positive_int(n_clusters, "n_clusters")
-    pictures = load_images(images)
+    loaded = load_images(images)
     features = extract_features(
-        pictures, backbone=backbone, layer=layer, resolution=resolution, device=device, progress=progress
+        loaded, backbone=backbone, layer=layer, resolution=resolution, device=device, progress=progress
     )
+    _check_features_of(features, loaded)
     if n_clusters >= len(features):
         raise ValueError(
             f"`n_clusters` must be less than the number of patches, {len(features)}; got {n_clusters}. "
@@ -198,19 +203,23 @@ def segment(
     scores = kway_ncut(eigenvectors, n_clusters=n_clusters, n_eig=n_eig, random_state=random_state)
     if isinstance(scores, torch.Tensor):
         scores = scores.float().cpu().numpy()
-    return [_to_pixels(map_, picture) for map_, picture in zip(features.grid.split(scores), pictures, strict=True)]
+    return [_to_pixels(map_, image) for map_, image in zip(features.grid.split(scores), loaded, strict=True)]
 
 
-def _check_features_of(features: Any, pictures: list[Image.Image]) -> None:
+def _check_features_of(features: Any, images: list[Image.Image]) -> None:
     if not isinstance(features, FeatureMaps):
         raise TypeError(
             f"`features` must be FeatureMaps, which know their grid; got {type(features).__name__}. "
             "Take them from nw.extract_features."
         )
-    if features.grid.image_sizes != tuple(picture.size for picture in pictures):
+    if features.grid.image_sizes != tuple(image.size for image in images):
         raise ValueError(
-            "`features` must be of the images passed; got those of other sizes or numbers of images. "
+            "`features` must be those of the images passed; got features of images of other sizes or another number. "
             "Extract them from the same images."
+        )
+    if len(features) < 2:
+        raise ValueError(
+            "`images` must have at least 2 patches in all; got 1. Pass more or larger images, or raise `resolution`."
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -111,10 +111,13 @@ def extract_features(
 
 
 def _checked(answer: Any, batch: list[Image.Image], start: int) -> list[Array]:
+    if not isinstance(answer, Iterable):
+        raise TypeError(f"`backbone` must return a list of one map per image; got {type(answer).__name__}.")
     answers = list(answer)
     if len(answers) != len(batch):
         raise ValueError(
-            f"`backbone` must return one map per image; got {len(answers)} for {len(batch)} images. Return a list."
+            f"`backbone` must return a list of one map per image; got {len(answers)} for {len(batch)} "
+            f"image{'s' * (len(batch) != 1)}."
         )
     for index, m in enumerate(answers, start):
         if not isinstance(m, np.ndarray | torch.Tensor):

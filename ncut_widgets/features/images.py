@@ -119,7 +119,7 @@ def load_images(source: Any, *, skip_unreadable: bool = False) -> list[Image.Ima
     if skipped and not images:
         raise next(iter(skipped.values()))
     if not images:
-        raise ValueError(f"`source` must hold at least one image; got none. Pass {_KINDS}.")
+        raise ValueError(f"There must be at least one image; got none. Pass {_KINDS}.")
     if skipped:
         warnings.warn(
             f"Skipped {len(skipped)} of {len(skipped) + len(images)} images, which cannot be read: "
@@ -288,7 +288,7 @@ def _items(source: Any) -> Iterator[Any]:
         return (source[index] for index in range(len(source)))
     if not isinstance(source, Iterable):
         raise TypeError(
-            f"`source` must be {_KINDS}; got {reprlib.repr(source)} ({type(source).__name__}). Pass one of these."
+            f"Images must come as {_KINDS}; got {reprlib.repr(source)} ({type(source).__name__}). Pass one of these."
         )
     return iter(source)
 
@@ -301,7 +301,7 @@ def _rows(table: Any) -> Iterator[tuple[Any, str | None]]:
     by_value = [column for column in columns if _holds_images(table[column], extension=True)]
     if not by_name and len(by_value) != 1:
         raise ValueError(
-            f"`source` must have one column of images or of paths to them; got columns {columns}. "
+            f"A table must have one column of images or of paths to them; got columns {columns}. "
             "Pass the column, such as `table['path']`."
         )
     images = list(table[by_name[0] if by_name else by_value[0]])

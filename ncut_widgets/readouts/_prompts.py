@@ -143,12 +143,12 @@ def check_clicks(clicks: Any, name: str, n: int, grid: PatchGrid | None) -> np.n
         return np.ravel_multi_index(tuple(array.T), top).astype(np.int64)
     if array.ndim != 1:
         raise ValueError(
-            f"`{name}` must be a list of nodes for `eigvecs` of shape (n, k); got an array of shape {array.shape}. "
+            f"`{name}` must be a list of nodes, as there is one row per node; got an array of shape {array.shape}. "
             "`PatchGrid.node` takes image, row and column to a node."
         )
     outside = (array < 0) | (array >= n)
     if outside.any():
-        raise ValueError(f"`{name}` must lie in 0 to {n - 1}; got {array[outside][0]}. Pass nodes of `eigvecs`.")
+        raise ValueError(f"`{name}` must lie in 0 to {n - 1}; got {array[outside][0]}. Pass numbers of nodes.")
     return array.astype(np.int64)
 
 

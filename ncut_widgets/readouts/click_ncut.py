@@ -9,7 +9,7 @@ import torch
 from sklearn.utils import Tags
 
 from ncut_widgets._estimator import NodeTransformer
-from ncut_widgets._validation import check_number, check_positive_int, torch_generator
+from ncut_widgets._validation import check_features, check_number, check_positive_int, torch_generator
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.ncut.affinity import build_affinity
 from ncut_widgets.ncut.nodes import Nodes
@@ -239,6 +239,8 @@ def click_ncut(
     >>> bool((heatmap[:50] > 0.5).all()), bool((heatmap[50:] < 0.5).all())
     (True, True)
     """
+    # Here, where they have this name.
+    check_features(features, "features", min_nodes=2)
     estimator = ClickNcut(
         click_weight=click_weight,
         bg_weight=bg_weight,

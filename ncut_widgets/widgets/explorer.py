@@ -206,7 +206,7 @@ def explore(
     backbone: Any = "multiscale",
     layer: int = -1,
     resolution: int | None = None,
-    n_eig: int = 32,
+    n_eig: int | None = None,
     degree: float | None = None,
     coloring: str = "tsne",
     device: Any = None,
@@ -232,8 +232,8 @@ def explore(
         Of the backbone.
     resolution : int, optional
         The longer side in pixels at which the backbone sees the images.
-    n_eig : int, default 32
-        The number of eigenvectors.
+    n_eig : int, optional
+        The number of eigenvectors. By default 32, or as many as few patches allow.
     degree : float in (0, 1), optional
         The mean affinity, as in `embed`: smaller is sharper.
     coloring : "tsne", "umap", "umap_sphere", "pca" or "mspace", default "tsne"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from ncut_widgets.features import Multiscale, concat, extract_features
+from ncut_widgets.features import FeatureMaps, Multiscale, concat, extract_features
+from ncut_widgets.grid import PatchGrid, PatchMap
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.pipeline import embed, segment
+from ncut_widgets.readouts import click_ncut
 
 SKY, GRASS, BALL = (120, 170, 230), (60, 120, 40), (220, 60, 50)
 
@@ -125,6 +129,57 @@ def test_images_of_a_few_patches_are_embedded(size):
     assert np.isfinite(result.eigenvectors).all()
 
 
+@pytest.mark.parametrize(
+    ("size", "n_images", "n_eig"), [((16, 8), 1, 1), ((8, 8), 3, 2), ((32, 32), 1, 15), ((64, 64), 1, 32)]
+)
+def test_few_patches_have_fewer_eigenvectors_unless_told_otherwise(size, n_images, n_eig):
+    images = [np.full((*size, 3), 40 * index, np.uint8) for index in range(n_images)]
+    assert embed(images, progress=False).eigenvectors.shape[1] == n_eig
+
+
+def one_patch(images):
+    return np.ones((len(images), 1, 1, 5))
+
+
+@pytest.mark.parametrize("call", [partial(embed, progress=False), segment])
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"images": np.zeros((8, 8, 3))}, ValueError, "`images` must have at least 2 patches in all; got 1. Pass more"),
+        ({"resolution": 8}, ValueError, "`images` must have at least 2 patches in all; got 1.*raise `resolution`"),
+        ({"backbone": one_patch}, ValueError, "`images` must have at least 2 patches in all; got 1"),
+        (
+            {"backbone": lambda images: None},
+            TypeError,
+            "`backbone` must return a list of one map per image; got NoneType",
+        ),
+        (
+            {"backbone": lambda images: np.ones((4, 4, 3))},
+            ValueError,
+            "`backbone` must return a list.*got 4 for 1 image",
+        ),
+        ({"images": []}, ValueError, "There must be at least one image; got none"),
+        ({"images": None}, TypeError, r"Images must come as a path.*got None \(NoneType\)"),
+    ],
+)
+def test_errors_speak_of_what_was_passed(call, options, error, message):
+    with pytest.raises(error, match=message):
+        call(**{"images": scene(64, 64)[0]} | options)
+
+
+@pytest.mark.parametrize("values", [np.full((4, 3), np.nan), np.ones((4, 3)) * 1j])
+def test_errors_call_feature_maps_features(values):
+    features = FeatureMaps(values, PatchGrid([(16, 16)], [PatchMap(0, 2, 2)]))
+    image = np.zeros((16, 16, 3))
+    for call in (
+        Ncut(2).fit,
+        lambda features: click_ncut(features, [0]),
+        lambda features: embed(image, features=features, progress=False),
+    ):
+        with pytest.raises(ValueError, match=r"^`features` must be (finite|real)"):
+            call(features)
+
+
 def test_features_that_are_there_already_are_embedded_as_they_are():
     image, _ = scene(ball=(60, 50))
     parts = [extract_features(image, resolution=r, progress=False) for r in (96, 192)]
@@ -144,10 +199,10 @@ def test_features_must_be_of_the_images():
     features = extract_features(image, progress=False)
     for images, options, error, message in [
         (image, {"features": features.values}, TypeError, "`features` must be FeatureMaps.*got ndarray"),
-        ([image, image], {"features": features}, ValueError, "must be of the images passed; got those of other"),
-        (scene(96, 96)[0], {"features": features}, ValueError, "must be of the images passed; got those of other"),
-        (image, {"features": features, "resolution": 96}, ValueError, "must not be given beside `backbone`, `layer`"),
-        (image, {"features": features, "layer": 2}, ValueError, "must not be given beside `backbone`, `layer`"),
+        ([image, image], {"features": features}, ValueError, "must be those of the images passed; got features of"),
+        (scene(96, 96)[0], {"features": features}, ValueError, "must be those of the images passed; got features of"),
+        (image, {"features": features, "resolution": 96}, ValueError, "cannot be combined with `backbone`, `layer`"),
+        (image, {"features": features, "layer": 2}, ValueError, "cannot be combined with `backbone`, `layer`"),
     ]:
         with pytest.raises(error, match=message):
             embed(images, **options, progress=False)

@@ -141,3 +141,11 @@ def test_generators_are_taken_and_others_are_not():
     assert check_random_state(None).random() != check_random_state(None).random()
     with pytest.raises(TypeError, match="`random_state` must be an integer; got 'x'"):
         check_random_state("x")
+
+
+def test_masked_values_are_refused():
+    features = np.ma.masked_invalid([[1.0, np.nan], [2.0, 3.0]])
+    with pytest.raises(ValueError, match=r"`X` has 1 masked values.*filled"):
+        check_features(features)
+    tensor, _ = check_features(np.ma.masked_array(np.ones((2, 2))))
+    assert tensor.shape == (2, 2)

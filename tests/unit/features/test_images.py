@@ -237,8 +237,8 @@ def test_a_closed_pil_image_is_named(folder):
     [
         ("nowhere/at/all.png", FileNotFoundError, r"There is no image at 'nowhere/at/all\.png'. Check the path"),
         ("nowhere/*.png", FileNotFoundError, r"No file matches 'nowhere/\*\.png'"),
-        ([], ValueError, "must hold at least one image; got none"),
-        (3, TypeError, r"`source` must be a path, glob or folder.*got 3 \(int\)"),
+        ([], ValueError, "There must be at least one image; got none"),
+        (3, TypeError, r"Images must come as a path, glob or folder.*got 3 \(int\)"),
         ([np.zeros((4, 4)), "nowhere.png"], FileNotFoundError, r"nowhere\.png"),
         ([np.zeros((4, 4)), None], TypeError, r"'image 1' must be an image; got None \(NoneType\)"),
         ({"label": 3}, ValueError, r"under one of 'image'.*got keys \['label'\]"),
@@ -611,7 +611,7 @@ def test_a_url_says_to_download_it(url):
         (Image.new("RGB", (0, 5)), ValueError, r"'image 0' has no pixels; got an image of size \(0, 5\)"),
         (torch.zeros(4, 4).to_sparse(), TypeError, "must be a dense tensor.*to_dense"),
         (b"", ImageReadError, "'image 0' cannot be read: it is empty"),
-        ({}, ValueError, "must hold at least one image"),
+        ({}, ValueError, "There must be at least one image"),
     ],
 )
 def test_further_things_that_are_no_images(source, error, message):
