@@ -4,7 +4,11 @@ The names in `__init__.pyi` load when they are first used (PEP 562), so that imp
 little and the engine, `ncut_widgets.ncut`, never pulls in a widget or plotting library.
 """
 
+import sys as _sys
 from functools import cache as _cache
+
+from ._migration import OldModules as _OldModules
+from ._migration import hint_at_name as _hint_at_name
 
 __version__ = "0.1.0"
 
@@ -19,7 +23,15 @@ def _stub():  # type: ignore[no-untyped-def]
 
 def __getattr__(name: str) -> object:
     load, _, names = _stub()
-    return names if name == "__all__" else load(name)
+    if name == "__all__":
+        return names
+    hint = _hint_at_name(name)
+    if hint is not None and name not in names:
+        raise AttributeError(hint, name=name, obj=_sys.modules[__name__])
+    return load(name)
+
+
+_sys.meta_path.append(_OldModules)
 
 
 def __dir__() -> list[str]:

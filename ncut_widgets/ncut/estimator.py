@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from sklearn.utils.validation import check_is_fitted
 
 from ncut_widgets._estimator import NodeEstimator, NodeTransformer
+from ncut_widgets._migration import METHODS, answers_old_options
 from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import check_positive_int, torch_generator
 
@@ -157,6 +158,7 @@ class Ncut(NodeTransformer):
     _covering: torch.Tensor
     _coverage: Coverage | None
 
+    @answers_old_options("Ncut")
     def __init__(
         self,
         n_eig: int = 20,
@@ -190,12 +192,22 @@ class Ncut(NodeTransformer):
         self.random_state = random_state
         self.verbose = verbose
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Answer the names of methods that ncut_pytorch has, and that are not here, by a hint."""
+            if name in METHODS:
+                raise AttributeError(METHODS[name].about(name), name=name, obj=self)
+            # Once more, for the error that it had, such as that of `eigval` before the fit.
+            return self.__getattribute__(name)
+
     @property
     def eigval(self) -> Any:
         """The eigenvalues (n_eig,), descending: `eigenvalues_` under its short name."""
         check_is_fitted(self)
         return self.eigenvalues_
 
+    @answers_old_options("Ncut.fit")
     def fit(self, X: Any, y: object = None, sample_weight: Any = None) -> Ncut:  # noqa: ARG002
         """Return the estimator, with the embedding of the nodes `X` in `eigenvectors_`.
 
@@ -213,6 +225,7 @@ class Ncut(NodeTransformer):
         self._fit(X, sample_weight)
         return self
 
+    @answers_old_options("Ncut.fit")
     def fit_transform(self, X: Any, y: object = None, sample_weight: Any = None) -> Any:  # noqa: ARG002
         """Return the embedding (n, n_eig) of the nodes `X`, of their kind, dtype and device: see `fit`."""
         return self._fit(X, sample_weight)

@@ -8,8 +8,11 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
+from ncut_widgets._migration import answers_old_options
 from ncut_widgets._threads import usable_threads
 from ncut_widgets._validation import check_features, check_positive_int, to_tensor
+
+from .settings import check_device
 
 __all__ = ["nystrom_propagate"]
 
@@ -18,8 +21,15 @@ _CHUNK_ELEMENTS = 1 << 22
 _TREE_CHANNELS = 32
 
 
+@answers_old_options("nystrom_propagate")
 def nystrom_propagate(
-    nystrom_out: Any, X: Any, nystrom_X: Any, *, n_neighbors: int = 10, chunk_size: int | None = None
+    nystrom_out: Any,
+    X: Any,
+    nystrom_X: Any,
+    *,
+    n_neighbors: int = 10,
+    chunk_size: int | None = None,
+    device: Any = None,
 ) -> Any:
     """Return the values of `nystrom_out`, known at `nystrom_X`, at every node of `X`.
 
@@ -42,6 +52,8 @@ def nystrom_propagate(
         How many neighbours share in a node's value; all of them where there are fewer.
     chunk_size : int, optional
         How many nodes of `X` to treat at a time. The default bounds the work arrays at a few tens of MB.
+    device : torch device, optional
+        Where to compute. By default where `X` is. The result comes back to where `nystrom_out` is.
 
     Returns
     -------
@@ -86,6 +98,7 @@ def nystrom_propagate(
         channels="as `nystrom_X` has",
         advice="Pass features of one kind as both.",
     )
+    nodes = nodes.to(check_device(device, nodes))
     table, _ = check_features(values[:, None] if values.ndim == 1 else values, "nystrom_out", device=nodes.device)
     k = min(check_positive_int(n_neighbors, "n_neighbors"), len(sampled))
     if chunk_size is None:

@@ -9,6 +9,7 @@ import torch
 from sklearn.utils import Tags
 
 from ncut_widgets._estimator import NodeTransformer
+from ncut_widgets._migration import answers_old_options
 from ncut_widgets._validation import check_features, check_number, check_positive_int, torch_generator
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.ncut.affinity import build_affinity
@@ -91,6 +92,7 @@ class ClickNcut(NodeTransformer):
     array([ True])
     """
 
+    @answers_old_options("ClickNcut")
     def __init__(
         self,
         *,
@@ -119,6 +121,7 @@ class ClickNcut(NodeTransformer):
         tags.target_tags.required = True
         return tags
 
+    @answers_old_options("ClickNcut.fit")
     def fit(self, X: Any, y: Any = None, negative: Any = (), *, positive: Any = None) -> ClickNcut:
         """Return the estimator, with the heatmap of the nodes `X` in `heatmap_`.
 
@@ -183,6 +186,7 @@ class ClickNcut(NodeTransformer):
         self.sigma_ = affinity.sigma
         return self
 
+    @answers_old_options("ClickNcut.fit")
     def fit_transform(self, X: Any, y: Any = None, negative: Any = (), *, positive: Any = None) -> Any:
         """Return the heatmap (n,) of the fitted nodes, `heatmap_`; parameters as in `fit`."""
         return self.fit(X, y, negative, positive=positive).heatmap_
@@ -198,6 +202,7 @@ def _unless_higher(heat: torch.Tensor, against: torch.Tensor | None = None) -> t
     return heat if against is None else torch.where(against > heat, 0, heat)
 
 
+@answers_old_options("click_ncut")
 def click_ncut(
     features: Any,
     positive: Any,

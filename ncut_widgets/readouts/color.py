@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ncut_widgets._migration import answers_old_options
+
 from .coloring import Coloring
 
 __all__ = ["mspace_color", "pca_color", "tsne_color", "umap_color", "umap_sphere_color"]
@@ -14,7 +16,10 @@ def _one_shot(method: str, nodes: Any, options: dict[str, Any], name: str = "eig
     return Coloring(method, **options)._fit(nodes, name).rgb
 
 
-def tsne_color(eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, random_state: Any = 0) -> Any:
+@answers_old_options("tsne_color")
+def tsne_color(
+    eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, device: Any = None, random_state: Any = 0
+) -> Any:
     """Return colours (n, 3) in [0, 1] from a 3D t-SNE of eigenvectors (n, n_eig).
 
     `Coloring(method="tsne")` does the same, and keeps the calibration for new nodes; the parameters are explained
@@ -30,10 +35,14 @@ def tsne_color(eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, random_
     >>> tsne_color(np.random.default_rng(0).normal(size=(60, 5))).shape
     (60, 3)
     """
-    return _one_shot("tsne", eig, {"n_sample": n_sample, "n_neighbors": n_neighbors, "random_state": random_state})
+    options = {"n_sample": n_sample, "n_neighbors": n_neighbors, "device": device, "random_state": random_state}
+    return _one_shot("tsne", eig, options)
 
 
-def umap_color(eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, random_state: Any = 0) -> Any:
+@answers_old_options("umap_color")
+def umap_color(
+    eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, device: Any = None, random_state: Any = 0
+) -> Any:
     """Return colours (n, 3) in [0, 1] from a 3D UMAP of eigenvectors (n, n_eig).
 
     `Coloring(method="umap")` does the same, and keeps the calibration for new nodes; the parameters are explained
@@ -50,10 +59,14 @@ def umap_color(eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, random_
     >>> umap_color(np.eye(4)).shape
     (4, 3)
     """
-    return _one_shot("umap", eig, {"n_sample": n_sample, "n_neighbors": n_neighbors, "random_state": random_state})
+    options = {"n_sample": n_sample, "n_neighbors": n_neighbors, "device": device, "random_state": random_state}
+    return _one_shot("umap", eig, options)
 
 
-def umap_sphere_color(eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, random_state: Any = 0) -> Any:
+@answers_old_options("umap_sphere_color")
+def umap_sphere_color(
+    eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, device: Any = None, random_state: Any = 0
+) -> Any:
     """Return colours (n, 3) in [0, 1] from a UMAP of eigenvectors (n, n_eig) on the unit sphere.
 
     Distances between places are angles (UMAP's "haversine" output metric), so no node lies at an edge, and colours
@@ -70,11 +83,12 @@ def umap_sphere_color(eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, 
     >>> umap_sphere_color(np.eye(4)).shape
     (4, 3)
     """
-    options = {"n_sample": n_sample, "n_neighbors": n_neighbors, "random_state": random_state}
+    options = {"n_sample": n_sample, "n_neighbors": n_neighbors, "device": device, "random_state": random_state}
     return _one_shot("umap_sphere", eig, options)
 
 
-def pca_color(eig: Any) -> Any:
+@answers_old_options("pca_color")
+def pca_color(eig: Any, *, device: Any = None) -> Any:
     """Return colours (n, 3) in [0, 1] from the three principal axes of eigenvectors (n, n_eig), rows at length one.
 
     `Coloring(method="pca")` does the same, and keeps the calibration for new nodes.
@@ -85,11 +99,17 @@ def pca_color(eig: Any) -> Any:
     >>> pca_color(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))[:, 0]
     array([1., 0., 1.])
     """
-    return _one_shot("pca", eig, {})
+    return _one_shot("pca", eig, {"device": device})
 
 
+@answers_old_options("mspace_color")
 def mspace_color(
-    features: Any, *, n_eig: Sequence[int] = (4, 16, 64), n_sample: int = 800, random_state: Any = 0
+    features: Any,
+    *,
+    n_eig: Sequence[int] = (4, 16, 64),
+    n_sample: int = 800,
+    device: Any = None,
+    random_state: Any = 0,
 ) -> Any:
     """Return colours (n, 3) in [0, 1] from the M-space of features (n, c): clusters of every size at once.
 
@@ -112,6 +132,8 @@ def mspace_color(
         whole, many the detail.
     n_sample : int
         How many nodes to lay out: farthest points among three times as many random ones.
+    device : torch device, optional
+        Where to compute. By default where the features are. The colors come back there.
     random_state : int, numpy.random.Generator or None
         Draws the sample.
 
@@ -136,5 +158,5 @@ def mspace_color(
     >>> mspace_color(features, n_eig=(2, 4)).shape
     (60, 3)
     """
-    options = {"n_eig": n_eig, "n_sample": n_sample, "random_state": random_state}
+    options = {"n_eig": n_eig, "n_sample": n_sample, "device": device, "random_state": random_state}
     return _one_shot("mspace", features, options, name="features")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
 from sklearn.exceptions import NotFittedError
 
 from ncut_widgets._estimator import NodeTransformer
+from ncut_widgets._migration import answers_old_options
 from ncut_widgets._validation import (
     Like,
     check_features,
@@ -16,6 +18,7 @@ from ncut_widgets._validation import (
     check_positive_int,
     check_random_state,
 )
+from ncut_widgets.ncut.settings import check_device
 
 from ._align import check_nodes, procrustes
 from ._layout import METHODS, Layout, find_layout
@@ -45,6 +48,8 @@ class Coloring(NodeTransformer):
         n_neighbors. Larger shows the whole, smaller the detail.
     n_eig : sequence of int
         The numbers of eigenvectors whose projectors M-space keeps. Few show the whole, many the detail.
+    device : torch device, optional
+        Where to compute. By default where `X` is. Results come back there.
     random_state : int, numpy.random.Generator or None
         Draws the sample and the start.
 
@@ -84,6 +89,7 @@ class Coloring(NodeTransformer):
     _coords: torch.Tensor
     _n_features_out = 3
 
+    @answers_old_options("Coloring")
     def __init__(
         self,
         method: str = "tsne",
@@ -91,12 +97,14 @@ class Coloring(NodeTransformer):
         n_sample: int = 800,
         n_neighbors: int = 100,
         n_eig: Sequence[int] = (4, 16, 64),
+        device: Any = None,
         random_state: Any = 0,
     ) -> None:
         self.method = method
         self.n_sample = n_sample
         self.n_neighbors = n_neighbors
         self.n_eig = n_eig
+        self.device = device
         self.random_state = random_state
 
     def fit(
@@ -151,6 +159,7 @@ class Coloring(NodeTransformer):
         n_eig = _check_counts(self.n_eig)
         rng = check_random_state(self.random_state)
         tensor, like = check_features(X, name)
+        tensor = tensor.to(check_device(self.device, tensor))
         last, new = self._places_to_keep(shared, onto, len(tensor))
         rows = tensor.detach() if method == "mspace" else unit_rows(tensor.detach())
 
@@ -265,6 +274,7 @@ class Coloring(NodeTransformer):
 
 
 def _check_counts(n_eig: Any) -> list[int]:
+    example = f"({n_eig},)" if isinstance(n_eig, Integral) else (4, 16, 64)
     if isinstance(n_eig, str) or not isinstance(n_eig, Sequence) or not n_eig:
-        raise TypeError(f"`n_eig` must be a sequence of integers; got {n_eig!r}. Pass for example (4, 16, 64).")
+        raise TypeError(f"`n_eig` must be a sequence of integers; got {n_eig!r}. Pass for example {example}.")
     return [check_positive_int(count, "n_eig", minimum=2) for count in n_eig]

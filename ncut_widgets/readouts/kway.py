@@ -10,6 +10,7 @@ from sklearn.base import ClusterMixin
 from sklearn.cluster import kmeans_plusplus
 
 from ncut_widgets._estimator import NodeTransformer
+from ncut_widgets._migration import answers_old_options
 from ncut_widgets._threads import one_blas_thread
 from ncut_widgets._validation import Like, check_features, check_positive_int, check_random_state
 from ncut_widgets.ncut.settings import check_device
@@ -51,6 +52,8 @@ class Kway(ClusterMixin, NodeTransformer):
         separate clusters that the leading ones leave together; fewer keep clusters from following noise.
     n_restarts : int
         How many starts to try; the one with the smallest objective wins.
+    device : torch device, optional
+        Where to compute. By default where `X` is. Results come back there.
     random_state : int, numpy.random.Generator or None
         Draws the starting nodes.
 
@@ -96,6 +99,7 @@ class Kway(ClusterMixin, NodeTransformer):
 
     _column_advice = "Pass the same eigenvectors as to `fit`: those that `transform` of the same `Ncut` returns."
 
+    @answers_old_options("Kway")
     def __init__(
         self,
         n_clusters: int = 8,
@@ -190,6 +194,7 @@ class Kway(ClusterMixin, NodeTransformer):
         return rows @ self._rotation.to(rows.device, rows.dtype)
 
 
+@answers_old_options("kway_ncut")
 def kway_ncut(
     eig: Any,
     *,
