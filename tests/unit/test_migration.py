@@ -177,7 +177,8 @@ def test_clusters_and_propagation_take_a_device():
 def feats():
     """Return features (images, rows, columns, channels) of four kinds of patches, as the extractor of the tutorials."""
     rng = np.random.default_rng(0)
-    kinds = rng.integers(0, 4, (6, 8, 8))
+    quadrants = np.arange(4).reshape(2, 2).repeat(4, 0).repeat(4, 1)
+    kinds = np.stack([(quadrants + image) % 4 for image in range(6)])
     return torch.from_numpy(rng.normal(size=(4, 16))[kinds] * 3 + rng.normal(size=(6, 8, 8, 16))).float()
 
 
@@ -248,18 +249,22 @@ def test_the_tutorial_on_point_prompts(feats):
     # from ncut_pytorch import NCUT, get_mask
     from ncut_widgets import get_mask
 
-    num_eig = 8
+    num_eig = 4
     eigvectors = Ncut(n_eig=num_eig).fit_transform(feats.reshape(-1, 16))  # eigvectors, eigvalues = NCUT(num_eig=...)
     eigvectors = eigvectors.reshape(-1, 8, 8, num_eig)
-    clicks, negative_clicks = [(0, 3, 4), (1, 5, 5)], [(0, 0, 1)]
+    clicks, negative_clicks = [(0, 3, 4), (1, 1, 1)], [(0, 0, 1)]
     positive_masks, negative_masks = [], []
     for i_img, x1, x2 in clicks:
         clicked = eigvectors[i_img, x1, x2]
-        mask = get_mask(eigvectors, clicked, threshold=0.7, gamma=1.0, denoise=True, denoise_area_th=2)
+        mask = get_mask(eigvectors, clicked, threshold=0.7, gamma=1.0, denoise=True, denoise_area_th=8)
         positive_masks.append(mask)
     for i_img, x1, x2 in negative_clicks:
         clicked = eigvectors[i_img, x1, x2]
         negative_masks.append(get_mask(eigvectors, clicked, threshold=0.99, gamma=1.0, denoise=False))
     final_mask = (np.stack(positive_masks).sum(0) > 0) & ~(np.stack(negative_masks).sum(0) > 0)
     assert final_mask.shape == (6, 8, 8)
-    assert final_mask[0, 3, 4]
+    # The clicked kind of patch is found in every image, and nothing else.
+    for image, mask in enumerate(final_mask):
+        rows, columns = divmod((1 - image) % 4, 2)
+        assert mask[4 * rows : 4 * rows + 4, 4 * columns : 4 * columns + 4].mean() > 0.9
+        assert mask.sum() <= 16
