@@ -117,6 +117,11 @@ def _pull_batch(
             "`backbone` must let gradients through; got features without a graph. Return the tensors of the module, "
             "neither detached nor computed in inference mode."
         )
+    if not all(part.requires_grad for part in captured):
+        raise ValueError(
+            f"`through` must name a layer that depends on the pixels; got {through!r}, whose output is constant. "
+            "Pick another layer."
+        )
     sums: list[torch.Tensor] = []
     for target in range(len(gradients[0])):
         found = torch.autograd.grad(

@@ -66,7 +66,9 @@ def backbone_attribution(
         As in `extract_features`: a backbone that runs in torch.
     through : "pixels" or str
         The pixels as the backbone sees them, normalised, or the output of one of its modules by name, of
-        ``dict(module.named_modules())``: a map (b, c, rows, columns), or tokens (b, k, c) of all patches.
+        ``dict(module.named_modules())``: a map (b, c, rows, columns), or tokens (b, k, c) of all patches. In a
+        transformers model, any module with a value for each place, in the layout of its family; names are those in the
+        part that sees images.
     module : torch.nn.Module, optional
         What the backbone runs, where it is a callable that does not show it. Its first 4D argument are the pixels.
     batch_size : int

@@ -31,7 +31,7 @@ def resolve_backbone(
         return _by_name(os.fspath(backbone), options, device)
     if isinstance(backbone, tuple) and len(backbone) == 2:
         return TransformersBackbone(*backbone, **options)
-    if isinstance(backbone, torch.nn.Module) and hasattr(backbone, "config"):
+    if any(base.__name__ == "PreTrainedModel" for base in type(backbone).__mro__):
         path = getattr(backbone, "name_or_path", "")
         if not path:
             raise ValueError(

@@ -46,14 +46,14 @@ def load_model(path: str) -> tuple[Any, SimpleNamespace]:
         raise ValueError(f"`backbone` {path!r} {refusal}")
     from transformers import AutoConfig, AutoModel
 
-    options = {"local_files_only": refusal is not None}
+    options = {"local_files_only": refusal is not None, "trust_remote_code": False}
     with _explained(path, refusal, "config.json"):
         config = AutoConfig.from_pretrained(path, **options)
     with _explained(path, refusal, "model"), torch.device("meta"):
         # Before anything large is downloaded.
-        outline = AutoModel.from_config(config)
+        outline = AutoModel.from_config(config, trust_remote_code=False)
     find_vision_model(outline)
-    processor = load_processor(path, **options)
+    processor = load_processor(path, local_files_only=refusal is not None)
     with _explained(path, refusal, "weights"):
         model, loading = AutoModel.from_pretrained(path, config=config, output_loading_info=True, **options)
     _check_complete(path, model, loading["missing_keys"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ def state_map(state: torch.Tensor, family: Family, config: Any, candidates: list
     """
     grid = candidates[level]
     if state.ndim == 3:
-        placed = _tokens(state, family, config, [grid], candidates[0])
+        placed = _tokens(state, family, config, [grid], candidates[0], (family.special(config),))
     elif state.ndim == 4:
         placed = state.permute(0, 2, 3, 1) if family.layout == "channels_first" else state
     else:
@@ -40,8 +41,7 @@ def state_map(state: torch.Tensor, family: Family, config: Any, candidates: list
     if placed is None or tuple(placed.shape[1:3]) != grid:
         raise ValueError(
             f"`backbone` must have hidden states of {grid[0]} x {grid[1]} places; got shape {tuple(state.shape)} "
-            f"from a {family.name} model. It differs from the models of this family in transformers 5: pass a callable "
-            "that runs it."
+            f"from a {family.name} model. It differs from those of transformers 5.23: pass a callable that runs it."
         )
     return placed
 
@@ -65,7 +65,11 @@ def module_map(
     """
     placed: torch.Tensor | None = None
     if state.ndim == 3:
-        placed = _tokens(state, family, config, candidates, candidates[0])
+        if family.layout == "mask_units" and not name.startswith(f"{family.blocks}."):
+            # Hiera orders its tokens by mask units only when they enter the blocks.
+            family = replace(family, layout="tokens")
+        # Before they join the others, patches have no special tokens in front of them.
+        placed = _tokens(state, family, config, candidates, candidates[0], (0, family.special(config)))
     elif state.ndim == 4:
         order = family.layout if is_block else _order(module)
         last = order != "channels_first" and tuple(state.shape[1:3]) in candidates
@@ -92,13 +96,12 @@ def _order(module: nn.Module) -> str:
 
 
 def _tokens(
-    state: torch.Tensor, family: Family, config: Any, candidates: list[Grid], finest: Grid
+    state: torch.Tensor, family: Family, config: Any, candidates: list[Grid], finest: Grid, special: tuple[int, ...]
 ) -> torch.Tensor | None:
+    """Return tokens (b, special tokens and places, c) on the grid that has as many places, if there is one."""
     n = state.shape[1]
-    special = family.special(config)
     for rows, columns in candidates:
-        # Before they join the others, patches have no special tokens in front of them.
-        if n in (rows * columns, rows * columns + special):
+        if n - rows * columns in special:
             patches = state[:, n - rows * columns :]
             if family.layout == "mask_units":
                 return _unrolled(patches, config, (rows, columns), finest)

@@ -18,6 +18,7 @@ __all__ = ["TransformersBackbone"]
 
 # What most image classifiers were trained at, if neither the model nor its processor says otherwise.
 _USUAL_SIZE = 224
+_SIDES = ("height", "width", "shortest_edge", "longest_edge")
 
 
 class TransformersBackbone:
@@ -79,7 +80,7 @@ class TransformersBackbone:
                 f"`backbone` must take RGB images; got {type(self._model).__name__}, which takes "
                 f"{self._config.num_channels} channels. Pass a callable that prepares them."
             )
-        self._blocks = self._model.get_submodule(self._family.blocks)
+        self._blocks = self._part(self._family.blocks)
         n = len(self._blocks)
         if not -n - 1 <= layer <= n:
             raise ValueError(
@@ -132,10 +133,19 @@ class TransformersBackbone:
             is_block=any(module is block for block in self._blocks),
         )
 
+    def _part(self, path: str) -> Any:
+        try:
+            return self._model.get_submodule(path)
+        except AttributeError as error:
+            raise ValueError(
+                f"`backbone` must be built as in transformers 5.23 or newer; got {type(self._model).__name__} without "
+                f"`{path}`. Update transformers, or pass a callable that runs this model."
+            ) from error
+
     def _final_norm(self, norm: bool | None) -> torch.nn.Module | None:
         if norm is not None and not isinstance(norm, bool):
             raise TypeError(f"`norm` must be True, False or None; got {norm!r}.")
-        module = None if self._family.norm is None else self._model.get_submodule(self._family.norm)
+        module = None if self._family.norm is None else self._part(self._family.norm)
         if isinstance(module, torch.nn.Identity):
             module = None
         if norm and module is None:
@@ -152,8 +162,9 @@ class TransformersBackbone:
         if size is None:
             size = getattr(getattr(processor, "image_processor", processor), "size", None)
         if size is not None and not isinstance(size, int | list | tuple):
-            size = [side for side in dict(size).values() if side is not None]
-        sides = [int(side) for side in (size if isinstance(size, list | tuple) else [size or _USUAL_SIZE])]
+            # Processors name their sides; some leave the unused ones at None.
+            size = [side for name, side in dict(size).items() if name in _SIDES and side is not None]
+        sides = [int(side) for side in (size if isinstance(size, list | tuple) else [size])] if size else [_USUAL_SIZE]
         return sides[0], sides[-1]
 
     def _size(self, image_size: tuple[int, int]) -> tuple[int, int]:

@@ -483,3 +483,64 @@ class nudged:
 
     def __exit__(self, *_):
         self.handle.remove()
+
+
+def pulled(case, name, images=None):
+    model, image = made(case), photograph(case, (4, 6))
+    extracting = TransformersBackbone(model, PROCESSOR, **options(case, image))
+    ones = torch.ones_like(extracting([image])[0])[None]
+    found = pull_back([image], extracting, extracting._model, name, [ones], batch_size=1, done=lambda n: None)[0]
+    return found.values, extract(image, model, layer=0, **options(case, image))
+
+
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [("hiera", "embeddings"), ("swin", "embeddings.dropout"), ("sam 2", "patch_embed"), ("vit", "embeddings")],
+)
+def test_what_comes_before_the_blocks_lies_as_hidden_state_0(family, name):
+    case = CASES[family]
+    values, state = pulled(case, name)
+    if family == "sam 2":  # which adds positions to it
+        assert values.shape == state.shape
+    else:
+        near(values, state)
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "message"),
+    [
+        ("sam", "layers.0.attn", "must see every image once; got 4 for 1 images"),
+        ("swin", "encoder.layers.0.blocks.0.attention", "must see every image once; got 6 for 1 images"),
+        ("beit", "layers.0.relative_position_bias", "a map \\(4 x 6\\); got shape"),
+        ("sam 3", "layers.1.rotary_emb", "depends on the pixels; got 'layers.1.rotary_emb', whose output is constant"),
+        ("dinov2", "layernorm", "got 'layernorm', which comes after them"),
+    ],
+)
+def test_layers_without_a_value_for_each_place_are_refused(family, name, message):
+    with pytest.raises(ValueError, match=message):
+        pulled(CASES[family], name)
+
+
+def test_pretraining_models_mask_nothing_and_models_with_heads_are_their_bodies():
+    wholes = [
+        (hf.ViTMAEForPreTraining(hf.ViTMAEConfig(**VIT, decoder_hidden_size=16, decoder_num_attention_heads=2)), "mae"),
+        (hf.HieraModel(hiera_config(), is_mae=True), "hiera"),
+        (hf.SwinForImageClassification(swin().config), "swin"),
+        (hf.Dinov2ForImageClassification(hf.Dinov2Config(**VIT)), "dinov2"),
+    ]
+    for whole, family in wholes:
+        case = CASES[family]
+        image = photograph(case, (4, 6))
+        body = made(case)
+        body.load_state_dict(whole.base_model.state_dict(), strict=False)
+        near(extract(image, whole, **options(case, image)), extract(image, body, **options(case, image)))
+
+
+def test_processors_of_transformers_say_the_size_of_models_that_do_not():
+    model, image = made(CASES["resnet"]), photograph(CASES["resnet"], (4, 6))
+    for processor, width in (
+        (hf.ViTImageProcessorPil(size={"height": 96, "width": 96}), 6),
+        (hf.ConvNextImageProcessorPil(size={"shortest_edge": 64}), 4),
+        (SimpleNamespace(**vars(PROCESSOR), size=48), 3),
+    ):
+        assert extract_features(image, backbone=(model, processor), progress=False).maps[0].shape[1] == width
