@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections import OrderedDict
 from typing import Any
 from urllib.parse import unquote
@@ -12,14 +13,19 @@ from urllib.parse import unquote
 import numpy as np
 import traitlets
 
-from ncut_widgets._validation import check_in
+from ncut_widgets._validation import brief, check_in
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.readouts import ChannelAttribution, channel_attribution
 from ncut_widgets.widgets._jobs import Progress
 from ncut_widgets.widgets._loop import call_in
 from ncut_widgets.widgets._masks import SessionMasks
+from ncut_widgets.widgets._traits import check_indices
 
 METHODS = ("gradient", "abs_gradient", "gradient_x_input", "ablation")
+_NAME = re.compile(
+    r"(?P<what>attribution|evidence)/(?P<method>[a-z_]{1,40})/"
+    r"(?:clusters/(?P<count>[1-9][0-9]{0,8})(?:/(?P<row>0|[1-9][0-9]{0,8}))?|mask/(?P<mask>[^/]*)|nodes)"
+)
 _MOST_KEPT = 8
 _MOST_DELETED = 20
 
@@ -68,7 +74,7 @@ class SessionChannels(SessionMasks):
             wanted = self._data.labels(target["clusters"]).astype(np.int64)
             options["n_eig"] = target["clusters"]
         elif "mask" in target:
-            wanted = self._node_mask(self._object(target["mask"]))
+            wanted = self._node_mask(target["mask"], target["source"])
         elif not wanted:
             raise ValueError("`selection` must hold the patches that are asked about; got none. Pin some.")
         key = json.dumps([method, self._embedding, str(sorted(options.items())), _digest(wanted)])
@@ -82,37 +88,48 @@ class SessionChannels(SessionMasks):
 
     # -- what views ask for ------------------------------------------------------------------------------------
 
-    def _channel_array(self, name: str, params: Any, progress: Progress) -> np.ndarray:
+    def _channel_array(self, name: str, params: dict[str, Any], progress: Progress) -> np.ndarray:
         """`attribution/METHOD/TARGET`: (t, c) float32; `evidence/METHOD/TARGET`: (4, steps) float32."""
-        what, method, kind, *rest = name.split("/")
-        row = 0
-        if kind == "clusters" and rest:
-            target: dict[str, Any] = {"clusters": int(rest[0])}
-            row = int(rest[1]) if len(rest) > 1 else 0
-        elif kind == "mask" and rest:
-            target = {"mask": unquote(rest[0])}
-        elif kind == "nodes":
-            target = {"nodes": list((params or {}).get("nodes", ()))}
+        found = _NAME.fullmatch(name)
+        if not found or (found["row"] and found["what"] == "attribution"):
+            raise ValueError(f"The session has no array named {brief(name)}.")
+        what, method, kind = found["what"], found["method"], "clusters"
+        row = int(found["row"] or 0)
+        if found["count"]:
+            target: dict[str, Any] = {"clusters": self._data.check_level(int(found["count"]))}
+        elif found["mask"] is not None:
+            kind, target = "mask", {"mask": self._object_in(unquote(found["mask"]), params), "source": params["source"]}
         else:
-            raise ValueError(f"The session has no array named {name!r}.")
+            n = self._data.grid.n_nodes
+            kind = "nodes"
+            target = {"nodes": check_indices(params.get("nodes", ()), "nodes", n, f"hold nodes from 0 to {n - 1}")}
         embedding = self._embedding
         part = 0.9 if what == "attribution" else 0.5
-        found = self._attribute(target, method, lambda share: progress(part * share))
+        made = self._attribute(target, method, lambda share: progress(part * share))
         if what == "attribution":
-            call_in(self._loop, self._show_attribution, found, embedding)
-            scores = found.scores
+            call_in(self._loop, self._show_attribution, made, embedding)
+            scores = made.scores
             if kind == "clusters":
                 # A cluster that is empty has no row.
                 table = np.zeros((target["clusters"], scores.shape[1]), np.float32)
-                table[[_number(name) for name in found.target_names]] = scores
+                table[[_number(name) for name in made.target_names]] = scores
                 return table
             return scores
         if kind == "clusters":
-            row = [_number(name) for name in found.target_names].index(row)
-        k = min(_MOST_DELETED, max(1, len(found.channel_names) // 2))
-        curves = found.faithfulness(k, target=row, progress=lambda share: progress(part + 0.5 * share))
+            there = [_number(name) for name in made.target_names]
+            if row not in there:
+                raise ValueError(f"Cluster {row} must have patches to be traced; got none. Choose another.")
+            row = there.index(row)
+        k = min(_MOST_DELETED, max(1, len(made.channel_names) // 2))
+        curves = made.faithfulness(k, target=row, progress=lambda share: progress(part + 0.5 * share))
         random = curves.random[0].mean(0)
         return np.stack([curves.counts, curves.top[0], curves.bottom[0], random]).astype(np.float32)
+
+    def _object_in(self, name: str, params: dict[str, Any]) -> dict[str, Any]:
+        for item in params["objects"]:
+            if item["name"] == name:
+                return dict(item)
+        raise ValueError(f"`objects` must hold the object that is asked about, {brief(name)}.")
 
     def _show_attribution(self, found: ChannelAttribution, embedding: int) -> None:
         if embedding == self._embedding:

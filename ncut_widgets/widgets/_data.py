@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from ncut_widgets._validation import check_positive_int, to_tensor
+from ncut_widgets._validation import brief, check_positive_int, to_tensor
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.grid import PatchGrid
 from ncut_widgets.readouts import Coloring
@@ -19,6 +20,7 @@ from ncut_widgets.widgets._traits import LARGEST_INTEGER
 MAX_CLUSTERS = 64
 # Larger than any tile is drawn; an enlarged image on a large screen still looks sharp.
 _LONGEST_SIDE = 1024
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
 class SessionData:
@@ -129,28 +131,32 @@ class SessionData:
 
     def array(self, name: str) -> np.ndarray:
         """Return an array by the name that views ask for it; ValueError if there is none."""
-        kind, _, index = name.partition("/")
-        if name == "eigenvectors":
-            return self.eigenvectors
-        if name == "rgb":
-            return np.rint(self.rgb * 255).astype(np.uint8)
-        if name == "coords":
-            return self.coords
-        if name == "patch_rgb":
-            return self._mean_colors()
-        if kind == "labels" and index.isdecimal():
-            return self.labels(int(index))
-        if kind == "parents" and index.isdecimal():
-            return self.clusters.parents(int(index))
-        if kind == "cluster_colors" and index.isdecimal():
-            return self.clusters.colors(self.rgb, int(index))
+        whole: dict[str, Callable[[], np.ndarray]] = {
+            "eigenvectors": lambda: self.eigenvectors,
+            "rgb": lambda: np.rint(self.rgb * 255).astype(np.uint8),
+            "coords": lambda: self.coords,
+            "patch_rgb": self._mean_colors,
+        }
+        if name in whole:
+            return whole[name]()
         if name == "channel_ranges" and self.n_channels:
             return self._channel_ranges()
-        if kind == "channel_map" and index.isdecimal() and int(index) < self.n_channels:
-            return self._channel_map(int(index))
-        if kind == "image" and index.isdecimal() and int(index) < len(self.images):
-            return self._jpeg(int(index))
-        raise ValueError(f"The session has no array named {name!r}.")
+        kind, _, digits = name.partition("/")
+        # One name for each array: no other digits than ASCII, no sign, no leading zero.
+        if not _NUMBER.fullmatch(digits):
+            raise ValueError(f"The session has no array named {brief(name)}.")
+        number = int(digits)
+        if kind == "labels":
+            return self.labels(number)
+        if kind == "parents":
+            return self.clusters.parents(number)
+        if kind == "cluster_colors":
+            return self.clusters.colors(self.rgb, number)
+        if kind == "channel_map" and number < self.n_channels:
+            return self._channel_map(number)
+        if kind == "image" and number < len(self.images):
+            return self._jpeg(number)
+        raise ValueError(f"The session has no array named {brief(name)}.")
 
     def describe(self) -> dict[str, Any]:
         """Return what there is, without the arrays themselves."""

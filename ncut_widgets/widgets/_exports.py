@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ncut_widgets._validation import check_in
+from ncut_widgets._validation import check_in, check_number
 from ncut_widgets.export import (
     export_bytes,
     save_clicks,
@@ -19,6 +19,7 @@ from ncut_widgets.export import (
     save_npz,
     save_overlays,
 )
+from ncut_widgets.export.download import FORMATS
 from ncut_widgets.widgets._jobs import Progress
 from ncut_widgets.widgets._masks import RESOLUTIONS, SessionMasks, quiet
 from ncut_widgets.widgets._state import REFINE
@@ -59,9 +60,10 @@ class SessionExports(SessionMasks):
             return Path(path)
         resolution = check_in("pixel" if format == "overlays" else resolution, "resolution", RESOLUTIONS)
         refine = check_in(self.refine if refine is None else refine, "refine", REFINE)
-        objects = self._exported_objects(format)
+        objects, source = _exported_objects(self.objects, format), self.source
         colors = {item["name"]: item["color"] for item in objects}
-        images, masks = self._patched(resolution, self._masks_of(objects, resolution, refine, quiet))
+        masks = self._masks_of(objects, resolution, refine, source, quiet)
+        images, masks = self._patched(resolution, source, masks)
         if format == "overlays":
             save_overlays(self._data.images, masks, path, colors=colors, opacity=self.blend)
         elif format == "labels":
@@ -74,38 +76,42 @@ class SessionExports(SessionMasks):
             save_npz(images, masks, path)
         return Path(path)
 
-    def _exported(self, params: Any, progress: Progress) -> np.ndarray:
+    def _exported(self, params: dict[str, Any], progress: Progress) -> np.ndarray:
         """The bytes of a file."""
-        format = params["format"]
+        format = check_in(params.get("format"), "format", tuple(FORMATS))
         resolution = check_in(params.get("resolution", "pixel"), "resolution", RESOLUTIONS)
         resolution = "pixel" if format == "overlays" else resolution
+        refine = check_in(params["refine"], "refine", REFINE)
+        opacity = check_number(params["opacity"], "opacity", low=0, high=1)
+        source, objects = params["source"], _exported_objects(params["objects"], format)
         images: list[Any] = self._data.scene
-        masks, objects = None, self._exported_objects(format)
+        masks = None
         if format != "clicks":
-            masks = self._masks_of(objects, resolution, self.refine, lambda share: progress(0.9 * share))
-            images, masks = self._patched(resolution, masks)
+            masks = self._masks_of(objects, resolution, refine, source, lambda share: progress(0.9 * share))
+            images, masks = self._patched(resolution, source, masks)
         if format == "overlays":
             images = self._data.images
         with warnings.catch_warnings():
             # Masks that overlap in a label map: nobody at the page reads a warning, and they see it there.
             warnings.simplefilter("ignore", UserWarning)
-            _, content = export_bytes(format, images, masks, objects, opacity=self.blend)
+            _, content = export_bytes(format, images, masks, objects, opacity=opacity)
         return np.frombuffer(content, np.uint8)
 
-    def _exported_objects(self, format: str) -> list[dict[str, Any]]:
-        # A picture shows what the views show.
-        return [item for item in self.objects if format != "overlays" or item["visible"]]
-
     def _patched(
-        self, resolution: str, masks: dict[str, list[np.ndarray]]
+        self, resolution: str, source: str, masks: dict[str, list[np.ndarray]]
     ) -> tuple[list[tuple[str, int, int]], dict[str, list[np.ndarray]]]:
         """Name, width and height of the masks of each image, and the masks; of patches, where an image has any."""
         scene = self._data.scene
         if resolution == "pixel":
             return scene, masks
-        sizes = {m.image: (m.columns, m.rows) for m in self._data.grid.maps if m.source == self.source}
+        sizes = {m.image: (m.columns, m.rows) for m in self._data.grid.maps if m.source == source}
         shown = [index for index in range(len(scene)) if index in sizes]
         return (
             [(scene[index][0], *sizes[index]) for index in shown],
             {name: [of_images[index] for index in shown] for name, of_images in masks.items()},
         )
+
+
+def _exported_objects(objects: list[dict[str, Any]], format: str) -> list[dict[str, Any]]:
+    # A picture shows what the views show.
+    return [item for item in objects if format != "overlays" or item["visible"]]

@@ -9,6 +9,7 @@ from typing import Any
 
 from ncut_widgets.widgets._loop import call_in, running_loop
 
+Key = str | int
 Progress = Callable[[float], None]
 Send = Callable[[dict[str, Any], list[bytes]], None]
 
@@ -18,12 +19,14 @@ class Jobs:
 
     def __init__(self) -> None:
         self._executor: ThreadPoolExecutor | None = None
-        self._wanted: dict[str, threading.Event] = {}
+        # Of what is queued or running, the request's key and what ends it. A page may use a key twice.
+        self._wanted: set[tuple[Key, threading.Event]] = set()
         self._futures: set[Future[None]] = set()
+        self.closed = False
 
     def start(
         self,
-        key: str,
+        key: Key,
         work: Callable[[Progress], None],
         *,
         progress: Callable[[float], None],
@@ -31,12 +34,13 @@ class Jobs:
     ) -> None:
         """Call `work` in the thread, with a function to call now and then with the share that is done.
 
-        That function hands the share on to `progress`, and ends the work where it was cancelled. What else ends it is
+        That function hands the share on to `progress`, and ends the work if it was cancelled. What else ends it is
         handed to `failed`.
         """
         if self._executor is None:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="ncut-jobs")
-        ended = self._wanted[key] = threading.Event()
+        ended = threading.Event()
+        self._wanted.add((key, ended))
 
         def step(fraction: float) -> None:
             if ended.is_set():
@@ -50,7 +54,7 @@ class Jobs:
             except CancelledError:
                 pass
             finally:
-                self._wanted.pop(key, None)
+                self._wanted.discard((key, ended))
 
         def done(future: Future[None]) -> None:
             self._futures.discard(future)
@@ -62,11 +66,11 @@ class Jobs:
         self._futures.add(future)
         future.add_done_callback(done)
 
-    def cancel(self, key: str) -> None:
-        """End a job at its next step; nothing happens if there is none of that name."""
-        ended = self._wanted.get(key)
-        if ended is not None:
-            ended.set()
+    def cancel(self, key: Key) -> None:
+        """End the jobs of that key at their next step."""
+        for wanted, ended in list(self._wanted):
+            if wanted == key:
+                ended.set()
 
     def wait(self) -> None:
         """Wait until all jobs have ended."""
@@ -74,7 +78,8 @@ class Jobs:
 
     def close(self) -> None:
         """End everything, and the thread."""
-        for ended in list(self._wanted.values()):
+        self.closed = True
+        for _, ended in list(self._wanted):
             ended.set()
         if self._executor is not None:
             # Whatever is collected in that thread may close a session there, and a thread can't wait for itself.

@@ -35,7 +35,7 @@ def masks_layer(session: Session) -> np.ndarray:
     for item in session.objects:
         if item["visible"]:
             rgb = [int(item["color"][at : at + 2], 16) / 255 for at in (1, 3, 5)]
-            colors[session._node_mask(item)] = [*rgb, 1]
+            colors[session._node_mask(item, session.source)] = [*rgb, 1]
     return colors
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,19 +12,21 @@ import torch
 import traitlets
 from PIL import Image
 
-from ncut_widgets._validation import check_in, to_numpy
+from ncut_widgets._validation import brief, check_in, check_number, check_positive_int, to_numpy
 from ncut_widgets.export import check_objects
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.readouts import ClickMask, ClickNcut, refine_mask
 from ncut_widgets.readouts._prompts import box_nodes, drop_specks
 from ncut_widgets.widgets._jobs import Progress
 from ncut_widgets.widgets._state import REFINE, SessionState
-from ncut_widgets.widgets._traits import Checked
+from ncut_widgets.widgets._traits import Checked, check_indices
 
 # As long as the pictures that views get: refined masks on the page are drawn over these.
 _LONGEST_SIDE = 1024
 RESOLUTIONS = ("patch", "pixel")
 _MOST_KEPT = 64
+_NODES = r"(?:[0-9]{1,9}(?:,[0-9]{1,9})*)?"
+_HEAT_NAME = re.compile(rf"click_heat/({_NODES})/({_NODES})/([0-9]\.[0-9]{{3}})")
 _OPTIONS = ("threshold", "gamma", "negative_threshold", "denoise", "n_eig")
 
 
@@ -80,7 +83,7 @@ class SessionMasks(SessionState):
         check_in(resolution, "resolution", RESOLUTIONS)
         refine = self.refine if refine is None else check_in(refine, "refine", REFINE)
         chosen = self.objects if names is None else [self._object(name) for name in names]
-        return self._masks_of(chosen, resolution, refine, quiet)
+        return self._masks_of(chosen, resolution, refine, self.source, quiet)
 
     def segmenter(self, name: str) -> ClickMask | ClickNcut:
         """Return the object's clicks as a fitted estimator, which finds it in new images.
@@ -112,19 +115,7 @@ class SessionMasks(SessionState):
         >>> new.grid.split(masks)[0].ndim
         2
         """
-        item = self._object(name)
-        if item["method"] == "ncut":
-            ncut = ClickNcut(click_weight=item["click_weight"])
-            return ncut.fit(self._needed_features(), *self._graph_prompts(item))
-        data, boxes = self._data, self._boxes(item)
-        return ClickMask(**{key: item[key] for key in _OPTIONS}).fit(
-            data.eigenvectors,
-            *self._prompts(item),
-            positive_boxes=boxes[True],
-            negative_boxes=boxes[False],
-            grid=data.grid,
-            source=self.source,
-        )
+        return self._segmenter(self._object(name), self.source)
 
     # -- clicks are those of the active object ---------------------------------------------------------------
 
@@ -156,38 +147,53 @@ class SessionMasks(SessionState):
     def _object(self, name: str) -> dict[str, Any]:
         found = [item for item in self.objects if item["name"] == name]
         if not found:
-            raise ValueError(
-                f"`name` must be that of an object, one of {[item['name'] for item in self.objects]}; got {name!r}."
-            )
+            names = [item["name"] for item in self.objects]
+            raise ValueError(f"`name` must be that of an object, one of {brief(names)}; got {brief(name)}.")
         return dict(found[0])
 
-    def _shows(self, image: int) -> bool:
-        return any(m.image == image and m.source == self.source for m in self._data.grid.maps)
+    def _segmenter(self, item: dict[str, Any], source: str) -> ClickMask | ClickNcut:
+        if item["method"] == "ncut":
+            ncut = ClickNcut(click_weight=item["click_weight"])
+            return ncut.fit(self._needed_features(), *self._graph_prompts(item, source))
+        data, boxes = self._data, self._boxes(item, source)
+        return ClickMask(**{key: item[key] for key in _OPTIONS}).fit(
+            data.eigenvectors,
+            *self._prompts(item, source),
+            positive_boxes=boxes[True],
+            negative_boxes=boxes[False],
+            grid=data.grid,
+            source=source,
+        )
 
-    def _prompts(self, item: dict[str, Any]) -> tuple[list[int], list[int]]:
+    def _shows(self, image: int, source: str) -> bool:
+        return any(m.image == image and m.source == source for m in self._data.grid.maps)
+
+    def _prompts(self, item: dict[str, Any], source: str) -> tuple[list[int], list[int]]:
         """The nodes of the positive and of the negative clicks, in images that the source shows."""
         signs: dict[bool, list[int]] = {True: [], False: []}
         for click in item["clicks"]:
-            if self._shows(click["image"]):
-                node = self._data.grid.node_at(click["image"], click["x"], click["y"], self.source)
+            if self._shows(click["image"], source):
+                node = self._data.grid.node_at(click["image"], click["x"], click["y"], source)
                 signs[click["positive"]].append(node)
         return signs[True], signs[False]
 
-    def _boxes(self, item: dict[str, Any]) -> dict[bool, list[tuple[float, ...]]]:
+    def _boxes(self, item: dict[str, Any], source: str) -> dict[bool, list[tuple[float, ...]]]:
         """(image, x0, y0, x1, y1) of the positive and of the negative boxes, in images that the source shows."""
         signs: dict[bool, list[tuple[float, ...]]] = {True: [], False: []}
         for box in item["boxes"]:
-            if self._shows(box["image"]):
+            if self._shows(box["image"], source):
                 signs[box["positive"]].append(tuple(box[key] for key in ("image", "x0", "y0", "x1", "y1")))
         return signs
 
-    def _graph_prompts(self, item: dict[str, Any], eigenvectors: Any = None) -> tuple[list[int], list[int]]:
+    def _graph_prompts(
+        self, item: dict[str, Any], source: str, eigenvectors: Any = None
+    ) -> tuple[list[int], list[int]]:
         """The nodes that take part in a cut: those of the clicks, and one for each box, by these eigenvectors."""
         rows = torch.from_numpy((self._data.eigenvectors if eigenvectors is None else eigenvectors)[:, : item["n_eig"]])
-        boxes = self._boxes(item)
+        boxes = self._boxes(item, source)
         positive, negative = (
-            nodes + box_nodes(rows, boxes[sign], "boxes", self._data.grid, self.source)
-            for nodes, sign in zip(self._prompts(item), (True, False), strict=True)
+            nodes + box_nodes(rows, boxes[sign], "boxes", self._data.grid, source)
+            for nodes, sign in zip(self._prompts(item, source), (True, False), strict=True)
         )
         return positive, negative
 
@@ -196,39 +202,39 @@ class SessionMasks(SessionState):
             raise ValueError(f"`features` must be there for {what}; the session has none. Pass `features` to Session.")
         return self._features
 
-    def _node_mask(self, item: dict[str, Any]) -> np.ndarray:
+    def _node_mask(self, item: dict[str, Any], source: str) -> np.ndarray:
         """(n,) bool; kept for a while, since each image is refined by a request of its own."""
         recipe = {key: value for key, value in item.items() if key not in ("name", "color", "visible")}
-        key = json.dumps([recipe, self.source, self._embedding], sort_keys=True)
+        key = json.dumps([recipe, source, self._embedding], sort_keys=True)
         if key not in self._kept:
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.pop(next(iter(self._kept)))
-            self._kept[key] = self._compute_mask(item)
+            self._kept[key] = self._compute_mask(item, source)
         return self._kept[key]
 
-    def _compute_mask(self, item: dict[str, Any]) -> np.ndarray:
+    def _compute_mask(self, item: dict[str, Any], source: str) -> np.ndarray:
         n = self._data.grid.n_nodes
         if item["method"] == "ncut":
-            prompts = self._graph_prompts(item)
+            prompts = self._graph_prompts(item, source)
             if not prompts[0]:
                 return np.zeros(n, bool)
             heat = self._click_heat(heat_name(prompts, item["click_weight"]), quiet)
             mask: np.ndarray = heat > item["threshold"]
             return drop_specks(mask, self._data.grid, item["denoise"]) if item["denoise"] > 1 else mask
-        if not self._prompts(item)[0] and not self._boxes(item)[True]:
+        if not self._prompts(item, source)[0] and not self._boxes(item, source)[True]:
             return np.zeros(n, bool)
-        found: np.ndarray = self.segmenter(item["name"]).predict(self._data.eigenvectors, grid=self._data.grid)
+        found: np.ndarray = self._segmenter(item, source).predict(self._data.eigenvectors, grid=self._data.grid)
         return found
 
     def _masks_of(
-        self, objects: Sequence[dict[str, Any]], resolution: str, refine: str, progress: Progress
+        self, objects: Sequence[dict[str, Any]], resolution: str, refine: str, source: str, progress: Progress
     ) -> dict[str, list[np.ndarray]]:
         grid, done = self._data.grid, 0
         masks: dict[str, list[np.ndarray]] = {}
         total = max(1, len(objects) * grid.n_images)
         for item in objects:
-            nodes = grid.split(self._node_mask(item))
-            maps = {m.image: mask for m, mask in zip(grid.maps, nodes, strict=True) if m.source == self.source}
+            nodes = grid.split(self._node_mask(item, source))
+            maps = {m.image: mask for m, mask in zip(grid.maps, nodes, strict=True) if m.source == source}
             of_images = masks[item["name"]] = []
             for index, image in enumerate(self._data.images):
                 patches = maps.get(index, np.zeros((0, 0), bool))
@@ -242,7 +248,7 @@ class SessionMasks(SessionState):
     def _click_heat(self, name: str, progress: Progress) -> np.ndarray:
         """(n,) float32: the heat of clicks cut with the graph; `name` is `heat_name`'s."""
         if name not in self._heats:
-            positive, negative, weight = parse_heat_name(name)
+            positive, negative, weight = parse_heat_name(name, self._data.grid.n_nodes)
             # At the sigma that `Ncut` finds: where it was as sharp as suits clusters, masks of a click overlapped what
             # people outline by 0.28 in place of 0.53.
             ncut = ClickNcut(click_weight=weight).fit(self._needed_features(), positive, negative)
@@ -253,20 +259,20 @@ class SessionMasks(SessionState):
             self._heats[name] = heat
         return self._heats[name]
 
-    def _refined(self, params: Any, progress: Progress) -> np.ndarray:
+    def _refined(self, params: dict[str, Any], progress: Progress) -> np.ndarray:
         """(k, h, w) uint8: the masks of objects in one image, of the size that views show."""
-        image = self._data.images[params["image"]].copy()
+        index = check_positive_int(params.get("image"), "image", minimum=0, maximum=len(self._data.images) - 1)
+        method = check_in(params.get("method"), "method", REFINE)
+        source, objects = params["source"], params["objects"]
+        image = self._data.images[index].copy()
         image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.LANCZOS)
-        method = check_in(params["method"], "method", REFINE)
-        grid, masks = self._data.grid, []
-        for done, name in enumerate(params["objects"]):
-            progress(done / len(params["objects"]))
-            nodes = self._node_mask(self._object(name))
-            patches = np.zeros((0, 0), bool)
-            if self._shows(params["image"]):
-                patches = grid.split(nodes)[grid.find(params["image"], self.source)]
-            masks.append(_to_pixels(patches, image, method))
-        return np.stack(masks).astype(np.uint8)
+        grid, masks = self._data.grid, np.zeros((len(objects), image.height, image.width), np.uint8)
+        for done, item in enumerate(objects):
+            progress(done / len(objects))
+            if self._shows(index, source):
+                patches = grid.split(self._node_mask(item, source))[grid.find(index, source)]
+                masks[done] = _to_pixels(patches, image, method)
+        return masks
 
 
 def _check_clicks(scene: Any, clicks: Any) -> list[dict[str, Any]]:
@@ -282,15 +288,16 @@ def heat_name(prompts: tuple[Sequence[int], Sequence[int]], click_weight: float)
     return f"click_heat/{positive}/{negative}/{click_weight:.3f}"
 
 
-def parse_heat_name(name: str) -> tuple[list[int], list[int], float]:
-    """Return what `heat_name` has put in, or say that the name is none."""
-    parts = name.split("/")
-    try:
-        _, positive, negative, weight = parts
-        nodes = [[int(node) for node in part.split(",") if node] for part in (positive, negative)]
-        return nodes[0], nodes[1], float(weight)
-    except ValueError as error:
-        raise ValueError(f"`name` must be click_heat/NODES/NODES/WEIGHT; got {name!r}.") from error
+def parse_heat_name(name: str, n_nodes: int) -> tuple[list[int], list[int], float]:
+    """Return the nodes and the weight in a name that `heat_name` made, or raise an error if it made no such name."""
+    found = _HEAT_NAME.fullmatch(name)
+    if not found:
+        raise ValueError(f"`name` must be click_heat/NODES/NODES/WEIGHT; got {brief(name)}.")
+    positive, negative = (
+        check_indices([int(node) for node in part.split(",") if node], "name", n_nodes, f"have nodes below {n_nodes}")
+        for part in found.groups()[:2]
+    )
+    return positive, negative, check_number(float(found[3]), "click_weight", low=0, high=1)
 
 
 def _to_pixels(patches: np.ndarray, image: Image.Image, refine: str) -> np.ndarray:

@@ -61,14 +61,18 @@ def write_page(
     eigenvectors = session.eigenvectors.astype(np.float16)
     # The page finds the nodes that stand for boxes from what it has.
     rounded = eigenvectors.astype(np.float32)
-    cut = [(session._graph_prompts(item, rounded), item) for item in session.objects if item["method"] == "ncut"]
+    cut = [
+        (session._graph_prompts(item, session.source, rounded), item)
+        for item in session.objects
+        if item["method"] == "ncut"
+    ]
     names += [heat_name(prompts, item["click_weight"]) for prompts, item in cut if prompts[0]]
     names += [f"attribution/{_METHOD}/clusters/{k}" for k in counts if traced and k > 1]
 
     arrays = {}
     with progress_bar(len(names), f"export: {path.name}", unit="array", show=progress) as done:
         for name in names:
-            arrays[name] = session._array(name, None, lambda _: None)
+            arrays[name] = session._array(name, {}, lambda _: None)
             done(1)
     if channel_bytes is not None:
         scores = [array for name, array in arrays.items() if name.startswith("attribution/")]

@@ -119,7 +119,12 @@ def _of_channels(session: SessionState) -> tuple[int, str]:
 def _objects(session: SessionState, value: Any, _: str) -> list[dict[str, Any]]:
     data = session._data
     objects = check_objects(value, data.scene, n_eig=data.click_eig)
-    return [item | {"n_eig": min(item["n_eig"], data.n_eig)} for item in objects]
+    return [clip_n_eig(item, data.n_eig) for item in objects]
+
+
+def clip_n_eig(item: dict[str, Any], n_eig: int) -> dict[str, Any]:
+    """Return an object that looks at no more eigenvectors than there are."""
+    return item | {"n_eig": min(item["n_eig"], n_eig)}
 
 
 class SessionState(Synced):

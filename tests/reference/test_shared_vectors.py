@@ -61,4 +61,4 @@ def test_the_node_that_stands_for_a_box_is_the_one_that_the_page_cuts_with(case)
     session.source = case["source"]
     box = {key: case[key] for key in ("image", "x0", "y0", "x1", "y1")}
     session.objects = [{"method": "ncut", "boxes": [box], "n_eig": session.eigenvectors.shape[1]}]
-    assert session._graph_prompts(session.objects[0]) == ([case["node"]], [])
+    assert session._graph_prompts(session.objects[0], session.source) == ([case["node"]], [])

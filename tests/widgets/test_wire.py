@@ -1,5 +1,8 @@
 import asyncio
 import io
+import json
+import logging
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
@@ -8,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ncut_widgets import FeatureMaps, PatchGrid, PatchMap, Session
+from ncut_widgets.errors import ConvergenceError
 from ncut_widgets.widgets import _wire
 from ncut_widgets.widgets._jobs import Jobs
 from ncut_widgets.widgets._wire import reply_to
@@ -68,8 +73,6 @@ def test_images_arrive_as_pictures_of_their_size(page, images):
 
 
 def test_large_images_are_made_smaller_for_the_screen(monkeypatch):
-    from ncut_widgets import PatchGrid, PatchMap, Session
-
     grid = PatchGrid([(3000, 600)], [PatchMap(0, 1, 2)])
     session = Session([np.zeros((600, 3000, 3), np.uint8)], grid=grid, eigenvectors=np.eye(2))
     picture = Image.open(io.BytesIO(Page(session, monkeypatch).ask("image/0").tobytes()))
@@ -87,10 +90,37 @@ def test_patch_colours_are_the_means_of_their_pixels(page, images):
         ("labels/99", "`n_clusters` must lie in 1 to 5"),
         ("image/7", "no array named 'image/7'"),
         ("../secret", "no array named"),
+        ("labels/٣", "no array named 'labels/٣'"),
+        ("labels/³", "no array named"),
+        ("labels/03", "no array named"),
+        ("labels/+3", "no array named"),
+        ("labels/-1", "no array named"),
+        ("image/ 1", "no array named"),
+        ("labels/" + "9" * 5000, "no array named 'labels/999"),
+        ("labels/999999999", "`n_clusters` must lie in 1 to 5"),
+        ("channel_map/0", "no array named"),
+        ("\ud800", "no array named"),
+        ("x" * 100_000, "no array named 'xxx"),
+        ("rgb/", "no array named"),
+        ("click_heat/1/2", "`name` must be click_heat/NODES/NODES/WEIGHT"),
+        ("click_heat/٣//0.500", "`name` must be click_heat/NODES/NODES/WEIGHT"),
+        ("click_heat/20//0.500", "`name` must have nodes below 20; got 20"),
+        ("click_heat/1//nan", "`name` must be click_heat/NODES/NODES/WEIGHT"),
+        ("click_heat/1//1.001", r"`click_weight` must be in [0, 1]; got 1.001"),
+        ("attribution", "no array named"),
+        ("attribution/", "no array named"),
+        ("attribution/gradient/clusters/٣", "no array named"),
+        ("attribution/gradient/clusters/3/0", "no array named"),
+        ("evidence/gradient/clusters/3/0/0", "no array named"),
+        ("attribution/gradient/clusters/99", "`n_clusters` must lie in 1 to 5"),
+        ("attribution/gradient/mask/paw", "`objects` must hold the object that is asked about, 'paw'"),
+        ("attribution/magic/nodes", "must be there for attributions"),
     ],
 )
 def test_what_cannot_be_had_is_an_answer_with_its_text(page, name, match):
-    assert match in page.ask(name)
+    error = page.ask(name)
+    assert match in error
+    assert len(json.dumps(error, ensure_ascii=False).encode()) < 1000
 
 
 def answers(message, find=lambda name: np.zeros(1), **more):
@@ -103,17 +133,37 @@ def answers(message, find=lambda name: np.zeros(1), **more):
     return sent
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        {"kind": "something else", "id": "1"},
-        {"kind": "request", "id": "1"},
-        {"kind": "request", "name": "rgb"},
-        "request",
-    ],
-)
-def test_what_is_no_request_passes_by(message):
-    assert answers(message) == []
+NESTED = []
+for _ in range(100_000):
+    NESTED = [NESTED]
+# Of each, the id of its answer and what that says.
+NO_REQUESTS = [
+    ("request", None, "A message must be a dict; got 'request'"),
+    (None, None, "A message must be a dict; got None"),
+    ([1], None, r"A message must be a dict; got \[1\]"),
+    ({}, None, "`kind` must be 'request' or 'cancel'; got None"),
+    ({"kind": "something else", "id": "1"}, "1", "`kind` must be 'request' or 'cancel'; got 'something else'"),
+    ({"kind": ["request"], "id": "1", "name": "rgb"}, "1", "`kind` must be"),
+    ({"kind": NESTED, "id": 3, "name": "rgb"}, 3, "`kind` must be"),
+    ({"kind": "request", "id": "1"}, "1", "`name` must be text; got None"),
+    ({"kind": "request", "id": "1", "name": 5}, "1", r"`name` must be text; got 5 \(int\)"),
+    ({"kind": "request", "id": "1", "name": ["rgb"]}, "1", "`name` must be text"),
+    ({"kind": "request", "id": "1", "name": {"rgb": NESTED}}, "1", "`name` must be text"),
+    ({"kind": "request", "name": "rgb"}, None, "`id` must be an integer, or ASCII text.*; got None"),
+    *(
+        ({"kind": kind, "id": key, "name": "rgb"}, None, "`id` must be an integer, or ASCII text")
+        for kind in ["request", "cancel"]
+        for key in [["1"], {"1": 1}, 1.5, float("nan"), True, "x" * 100_000, "\ud800", 10**5000, NESTED]
+    ),
+]
+
+
+@pytest.mark.parametrize(("message", "key", "match"), NO_REQUESTS, ids=range(len(NO_REQUESTS)))
+def test_what_is_no_request_is_answered_with_an_error(message, key, match):
+    ((answer, buffers),) = answers(message)
+    assert (answer["kind"], answer["id"], answer["ok"], buffers) == ("reply", key, False, [])
+    assert re.search(match, answer["error"])
+    assert len(json.dumps(answer, allow_nan=False, ensure_ascii=False).encode()) < 1000
 
 
 def test_an_empty_array_is_an_answer_too():
@@ -138,16 +188,29 @@ class TestWhatTakesAWhile:
         assert {message["id"] for message, _ in sent} == {"7"}
         assert np.frombuffer(sent[-1][1][0]).tolist() == [2.0, 2.0, 2.0]
 
+    @pytest.mark.parametrize("slow", [True, False])
     @pytest.mark.parametrize(
-        "error", [ValueError("no such thing"), RuntimeError("no such thing"), KeyError("no such thing")]
+        ("error", "bug"),
+        [
+            *(
+                (kind("no such thing"), False)
+                for kind in (ValueError, TypeError, OSError, MemoryError, ConvergenceError)
+            ),
+            *((kind("no such thing"), True) for kind in (RuntimeError, KeyError, AttributeError, ZeroDivisionError)),
+        ],
     )
-    def test_says_what_went_wrong_whatever_it_was(self, error):
-        def compute(name, params, progress):
+    def test_says_what_went_wrong_and_logs_bugs(self, error, bug, slow, caplog):
+        def fail(*_):
             raise error
 
-        (message, _) = answers(self.REQUEST, compute=compute, takes_a_while=lambda name: True)[-1]
+        with caplog.at_level(logging.WARNING, "ncut_widgets"):
+            messages = [m for m, _ in answers(self.REQUEST, fail, compute=fail, takes_a_while=lambda name: slow)]
+        (message,) = [message for message in messages if message["kind"] == "reply"]
         assert message["ok"] is False
-        assert "no such" in message["error"]
+        assert "no such thing" in message["error"]
+        assert ("This is a bug" in message["error"]) is bug
+        assert [record.exc_info[1] for record in caplog.records] == [error] * bug
+        assert "Traceback" not in message["error"]
 
     def test_ends_when_the_page_no_longer_wants_it(self):
         sent, jobs, begun, cancelled = [], Jobs(), threading.Event(), threading.Event()
@@ -166,6 +229,23 @@ class TestWhatTakesAWhile:
         jobs.wait()
         jobs.close()
         assert [message["kind"] for message, _ in sent] == ["progress"]
+
+    def test_ends_for_all_that_have_its_id(self):
+        sent, jobs, held = [], Jobs(), threading.Event()
+
+        def compute(name, params, progress):
+            assert held.wait(10)
+            progress(0.5)
+            raise AssertionError("it went on")
+
+        options = {"find": None, "compute": compute, "takes_a_while": lambda name: True, "jobs": jobs}
+        for _ in range(3):
+            elsewhere(reply_to, self.REQUEST, lambda *reply: sent.append(reply), **options)
+        reply_to({"kind": "cancel", "id": "7"}, lambda *reply: sent.append(reply), **options)
+        held.set()
+        jobs.wait()
+        jobs.close()
+        assert {message["kind"] for message, _ in sent} <= {"progress"}
 
     def test_ends_with_the_session(self, session, monkeypatch):
         begun, went_on = threading.Event(), []
@@ -206,3 +286,149 @@ class TestWhatTakesAWhile:
         with ThreadPoolExecutor(1) as executor:
             sent, talking = executor.submit(lambda: asyncio.run(ask())).result()
         assert set(sent) == {talking}
+
+
+CLICK = {"image": 0, "x": 2, "y": 2}
+
+
+class TestRequestsSayAllThatTheyDependOn:
+    """What is asked about is in the request, so an answer that comes late is of what was asked, not of what is now."""
+
+    @pytest.fixture
+    def session(self, images):
+        rng = np.random.default_rng(0)
+        grid = PatchGrid(
+            [(40, 30), (24, 48)], [PatchMap(0, 3, 4, "one"), PatchMap(0, 6, 8, "two"), PatchMap(1, 2, 2, "two")]
+        )
+        features = FeatureMaps(rng.normal(size=(64, 5)).astype(np.float32), grid)
+        session = Session(images, features=features, eigenvectors=np.linalg.qr(rng.normal(size=(64, 4)))[0])
+        session.objects = [{"name": "a", "clicks": [CLICK], "denoise": 0}]
+        return session
+
+    def test_masks_are_of_the_source_that_was_asked_for(self, page, session):
+        params = {"image": 0, "method": "none", "objects": session.objects}
+        for source in ["two", "one"]:
+            answer = page.ask("refined", params | {"source": source})
+            session.source = source
+            np.testing.assert_array_equal(answer[0], session.masks(resolution="pixel")["a"][0])
+            session.source = "two"
+
+    def test_masks_are_of_the_objects_that_were_asked_for(self, page, session):
+        asked = session.objects
+        expected = session.masks(resolution="pixel")["a"][0]
+        session.objects = [{"name": "a", "clicks": [CLICK | {"x": 35}], "denoise": 0}]
+        answer = page.ask("refined", {"image": 0, "method": "none", "source": "one", "objects": asked})
+        np.testing.assert_array_equal(answer[0], expected)
+        # What Python knows by its name may be named.
+        answer = page.ask("refined", {"image": 0, "method": "none", "objects": ["a"]})
+        np.testing.assert_array_equal(answer[0], session.masks(resolution="pixel")["a"][0])
+        assert page.ask("refined", {"image": 0, "method": "none", "objects": []}).shape == (0, 30, 40)
+
+    def test_what_a_request_leaves_out_is_taken_as_it_comes(self, page, session, monkeypatch):
+        held, compute = threading.Event(), session._array
+
+        def late(*arguments):
+            assert held.wait(10)
+            return compute(*arguments)
+
+        monkeypatch.setattr(session, "_array", late)
+        expected = session.masks(resolution="pixel")["a"][0]
+        page.send(kind="request", name="refined", params={"image": 0, "method": "none", "objects": ["a"]})
+        session.source = "two"
+        session.objects = []
+        held.set()
+        session._jobs.wait()
+        message, (mask,) = page.messages[-1]
+        np.testing.assert_array_equal(np.frombuffer(mask, np.uint8).reshape(message["shape"])[0], expected)
+
+    def test_exports_are_of_what_was_asked_for(self, page, session):
+        now = {"objects": session.objects, "source": "one", "refine": "none", "opacity": 0.25}
+        expected = {
+            format: page.ask("export", {"format": format}).tobytes()
+            for format in ["masks", "overlays", "labels", "coco", "npz", "clicks"]
+        }
+        session.blend = 0.25
+        expected["overlays"] = page.ask("export", {"format": "overlays"}).tobytes()
+        session.source, session.blend, session.refine, session.objects = "two", 1, "guided", [{"name": "b"}]
+        for format, content in expected.items():
+            assert page.ask("export", {"format": format} | now).tobytes() == content
+            assert page.ask("export", {"format": format}).tobytes() != content
+
+    def test_attributions_are_of_what_was_asked_for(self, page, session):
+        params = {"objects": session.objects, "source": "one"}
+        expected = page.ask("attribution/gradient/mask/a")
+        session.source, session.objects = "two", [{"name": "a", "clicks": [CLICK | {"x": 35, "y": 25}], "denoise": 0}]
+        np.testing.assert_array_equal(page.ask("attribution/gradient/mask/a", params), expected)
+        assert not np.array_equal(page.ask("attribution/gradient/mask/a"), expected)
+
+    @pytest.mark.parametrize(
+        "name",
+        ["eigenvectors", "labels/3", "parents/3", "cluster_colors/3", "attribution/gradient/clusters/3", "refined"],
+    )
+    def test_other_eigenvectors_are_no_answer(self, page, session, name):
+        known = {key: session.meta[key] for key in ("embedding", "version")}
+        session.update(eigenvectors=session.eigenvectors[:, ::-1])
+        page.messages.clear()
+        page.send(kind="request", name=name, params={"image": 0, "method": "none"}, **known)
+        session._jobs.wait()
+        (answer,) = [message for message, _ in page.messages if message["kind"] == "reply"]
+        assert (answer["ok"], answer["outdated"]) == (False, True)
+        assert "were replaced after this was asked for" in answer["error"]
+
+    def test_other_colors_are_no_answer_and_the_rest_is(self, page, session):
+        known = {key: session.meta[key] for key in ("embedding", "version")}
+        session.update(rgb=np.zeros((64, 3)))
+        for name in ["rgb", "coords", "cluster_colors/3", "eigenvectors", "labels/3", "image/0", "patch_rgb"]:
+            page.messages.clear()
+            page.send(kind="request", name=name, **known)
+            session._jobs.wait()
+            (answer,) = [message for message, _ in page.messages if message["kind"] == "reply"]
+            assert answer["ok"] is (name not in ["rgb", "coords", "cluster_colors/3"])
+
+    def test_eigenvectors_that_are_replaced_meanwhile_make_no_answer(self, page, session, monkeypatch):
+        compute = session._array
+
+        def late(*arguments):
+            found = compute(*arguments)
+            session._embedding += 1
+            return found
+
+        monkeypatch.setattr(session, "_array", late)
+        assert "were replaced after" in page.ask("labels/3")
+
+    @pytest.mark.parametrize(
+        ("name", "params", "match"),
+        [
+            ("refined", None, "`image` must be an integer; got None"),
+            ("refined", [1], r"`params` must be a dict; got \[1\]"),
+            ("refined", {"image": 2, "method": "none"}, "`image` must be at most 1"),
+            ("refined", {"image": True, "method": "none"}, "`image` must be an integer; got True"),
+            ("refined", {"image": 0, "method": "magic"}, "`method` must be one of"),
+            ("refined", {"image": 0, "method": "none", "source": "three"}, "`source` must be one of"),
+            ("refined", {"image": 0, "method": "none", "source": ["one"]}, "`source` must be one of"),
+            ("refined", {"image": 0, "method": "none", "objects": ["b"]}, r"`objects\[0\]` must be a dict; got str"),
+            ("refined", {"image": 0, "method": "none", "objects": "a"}, "`objects` must be a list"),
+            ("refined", {"image": 0, "method": "none", "objects": [{"threshold": float("nan")}]}, "must be finite"),
+            ("export", {}, "`format` must be one of"),
+            ("export", {"format": []}, "`format` must be one of"),
+            ("export", {"format": "coco", "opacity": float("inf")}, "`opacity` must be finite"),
+            ("export", {"format": "coco", "refine": 3}, "`refine` must be one of"),
+            ("export", {"format": "coco", "resolution": None}, "`resolution` must be one of"),
+            ("attribution/gradient/nodes", {"nodes": [64]}, "`nodes` must hold nodes from 0 to 63; got 64"),
+            ("attribution/gradient/nodes", {"nodes": [True]}, "`nodes` must be an integer; got True"),
+            ("attribution/gradient/nodes", {"nodes": {"0": 1}}, "`nodes` must be a list"),
+            ("attribution/gradient/nodes", {}, "`selection` must hold the patches"),
+            ("attribution/magic/nodes", {"nodes": [1]}, "`method` must be one of"),
+            ("evidence/gradient/clusters/3/3", {}, "Cluster 3 must have patches to be traced"),
+        ],
+    )
+    def test_what_is_wrong_in_them_is_said(self, page, name, params, match):
+        assert re.search(match, page.ask(name, params))
+
+    def test_nothing_is_computed_for_a_closed_session(self, page, session):
+        session.close()
+        for name in ["eigenvectors", "labels/3", "refined", "nonsense"]:
+            assert page.ask(name) == "The session was closed. Run its cell again to go on."
+        page.messages.clear()
+        page.send(kind="cancel")
+        assert page.messages == []
