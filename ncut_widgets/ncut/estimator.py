@@ -251,7 +251,7 @@ class Ncut(NodeTransformer):
         """
         size = check_positive_int(n_nodes, "n_nodes", minimum=2)
         columns = NodeEstimator()
-        sample, weights, like, total = sample_of_chunks(chunks, size, columns, torch_generator(self.random_state))
+        sample, weights, like, total = sample_of_chunks(chunks, size, torch_generator(self.random_state), columns)
         balanced = self.sampling == "farthest"
         self._fit(like.restore(sample), None if balanced else weights * (total / len(sample)))
         if hasattr(columns, "feature_names_in_"):

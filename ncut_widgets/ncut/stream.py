@@ -16,16 +16,17 @@ __all__ = ["sample_of_chunks"]
 
 
 def sample_of_chunks(
-    chunks: Iterable[Any], size: int, columns: NodeEstimator, generator: torch.Generator
+    chunks: Iterable[Any], size: int, generator: torch.Generator, columns: NodeEstimator | None = None
 ) -> tuple[torch.Tensor, torch.Tensor, Like, int]:
     """Return `size` nodes drawn uniformly from all of the `chunks`, their weights, how they came, and out of how many.
 
-    Fewer if fewer come by. The chunks are read once. `columns` remembers the columns of the first; all must have them.
+    Fewer if fewer come by. The chunks are read once. All must have the columns of the first; `columns` remembers them.
 
     References
     ----------
     Vitter. Random Sampling with a Reservoir. ACM TOMS 1985. Here by random keys, of which the smallest stay.
     """
+    columns = NodeEstimator() if columns is None else columns
     kept, like, total = None, None, 0
     keys = weights = torch.empty(0, dtype=torch.float64)
     for index, chunk in enumerate(chunks):

@@ -184,7 +184,8 @@ def test_the_functions_are_the_class():
 
 def test_is_a_scikit_learn_estimator():
     coloring = Coloring("pca", n_sample=50)
-    options = {"method": "pca", "n_sample": 50, "n_neighbors": 100, "n_eig": (4, 16, 64), "random_state": 0}
+    options = {"method": "pca", "n_sample": 50, "n_neighbors": 100, "n_eig": (4, 16, 64)}
+    options |= {"device": None, "random_state": 0}
     assert coloring.get_params() == options
     assert clone(coloring.fit(np.eye(4))).get_params() == coloring.get_params()
     with pytest.raises(NotFittedError, match="must be fitted"):
@@ -219,7 +220,7 @@ def test_bad_data():
     coloring.fit(np.eye(4))
     with pytest.raises(ValueError, match="`X` must have 4 columns, as in the fit; got"):
         coloring.transform(np.eye(3))
-    with pytest.raises(ValueError, match="`eig` must be finite; got NaN"):
+    with pytest.raises(ValueError, match="`X` must be finite; got NaN"):
         coloring.fit(np.full((4, 4), np.nan))
     with pytest.raises(ValueError, match=r"`shared\[1\]` must lie in 0 to 3; got 9 to 9"):
         coloring.fit(np.eye(4), shared=([0], [9]))
