@@ -113,12 +113,22 @@ def test_progress_says_what_it_does(capsys):
         ({"n_clusters": 2.5}, TypeError, "`n_clusters` must be an integer; got 2.5"),
         ({"degree": 2}, ValueError, "`degree` must be in"),
         ({"backbone": 3}, TypeError, "`backbone` must be 'multiscale'"),
+        ({"n_eig": 0}, ValueError, "`n_eig` must be at least 1; got 0"),
+        ({"n_eig": 384}, ValueError, "`n_eig` must be at most 383 for 384 nodes; got 384"),
+        ({"n_eig": 2.5}, TypeError, "`n_eig` must be an integer; got 2.5"),
         ({"n_clusters": 384}, ValueError, "`n_clusters` must be less than the number of patches, 384; got 384"),
     ],
 )
 def test_bad_options_say_so(options, error, message):
     with pytest.raises(error, match=message):
         segment(scene()[0], **options)
+
+
+@pytest.mark.parametrize("n_eig", [2, 5])
+def test_clusters_may_come_from_another_number_of_eigenvectors(n_eig):
+    image, truth = scene(ball=(60, 50))
+    (labels,) = segment(image, n_clusters=3, n_eig=n_eig)
+    assert agreement(labels, truth) > 0.9
 
 
 @pytest.mark.parametrize("size", [(16, 8), (24, 8), (16, 16), (40, 8)])

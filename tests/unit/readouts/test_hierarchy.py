@@ -261,3 +261,15 @@ def test_bad_nodes_and_bad_questions():
         tree.colors(np.full((5, 3), 255.0) * np.eye(5, 3))
     with pytest.raises(ValueError, match="`rgb` must have 3 columns, red, green and blue; got"):
         tree.colors(np.zeros((5, 4)))
+
+
+def test_every_level_may_look_at_the_same_eigenvectors():
+    eig = np.random.default_rng(0).normal(size=(80, 6))
+    tree = hierarchy(eig, n_clusters=(2, 4, 9), n_eig=5)
+    for level in (2, 4, 9):
+        expected = kway_ncut(eig, n_clusters=level, n_eig=5).argmax(1)
+        assert adjusted_rand_score(tree.labels(level), expected) == 1
+    with pytest.raises(ValueError, match=r"`n_eig` must be at most the number of eigenvectors passed, 6 .*; got 7"):
+        hierarchy(eig, n_clusters=(2, 3), n_eig=7)
+    with pytest.raises(TypeError, match=r"`n_eig` must be an integer; got 2\.5"):
+        hierarchy(eig, n_clusters=(2, 3), n_eig=2.5)

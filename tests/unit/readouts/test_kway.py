@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import adjusted_rand_score
 
+from ncut_widgets import Ncut
 from ncut_widgets.readouts import Kway, kway, kway_ncut
 
 
@@ -196,3 +198,66 @@ def test_is_a_scikit_learn_estimator():
 def test_bad_arguments(eig, options, error, message):
     with pytest.raises(error, match=message):
         kway_ncut(eig, **options)
+
+
+@pytest.mark.parametrize(("n_clusters", "n_eig"), [(3, 10), (3, 2), (6, 4), (12, 5), (2, 16)])
+def test_more_or_fewer_eigenvectors_than_clusters_find_what_k_means_finds(n_clusters, n_eig):
+    rng = np.random.default_rng(n_clusters)
+    centers = rng.normal(size=(n_clusters, 16))
+    truth = rng.integers(0, n_clusters, 1500)
+    eig = Ncut(16).fit_transform(3 * centers[truth] + rng.normal(size=(1500, 16)))
+    kway = Kway(n_clusters, n_eig=n_eig).fit(eig)
+    unit = eig[:, :n_eig] / np.linalg.norm(eig[:, :n_eig], axis=1, keepdims=True)
+    reference = KMeans(n_clusters, n_init=8, random_state=0).fit(unit)
+    found, expected = (adjusted_rand_score(truth, labels) for labels in (kway.labels_, reference.labels_))
+    assert found > expected - 0.01
+    # The scores are the cosines with the mean directions of the clusters.
+    assert kway.rotation_.shape == (n_eig, n_clusters)
+    np.testing.assert_allclose(np.linalg.norm(kway.rotation_, axis=0), 1)
+    np.testing.assert_allclose(kway.transform(eig), unit @ kway.rotation_, atol=1e-12)
+    sums = np.stack([unit[kway.labels_ == label].sum(0) for label in range(n_clusters)], axis=1)
+    np.testing.assert_allclose(kway.rotation_, sums / np.linalg.norm(sums, axis=0), atol=1e-5)
+    assert kway.objective_ == pytest.approx(np.square(unit - kway.rotation_[:, kway.labels_].T).sum(1).mean())
+    np.testing.assert_array_equal(kway_ncut(eig, n_clusters=n_clusters, n_eig=n_eig), kway.transform(eig))
+    assert (np.diff(np.bincount(kway.labels_)) <= 0).all()
+
+
+def test_as_many_eigenvectors_as_clusters_are_rotated_however_it_is_said():
+    eig, _ = planted(4)
+    np.testing.assert_array_equal(kway_ncut(eig), kway_ncut(eig, n_clusters=4))
+    np.testing.assert_array_equal(kway_ncut(eig, n_clusters=3, n_eig=3), kway_ncut(eig, n_clusters=3))
+
+
+def test_more_clusters_than_different_rows_leave_some_empty():
+    eig = np.repeat(np.eye(3)[:, :2] + 0.5, [5, 3, 2], axis=0)
+    kway = Kway(5, n_eig=2).fit(eig)
+    assert np.bincount(kway.labels_).tolist() == [5, 3, 2]
+    assert np.isfinite(kway.rotation_).all()
+    assert (Kway(3, n_eig=2).fit_transform(np.zeros((4, 2))) == 0).all()
+    assert Kway(2, n_eig=1).fit(np.array([[1.0], [-2.0], [3.0]])).labels_.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"n_eig": 6}, ValueError, r"`n_eig` must be at most the number of eigenvectors passed, 5 .*; got 6"),
+        ({"n_eig": 0}, ValueError, "`n_eig` must be at least 1; got 0"),
+        ({"n_eig": 2.0}, TypeError, "`n_eig` must be an integer; got 2.0"),
+        ({"n_eig": "all"}, TypeError, "`n_eig` must be an integer; got 'all'"),
+        ({"n_clusters": 9}, ValueError, "`n_clusters` must be at most the number of eigenvectors, 5; got 9.*`n_eig=5`"),
+        ({"n_clusters": 9, "n_eig": 5}, ValueError, "`n_clusters` must be at most the number of nodes, 8; got 9"),
+    ],
+)
+def test_unusable_numbers_of_eigenvectors(options, error, message):
+    with pytest.raises(error, match=message):
+        kway_ncut(np.eye(8, 5), **{"n_clusters": 2, **options})
+    with pytest.raises(error, match=message):
+        Kway(**{"n_clusters": 2, **options}).fit(np.eye(8, 5))
+
+
+def test_scores_of_directions_carry_gradients():
+    eig = torch.from_numpy(planted(4)[0]).float().requires_grad_()
+    scores = kway_ncut(eig, n_clusters=3, n_eig=4)
+    assert scores.dtype == torch.float32
+    scores[:, 0].sum().backward()
+    assert eig.grad.abs().max() > 0
