@@ -23,7 +23,7 @@ function linkOf(comm_live: boolean) {
 
 /** A wire to a kernel that answers when it is told to. */
 function wire() {
-  const local = new LocalModel({});
+  const local = new LocalModel({ meta: { version: 1, embedding: 0 } });
   const asked: { id: string; kind: string; name?: string }[] = [];
   let reply: (content: unknown, buffers: DataView[]) => void = () => undefined;
   local.answer = (message, back) => {

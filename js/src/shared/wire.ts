@@ -10,6 +10,8 @@ interface Reply {
   id: string;
   ok: boolean;
   error?: string;
+  /** Whether the data that were asked about are no longer there. */
+  outdated?: boolean;
   /** Which of how many parts the buffer is. */
   part?: number;
   parts?: number;
@@ -18,6 +20,9 @@ interface Reply {
   /** How far the kernel is with a request, from 0 to 1. */
   fraction?: number;
 }
+
+/** The kernel has other data than the request was about, and tells of them. */
+export class Outdated extends Error {}
 
 interface Pending {
   message: object;
@@ -136,9 +141,12 @@ export class Wire {
     this.#timer = 0;
   }
 
-  /** Ask for an array; a reply that comes after the session is gone is dropped. */
+  /** Ask for an array as it is now: again if it was replaced meanwhile. A reply to a closed session is dropped. */
   array(name: string): Promise<NdArray> {
-    return this.#ask({ name }, false);
+    return this.#ask({ name }, false).catch((error: unknown) => {
+      if (error instanceof Outdated) return this.array(name);
+      throw error;
+    });
   }
 
   /** Ask for what the kernel has to compute first. It is told to stop when `signal` aborts. */
@@ -154,7 +162,8 @@ export class Wire {
     if (isTask && this.#kernel === "none") return Promise.reject(new Error(NO_KERNEL));
     const id = `${this.#page}-${this.#count++}`;
     return new Promise((resolve, reject) => {
-      const message = { kind: "request", id, ...content };
+      const { version, embedding } = this.#model.get("meta");
+      const message = { kind: "request", id, version, embedding, ...content };
       this.#pending.set(id, { message, isTask, parts: [], resolve, reject, progress });
       // A connection that is gone would not even refuse it.
       if (this.#link?.comm_live !== false) this.#model.send(message);
@@ -185,7 +194,8 @@ export class Wire {
     if (message.kind !== "reply") return;
     if (!message.ok) {
       this.#pending.delete(message.id);
-      request.reject(new Error(message.error ?? "the kernel could not answer"));
+      const why = message.error ?? "the kernel could not answer";
+      request.reject(message.outdated ? new Outdated(why) : new Error(why));
       return;
     }
     const view = buffers[0]!;

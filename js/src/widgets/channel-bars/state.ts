@@ -72,7 +72,8 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
     count: state.n_clusters.value,
     embedding: state.meta.value.embedding,
     nodes: nodesOf(target),
-    mask: target.kind === "mask" ? JSON.stringify([state.source.value, state.objects.value.find(({ name }) => name === target.name)]) : "",
+    mask: target.kind === "mask"
+      ? { source: state.source.value, objects: state.objects.value.filter(({ name }) => name === target.name) } : null,
   });
   const questionOf = (target: Target): Question => attributionOf(target, method.value, asked(target));
 

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { PatchGrid } from "../../shared/geometry.ts";
+import type { MaskObject } from "../../shared/types.ts";
 import { attributionOf, evidenceOf, nodesOfImage, paintTargets } from "./targets.ts";
 
-const ASKED = { count: 4, nodes: [], mask: "", embedding: 2 };
+const ASKED = { count: 4, nodes: [], mask: null, embedding: 2 };
 
 describe("a question", () => {
   it("about a cluster is one about all of them, of which it is a row", () => {
@@ -27,7 +28,10 @@ describe("a question", () => {
     const mask = { kind: "mask", name: "cup" } as const;
     const key = (more: object, target: Parameters<typeof attributionOf>[0] = mask) =>
       attributionOf(target, "gradient", { ...ASKED, ...more }).key;
-    expect(key({ mask: "two clicks" })).not.toBe(key({ mask: "one click" }));
+    const maskOf = (threshold: number, source = "a") => ({ mask: { source, objects: [{ name: "cup", threshold } as MaskObject] } });
+    expect(key(maskOf(0.5))).not.toBe(key(maskOf(0.6)));
+    expect(key(maskOf(0.5))).not.toBe(key(maskOf(0.5, "b")));
+    expect(attributionOf(mask, "gradient", { ...ASKED, ...maskOf(0.5) }).params).toEqual(maskOf(0.5).mask);
     expect(key({ embedding: 3 })).not.toBe(key({}));
     expect(key({ nodes: [1] }, { kind: "pinned" })).not.toBe(key({ nodes: [2] }, { kind: "pinned" }));
   });

@@ -1,5 +1,6 @@
 /** What channels are asked about: a cluster, an object's mask, the pinned patches or a whole image. */
 import type { PatchGrid } from "../../shared/geometry.ts";
+import type { MaskObject } from "../../shared/types.ts";
 
 export type Target =
   | { kind: "cluster"; id: number }
@@ -20,25 +21,32 @@ export const METHODS: readonly (readonly [Method, string, string])[] = [
 /** What a request to the kernel is made of; `key` says all that the answer depends on. */
 export interface Question {
   name: string;
-  params: { nodes: readonly number[] } | null;
+  params: { nodes: readonly number[] } | MaskParams | null;
   /** Which row of the answer is the target's. */
   row: number;
   key: string;
+}
+
+/** What the mask of an object depends on. */
+export interface MaskParams {
+  source: string;
+  objects: readonly MaskObject[];
 }
 
 export interface Asked {
   count: number;
   /** Of the target, where the kernel knows it by nothing else. */
   nodes: readonly number[];
-  /** What the mask of an object depends on. */
-  mask: string;
+  /** Of an object's mask, null for other targets. */
+  mask: MaskParams | null;
   embedding: number;
 }
 
 export function attributionOf(target: Target, method: Method, asked: Asked): Question {
   const about = { params: null, row: 0 };
   if (target.kind === "mask") {
-    return keyed({ ...about, name: `attribution/${method}/mask/${encodeURIComponent(target.name)}` }, asked, asked.mask);
+    const name = `attribution/${method}/mask/${encodeURIComponent(target.name)}`;
+    return keyed({ ...about, name, params: asked.mask }, asked, JSON.stringify(asked.mask));
   }
   if (target.kind === "cluster" && !asked.nodes.length) {
     return keyed({ ...about, name: `attribution/${method}/clusters/${asked.count}`, row: target.id }, asked);

@@ -65,7 +65,10 @@ export function Export({ view }: PanelProps) {
 
 async function fromKernel({ store, signal }: ViewContext, format: Format, resolution: string): Promise<File> {
   const [text, name] = FORMATS[format];
-  const { data } = await store.ask<Uint8Array>("export", { format, resolution }, { label: `Exporting ${text.toLowerCase()}`, signal });
+  const params = {
+    format, resolution, objects: store.get("objects"), source: store.get("source"), refine: store.get("refine"), opacity: store.get("blend"),
+  };
+  const { data } = await store.ask<Uint8Array>("export", params, { label: `Exporting ${text.toLowerCase()}`, signal });
   return { name, content: data, type: "application/octet-stream" };
 }
 

@@ -81,7 +81,9 @@ describe("the kernel", () => {
     await settled();
     commit(named<HTMLSelectElement>("Resolution"), "patch");
     named("Export COCO").click();
-    await vi.waitFor(() => expect(kernel.held).toMatchObject([{ name: "export", params: { format: "coco", resolution: "patch" } }]));
+    // All that the file depends on, for the kernel may hear of the last click later.
+    const params = { format: "coco", resolution: "patch", source: "a", refine: "none", opacity: 0.7, objects: [{ clicks: [{ image: 0 }] }] };
+    await vi.waitFor(() => expect(kernel.held).toMatchObject([{ name: "export", params }]));
     kernel.answer(kernel.held[0]!, [Uint8Array.of(123, 125), "uint8", [2]]);
     await vi.waitFor(() => expect(downloads).toHaveLength(1));
     expect(downloads[0]!.name).toBe("coco.json");

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { MaskObject, SessionState, SessionStore } from "../../shared/types.ts";
+import { Outdated } from "../../shared/wire.ts";
 import { KernelMasks } from "./kernel.ts";
 import type { Tasks } from "./tasks.ts";
 
@@ -199,12 +200,26 @@ it("shows nothing of an object that has gone in place of a new one of its name",
   expect(masks.heat(OBJECT, { positive: [5], negative: [] })).toBeNull();
 });
 
+it("drops an answer that is outdated, and asks anew", async () => {
+  const { masks, questions } = kernel();
+  const told = vi.fn();
+  masks.onFailure(told, new AbortController().signal);
+  masks.refined(0);
+  await rest();
+  questions[0]!.fail(new Outdated("replaced"));
+  await rest();
+  expect(told).not.toHaveBeenCalled();
+  masks.refined(0);
+  await rest();
+  expect(questions).toHaveLength(2);
+});
+
 it("paints refined masks of an image as a picture, later objects over earlier ones", async () => {
   const over = { ...OBJECT, name: "ring", color: "#0000ff" };
   const { masks, questions, all } = kernel({ objects: [OBJECT, { ...OBJECT, name: "unseen", visible: false }, over] });
   expect(masks.refined(1)).toBeNull();
   await rest();
-  expect(questions[0]!.params).toEqual({ image: 1, method: "guided", source: "s", objects: ["hand", "ring"] });
+  expect(questions[0]!.params).toEqual({ image: 1, method: "guided", source: "s", objects: [OBJECT, over] });
   questions[0]!.answer(Uint8Array.of(1, 1, 0, 0, 0, 1, 1, 0), [2, 2, 2]);
   await rest();
   const picture = masks.refined(1)!;

@@ -1,5 +1,6 @@
 /** What only the kernel can do for masks: cutting the graph with the clicks in it, and carrying masks to the pixels. */
 import type { MaskObject, SessionStore } from "../../shared/types.ts";
+import { Outdated } from "../../shared/wire.ts";
 import { type Prompts, rgbOf } from "./masks.ts";
 import { type Tasks, wasCancelled } from "./tasks.ts";
 
@@ -122,7 +123,7 @@ export class KernelMasks {
     const objects = this.#store.get("objects");
     const visible = objects.filter((object) => object.visible);
     const method = this.#store.get("refine");
-    const params = { image, method, source: this.#store.get("source"), objects: visible.map(({ name }) => name) };
+    const params = { image, method, source: this.#store.get("source"), objects: visible };
     const key = JSON.stringify([image, method, params.source, visible]);
     const known = this.#pictures.get(image);
     if (known?.key === key) return known.picture;
@@ -146,8 +147,8 @@ export class KernelMasks {
       try {
         await question(controller.signal);
       } catch (error) {
-        // Ended by a newer question or because nobody wants it: nothing to remember or to say.
-        if (controller.signal.aborted) return;
+        // Ended by a newer question, because nobody wants it, or by other data, which are on their way: nothing to say.
+        if (controller.signal.aborted || error instanceof Outdated) return;
         this.#refused.set(place, key);
         const text = wasCancelled(error) ? why.cancelled : (why.failed ?? (error instanceof Error ? error.message : String(error)));
         this.#tell(text);

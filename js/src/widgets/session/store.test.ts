@@ -103,6 +103,18 @@ describe("arrays", () => {
     expect(kernel.asked.length).toBe(2);
   });
 
+  it("that the kernel no longer has are asked for again, as they are now", async () => {
+    const { store, model, kernel } = session();
+    kernel.holds = /rgb/;
+    const asked = store.array("rgb");
+    expect(kernel.held).toMatchObject([{ version: META.version, embedding: META.embedding }]);
+    model.set("meta", { ...META, version: 5 });
+    kernel.holds = null;
+    kernel.tell({ kind: "reply", id: kernel.held[0]!.id, ok: false, error: "replaced", outdated: true });
+    expect((await asked).data).toBeInstanceOf(Uint8Array);
+    expect(kernel.asked.at(-1)).toMatchObject({ name: "rgb", version: 5 });
+  });
+
   it("that come from the same eigenvectors are kept when only colours were replaced", async () => {
     const { store, model, kernel } = session();
     await Promise.all([store.prepare(), store.array("labels/2"), store.array("rgb")]);
