@@ -72,21 +72,27 @@ def to_tensor(X: Any, name: str = "X") -> tuple[torch.Tensor, Like]:
         if X.is_sparse or X.layout is not torch.strided:
             raise TypeError(f"`{name}` must be dense; got a sparse tensor. Pass `{name}.to_dense()`.")
         if X.is_complex():
-            raise ValueError(f"`{name}` must be real; got {X.dtype}. Complex data not supported: pass its parts.")
+            raise ValueError(
+                f"`{name}` must be real; got {X.dtype}. Complex data not supported: pass real and imaginary parts "
+                "as columns."
+            )
         tensor = X if X.is_floating_point() else X.to(torch.float32)
         return tensor, Like(is_numpy=False, dtype=tensor.dtype, device=tensor.device)
     if sparse.issparse(X):
         raise TypeError(f"`{name}` must be dense; got a sparse {type(X).__name__}. Pass `{name}.toarray()`.")
     if np.ma.is_masked(X):
         raise ValueError(
-            f"`{name}` has {np.ma.count_masked(X)} masked values, which would be computed with. Fill them, "
+            f"`{name}` has {np.ma.count_masked(X)} masked values, and masks are not supported. Fill them, "
             f"`{name}.filled(value)`, or drop their rows."
         )
     array = np.asarray(X)
     if array.dtype == object and array.ndim == 0:
         raise TypeError(f"`{name}` must hold numbers; got {type(X).__name__}. Pass a 2D array of floats.")
     if array.dtype.kind == "c":
-        raise ValueError(f"`{name}` must be real; got {array.dtype}. Complex data not supported: pass its parts.")
+        raise ValueError(
+            f"`{name}` must be real; got {array.dtype}. Complex data not supported: pass real and imaginary parts "
+            "as columns."
+        )
     if array.dtype.kind not in "fiub":
         array = _object_to_float(array, name)
     if array.dtype.kind != "f" or array.dtype.itemsize > 8 or not array.dtype.isnative:

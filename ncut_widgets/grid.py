@@ -37,7 +37,9 @@ def _plain(given: Any) -> PatchMap:
     """Return a map with Python's own integers, which JSON takes, from those of any library."""
     m = PatchMap(*given)
     if not isinstance(m.source, str):
-        raise TypeError(f"`maps` must have text for sources; got {m.source!r} ({type(m.source).__name__}). Pass a str.")
+        raise TypeError(
+            f"`maps` must have sources that are text; got {m.source!r} ({type(m.source).__name__}). Pass a str."
+        )
     return PatchMap(operator.index(m.image), operator.index(m.rows), operator.index(m.columns), str(m.source))
 
 
@@ -94,7 +96,7 @@ class PatchGrid:
             if (m.image, m.source) in seen:
                 raise ValueError(
                     f"`maps` must show each image once per source; got image {m.image} twice under "
-                    f"{m.source!r}. Give the second a source name of its own."
+                    f"{m.source!r}. Give the second another source."
                 )
             seen.add((m.image, m.source))
 

@@ -210,7 +210,7 @@ def _check_features_of(features: Any, images: list[Image.Image]) -> None:
     if not isinstance(features, FeatureMaps):
         raise TypeError(
             f"`features` must be FeatureMaps, which know their grid; got {type(features).__name__}. "
-            "Take them from nw.extract_features."
+            "Compute them with nw.extract_features."
         )
     if features.grid.image_sizes != tuple(image.size for image in images):
         raise ValueError(

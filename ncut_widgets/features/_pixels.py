@@ -210,7 +210,8 @@ def _deep_to_bytes(values: np.ndarray, mode: str, source: str) -> np.ndarray:
             return _scaled(values, white)
     scales = " or ".join(f"0..{white}" for white, _ in whites)
     raise ImageReadError(
-        f"{shorten(source)} must have gray values in {scales}, being of PIL's mode {mode!r}; got {low:g} to {high:g}. "
+        f"{shorten(source)} must have gray values in {scales}, since its PIL mode is {mode!r}; got {low:g} to "
+        f"{high:g}. "
         "Scale them, or clip what resampling overshot."
     )
 

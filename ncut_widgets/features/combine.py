@@ -126,7 +126,7 @@ def _shares(weights: Any, n_parts: int) -> list[float]:
     if len(shares) != n_parts:
         raise ValueError(
             f'`weights` must be "equal" or one number for each of {n_parts} parts; got {len(shares)}. '
-            "Weights of single nodes belong to each FeatureMaps."
+            "Pass as many; weights of single nodes are part of FeatureMaps."
         )
     return [check_number(share, "weights", low=0, low_open=True) for share in shares]
 

@@ -101,7 +101,7 @@ def extract_features(
             done(len(batch))
     channels = {int(m.shape[2]) for m in maps}
     if len(channels) > 1:
-        raise ValueError(f"`backbone` must give every image the same number of channels; got {sorted(channels)}.")
+        raise ValueError(f"`backbone` must return the same number of channels for every image; got {sorted(channels)}.")
     grid = PatchGrid(
         [picture.size for picture in pictures],
         [PatchMap(index, int(m.shape[0]), int(m.shape[1]), str(name)) for index, m in enumerate(maps)],
@@ -112,7 +112,10 @@ def extract_features(
 
 def _checked(answer: Any, batch: list[Image.Image], start: int) -> list[Array]:
     if not isinstance(answer, Iterable):
-        raise TypeError(f"`backbone` must return a list of one map per image; got {type(answer).__name__}.")
+        raise TypeError(
+            f"`backbone` must return a list of one map per image; got {type(answer).__name__}. Return arrays or "
+            "tensors in a list."
+        )
     answers = list(answer)
     if len(answers) != len(batch):
         raise ValueError(
@@ -121,7 +124,9 @@ def _checked(answer: Any, batch: list[Image.Image], start: int) -> list[Array]:
         )
     for index, m in enumerate(answers, start):
         if not isinstance(m, np.ndarray | torch.Tensor):
-            raise TypeError(f"`backbone` must return arrays or tensors; got {type(m).__name__} for image {index}.")
+            raise TypeError(
+                f"`backbone` must return arrays or tensors; got {type(m).__name__} for image {index}. Convert it."
+            )
         if m.ndim != 3 or 0 in m.shape:
             raise ValueError(
                 f"`backbone` must return (rows, columns, channels) for each image; got shape {tuple(m.shape)} for "
@@ -129,5 +134,7 @@ def _checked(answer: Any, batch: list[Image.Image], start: int) -> list[Array]:
             )
         finite = np.isfinite(m).all() if isinstance(m, np.ndarray) else torch.isfinite(m).all()
         if not bool(finite):
-            raise ValueError(f"`backbone` must return finite features; got NaN or infinity for image {index}.")
+            raise ValueError(
+                f"`backbone` must return finite features; got NaN or infinity for image {index}. Run it in float32."
+            )
     return answers

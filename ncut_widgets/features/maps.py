@@ -79,7 +79,7 @@ class FeatureMaps:
         if len(names) != values.shape[1]:
             raise ValueError(
                 f"`channel_names` must name each of {values.shape[1]} channels; got {len(names)} names. "
-                "Leave it out to number them."
+                "Pass one name per channel, or leave it out."
             )
         _check_weights(weights, values)
         object.__setattr__(self, "values", values)
@@ -135,7 +135,7 @@ def check_parts(features: Any) -> list[FeatureMaps]:
     for part in parts[1:]:
         if part.grid.image_sizes != first.grid.image_sizes:
             raise ValueError(
-                "`features` must be of the same images; got other sizes or numbers of images. "
+                "`features` must all be of the same images; got images of other sizes or another number. "
                 "To add images, pass them all to one `extract_features`."
             )
         if isinstance(part.values, np.ndarray) != isinstance(first.values, np.ndarray):
@@ -158,7 +158,9 @@ def join(parts: Sequence[Array]) -> Array:
         return np.concatenate(parts)
     if all(isinstance(part, torch.Tensor) for part in parts):
         return torch.cat(parts)  # type: ignore[arg-type]
-    raise TypeError("`backbone` must answer all images in numpy or all in torch; got both. Convert one of them.")
+    raise TypeError(
+        "`backbone` must return numpy arrays for all images or tensors for all; got both. Convert one kind."
+    )
 
 
 def take_maps(features: FeatureMaps, maps: Sequence[int]) -> FeatureMaps:
@@ -182,7 +184,7 @@ def _check_weights(weights: Any, values: Array) -> None:
     if tuple(weights.shape) != (len(values),):
         raise ValueError(
             f"`weights` must have shape ({len(values)},), one for each node; got {tuple(weights.shape)}. "
-            "Leave it out where all nodes count the same."
+            "Leave it out if all nodes count the same."
         )
     numbers, _ = to_tensor(weights, "weights")
     wrong = ~((numbers > 0) & torch.isfinite(numbers))
@@ -190,5 +192,5 @@ def _check_weights(weights: Any, values: Array) -> None:
         first = int(wrong.nonzero()[0, 0])
         raise ValueError(
             f"`weights` must be positive and finite; got {float(numbers[first]):g} for node {first}. "
-            "Give what should hardly count a small one."
+            "Give nodes that should hardly count a small weight."
         )

@@ -122,7 +122,7 @@ class AnchorAlignment(TransformerMixin, BaseEstimator):
         images = sorted(set.intersection(*({m.image for m in part.grid.maps} for part in sources.values())))
         if not images:
             raise ValueError(
-                f"`features` must have an image that all sources show; got none for {list(sources)}. "
+                f"`features` must have an image that all sources share; there is none for {list(sources)}. "
                 "Extract the features of the same images."
             )
         # What all sources show, so that their means and deviations are of the same things.
@@ -160,7 +160,7 @@ class AnchorAlignment(TransformerMixin, BaseEstimator):
         if not isinstance(features, FeatureMaps):
             raise TypeError(
                 f"`features` must be FeatureMaps, which know their source; got {type(features).__name__}. "
-                "Take them from nw.extract_features."
+                "Compute them with nw.extract_features."
             )
         unknown = [name for name in features.sources if name not in self._views]
         if unknown:
@@ -230,7 +230,7 @@ def _view(part: FeatureMaps, places: np.ndarray, share: float, rng: np.random.Ge
         sample = nodes[torch.from_numpy(picked).to(nodes.device)]
     if bool((sample == sample[0]).all()):
         raise ValueError(
-            f"`features` must differ between patches; got the same everywhere from source {part.sources[0]!r}. "
+            f"`features` must differ between patches; they are all the same in source {part.sources[0]!r}. "
             "Leave it out, or pass other images."
         )
     # Centred and scaled, squared distances keep their digits and cannot overflow.

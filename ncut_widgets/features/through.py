@@ -36,7 +36,7 @@ def module_of(extract: Any) -> torch.nn.Module:
         if callable(part) and hasattr(part, "__dict__") and not isinstance(part, type):
             return module_of(part)
     raise TypeError(
-        f"`module` must be given where `backbone` holds no torch module; got {type(extract).__name__}. "
+        f"`module` is needed if `backbone` is not a torch module; got {type(extract).__name__}. "
         "Pass the module that it runs."
     )
 
@@ -50,7 +50,7 @@ def layer_of(module: torch.nn.Module, through: str) -> torch.nn.Module:
     if through not in layers:
         close = difflib.get_close_matches(through, layers, n=3, cutoff=0.3) or list(layers)[:3]
         raise ValueError(
-            f"`through` must be 'pixels' or the name of a layer; got {through!r}. There are, among others, "
+            f"`through` must be 'pixels' or the name of a layer; got {through!r}. Similar names are "
             f"{', '.join(map(repr, close))}."
         )
     return layers[through]
@@ -110,11 +110,11 @@ def _pull_batch(
     if sum(len(part) for part in captured) != len(images):
         raise ValueError(
             f"`module` must see every image once; got {sum(len(part) for part in captured)} for {len(images)} images. "
-            "Pass the module whose first argument are the pixels, or another layer."
+            "Pass the module whose first argument is the pixels, or another layer."
         )
     if not all(isinstance(m, torch.Tensor) and m.requires_grad for m in maps):
         raise ValueError(
-            "`backbone` must let gradients through; got features without a graph. Return the tensors of the module, "
+            "`backbone` must pass gradients; got features without a graph. Return the tensors of the module, "
             "neither detached nor computed in inference mode."
         )
     if not all(part.requires_grad for part in captured):
@@ -162,7 +162,9 @@ def _captured(module: torch.nn.Module, through: str) -> Iterator[list[torch.Tens
     def leave(_: torch.nn.Module, __: Any, output: Any) -> None:
         first = output[0] if isinstance(output, tuple | list) else output
         if not isinstance(first, torch.Tensor):
-            raise TypeError(f"`through` must name a layer that returns a tensor; got {type(output).__name__}.")
+            raise TypeError(
+                f"`through` must name a layer that returns a tensor; got {type(output).__name__}. Pick another layer."
+            )
         captured.append(first)
 
     handles = [module.register_forward_pre_hook(enter, with_kwargs=True)]

@@ -44,8 +44,8 @@ def check_settings(options: dict[str, Any]) -> Settings:
     sigma, degree = options["sigma"], options["degree"]
     if sigma is not None and degree is not None:
         raise ValueError(
-            f"`sigma` and `degree` must not both be given; got {sigma!r} and {degree!r}. "
-            "Drop one: `degree` chooses the sigma."
+            f"`sigma` and `degree` cannot be combined; got {sigma!r} and {degree!r}. "
+            "Pass one of them: `degree` chooses the sigma."
         )
     if callable(affinity) and not (sigma is None and degree is None):
         raise ValueError(
@@ -90,7 +90,8 @@ def _check_repulsion(options: dict[str, Any]) -> tuple[float, float | None]:
         )
     if sigma is not None and not weight:
         raise ValueError(
-            f"`repulsion_sigma` must be None without repulsion; got {sigma:g}. Give a `repulsion_weight`, such as 0.2."
+            f"`repulsion_sigma` must be None without repulsion; got {sigma:g}. Pass a `repulsion_weight` too, such "
+            "as 0.2."
         )
     return weight, sigma
 
@@ -133,16 +134,17 @@ def check_weights(X: Any, sample_weight: Any, n: int) -> torch.Tensor | None:
     if tuple(weights.shape) != (n,):
         raise ValueError(
             f"`sample_weight` must be of shape ({n},), one weight per node; got {tuple(weights.shape)}. "
-            "Weight every node."
+            "Pass one weight for each."
         )
     if not bool(torch.isfinite(weights).all()) or bool((weights < 0).any()):
         raise ValueError(
             "`sample_weight` must be finite and at least 0; got "
-            f"{float(weights.amin()):g} to {float(weights.amax()):g}. A node of weight 0 is embedded without counting."
+            f"{float(weights.amin()):g} to {float(weights.amax()):g}. A node of weight 0 is embedded, but does not "
+            "influence the others."
         )
     if int((weights > 0).sum()) < 2:
         raise ValueError(
-            f"`sample_weight` must be above 0 for 2 nodes or more; got {int((weights > 0).sum())}, all other weights "
+            f"`sample_weight` must be positive for at least 2 nodes; got {int((weights > 0).sum())}, all other weights "
             "are zero. Count more of them."
         )
     return weights
@@ -162,7 +164,7 @@ def check_device(device: Any, nodes: torch.Tensor) -> torch.device:
         found.type == "mps" and not torch.backends.mps.is_available()
     )
     if missing:
-        raise ValueError(f'`device` must be there; got {device!r} without such a device. Pass "cpu" or None.')
+        raise ValueError(f"`device={str(device)!r}` is not available on this machine. Pass 'cpu' or None.")
     if found.type == "mps" and nodes.dtype == torch.float64:
-        raise ValueError('`device` must know float64 for float64 features; got "mps". Pass float32 features.')
+        raise ValueError('`device` must support float64 for float64 features; got "mps". Pass float32 features.')
     return found

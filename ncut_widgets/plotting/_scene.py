@@ -48,8 +48,8 @@ def of_layer(session: SessionLike, layer: str) -> dict[str, Any]:
     if layer == "heatmap" and hasattr(session, "selection"):
         if not session.selection:
             raise ValueError(
-                "`session.selection` must hold a patch for the layer 'heatmap'; got an empty one. "
-                "Pin a patch, or pass `heatmap`."
+                "The layer 'heatmap' needs a selected patch; `session.selection` is empty. Select one, or pass "
+                "`heatmap`."
             )
         vectors = session.eigenvectors
         heats = [similarity_heatmap(vectors, vectors[node]) for node in session.selection]
@@ -79,9 +79,7 @@ def gather(images: SessionLike | Sequence[Image.Image], grid: PatchGrid | None, 
     else:
         pictures = images
     if grid is None:
-        raise ValueError(
-            "`grid` must be given with a sequence of images; got None. Pass `features.grid`, or a session."
-        )
+        raise ValueError("`grid` is needed with a sequence of images. Pass `features.grid`, or a session.")
     if len(pictures) != grid.n_images:
         raise ValueError(
             f"`images` must be the {grid.n_images} images of `grid`; got {len(pictures)}. Pass all of them."
@@ -112,5 +110,5 @@ def node_table(values: Any, name: str, n: int, *, columns: int | None = None, fl
 
 def needed(array: np.ndarray | None, name: str, what: str) -> np.ndarray:
     if array is None:
-        raise ValueError(f"`{name}` must be given for {what}; got None. Pass one value or row per node.")
+        raise ValueError(f"`{name}` is needed for {what}. Pass one value or row per node.")
     return array

@@ -77,7 +77,7 @@ def plot_embedding(
         names = names or [str(image.info.get("name", f"image {i}")) for i, image in enumerate(session.images)]
     xyz = node_table(coords, "coords", len(coords) if grid is None else grid.n_nodes, columns=3)
     if rgb is None:
-        raise ValueError("`rgb` must be given with an array of coordinates; got None. Pass colours of shape (n, 3).")
+        raise ValueError("`rgb` is needed with an array of coordinates. Pass colors of shape (n, 3).")
     colors = np.rint(np.clip(node_table(rgb, "rgb", len(xyz), columns=3), 0, 1) * 255).astype(int)
     n_drawn = check_positive_int(max_points, "max_points")
     drawn = np.arange(len(xyz))

@@ -181,7 +181,7 @@ def plot_eigenvectors(
     if not chosen:
         raise ValueError(
             f"`which` must name columns 0 to {n_eig - 1} of `eigenvectors`; got {list(which)}. "
-            "Name some, or compute more eigenvectors."
+            "Pick some of them, or compute more eigenvectors."
         )
     parts = [scene.grid.split(_paint(scene, "eigenvector", k)) for k in chosen]
     rows: list[list[Image.Image]] = []
@@ -200,7 +200,7 @@ def _paint(scene: Scene, layer: str, eigenvector: int) -> np.ndarray | None:
     if scene.painted is not None:
         return scene.painted
     if layer in ("masks", "channels"):
-        raise ValueError(f"`layer` must not be {layer!r} without a session, which has them. Pass a session.")
+        raise ValueError(f"`layer={layer!r}` needs a session. Pass one in place of the images.")
     if layer == "ncut":
         return needed(scene.rgb, "rgb", "the layer 'ncut'")
     if layer == "heatmap":

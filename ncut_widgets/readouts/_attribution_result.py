@@ -124,7 +124,7 @@ class ChannelAttribution:
         grid = self.traced.grid
         if grid is None:
             raise ValueError(
-                "`features` must have places to make maps of; got an array. Pass feature maps to `channel_attribution`."
+                "Maps need the places of the nodes, which an array lacks. Pass feature maps to `channel_attribution`."
             )
         j = self._channel(channel)
         if check_in(of, "of", ("features", "gradient")) == "features":
@@ -135,7 +135,8 @@ class ChannelAttribution:
             if not len(kept):
                 raise ValueError(
                     f"`channel` must be one whose gradient was kept, {self.traced.channels[row].tolist()} for "
-                    f"{self.target_names[row]!r}; got {j}. Raise `n_maps`; an ablation has no gradients."
+                    f"{self.target_names[row]!r}; got {j}. Raise `n_maps`, or use a gradient method: an ablation "
+                    "has no maps."
                 )
             values = self.traced.gradients[row, :, kept[0]]
         return [np.asarray(part) for part in grid.split(values)]
@@ -147,7 +148,7 @@ class ChannelAttribution:
         """
         if find_spec("pandas") is None:
             raise ModuleNotFoundError(
-                "`to_dataframe` must have pandas, which is not installed. Run `pip install pandas`, or read `scores`.",
+                "`to_dataframe` needs pandas, which is not installed. Run `pip install pandas`, or read `scores`.",
                 name="pandas",
             )
         import pandas as pd  # type: ignore[import-untyped]

@@ -164,7 +164,8 @@ def _clusters(labels: np.ndarray, clusters: Any, n_eig: int | None) -> Clusters:
     missing = sorted(set(wanted.tolist()) - set(found.tolist()))
     if missing or not len(wanted):
         raise ValueError(
-            f"`clusters` must be among the labels in `target`, {found.tolist()}; got {missing or 'none'}. Drop those."
+            f"`clusters` must be among the labels in `target`, {found.tolist()}; got {missing or 'none'}. Leave "
+            "these out."
         )
     chosen = np.searchsorted(found, wanted)
     names = tuple(f"cluster {label}" for label in wanted.tolist())
@@ -204,8 +205,8 @@ def _mask(part: Any, name: str, n: int) -> np.ndarray:
         mask[array.reshape(-1).astype(np.int64)] = True
     if not 0 < mask.sum() < n:
         raise ValueError(
-            f"`target` must hold some nodes and leave some out; got {int(mask.sum())} of {n} in {name!r}. "
-            "Select a part of them."
+            f"`target` must select some of the nodes, but not all; got {int(mask.sum())} of {n} in {name!r}. "
+            "Select part of them."
         )
     return mask
 

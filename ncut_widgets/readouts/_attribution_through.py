@@ -114,8 +114,8 @@ def backbone_attribution(
     """
     if method == "ablation":
         raise ValueError(
-            '`method` must be one of gradients to go through a backbone; got "ablation". '
-            'Take "gradient_x_input", its first order.'
+            '`method` must be a gradient method to go through a backbone; got "ablation". '
+            'Use "gradient_x_input", its first-order approximation.'
         )
     method = check_in(method, "method", METHODS)
     region = REGION_OF[method] if region is None else check_in(region, "region", REGIONS)

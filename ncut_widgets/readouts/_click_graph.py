@@ -114,7 +114,7 @@ def cut_with_clicks(
     values, vectors = torch.linalg.eigh(root.T @ gram @ root)
     if len(values) < 2 or bool(vanishing(values[-2].to(like))):
         raise ValueError(
-            "`X` must hold nodes that differ; got nodes that are all alike at this sigma. Lower `sigma` or `degree`, "
+            "The nodes must differ; at this sigma they are all alike. Lower `sigma` or `degree`, "
             "or pass other features."
         )
     projection = (root @ vectors[:, -2:-1] / values[-2].sqrt()).to(like)

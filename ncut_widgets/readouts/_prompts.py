@@ -41,7 +41,7 @@ def box_prompts(rows: torch.Tensor, boxes: Any, name: str, grid: PatchGrid | Non
     if array.size == 0:
         return rows[:0]
     if grid is None:
-        raise ValueError(f"`grid` must be given with `{name}` of flat nodes; got None. Pass the grid of the features.")
+        raise ValueError(f"`grid` is needed with `{name}` of flat nodes. Pass the grid of the features.")
     return torch.stack([_box_prompt(rows, grid, box, source)[0] for box in _check_boxes(array, name, grid)])
 
 
@@ -126,7 +126,9 @@ def check_clicks(clicks: Any, name: str, n: int, grid: PatchGrid | None) -> np.n
     if array.size == 0:
         return np.zeros(0, dtype=np.int64)
     if array.dtype.kind not in "iu":
-        raise TypeError(f"`{name}` must hold integers; got {array.dtype}. `PatchGrid.node_at` takes pixels to nodes.")
+        raise TypeError(
+            f"`{name}` must hold integers; got {array.dtype}. Convert pixels to nodes with `PatchGrid.node_at`."
+        )
     if grid is not None:
         if array.ndim != 2 or array.shape[1] != 3:
             raise ValueError(
@@ -144,7 +146,7 @@ def check_clicks(clicks: Any, name: str, n: int, grid: PatchGrid | None) -> np.n
     if array.ndim != 1:
         raise ValueError(
             f"`{name}` must be a list of nodes, as there is one row per node; got an array of shape {array.shape}. "
-            "`PatchGrid.node` takes image, row and column to a node."
+            "Convert image, row and column to a node with `PatchGrid.node`."
         )
     outside = (array < 0) | (array >= n)
     if outside.any():

@@ -330,7 +330,7 @@ def _finish(mask: torch.Tensor, grid: PatchGrid | None, smallest: int, like: Lik
     if smallest > 1:
         if grid is None:
             raise ValueError(
-                f"`grid` must be given to drop specks of flat nodes; got None, with `denoise` {smallest}. "
+                f"`grid` is needed to drop specks of flat nodes (`denoise` is {smallest}). "
                 "Pass the grid of the features, or `denoise=0`."
             )
         mask = torch.from_numpy(drop_specks(mask.cpu().numpy(), grid, smallest)).to(mask.device)

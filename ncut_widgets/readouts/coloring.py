@@ -234,7 +234,7 @@ class Coloring(NodeTransformer):
 
     def _check_fitted(self) -> Layout:
         if self._layout is None:
-            raise NotFittedError("`Coloring` must be fitted before it has colours; got no fit. Call `fit(X)` first.")
+            raise NotFittedError("This Coloring instance is not fitted yet. Call `fit(X)` first.")
         return self._layout
 
     def _places_to_keep(self, shared: tuple[Any, Any] | None, onto: Any, n: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -244,11 +244,14 @@ class Coloring(NodeTransformer):
             return (self._coords[old.to(self._coords.device)] if len(old) else torch.empty(0, 3)), new
         if shared is not None:
             raise ValueError(
-                "`shared` must not be given beside `onto`, which names the places itself. Pass one of them."
+                "`shared` and `onto` cannot be combined, since `onto` gives the places itself. Pass one of them."
             )
         places, _ = check_features(onto, "onto", n_channels=3, channels="x, y and z")
         if len(places) != n:
-            raise ValueError(f"`onto` must have shape ({n}, 3), a place for each node; got {tuple(places.shape)}.")
+            raise ValueError(
+                f"`onto` must have shape ({n}, 3), one row per node; got {tuple(places.shape)}. Pass coordinates of "
+                "all nodes."
+            )
         return places.detach(), torch.arange(n)
 
     def _shared(self, shared: tuple[Any, Any] | None, n: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -258,7 +261,7 @@ class Coloring(NodeTransformer):
             same = torch.arange(n if n_last == n else 0)
             return same, same
         if self._layout is None:
-            raise NotFittedError("`shared` must refer to an earlier fit; got it on the first. Leave it out.")
+            raise NotFittedError("`shared` refers to an earlier fit, and this is the first. Leave it out.")
         if len(shared) != 2:
             raise ValueError(
                 f"`shared` must be a pair, the nodes of the last fit and of this one; got {len(shared)} entries. "

@@ -193,13 +193,13 @@ def _check_colors(rgb: Any) -> tuple[torch.Tensor, Like]:
     tensor, like = to_tensor(rgb, "rgb")
     if tensor.ndim == 0 or tensor.shape[-1] != 3:
         raise ValueError(
-            f"`rgb` must be of shape (..., 3); got {tuple(tensor.shape)}. Move the colours to the last axis."
+            f"`rgb` must be of shape (..., 3); got {tuple(tensor.shape)}. Move the colors to the last axis."
         )
     tensor = tensor if tensor.dtype == torch.float64 else tensor.float()
     # NaN compares false with everything, so the question is asked the positive way.
     inside = (tensor >= -_SLACK) & (tensor <= 1 + _SLACK)
     if not bool(inside.all()):
-        raise ValueError(f"`rgb` must be in [0, 1]; got {float(tensor[~inside][0]):g}. Divide 8-bit colours by 255.")
+        raise ValueError(f"`rgb` must be in [0, 1]; got {float(tensor[~inside][0]):g}. Divide 8-bit colors by 255.")
     return tensor.clamp(0, 1), like
 
 

@@ -136,12 +136,12 @@ class Hierarchy:
         if len(colors) != len(self._eig):
             raise ValueError(
                 f"`rgb` must have a row for each of the {len(self._eig)} nodes; got {len(colors)}. "
-                "Pass the colours of the nodes that were cut."
+                "Pass the colors of the nodes that were cut."
             )
         if colors.min() < 0 or colors.max() > 1:
             raise ValueError(
                 f"`rgb` must be in [0, 1]; got values from {colors.min():.3g} to {colors.max():.3g}. "
-                "Divide 8-bit colours by 255."
+                "Divide 8-bit colors by 255."
             )
         palette = Palette()
         table: list[np.ndarray] = []

@@ -83,7 +83,7 @@ def similarity_heatmap(eig: Any, prompt: Any, *, gamma: float = 1.0) -> Any:
 def distances_to(prompts: torch.Tensor, rows: torch.Tensor, name: str = "prompt") -> torch.Tensor:
     """Return 1 - cos (n, p) between `rows` (n, k) and `prompts` (p, k), none of which may be zero."""
     if not bool(prompts.any(1).all()):
-        raise ValueError(f"`{name}` must not be zero; got all zeros, which has no direction. Prompt with another node.")
+        raise ValueError(f"`{name}` must not be all zeros, which have no direction. Prompt with another node.")
     return 1 - unit_rows(rows) @ unit_rows(prompts.to(rows)).T
 
 

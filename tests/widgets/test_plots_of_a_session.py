@@ -61,7 +61,7 @@ class TestLayersThatTheSessionPaints:
         assert set(session.layer_colors("channels")[:, 2]) == {0}
 
     def test_plain_images_have_neither(self, images, grid):
-        with pytest.raises(ValueError, match="`layer` must not be 'masks' without a session"):
+        with pytest.raises(ValueError, match="`layer='masks'` needs a session"):
             nw.plot_images(images, grid, layer="masks")
 
 

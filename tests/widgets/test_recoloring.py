@@ -116,7 +116,7 @@ class TestCancelling:
         assert coloring.started.wait(20)
         session.recolor("pca", wait=True)
         assert session.coloring["method"] == "pca"
-        with pytest.raises(NotFittedError, match="`Coloring` must be fitted"):
+        with pytest.raises(NotFittedError, match="This Coloring instance is not fitted"):
             coloring.rgb  # noqa: B018
 
     def test_given_colours_end_it(self, session):

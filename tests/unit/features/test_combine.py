@@ -110,7 +110,7 @@ def test_concat_says_what_does_not_fit():
     for parts, options, error, message in [
         ([], {}, TypeError, "must be one or more FeatureMaps"),
         ([one, one.values], {}, TypeError, r"got \['FeatureMaps', 'ndarray'\]"),
-        ([one, features("b", sizes=[(9, 9)])], {}, ValueError, "must be of the same images"),
+        ([one, features("b", sizes=[(9, 9)])], {}, ValueError, "must all be of the same images"),
         (
             [one, features("b", channels=2)],
             {},

@@ -82,7 +82,11 @@ def test_callables_may_answer_in_torch_and_name_their_channels():
         (lambda m: [m[0], m[1].tolist()], TypeError, "arrays or tensors; got list for image 1"),
         (lambda m: [m[0], m[1] * np.nan], ValueError, "finite features; got NaN or infinity for image 1"),
         (lambda m: [m[0], m[1][..., :2]], ValueError, r"same number of channels; got \[2, 3\]"),
-        (lambda m: [m[0], torch.from_numpy(m[1])], TypeError, "all images in numpy or all in torch; got both"),
+        (
+            lambda m: [m[0], torch.from_numpy(m[1])],
+            TypeError,
+            "numpy arrays for all images or tensors for all; got both",
+        ),
     ],
 )
 def test_a_backbone_that_answers_wrongly_is_told(answer, error, message):

@@ -176,12 +176,12 @@ def test_alignment_says_what_does_not_fit(scene):
         (
             lambda: AnchorAlignment().fit([left, right]),
             ValueError,
-            r"image that all sources show; got none for \['left'",
+            r"image that all sources share; there is none for \['left'",
         ),
         (
             lambda: AnchorAlignment().fit(FeatureMaps(np.full_like(one.values, 0.1), grid("blank"))),
             ValueError,
-            "must differ between patches; got the same everywhere from source 'blank'",
+            "must differ between patches; they are all the same in source 'blank'",
         ),
         (lambda: AnchorAlignment(n_anchors=0).fit(one), ValueError, "`n_anchors` must be at least 1; got 0"),
     ]:

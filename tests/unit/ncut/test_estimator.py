@@ -43,7 +43,7 @@ class Maps:
         ({"n_eig": 2.0}, TypeError, "`n_eig` must be an integer; got 2.0"),
         ({"affinity": "gauss"}, ValueError, "`affinity` must be one of 'rbf', 'cosine'; got 'gauss'"),
         ({"affinity": 3}, TypeError, "`affinity` must be one of 'rbf', 'cosine'; got 3"),
-        ({"sigma": 1.0, "degree": 0.1}, ValueError, "`sigma` and `degree` must not both be given; got 1.0 and 0.1"),
+        ({"sigma": 1.0, "degree": 0.1}, ValueError, "`sigma` and `degree` cannot be combined; got 1.0 and 0.1"),
         ({"sigma": 0}, ValueError, r"`sigma` must be in \(0, inf\); got 0"),
         ({"degree": 1.0}, ValueError, r"`degree` must be in \(0, 1\); got 1.0"),
         ({"degree": 0.005}, ValueError, "`degree` must be above 0.01 for these 100 nodes"),

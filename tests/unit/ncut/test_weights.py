@@ -58,7 +58,10 @@ def test_nodes_of_weight_zero_are_embedded_as_new_ones(X, solver):
         (np.ones((200, 1)), r"`sample_weight` must be of shape \(200,\), one weight per node; got \(200, 1\)"),
         (np.full(200, -1.0), "`sample_weight` must be finite and at least 0; got -1 to -1"),
         (np.full(200, np.nan), "`sample_weight` must be finite and at least 0"),
-        (np.arange(200) == 3, "`sample_weight` must be above 0 for 2 nodes or more; got 1, all other weights are zero"),
+        (
+            np.arange(200) == 3,
+            "`sample_weight` must be positive for at least 2 nodes; got 1, all other weights are zero",
+        ),
     ],
 )
 def test_unusable_weights_are_named(X, weights, message):

@@ -59,10 +59,10 @@ class TestTargets:
     @pytest.mark.parametrize(
         ("target", "options", "error", "message"),
         [
-            (np.zeros(120, bool), {}, ValueError, r"must hold some nodes and leave some out; got 0 of 120"),
-            (np.ones(120, bool), {}, ValueError, r"must hold some nodes and leave some out; got 120 of 120"),
+            (np.zeros(120, bool), {}, ValueError, r"must select some of the nodes, but not all; got 0 of 120"),
+            (np.ones(120, bool), {}, ValueError, r"must select some of the nodes, but not all; got 120 of 120"),
             (np.ones(7, bool), {}, ValueError, r"one entry for each of 120 nodes in a mask; got 7"),
-            ([], {}, ValueError, r"must hold some nodes and leave some out; got 0"),
+            ([], {}, ValueError, r"must select some of the nodes, but not all; got 0"),
             ({}, {}, ValueError, r"must hold at least one mask; got none"),
             ([3, 120], {}, ValueError, r"must lie in 0 to 119; got node 120"),
             ([-1], {}, ValueError, r"must lie in 0 to 119; got node -1"),
@@ -136,7 +136,7 @@ class TestResult:
             ValueError, match=r"`channel` must be one whose gradient was kept, .*; got \d\. Raise `n_maps`"
         ):
             found.maps(int(found.ranking()[0, -1]), of="gradient")
-        with pytest.raises(ValueError, match="`features` must have places to make maps of; got an array"):
+        with pytest.raises(ValueError, match="Maps need the places of the nodes, which an array lacks"):
             channel_attribution(features.values, labels).maps(0)
 
     def test_the_table_has_a_row_for_each_target_and_channel(self):

@@ -233,7 +233,7 @@ class TestMessages:
         image, mask = halves
         with pytest.raises(ValueError, match=r"`through` must be 'pixels' or the name of a layer; got 'layer1'"):
             backbone_attribution(image, mask, backbone=Planted(), through="layer1")
-        with pytest.raises(ValueError, match=r"`method` must be one of gradients .*; got \"ablation\""):
+        with pytest.raises(ValueError, match=r"`method` must be a gradient method .*; got \"ablation\""):
             backbone_attribution(image, mask, backbone=Planted(), method="ablation")
 
         class Aside(Planted):
@@ -251,9 +251,7 @@ class TestMessages:
         def describe(images):
             return [torch.from_numpy(np.array(image)).float()[::4, ::4] for image in images]
 
-        with pytest.raises(
-            TypeError, match="`module` must be given where `backbone` holds no torch module; got function"
-        ):
+        with pytest.raises(TypeError, match="`module` is needed if `backbone` is not a torch module; got function"):
             backbone_attribution(image, mask, backbone=describe)
         with pytest.raises(ValueError, match="`module` must see every image once; got 0 for 1 images"):
             backbone_attribution(image, mask, backbone=describe, module=torch.nn.Identity(), n_eig=2)
@@ -262,5 +260,5 @@ class TestMessages:
             def __call__(self, images):
                 return [m.detach() for m in super().__call__(images)]
 
-        with pytest.raises(ValueError, match="`backbone` must let gradients through; got features without a graph"):
+        with pytest.raises(ValueError, match="`backbone` must pass gradients; got features without a graph"):
             backbone_attribution(image, mask, backbone=Detached(), n_eig=2)

@@ -160,7 +160,7 @@ CUBE = FLAT.reshape(1, 2, 4, 3)
     [
         (CUBE[0], {}, ValueError, r"`eigvecs` must be of shape \(n, k\) or \(b, h, w, k\); got \(2, 4, 3\)"),
         (CUBE, {"grid": GRID}, ValueError, "`grid` must be None for `eigvecs` of shape"),
-        (FLAT, {"positive": [0]}, ValueError, "`grid` must be given to drop specks"),
+        (FLAT, {"positive": [0]}, ValueError, "`grid` is needed to drop specks"),
         (FLAT[:5], {"grid": GRID}, ValueError, "`grid` must have as many nodes as `eigvecs`, 5; got 8"),
         (FLAT, {"positive": [8], "grid": GRID}, ValueError, "`positive` must lie in 0 to 7; got 8"),
         (FLAT, {"negative": [-1], "grid": GRID}, ValueError, "`negative` must lie in 0 to 7; got -1"),
@@ -168,7 +168,7 @@ CUBE = FLAT.reshape(1, 2, 4, 3)
         (FLAT, {"positive": [(0, 0, 0)], "grid": GRID}, ValueError, "`positive` must be a list of nodes"),
         (CUBE, {"positive": [0]}, ValueError, r"`positive` must be a list of \(image, row, column\)"),
         (CUBE, {"positive": [(0, 2, 0)]}, ValueError, r"`positive` must lie within \(1, 2, 4\).*got \(0, 2, 0\)"),
-        (FLAT, {"positive_boxes": [(0, 0, 0, 1, 1)], "denoise": 0}, ValueError, "`grid` must be given with `positive_"),
+        (FLAT, {"positive_boxes": [(0, 0, 0, 1, 1)], "denoise": 0}, ValueError, "`grid` is needed with `positive_"),
         (CUBE, {"positive_boxes": (0, 0, 0, 1, 1)}, ValueError, "`positive_boxes` must be a list of"),
         (CUBE, {"positive_boxes": [(0, 0, 0, 5, 1)]}, ValueError, "within the 4 x 2 pixels of image 0; got"),
         (CUBE, {"negative_boxes": [(0, 3, 0, 1, 1)]}, ValueError, "`negative_boxes` must have x0 < x1"),
@@ -179,7 +179,7 @@ CUBE = FLAT.reshape(1, 2, 4, 3)
         (CUBE, {"gamma": 0}, ValueError, r"`gamma` must be in \(0, inf\)"),
         (CUBE, {"denoise": -1}, ValueError, "`denoise` must be at least 0; got -1"),
         (CUBE * np.nan, {}, ValueError, "`eigvecs` must be finite"),
-        (CUBE * 0, {"positive": [(0, 0, 0)]}, ValueError, "`positive` must not be zero"),
+        (CUBE * 0, {"positive": [(0, 0, 0)]}, ValueError, "`positive` must not be all zeros"),
         (np.zeros((0, 2, 4, 3)), {}, ValueError, "`eigvecs` must not be empty"),
     ],
 )
@@ -193,7 +193,7 @@ def test_bad_arguments(eigvecs, options, error, message):
     [
         (FLAT, FLAT[0], {}, ValueError, r"`eigvecs` must be of shape \(b, h, w, k\); got \(8, 3\)"),
         (CUBE, FLAT[:1], {}, ValueError, r"`prompt_eigvec` must be of shape \(3,\).*got \(1, 3\)"),
-        (CUBE, np.zeros(3), {}, ValueError, "`prompt_eigvec` must not be zero"),
+        (CUBE, np.zeros(3), {}, ValueError, "`prompt_eigvec` must not be all zeros"),
         (CUBE, FLAT[0], {"threshold": "1"}, TypeError, "`threshold` must be a number"),
         (CUBE, FLAT[0], {"denoise_area_th": 0.5}, TypeError, "`denoise_area_th` must be an integer"),
     ],

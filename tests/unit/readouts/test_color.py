@@ -188,7 +188,7 @@ def test_is_a_scikit_learn_estimator():
     options |= {"device": None, "random_state": 0}
     assert coloring.get_params() == options
     assert clone(coloring.fit(np.eye(4))).get_params() == coloring.get_params()
-    with pytest.raises(NotFittedError, match="must be fitted"):
+    with pytest.raises(NotFittedError, match="not fitted yet"):
         _ = clone(coloring).rgb
 
 
@@ -215,7 +215,7 @@ def test_bad_options(options, error, message):
 
 def test_bad_data():
     coloring = Coloring("pca")
-    with pytest.raises(NotFittedError, match="`shared` must refer to an earlier fit"):
+    with pytest.raises(NotFittedError, match="`shared` refers to an earlier fit"):
         coloring.fit(np.eye(4), shared=([0], [0]))
     coloring.fit(np.eye(4))
     with pytest.raises(ValueError, match="`X` must have 4 columns, as in the fit; got"):
@@ -248,9 +248,9 @@ class TestOnto:
     @pytest.mark.parametrize(
         ("options", "match"),
         [
-            ({"onto": np.ones((7, 3))}, r"`onto` must have shape \(300, 3\), a place for each node; got \(7, 3\)"),
+            ({"onto": np.ones((7, 3))}, r"`onto` must have shape \(300, 3\), one row per node; got \(7, 3\)"),
             ({"onto": np.ones((300, 2))}, "`onto`"),
-            ({"onto": np.ones((300, 3)), "shared": ([0], [0])}, "`shared` must not be given beside `onto`"),
+            ({"onto": np.ones((300, 3)), "shared": ([0], [0])}, "`shared` and `onto` cannot be combined"),
         ],
     )
     def test_says_what_is_wrong(self, options, match):

@@ -95,7 +95,7 @@ def test_torch_comes_back_as_torch(dtype):
 @pytest.mark.parametrize(
     ("eig", "prompt", "gamma", "error", "message"),
     [
-        (np.eye(4), np.zeros(4), 1, ValueError, "`prompt` must not be zero"),
+        (np.eye(4), np.zeros(4), 1, ValueError, "`prompt` must not be all zeros"),
         (np.eye(4), np.ones(3), 1, ValueError, r"`prompt` must be of shape \(4,\).*got \(3,\)"),
         (np.eye(4), np.full(4, np.nan), 1, ValueError, "`prompt` must be finite"),
         (np.eye(4), np.ones(4), 0, ValueError, r"`gamma` must be in \(0, inf\); got 0"),
