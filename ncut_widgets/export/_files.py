@@ -123,7 +123,9 @@ def read_json(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
     try:
         document = json.loads(Path(path).read_bytes())
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise ValueError(f"`path` must be {what}; got {os.fspath(path)!r}, which is not JSON ({error}).") from error
+        raise ValueError(
+            f"`path` must be {what}; got {os.fspath(path)!r}, which is not JSON ({error}). Check the path."
+        ) from error
     if not isinstance(document, dict):
         raise ValueError(
             f"`path` must be {what}; got {os.fspath(path)!r}, which holds a {type(document).__name__}. "
@@ -139,5 +141,7 @@ def field(record: Any, key: str, kind: type | tuple[type, ...], where: str) -> A
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         kinds = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
         got = f"{type(value).__name__} {value!r}"[:80] if isinstance(record, dict) and key in record else "nothing"
-        raise ValueError(f"{where} must have a {kinds} named {key!r}; got {got}. The file is damaged or another kind.")
+        raise ValueError(
+            f"{where} must have a {kinds} named {key!r}; got {got}. The file is damaged or of another kind."
+        )
     return value

@@ -58,7 +58,7 @@ def _describe(image: Any, index: int) -> ImageInfo:
         return ImageInfo(name, check_positive_int(width, "images"), check_positive_int(height, "images"))
     raise TypeError(
         f"`images` must hold PIL images or (name, width, height); got {type(image).__name__} at index {index}. "
-        "Open files by load_images."
+        "Open files with load_images."
     )
 
 
@@ -78,7 +78,7 @@ def check_masks(images: Sequence[ImageInfo], masks: Any) -> dict[str, list[np.nd
         if len(per_image) != len(images):
             raise ValueError(
                 f"`masks` must have one mask for each of the {len(images)} images; got {len(per_image)} for {name!r}. "
-                "Pass an empty mask where the object is not to be seen."
+                "Pass an empty mask for an image without the object."
             )
         checked[name] = [_mask(mask, name, i, images[i]) for i, mask in enumerate(per_image)]
     return checked
@@ -89,7 +89,7 @@ def _mask(mask: Any, name: str, index: int, image: ImageInfo) -> np.ndarray:
     if array.dtype != bool:
         raise TypeError(
             f"`masks` must be boolean; got {array.dtype} for {name!r} in image {index}. "
-            "Say what counts as inside: `heatmap > 0.5`, `labels == 3`."
+            "Compare with a threshold or a label: `heatmap > 0.5`, `labels == 3`."
         )
     if array.shape != (image.height, image.width):
         raise ValueError(
@@ -123,7 +123,7 @@ def check_colors(colors: Mapping[str, str] | None, names: Sequence[str]) -> np.n
     unknown = [name for name in given if name not in names]
     if unknown:
         raise ValueError(
-            f"`colors` must be of objects in `masks`, {', '.join(map(repr, names))}; got one of {unknown[0]!r}. "
+            f"`colors` must be of objects in `masks`, {', '.join(map(repr, names))}; got a color for {unknown[0]!r}. "
             "Check the name."
         )
     chosen = [check_color(given.get(name, default_color(index)), "colors") for index, name in enumerate(names)]

@@ -128,9 +128,11 @@ def load_coco(path: str | os.PathLike[str]) -> tuple[list[ImageInfo], dict[str, 
     }
     categories = {field(entry, "id", int, "a category"): field(entry, "name", str, "a category") for entry in kinds}
     if len(images) < len(entries) or len(set(categories.values())) < len(kinds):
-        raise ValueError("A COCO file must have each id and each category once; got one twice. The file is damaged.")
+        raise ValueError(
+            "A COCO file must have each id and each category only once; got a duplicate. The file is damaged."
+        )
     if any(image.width < 1 or image.height < 1 for image in images.values()):
-        raise ValueError("The images of a COCO file must have a positive size. The file is damaged.")
+        raise ValueError("The images of a COCO file must have a positive size; got one without. The file is damaged.")
     masks = {name: [np.zeros((i.height, i.width), bool) for i in images.values()] for name in categories.values()}
     place = {identity: index for index, identity in enumerate(images)}
     for number, annotation in enumerate(_records(document, "annotations")):
@@ -138,13 +140,14 @@ def load_coco(path: str | os.PathLike[str]) -> tuple[list[ImageInfo], dict[str, 
         image, category = (field(annotation, key, int, where) for key in ("image_id", "category_id"))
         if image not in images or category not in categories:
             raise ValueError(
-                f"{where} must be of an image and a category in the file; got image {image} and category {category}. "
+                f"{where} must refer to an image and a category in the file; got image {image} and category "
+                f"{category}. "
                 "The file is damaged."
             )
         if isinstance(annotation.get("segmentation"), list):
             raise ValueError(
-                f"{where} must be run lengths; got polygons, which have no one way to become pixels. "
-                "Convert them by pycocotools, `COCO.annToRLE`."
+                f"{where} must be run lengths; got polygons, which several conventions turn into different pixels. "
+                "Convert them with pycocotools, `COCO.annToRLE`."
             )
         rle = field(annotation, "segmentation", dict, where)
         known = masks[categories[category]][place[image]]
@@ -246,7 +249,7 @@ def rle_decode(rle: Mapping[str, Any]) -> np.ndarray:
     whole = [n for n in [*size, *runs] if type(n) is int and n >= 0]
     if len(size) != 2 or len(whole) != 2 + len(runs) or sum(runs) != size[0] * size[1]:
         raise ValueError(
-            f"run lengths must fill the mask, of size {size}, without negative ones; got {len(runs)} that don't. "
+            f"run lengths must not be negative and must add up to the mask's {size}; got {len(runs)} that do not. "
             "The file is damaged."
         )
     flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
@@ -260,7 +263,7 @@ def _lengths(characters: bytes) -> list[int]:
         bits = character - 48
         if not 0 <= bits < 64 or shift > 50:
             raise ValueError(
-                f"run lengths must be of the characters '0' to 'o'; got {chr(character)!r}. The file is damaged."
+                f"run lengths must consist of the characters '0' to 'o'; got {chr(character)!r}. The file is damaged."
             )
         number |= (bits & 31) << shift
         shift += 5
@@ -271,5 +274,5 @@ def _lengths(characters: bytes) -> list[int]:
         lengths.append(number + (lengths[-2] if len(lengths) > 2 else 0))
         number = shift = 0
     if shift:
-        raise ValueError("run lengths must end with their last number; got one cut off. The file is damaged.")
+        raise ValueError("run lengths must be complete; they end within a number. The file is damaged.")
     return lengths

@@ -74,7 +74,7 @@ def export_bytes(
     if format == "clicks":
         return name, to_json(clicks_document(images, objects))
     if masks is None:
-        raise ValueError(f"`masks` must be given for the format {format!r}; got None. Pass those of the objects.")
+        raise ValueError(f"`masks` is needed for the format {format!r}. Pass the masks of the objects.")
     if format == "coco":
         return name, to_json(coco_document(images, masks))
     if format == "npz":

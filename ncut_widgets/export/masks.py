@@ -197,8 +197,8 @@ def overlay_files(
     for index, image in enumerate(images):
         if not isinstance(image, Image.Image):
             raise TypeError(
-                f"`images` must be PIL images, to be drawn on; got {type(image).__name__} at index {index}. "
-                "Open files by load_images."
+                f"`images` must be PIL images, to draw the masks on; got {type(image).__name__} at index {index}. "
+                "Open files with load_images."
             )
     checked = check_masks(scene, masks)
     rgb = check_colors(colors, list(checked))
@@ -228,8 +228,8 @@ def label_map_files(
     checked = check_masks(scene, masks)
     if len(checked) > _MAX_LABELS:
         raise ValueError(
-            f"`masks` must have at most {_MAX_LABELS} objects, which a byte can number; got {len(checked)}. "
-            "Save them by save_masks or save_coco."
+            f"`masks` must have at most {_MAX_LABELS} objects in a label map; got {len(checked)}. "
+            "Save them with save_masks or save_coco."
         )
     rgb = check_colors(colors, list(checked))
     hidden = sum(int((np.sum(per_image, axis=0) > 1).sum()) for per_image in zip(*checked.values(), strict=True))

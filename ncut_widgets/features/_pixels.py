@@ -158,7 +158,7 @@ def _unreadable(source: str, error: BaseException) -> ImageReadError:
         )
     if isinstance(error, Image.DecompressionBombError):
         return ImageReadError(
-            f"{shorten(source)} cannot be read: {error} If it is sound, raise PIL's MAX_IMAGE_PIXELS."
+            f"{shorten(source)} cannot be read: {error} If you trust the file, raise `PIL.Image.MAX_IMAGE_PIXELS`."
         )
     return ImageReadError(
         f"{shorten(source)} cannot be read: {str(error) or 'it is damaged'} ({type(error).__name__}). "

@@ -210,7 +210,7 @@ def _through_callable(X: torch.Tensor, extension: Extension, weights: torch.Tens
         output = extension.affinity(extension.affinity.encode(X), extension.landmarks.detach())
         if not output.requires_grad:
             raise ValueError(
-                "`affinity` must be differentiable where gradients are asked for; got a result without a graph. "
+                "`affinity` must be differentiable if features require gradients; got a result without a graph. "
                 "Write it in torch operations, or detach the features."
             )
         return torch.autograd.grad(output, X, weights)[0]

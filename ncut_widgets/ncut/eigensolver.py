@@ -166,7 +166,7 @@ def _block_krylov(operator: _Operator, k: int, generator: torch.Generator) -> Ei
         if cycle == 2 * _PATIENCE and n <= _DENSE_WHERE_STALLED:
             return _decompose(operator, k)
     raise ConvergenceError(
-        f"`n_eig` eigenvectors must converge to {tolerance:g}; got a residual of {worst:.2g} after {MAX_CYCLES} "
+        f"The eigenvectors must converge to a residual of {tolerance:g}; got {worst:.2g} after {MAX_CYCLES} "
         "cycles, because many eigenvalues nearly coincide. Raise `sigma` or `degree`, or pass float64 features."
     )
 

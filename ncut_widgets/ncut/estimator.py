@@ -329,7 +329,7 @@ class Ncut(NodeTransformer):
             and (settings.solver == "nystrom" or settings.balanced)
         ):
             raise ValueError(
-                f"`n_sample` must be at least `n_eig`, that is {n_eig}; got {settings.n_sample}. Raise it: 20 to 50 "
+                f"`n_sample` must be at least `n_eig`, {n_eig}; got {settings.n_sample}. Raise it: 20 to 50 "
                 "landmarks per eigenvector are usual."
             )
         generator = torch_generator(self.random_state)
@@ -373,11 +373,11 @@ def _check_differentiable(settings: Settings, weights: torch.Tensor | None) -> N
     ):
         if given:
             raise ValueError(
-                f"`{name}` must be {plain} where features require gradients; got another value. "
+                f"`{name}` must be {plain} if features require gradients; got another value. "
                 "Drop it, or pass `X.detach()`."
             )
     if weights is not None and not bool((weights > 0).all()):
         raise ValueError(
-            "`sample_weight` must be above 0 where features require gradients; got a weight of 0. "
+            "`sample_weight` must be above 0 if features require gradients; got a weight of 0. "
             "Leave such nodes out of the fit, and embed them by `transform`."
         )

@@ -90,6 +90,6 @@ def _padded(values: torch.Tensor, repulsive: bool) -> torch.Tensor:
 def _connected(degrees: torch.Tensor) -> torch.Tensor:
     if not bool((degrees > 0).all()):
         raise ValueError(
-            "`affinity` must connect every node to some node; got a row of zeros. Give a node affinity to itself."
+            "`affinity` must connect every node to some node; got a row of zeros. Give each node an affinity to itself."
         )
     return degrees

@@ -68,7 +68,7 @@ def extend_with_gradient(nodes: torch.Tensor, extension: Extension, *, cosine: b
     """Return the embedding (n, k) of new `nodes`, carrying gradients to them; the fit is held fixed."""
     if extension.affinity.repulsion_sigma is not None:
         raise ValueError(
-            "`repulsion_weight` must be 0 where features require gradients; got a fit with repulsion. "
+            "`repulsion_weight` must be 0 if features require gradients; got a fit with repulsion. "
             "Fit without it, or pass `X.detach()`."
         )
     out: torch.Tensor = _Extended.apply(nodes, extension, cosine, verbose)

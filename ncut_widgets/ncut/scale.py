@@ -41,8 +41,8 @@ class Pairs:
             return 1.0
         if degree <= lowest:
             raise ValueError(
-                f"`degree` must be above {lowest:.3g} for these {self._n:.0f} nodes, where that share of all pairs is "
-                f"identical; got {degree:g}. Raise it, pass more images, or give `sigma`."
+                f"`degree` must be above {lowest:.3g} for these {self._n:.0f} nodes, of which that share of pairs "
+                f"is identical; got {degree:g}. Raise it, pass more images, or give `sigma`."
             )
 
         def excess(log_sigma: float) -> float:

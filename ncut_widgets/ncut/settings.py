@@ -145,7 +145,7 @@ def check_weights(X: Any, sample_weight: Any, n: int) -> torch.Tensor | None:
     if int((weights > 0).sum()) < 2:
         raise ValueError(
             f"`sample_weight` must be positive for at least 2 nodes; got {int((weights > 0).sum())}, all other weights "
-            "are zero. Count more of them."
+            "are zero. Give more nodes a positive weight."
         )
     return weights
 

@@ -76,7 +76,7 @@ class SessionChannels(SessionMasks):
         elif "mask" in target:
             wanted = self._node_mask(target["mask"], target["source"])
         elif not wanted:
-            raise ValueError("`selection` must hold the patches that are asked about; got none. Pin some.")
+            raise ValueError("`selection` must hold the patches to attribute; it is empty. Select some.")
         key = json.dumps([method, self._embedding, str(sorted(options.items())), _digest(wanted)])
         if key not in self._attributions:
             options = {"n_maps": 0, "progress": progress} | options

@@ -74,8 +74,8 @@ class SessionColors(SessionState):
         if name == "mspace":
             if self._features is None:
                 raise ValueError(
-                    "`method` must not be 'mspace' in a session without features; got 'mspace'. "
-                    "Pass `features` to Session, or take another method."
+                    "`method='mspace'` needs features, which this session lacks. Pass `features` to Session, or "
+                    "choose another method."
                 )
             rows = self._features.flatten()
         with self._lock:

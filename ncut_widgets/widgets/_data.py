@@ -40,7 +40,8 @@ class SessionData:
         if sizes != grid.image_sizes:
             raise ValueError(
                 f"`images` must be the ones that the grid was made for, {len(grid.image_sizes)} of sizes "
-                f"{_few(grid.image_sizes)}; got {len(sizes)} of sizes {_few(sizes)}."
+                f"{_few(grid.image_sizes)}; got {len(sizes)} of sizes {_few(sizes)}. Pass the images that the "
+                "features are of."
             )
         self.images = images
         self.grid = grid
@@ -66,7 +67,8 @@ class SessionData:
             values = to_tensor(eigenvalues, "eigenvalues")[0].detach().cpu().double().numpy()
             if values.shape != (vectors.shape[1],):
                 raise ValueError(
-                    f"`eigenvalues` must have shape ({vectors.shape[1]},), one per eigenvector; got {values.shape}."
+                    f"`eigenvalues` must have shape ({vectors.shape[1]},), one per eigenvector; got {values.shape}. "
+                    "Pass those of the same fit."
                 )
             if not np.isfinite(values).all():
                 raise ValueError(
@@ -79,7 +81,10 @@ class SessionData:
             coords = coloring.coords if coords is None else coords
         colors = _table("rgb", rgb, n, 3)
         if colors.min() < 0 or colors.max() > 1:
-            raise ValueError(f"`rgb` must lie in [0, 1]; got values from {colors.min():.3g} to {colors.max():.3g}.")
+            raise ValueError(
+                f"`rgb` must lie in [0, 1]; got values from {colors.min():.3g} to {colors.max():.3g}. Divide 8-bit "
+                "colors by 255."
+            )
         points = _table("coords", coords, n, 3)
         self.eigenvectors, self.eigenvalues, self.rgb, self.coords = vectors, values, colors, points
         if fresh:
@@ -210,10 +215,13 @@ def _table(name: str, array: Any, n: int, columns: int | None) -> np.ndarray:
     table = np.ascontiguousarray(to_tensor(array, name)[0].detach().cpu().float().numpy())
     if table.ndim != 2 or table.shape[0] != n or columns not in (None, table.shape[1]) or table.shape[1] < 1:
         raise ValueError(
-            f"`{name}` must have shape ({n}, {columns or 'k'}), a row for each node of the grid; got {table.shape}."
+            f"`{name}` must have shape ({n}, {columns or 'k'}), one row per node of the grid; got {table.shape}. "
+            "Pass the values of the same nodes."
         )
     if not np.isfinite(table).all():
-        raise ValueError(f"`{name}` must be finite; got NaN or infinity in {int((~np.isfinite(table)).sum())} places.")
+        raise ValueError(
+            f"`{name}` must be finite; got NaN or infinity in {int((~np.isfinite(table)).sum())} places. Replace them."
+        )
     return table
 
 

@@ -44,7 +44,7 @@ def channels_layer(session: Session) -> np.ndarray:
     from matplotlib import colormaps
 
     if not session.channels:
-        raise ValueError("`session.channels` must hold a channel for the layer 'channels'; got none. Pin one.")
+        raise ValueError("The layer 'channels' needs a pinned channel; `session.channels` is empty. Pin one.")
     maps = [session._data.array(f"channel_map/{channel}") / 255 for channel in session.channels[:_MOST_CHANNELS]]
     if len(maps) == 1:
         return np.asarray(colormaps["inferno"](maps[0]), dtype=np.float32)

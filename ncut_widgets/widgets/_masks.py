@@ -148,7 +148,7 @@ class SessionMasks(SessionState):
         found = [item for item in self.objects if item["name"] == name]
         if not found:
             names = [item["name"] for item in self.objects]
-            raise ValueError(f"`name` must be that of an object, one of {brief(names)}; got {brief(name)}.")
+            raise ValueError(f"`name` must be the name of an object, one of {brief(names)}; got {brief(name)}.")
         return dict(found[0])
 
     def _segmenter(self, item: dict[str, Any], source: str) -> ClickMask | ClickNcut:
@@ -199,7 +199,9 @@ class SessionMasks(SessionState):
 
     def _needed_features(self, what: str = "masks of the method 'ncut'") -> FeatureMaps:
         if self._features is None:
-            raise ValueError(f"`features` must be there for {what}; the session has none. Pass `features` to Session.")
+            raise ValueError(
+                f"`features` are needed for {what}, and this session has none. Pass `features` to Session."
+            )
         return self._features
 
     def _node_mask(self, item: dict[str, Any], source: str) -> np.ndarray:

@@ -71,7 +71,7 @@ def load_session(kind: Any, path: str | os.PathLike[str]) -> Any:
         with session.hold_trait_notifications():
             traits = state["state"]
             if not isinstance(traits, dict):
-                raise ValueError(f"its state is no dict of traits but {type(traits).__name__}")
+                raise ValueError(f"its state is a {type(traits).__name__}, not a dict of traits")
             for name, value in traits.items():
                 if name not in session._state():
                     raise ValueError(f"it has a trait {name!r}")

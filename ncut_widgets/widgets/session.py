@@ -141,10 +141,12 @@ class Session(SessionFiles):
                     "Take them from nw.extract_features, or pass `grid`."
                 )
             if grid is not None:
-                raise ValueError("`grid` must not be given beside `features`, which bring their own. Pass one of them.")
+                raise ValueError(
+                    "`grid` and `features` cannot be combined, since features bring their own grid. Pass one of them."
+                )
             grid = features.grid
         if grid is None:
-            raise ValueError("`features` or `grid` must say which patch each node is; got neither.")
+            raise ValueError("`features` or `grid` must say which patch each node is; got neither. Pass one of them.")
         if eigenvectors is None:
             raise ValueError(
                 "`eigenvectors` must be the (n, k) spectral embedding; got None. "

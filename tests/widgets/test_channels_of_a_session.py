@@ -68,7 +68,7 @@ def test_needs_features(images, grid, eigenvectors):
     session = Session(images, grid=grid, eigenvectors=eigenvectors)
     assert "attribution" not in session.meta["abilities"]
     assert session.meta["channel_names"] is None
-    with pytest.raises(ValueError, match="`features` must be there for attributions"):
+    with pytest.raises(ValueError, match="`features` are needed for attributions"):
         session.attribute()
     with pytest.raises(TraitError, match="`channel` must be empty in a session without features"):
         session.channel = 0

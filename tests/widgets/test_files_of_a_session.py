@@ -104,7 +104,7 @@ class TestFile:
             "coords": np.zeros((12, 3)),
         }
         path = write_session(tmp_path / "f.ncut", state=forged, arrays=arrays, images=[Image.new("RGB", (40, 30))])
-        with pytest.raises(ValueError, match=r"is not: its state is no dict of traits but list"):
+        with pytest.raises(ValueError, match=r"is not: its state is a list, not a dict of traits"):
             Session.load(path)
         with pytest.raises(FileNotFoundError, match=r"none\.ncut"):
             Session.load(tmp_path / "none.ncut")

@@ -165,7 +165,7 @@ class TestMasks:
 
     def test_says_which_objects_there_are(self, halves):
         halves.objects = [{"name": "left"}]
-        with pytest.raises(ValueError, match=r"`name` must be that of an object, one of \['left'\]; got 'right'"):
+        with pytest.raises(ValueError, match=r"`name` must be the name of an object, one of \['left'\]; got 'right'"):
             halves.masks(["right"])
 
     def test_clicks_find_the_object_in_new_images(self, halves):
@@ -190,7 +190,7 @@ class TestNcut:
         session = Session(images, grid=grid, eigenvectors=eigenvectors)
         assert "ncut" not in session.meta["abilities"]
         session.objects = [self.OBJECT | {"clicks": [CLICK]}]
-        with pytest.raises(ValueError, match="`features` must be there for masks of the method 'ncut'"):
+        with pytest.raises(ValueError, match="`features` are needed for masks of the method 'ncut'"):
             session.masks()
 
     def test_a_box_stands_for_what_is_most_like_it(self, halves):

@@ -52,7 +52,7 @@ class TestLayersThatTheSessionPaints:
     def test_channels_need_one_that_is_pinned(self, images, grid, eigenvectors):
         features = nw.FeatureMaps(np.arange(40, dtype=np.float32).reshape(20, 2), grid)
         session = nw.Session(images, features=features, eigenvectors=eigenvectors)
-        with pytest.raises(ValueError, match=r"`session\.channels` must hold a channel"):
+        with pytest.raises(ValueError, match=r"The layer 'channels' needs a pinned channel"):
             nw.plot_images(session, layer="channels")
         session.channels = [1]
         lightness = session.layer_colors("channels")[:, :3].sum(1)

@@ -50,7 +50,7 @@ class TestConstruction:
 
     def test_refuses_a_grid_beside_features(self, images, grid, eigenvectors):
         features = FeatureMaps(np.ones((grid.n_nodes, 3), np.float32), grid)
-        with pytest.raises(ValueError, match="`grid` must not be given beside `features`"):
+        with pytest.raises(ValueError, match="`grid` and `features` cannot be combined"):
             Session(images, features=features, grid=grid, eigenvectors=eigenvectors)
 
 

@@ -36,7 +36,7 @@ def resolve_backbone(
         if not path:
             raise ValueError(
                 "`backbone` must say how to normalize images; got a model that was not loaded from a checkpoint. "
-                "Pass (model, image processor), where the processor has `image_mean` and `image_std`."
+                "Pass (model, image processor), whose processor has `image_mean` and `image_std`."
             )
         from .hub import load_processor
 

@@ -78,7 +78,7 @@ def test_masks_may_be_smaller_than_the_images_that_clicks_are_in(same, tmp_path,
 def test_what_is_missing_is_named(images, masks):
     with pytest.raises(ValueError, match=r"`format` must be one of 'masks', .*; got 'jpeg'"):
         export_bytes("jpeg", images, masks)
-    with pytest.raises(ValueError, match="`masks` must be given for the format 'coco'; got None"):
+    with pytest.raises(ValueError, match="`masks` is needed for the format 'coco'"):
         export_bytes("coco", images)
     with pytest.raises(ValueError, match=r"`masks` must hold at least one object; got none. Make one first"):
         export_bytes("npz", images, {})

@@ -140,9 +140,11 @@ def test_things_that_are_no_images_are_named(tmp_path, masks, wrong, error, mess
 
 
 def test_overlays_need_pixels_and_colors_of_objects(images, infos, masks, tmp_path):
-    with pytest.raises(TypeError, match="must be PIL images, to be drawn on; got tuple at index 0"):
+    with pytest.raises(TypeError, match="must be PIL images, to draw the masks on; got tuple at index 0"):
         save_overlays(infos, masks, tmp_path)
-    with pytest.raises(ValueError, match="must be of objects in `masks`, 'left/paw', 'Ohr', 'tail'; got one of 'ear'"):
+    with pytest.raises(
+        ValueError, match="must be of objects in `masks`, 'left/paw', 'Ohr', 'tail'; got a color for 'ear'"
+    ):
         save_overlays(images, masks, tmp_path, colors={"ear": "#ffffff"})
     with pytest.raises(ValueError, match="`colors` must be of the form '#rrggbb'; got 'red'"):
         save_overlays(images, masks, tmp_path, colors={"tail": "red"})

@@ -81,7 +81,7 @@ def test_callables_may_answer_in_torch_and_name_their_channels():
         (lambda m: [m[0], m[1].reshape(6, 3)], ValueError, r"got shape \(6, 3\) for image 1"),
         (lambda m: [m[0], m[1].tolist()], TypeError, "arrays or tensors; got list for image 1"),
         (lambda m: [m[0], m[1] * np.nan], ValueError, "finite features; got NaN or infinity for image 1"),
-        (lambda m: [m[0], m[1][..., :2]], ValueError, r"same number of channels; got \[2, 3\]"),
+        (lambda m: [m[0], m[1][..., :2]], ValueError, r"same number of channels for every image; got \[2, 3\]"),
         (
             lambda m: [m[0], torch.from_numpy(m[1])],
             TypeError,

@@ -91,7 +91,7 @@ def test_it_goes_with_a_callable_and_with_chunks():
         ({"solver": "exact"}, '`solver` must be "auto" with sampling="farthest"; got \'exact\''),
         ({"solver": "nystrom"}, '`solver` must be "auto" with sampling="farthest"; got \'nystrom\''),
         ({"exact_gradient": True}, '`sampling` must be "uniform" with `exact_gradient`; got "farthest"'),
-        ({"n_sample": 2}, "`n_sample` must be at least `n_eig`, that is 3; got 2"),
+        ({"n_sample": 2}, "`n_sample` must be at least `n_eig`, 3; got 2"),
     ],
 )
 def test_what_does_not_go_with_it_is_said(options, message):

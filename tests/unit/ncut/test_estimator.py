@@ -49,7 +49,7 @@ class Maps:
         ({"degree": 0.005}, ValueError, "`degree` must be above 0.01 for these 100 nodes"),
         ({"solver": "fast"}, ValueError, "`solver` must be one of 'auto', 'exact', 'nystrom'; got 'fast'"),
         ({"n_sample": 0}, ValueError, "`n_sample` must be at least 1; got 0"),
-        ({"solver": "nystrom", "n_sample": 3}, ValueError, "`n_sample` must be at least `n_eig`, that is 5; got 3"),
+        ({"solver": "nystrom", "n_sample": 3}, ValueError, "`n_sample` must be at least `n_eig`, 5; got 3"),
         ({"device": "abacus"}, ValueError, "`device` must be a torch device; got 'abacus'"),
         ({"affinity": min, "sigma": 1.0}, ValueError, "must be None with a callable `affinity`"),
         ({"affinity": lambda X, Z: X @ Z.T}, ValueError, "`affinity` must return finite affinities of at least 0"),

@@ -81,13 +81,13 @@ def test_a_node_of_weight_two_has_the_gradients_of_two(X):
 
 def test_what_has_no_gradient_is_refused(X, weights):
     requires, weights[2] = X.clone().requires_grad_(), 0
-    with pytest.raises(ValueError, match="`sample_weight` must be above 0 where features require gradients"):
+    with pytest.raises(ValueError, match="`sample_weight` must be above 0 if features require gradients"):
         Ncut(3).fit(requires, sample_weight=weights)
-    with pytest.raises(ValueError, match="`repulsion_weight` must be 0 where features require gradients"):
+    with pytest.raises(ValueError, match="`repulsion_weight` must be 0 if features require gradients"):
         Ncut(3, repulsion_weight=0.2).fit(requires)
-    with pytest.raises(ValueError, match="`repulsion_weight` must be 0 where features require gradients"):
+    with pytest.raises(ValueError, match="`repulsion_weight` must be 0 if features require gradients"):
         Ncut(3, repulsion_weight=0.2).fit(X).transform(requires)
-    with pytest.raises(ValueError, match='`sampling` must be "uniform" where features require gradients'):
+    with pytest.raises(ValueError, match='`sampling` must be "uniform" if features require gradients'):
         Ncut(3, sampling="farthest").fit(requires)
 
 
@@ -142,7 +142,7 @@ def test_exact_gradient_contradicts_nystrom(X):
 
 def test_a_callable_without_a_graph_is_named(X):
     ncut = Ncut(2, affinity=lambda X, Z: torch.exp(-torch.cdist(X, Z).square()).detach())
-    with pytest.raises(ValueError, match="`affinity` must be differentiable where gradients are asked for"):
+    with pytest.raises(ValueError, match="`affinity` must be differentiable if features require gradients"):
         gradient_of(ncut, X)
 
 
