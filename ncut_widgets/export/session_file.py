@@ -153,7 +153,7 @@ def read_session(path: str | os.PathLike[str]) -> SessionFile:
             images = [_read_image(archive, _image_file(index), entry) for index, entry in enumerate(pictured)]
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         raise ValueError(
-            f"`path` must be a session file, whole; got {shown!r}, which is cut off, damaged or no zip at all "
+            f"`path` must be a session file, whole; got {shown!r}, which is cut off, damaged, or not a zip "
             f"({error}). Save the session again, or check which file it is."
         ) from error
     except RuntimeError as error:

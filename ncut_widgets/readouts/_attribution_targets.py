@@ -138,7 +138,7 @@ def check_targets(target: Any, n: int, *, clusters: Any, n_eig: int | None) -> T
         target = {"target": array}
     if clusters is not None:
         raise ValueError(
-            f"`clusters` must be None where `target` is no labels of all {n} nodes; got {clusters!r}. "
+            f"`clusters` must be None unless `target` labels all {n} nodes; got {clusters!r}. "
             "Leave it out, or pass labels."
         )
     if not target:

@@ -66,7 +66,7 @@ class TestLayersThatTheSessionPaints:
 
 
 def test_a_heatmap_needs_a_pinned_patch(session):
-    with pytest.raises(ValueError, match=r"`session\.selection` must hold a patch .* Pin a patch, or pass `heatmap`"):
+    with pytest.raises(ValueError, match=r"`session\.selection` is empty. Select one, or pass `heatmap`"):
         nw.plot_images(session, layer="heatmap")
 
 

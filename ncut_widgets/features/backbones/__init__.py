@@ -48,7 +48,8 @@ def resolve_backbone(
     for name, value, default in (("layer", layer, -1), ("norm", norm, None)):
         if value != default:
             raise ValueError(
-                f"`{name}` must be {default} for a backbone that is no transformers model; got {value!r}. Leave it out."
+                f"`{name}` must be {default} for a backbone that is not a transformers model; got {value!r}. Leave "
+                "it out."
             )
     if backbone == "multiscale":
         return Multiscale() if resolution is None else Multiscale(resolution=resolution)

@@ -134,7 +134,8 @@ def _refusal(path: str) -> str | None:
         )
     except EntryNotFoundError:
         return (
-            f"has no config.json on the hub at {host}, so it is no transformers model. Pass another id, or a callable."
+            f"has no config.json on the hub at {host}, so it is not a transformers model. Pass another id, or a "
+            "callable."
         )
     # Of whatever HTTP library huggingface_hub uses.
     except (HTTPError, OSError) as error:

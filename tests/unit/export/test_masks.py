@@ -130,7 +130,7 @@ def test_masks_that_do_not_fit_are_named_and_nothing_is_written(images, tmp_path
     [
         ([], ValueError, "`images` must hold at least one image; got none"),
         (None, TypeError, "`images` must be a list of PIL images.*got NoneType"),
-        (["cat.jpg"], TypeError, "got str at index 0. Open files by load_images"),
+        (["cat.jpg"], TypeError, "got str at index 0. Open files with load_images"),
         ([("cat.jpg", 0, 3)], ValueError, "`images` must be at least 1; got 0"),
     ],
 )

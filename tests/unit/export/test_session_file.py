@@ -211,7 +211,7 @@ def test_a_file_that_is_no_zip_is_refused(tmp_path, content):
     path = tmp_path / "x.ncut"
     path.write_bytes(content)
     with pytest.raises(
-        ValueError, match=r"must be a session file, whole; got '.*x\.ncut', which is cut off, damaged or"
+        ValueError, match=r"must be a session file, whole; got '.*x\.ncut', which is cut off, damaged, or"
     ):
         read_session(path)
 
@@ -220,7 +220,7 @@ def test_a_file_cut_anywhere_is_refused(path):
     content = path.read_bytes()
     for end in np.linspace(0, len(content) - 1, 30).astype(int):
         path.write_bytes(content[:end])
-        with pytest.raises(ValueError, match="cut off, damaged or no zip at all"):
+        with pytest.raises(ValueError, match="cut off, damaged, or not a zip"):
             read_session(path)
 
 

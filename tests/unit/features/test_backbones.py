@@ -108,8 +108,12 @@ def test_block_j_of_get_intermediate_layers_is_layer_j_plus_one_with_the_norm(j,
 @pytest.mark.parametrize(
     ("backbone", "options", "message"),
     [
-        ("multiscale", {"layer": 2}, r"`layer` must be -1 for a backbone that is no transformers model; got 2"),
-        ("multiscale", {"norm": True}, r"`norm` must be None for a backbone that is no transformers model; got True"),
+        ("multiscale", {"layer": 2}, r"`layer` must be -1 for a backbone that is not a transformers model; got 2"),
+        (
+            "multiscale",
+            {"norm": True},
+            r"`norm` must be None for a backbone that is not a transformers model; got True",
+        ),
         (lambda images: [np.zeros((2, 2, 1))], {"layer": 0}, r"`layer` must be -1 for a backbone"),
         (lambda images: [np.zeros((2, 2, 1))], {"norm": False}, r"`norm` must be None for a backbone"),
     ],

@@ -77,7 +77,7 @@ class TestTargets:
                 ValueError,
                 r"`n_eig` must be at least the number of clusters, 3; got 2",
             ),
-            ([3], {"clusters": 0}, ValueError, r"`clusters` must be None where `target` is no labels"),
+            ([3], {"clusters": 0}, ValueError, r"`clusters` must be None unless `target` labels all"),
             ([3], {"n_eig": 120}, ValueError, r"`n_eig` must be at most 119; got 120"),
             ([3], {"method": "saliency"}, ValueError, r"`method` must be one of 'gradient', "),
             ([3], {"region": "mask"}, ValueError, r"`region` must be one of 'target', 'all'"),
