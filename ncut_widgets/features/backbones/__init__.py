@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import numbers
 import os
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -24,11 +25,12 @@ def resolve_backbone(
     backbone: Any, *, layer: int = -1, norm: bool | None = None, resolution: int | None = None, device: Any = None
 ) -> Backbone:
     """Return a callable (images -> one (rows, columns, c) map each) for whatever `extract_features` was given."""
-    if isinstance(layer, bool) or not isinstance(layer, int):
+    if isinstance(layer, bool) or not isinstance(layer, numbers.Integral):
         raise TypeError(f"`layer` must be an integer; got {layer!r} ({type(layer).__name__}). Pass a whole number.")
-    options: dict[str, Any] = {"layer": layer, "norm": norm, "resolution": resolution}
-    if isinstance(backbone, str | os.PathLike) and os.fspath(backbone) != "multiscale":
-        return _by_name(os.fspath(backbone), options, device)
+    options: dict[str, Any] = {"layer": int(layer), "norm": norm, "resolution": resolution}
+    built_in = isinstance(backbone, str) and backbone == "multiscale"
+    if isinstance(backbone, str | os.PathLike) and not built_in:
+        return _by_name(os.path.expanduser(os.fspath(backbone)), options, device)
     if isinstance(backbone, tuple) and len(backbone) == 2:
         return TransformersBackbone(*backbone, **options)
     if any(base.__name__ == "PreTrainedModel" for base in type(backbone).__mro__):
@@ -41,7 +43,7 @@ def resolve_backbone(
         from .hub import load_processor
 
         return TransformersBackbone(backbone, load_processor(path), **options)
-    if backbone != "multiscale" and not callable(backbone):
+    if not built_in and not callable(backbone):
         raise TypeError(
             f"`backbone` must be 'multiscale', a model's id or folder, a model, or a callable; got {backbone!r}."
         )
@@ -51,7 +53,7 @@ def resolve_backbone(
                 f"`{name}` must be {default} for a backbone that is not a transformers model; got {value!r}. Leave "
                 "it out."
             )
-    if backbone == "multiscale":
+    if built_in:
         return Multiscale() if resolution is None else Multiscale(resolution=resolution)
     return backbone if resolution is None else _At(backbone, resolution)
 

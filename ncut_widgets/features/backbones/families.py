@@ -213,6 +213,10 @@ def _resnet_stride(config: Any, level: int) -> int:
     return 4 if level == 0 else 4 * (1 + config.downsample_in_first_stage) * 2 ** (level - 1)
 
 
+def _regnet_stride(config: Any, level: int) -> int:
+    return _resnet_stride(config, level) // 2
+
+
 def _deepest(stride: Callable[[Any, int], int]) -> Callable[[Any], int]:
     return lambda config: stride(config, _stages(config))
 
@@ -291,8 +295,10 @@ FAMILIES: dict[str, Family] = {
     "DINOv3ViTBackbone": _DINOV3,
     "DINOv3ConvNextModel": _DINOV3_CONVNEXT,
     "CLIPVisionModel": _CLIP,
+    "AltCLIPVisionModel": replace(_CLIP, name="AltCLIP"),
     "ChineseCLIPVisionModel": replace(_CLIP, name="Chinese-CLIP"),
     "MetaClip2VisionModel": replace(_CLIP, name="MetaCLIP 2"),
+    "MLCDVisionModel": replace(_CLIP, name="MLCD", interpolates=False),
     "SiglipVisionModel": Family("SigLIP", "encoder.layers", "post_layernorm", interpolates=True),
     "Siglip2VisionModel": Family(
         "SigLIP 2",
@@ -311,12 +317,14 @@ FAMILIES: dict[str, Family] = {
     "Sam3ViTModel": replace(_SAM, name="SAM 3"),
     "HieraModel": _HIERA,
     "SwinModel": _SWIN,
+    "Swinv2Model": replace(_SWIN, name="Swin V2", arguments=_no_arguments, during=_no_settings),
     "ConvNextModel": _CONVNEXT,
     "ConvNextBackbone": _CONVNEXT,
     "ConvNextV2Model": replace(_CONVNEXT, name="ConvNeXt V2"),
     "ConvNextV2Backbone": replace(_CONVNEXT, name="ConvNeXt V2"),
     "ResNetModel": _RESNET,
     "ResNetBackbone": _RESNET,
+    "RegNetModel": replace(_RESNET, name="RegNet", stride=_regnet_stride, step=_deepest(_regnet_stride)),
 }
 
 

@@ -6,6 +6,7 @@ import os
 import pickle
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -21,8 +22,9 @@ __all__ = ["load_model", "load_processor"]
 
 # To open a connection takes one round trip, which slow networks manage; how long a download takes does not matter.
 _CONNECT_SECONDS = 2.0
-# For the first answer of a hub that was connected to: what huggingface_hub itself allows.
-_ANSWER_SECONDS = 10.0
+# The first answer takes a few round trips more, and at most what huggingface_hub itself allows.
+_ANSWER_SECONDS = (2.0, 10.0)
+_ANSWER_PER_CONNECT = 20
 # Parts of a checkpoint that no hidden state depends on.
 _UNUSED_PARTS = {"pooler", "head", "mask_token", "decoder", "neck"}
 _PORTS = {"https": 443, "http": 80, "socks5": 1080, "socks5h": 1080}
@@ -67,10 +69,11 @@ def load_processor(path: str, *, local_files_only: bool | None = None) -> Simple
     """
     from transformers.image_processing_base import ImageProcessingMixin
 
-    if local_files_only is None:
-        local_files_only = not os.path.isdir(path) and _refusal(path) is not None
     try:
-        entries, _ = ImageProcessingMixin.get_image_processor_dict(path, local_files_only=local_files_only)
+        if local_files_only is None and not os.path.isdir(path):
+            _check_id(path)
+            local_files_only = _refusal(path) is not None
+        entries, _ = ImageProcessingMixin.get_image_processor_dict(path, local_files_only=bool(local_files_only))
     except (OSError, ValueError) as error:
         raise ValueError(
             "`backbone` must come with a preprocessor_config.json that says how to normalize images; "
@@ -102,13 +105,8 @@ def _is_cached(path: str) -> bool:
 
 def _refusal(path: str) -> str | None:
     """Return why the hub gives no files of a model, as the end of a sentence; None if it does."""
-    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        HTTPError,
-        RepositoryNotFoundError,
-    )
+    from huggingface_hub import constants, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, RepositoryNotFoundError
 
     advice = (
         "Pass a folder with the model, download it to the cache beforehand on a machine with a network "
@@ -118,58 +116,75 @@ def _refusal(path: str) -> str | None:
         return f"is not in the cache, and HF_HUB_OFFLINE forbids to download it. {advice}"
     url = hf_hub_url(path, "config.json")
     host = urlsplit(url).netloc
-    if not _connects(url):
+    contact = _Contact(url)
+    contact.start()
+    contact.connected.wait(_CONNECT_SECONDS)
+    if contact.seconds is None:
         return f"is not in the cache, and the hub at {host} cannot be reached. {advice}"
-    try:
-        get_hf_file_metadata(url, timeout=_ANSWER_SECONDS)
-    except GatedRepoError:
+    shortest, longest = _ANSWER_SECONDS
+    answered = contact.answered.wait(min(max(shortest, _ANSWER_PER_CONNECT * contact.seconds), longest))
+    error = contact.error if answered else TimeoutError()
+    if error is None:
+        return None
+    if isinstance(error, GatedRepoError):
         return (
             f"is gated: the hub at {host} gives it to accounts that have accepted its terms. "
             "Accept them on the model's page, then run `hf auth login`, or pass a folder with the model."
         )
-    except RepositoryNotFoundError:
+    if isinstance(error, RepositoryNotFoundError):
         return (
             f"does not exist on the hub at {host}, or is private. Check the spelling; for a private model run "
             "`hf auth login`."
         )
-    except EntryNotFoundError:
+    if isinstance(error, EntryNotFoundError):
         return (
             f"has no config.json on the hub at {host}, so it is not a transformers model. Pass another id, or a "
             "callable."
         )
-    # Of whatever HTTP library huggingface_hub uses.
-    except (HTTPError, OSError) as error:
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        answer = f"answers with status {status}" if status else f"does not answer ({type(error).__name__})"
-        return f"is not in the cache, and the hub at {host} {answer}. Try again later. {advice}"
-    return None
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    answer = f"answers with status {status}" if status else f"does not answer ({type(error).__name__})"
+    return f"is not in the cache, and the hub at {host} {answer}. Try again later. {advice}"
 
 
-def _connects(url: str) -> bool:
-    """Return whether the server of a URL, or the proxy on the way to it, takes connections."""
+class _Contact(threading.Thread):
+    """Connects to the server of a URL, or to the proxy on the way to it, then asks for the file there.
+
+    It is a thread, since neither looking up a name nor what huggingface_hub asks besides has a time limit of ours.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(daemon=True, name="ncut-hub-contact")
+        self._url, self._server = url, _server(url)
+        self.connected, self.answered = threading.Event(), threading.Event()
+        self.seconds: float | None = None
+        self.error: Exception | None = None
+
+    def run(self) -> None:
+        from huggingface_hub import get_hf_file_metadata
+        from huggingface_hub.errors import HTTPError
+
+        start = time.perf_counter()
+        try:
+            socket.create_connection(self._server, timeout=_CONNECT_SECONDS).close()
+            self.seconds = time.perf_counter() - start
+            self.connected.set()
+            get_hf_file_metadata(self._url, timeout=_ANSWER_SECONDS[1])
+        # The first is the base of all errors of the HTTP library that huggingface_hub uses.
+        except (HTTPError, OSError) as error:
+            self.error = error
+        finally:
+            self.connected.set()
+            self.answered.set()
+
+
+def _server(url: str) -> tuple[str, int]:
+    """Return the host and port to connect to for a URL: its own, or those of a proxy."""
     server = urlsplit(url)
     proxies = getproxies()
     proxy = proxies.get(server.scheme) or proxies.get("all")
     if proxy and not proxy_bypass(server.hostname or ""):
         server = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-    connected = threading.Event()
-    done = threading.Event()
-
-    def connect() -> None:
-        try:
-            port = server.port or _PORTS.get(server.scheme, 80)
-            socket.create_connection((server.hostname or "", port), timeout=_CONNECT_SECONDS).close()
-        except OSError:
-            pass
-        else:
-            connected.set()
-        finally:
-            done.set()
-
-    # In a thread, since looking up a name has no time limit.
-    threading.Thread(target=connect, daemon=True, name="ncut-hub-probe").start()
-    done.wait(_CONNECT_SECONDS)
-    return connected.is_set()
+    return server.hostname or "", server.port or _PORTS.get(server.scheme, 80)
 
 
 @contextmanager

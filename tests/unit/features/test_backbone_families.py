@@ -147,6 +147,11 @@ CASES = {
     "clip": Case(lambda: hf.CLIPVisionModel(hf.CLIPVisionConfig(**VIT)), **CLIP),
     "clip with text": Case(clip_with_text, **CLIP),
     "clip with projection": Case(lambda: hf.CLIPVisionModelWithProjection(hf.CLIPVisionConfig(**VIT)), **CLIP),
+    "alt clip": Case(lambda: hf.AltCLIPVisionModel(hf.AltCLIPVisionConfig(**VIT)), **CLIP),
+    "mlcd": Case(
+        lambda: hf.MLCDVisionModel(hf.MLCDVisionConfig(**{**VIT, "hidden_size": 32}, num_key_value_groups=1)),
+        **{**CLIP, "interpolate": False},
+    ),
     "chinese clip": Case(lambda: hf.ChineseCLIPVisionModel(hf.ChineseCLIPVisionConfig(**VIT)), **CLIP),
     "metaclip 2": Case(lambda: hf.MetaClip2VisionModel(hf.MetaClip2VisionConfig(**VIT)), **CLIP),
     "siglip": Case(
@@ -214,6 +219,18 @@ CASES = {
         block="encoder.stages.1",
     ),
     "swin": Case(swin, "swin", norm="layernorm", stride=4, step=4, first=2, interpolate=True, block="encoder.layers.0"),
+    "swin v2": Case(
+        lambda: hf.Swinv2Model(
+            hf.Swinv2Config(image_size=32, patch_size=2, embed_dim=8, depths=[2, 2], num_heads=[1, 2], window_size=4)
+        ),
+        "swin",
+        norm="layernorm",
+        stride=4,
+        step=4,
+        first=2,
+        interpolate=True,
+        block="encoder.layers.0",
+    ),
     "convnext": Case(
         lambda: hf.ConvNextModel(hf.ConvNextConfig(**STAGES, num_stages=3, image_size=32)),
         block="encoder.stages.0",
@@ -228,6 +245,11 @@ CASES = {
         lambda: hf.ResNetModel(hf.ResNetConfig(embedding_size=8, **STAGES, layer_type="basic")),
         block="encoder.stages.0",
         **{**CONV, "native": 224, "reach": 1},
+    ),
+    "regnet": Case(
+        lambda: hf.RegNetModel(hf.RegNetConfig(embedding_size=8, **STAGES, groups_width=8)),
+        block="encoder.stages.0",
+        **{**CONV, "native": 224, "reach": 1, "first": 2},
     ),
 }
 FAMILY = pytest.mark.parametrize("case", CASES.values(), ids=CASES)

@@ -134,6 +134,19 @@ def test_models_of_text_and_models_with_several_that_see_are_refused(spotted):
         extract(spotted, pair)
 
 
+@pytest.mark.parametrize("layer", [np.int64(1), np.int8(-2)])
+def test_layer_may_be_any_integer(layer, spotted):
+    assert extract(spotted, vit(), layer=layer).maps[0].shape == (2, 4, 16)
+
+
+@pytest.mark.parametrize("backbone", [np.zeros(3), None, 3, ["multiscale"]])
+def test_what_is_no_backbone_is_refused(backbone, spotted):
+    with pytest.raises(
+        TypeError, match="`backbone` must be 'multiscale', a model's id or folder, a model, or a callable"
+    ):
+        extract_features(spotted, backbone=backbone, progress=False)
+
+
 def test_modules_of_your_own_may_have_a_config(spotted):
     class Means(torch.nn.Module):
         config = "mine"
@@ -220,12 +233,22 @@ def test_folders_load_and_name_their_source(tmp_path, spotted):
     torch.testing.assert_close(again.values, features.values)
 
 
+def test_a_folder_may_be_below_the_home(tmp_path, monkeypatch):
+    save(tmp_path / "tiny", dinov2())
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load("~/tiny").sources == ("tiny, layer -1, 32 px",)
+
+
 def test_a_checkpoint_that_does_not_say_how_to_normalize_is_refused(tmp_path, spotted):
     save(tmp_path / "bare", vit(), processor=False)
     with pytest.raises(ValueError, match=r"come with a preprocessor_config\.json.*Pass \(model, image processor\)"):
         extract_features(spotted, backbone=str(tmp_path / "bare"), progress=False)
     with pytest.raises(ValueError, match="must say how to normalize images"):
         extract_features(spotted, backbone=vit(), progress=False)
+    moved = vit()
+    moved.name_or_path = str(tmp_path / "gone")
+    with pytest.raises(ValueError, match=r"'.*gone' has none that can be read\. Pass \(model, image processor\)"):
+        extract_features(spotted, backbone=moved, progress=False)
     with pytest.raises(TypeError, match="must hold a processor with `image_mean`"):
         extract_features(spotted, backbone=(vit(), object()), progress=False)
     with pytest.raises(TypeError, match="must hold a transformers model; got int"):
@@ -417,6 +440,16 @@ def test_a_name_that_is_never_looked_up_takes_no_longer(hub_at, closed_port, mon
         load("a/b")
     assert time.perf_counter() - start < 1
     asked.set()
+
+
+def test_a_hub_that_takes_connections_and_never_answers_is_given_up(hub_at, monkeypatch):
+    monkeypatch.setattr("ncut_widgets.features.backbones.hub._ANSWER_SECONDS", (0.1, 0.1))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hub_at(silent.getsockname()[1])
+        start = time.perf_counter()
+        with pytest.raises(ValueError, match=r"the hub at .* does not answer \(TimeoutError\)\. Try again later"):
+            load("a/b")
+    assert time.perf_counter() - start < 1
 
 
 def test_the_proxy_is_asked_if_there_is_one(hub, monkeypatch):
