@@ -27,9 +27,11 @@ _PAGE = """<!doctype html>
 <style>{style}</style>
 </head>
 <body>
+<main>
 <h1>{title}</h1>
 <div id="ncut-explorer"></div>
 <noscript>This page needs JavaScript.</noscript>
+</main>
 <script type="application/json" id="ncut-manifest">{manifest}</script>
 {arrays}
 <script>{script}</script>

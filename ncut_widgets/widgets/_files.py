@@ -26,7 +26,7 @@ class SessionFiles(SessionAnswers):
         height: int = 640,
         tab: str = "explore",
         n_clusters: Sequence[int] | None = None,
-        attributions: bool = False,
+        attributions: bool | Sequence[int] = False,
         channel_bytes: int = 8_000_000,
         progress: bool = True,
     ) -> Path:
@@ -41,11 +41,12 @@ class SessionFiles(SessionAnswers):
         height : int
             Of the views, in CSS pixels.
         tab : {"explore", "segment", "clusters", "channels"}
-            Open at first.
+            Open at first. "channels" takes ``attributions``.
         n_clusters : sequence of int, optional
             The numbers of clusters that the file has, since nobody can be asked for others later; all by default.
-        attributions : bool
-            Trace every cluster at these numbers to its channels: a second and more for each number.
+        attributions : bool or sequence of int
+            The numbers of clusters at which every cluster is traced to its channels; True for all that the file has. It
+            takes a second and more for each number. Without any, the file has no tab for channels.
         channel_bytes : int
             How many bytes of maps the file may have of the channels that made most of any cluster, one byte per node
             and channel.
@@ -60,7 +61,8 @@ class SessionFiles(SessionAnswers):
         Raises
         ------
         ValueError
-            If a number of clusters is not to be had, or there are no features to trace to.
+            If a number of clusters is not to be had, there are no features to trace to, or the open tab would be one
+            that the file does not have.
         """
         return write_page(
             self,
@@ -68,7 +70,8 @@ class SessionFiles(SessionAnswers):
             title=title,
             view={"height": height, "tab": tab},
             n_clusters=n_clusters,
-            channel_bytes=channel_bytes if attributions else None,
+            attributions=attributions,
+            channel_bytes=channel_bytes,
             progress=progress,
         )
 

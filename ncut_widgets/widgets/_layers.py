@@ -56,5 +56,7 @@ def channels_layer(session: Session) -> np.ndarray:
 
 LAYERS = {"clusters": clusters_layer, "masks": masks_layer, "channels": channels_layer}
 
-# What is done in a tab of the explorer, all views show; as in js/src/widgets/explorer/view.tsx.
+# The tabs of the explorer, and the layers that all views show when one of them opens; as in
+# js/src/widgets/explorer/view.tsx.
+TABS = ("explore", "segment", "clusters", "channels")
 TAB_LAYERS = {"segment": "masks", "clusters": "clusters"}

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ncut_widgets._progress import progress as progress_bar
-from ncut_widgets._validation import check_positive_int
+from ncut_widgets._validation import check_in, check_positive_int
 from ncut_widgets.export.html import write_html
-from ncut_widgets.widgets._layers import TAB_LAYERS
+from ncut_widgets.widgets._layers import TAB_LAYERS, TABS
 from ncut_widgets.widgets._masks import heat_name
 
 if TYPE_CHECKING:
@@ -27,10 +27,12 @@ def write_page(
     title: str,
     view: dict[str, Any],
     n_clusters: Sequence[int] | None,
-    channel_bytes: int | None,
+    attributions: bool | Sequence[int],
+    channel_bytes: int,
     progress: bool,
 ) -> Path:
-    """Write what `Session.to_html` says; None for `channel_bytes` leaves channels out."""
+    """Write what `Session.to_html` says."""
+    check_in(view["tab"], "tab", TABS)
     session._await_colors(progress=progress)
     there = session.meta["cluster_counts"]
     counts = there if n_clusters is None else sorted({check_positive_int(k, "n_clusters") for k in n_clusters})
@@ -40,16 +42,20 @@ def write_page(
             f"`n_clusters` must be numbers from {there[0]} to {there[-1]}; got {missing[0] if missing else 'none'}. "
             "For more, compute more eigenvectors."
         )
-    traced = channel_bytes is not None
+    traced = _traced(attributions, counts)
     if traced:
         session._needed_features("attributions")
+    elif view["tab"] == "channels":
+        raise ValueError("`tab='channels'` takes channels in the file; got no attributions. Pass attributions=True.")
 
     nearest = min(counts, key=lambda k: abs(k - session.n_clusters))
     now = {"coloring": session.coloring, "hover": None, "channel": None, "refine": "none", "n_clusters": nearest}
     state = session._state() | now
     state["layer"] = TAB_LAYERS.get(view["tab"], state["layer"])
     state["meta"] = session.meta | {"abilities": [], "cluster_counts": counts}
-    if not traced:
+    if traced:
+        state["meta"]["traced_counts"] = traced
+    else:
         # What is not in the file is not on offer.
         state["meta"]["channel_names"], state["channels"] = None, []
         state["layer"] = "ncut" if state["layer"] == "channels" else state["layer"]
@@ -67,18 +73,34 @@ def write_page(
         if item["method"] == "ncut"
     ]
     names += [heat_name(prompts, item["click_weight"]) for prompts, item in cut if prompts[0]]
-    names += [f"attribution/{_METHOD}/clusters/{k}" for k in counts if traced and k > 1]
+    names += [f"attribution/{_METHOD}/clusters/{k}" for k in traced]
 
     arrays = {}
     with progress_bar(len(names), f"export: {path.name}", unit="array", show=progress) as done:
         for name in names:
             arrays[name] = session._array(name, {}, lambda _: None)
             done(1)
-    if channel_bytes is not None:
+    if traced:
         scores = [array for name, array in arrays.items() if name.startswith("attribution/")]
         arrays |= _maps(session, scores, check_positive_int(channel_bytes, "channel_bytes", minimum=0))
     arrays["eigenvectors"] = eigenvectors
     return write_html(path, state, arrays, title=title, view=view)
+
+
+def _traced(attributions: bool | Sequence[int], counts: Sequence[int]) -> list[int]:
+    """The numbers of clusters whose channels the file has. A single cluster is everything: nothing tells it apart."""
+    if isinstance(attributions, bool):
+        wanted = counts if attributions else []
+        if attributions and max(counts) == 1:
+            raise ValueError("`attributions` take 2 or more clusters; got a file of 1. Raise `n_clusters`.")
+        return [k for k in wanted if k > 1]
+    traced = sorted({check_positive_int(k, "attributions", minimum=2) for k in attributions})
+    missing = [k for k in traced if k not in counts]
+    if missing:
+        raise ValueError(
+            f"`attributions` must be numbers of clusters that the file has; got {missing[0]}. Add it to `n_clusters`."
+        )
+    return traced
 
 
 def _maps(session: SessionAnswers, scores: Sequence[np.ndarray], most_bytes: int) -> dict[str, np.ndarray]:

@@ -18,7 +18,7 @@ from ncut_widgets.features import FeatureMaps
 from ncut_widgets.pipeline import embed
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.widgets._base import Part, View, bundle
-from ncut_widgets.widgets._layers import TAB_LAYERS
+from ncut_widgets.widgets._layers import TAB_LAYERS, TABS
 from ncut_widgets.widgets._lifetime import closes_on_failure
 from ncut_widgets.widgets._recoloring import LABELS
 from ncut_widgets.widgets._traits import Choice
@@ -29,7 +29,6 @@ from ncut_widgets.widgets.embedding_scatter import EmbeddingScatter
 from ncut_widgets.widgets.image_grid import ImageGrid
 from ncut_widgets.widgets.session import Session
 
-TABS = ("explore", "segment", "clusters", "channels")
 _PARTS = {
     "image_grid": ImageGrid,
     "segmenter": ClickSegmenter,
@@ -124,7 +123,7 @@ class Explorer(View):
         *,
         title: str = "NCUT explorer",
         n_clusters: Sequence[int] | None = None,
-        attributions: bool = False,
+        attributions: bool | Sequence[int] = False,
         channel_bytes: int = 8_000_000,
         progress: bool = True,
     ) -> Path:
@@ -137,18 +136,20 @@ class Explorer(View):
         title : str
             The heading of the page.
         n_clusters, attributions, channel_bytes, progress
-            As in `Session.to_html`: which numbers of clusters the file has, and whether it traces them to channels.
+            As in `Session.to_html`: which numbers of clusters the file has, and which of them it traces to channels.
+            Without attributions the file has no tab "channels", and opens at "explore" if that tab is open here.
 
         Returns
         -------
         pathlib.Path
             The file written.
         """
+        is_missing = self.tab == "channels" and attributions is False
         return self.session.to_html(
             path,
             title=title,
             height=self.height,
-            tab=self.tab,
+            tab="explore" if is_missing else self.tab,
             n_clusters=n_clusters,
             attributions=attributions,
             channel_bytes=channel_bytes,

@@ -16,7 +16,8 @@ def test_the_demo_writes_the_explorer_and_times_every_step(tmp_path):
     command = [sys.executable, "-m", "ncut_widgets", "demo", "--output", str(output)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert 'data-ncut-array="' in output.read_text()
+    arrays = set(re.findall(r'data-ncut-array="([^"]+)"', output.read_text()))
+    assert {"eigenvectors", "labels/8", "attribution/gradient/clusters/8", "channel_ranges", "channel_map/0"} <= arrays
     steps = re.findall(r"^\S.* \.\.\.\n    (\d+\.\d) s$", done.stdout, re.MULTILINE)
     total = re.search(r"^Done in (\d+\.\d) s: (.*) \(", done.stdout, re.MULTILINE)
     assert len(steps) == 4

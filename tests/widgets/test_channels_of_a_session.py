@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from traitlets import TraitError
 
-from ncut_widgets import FeatureMaps, Ncut, PatchGrid, PatchMap, Session, channel_attribution
+from ncut_widgets import Explorer, FeatureMaps, Ncut, PatchGrid, PatchMap, Session, channel_attribution
 
 from .test_wire import Page
 
@@ -165,6 +165,41 @@ class TestFile:
         assert maps <= {"channel_map/3", "channel_map/4", "channel_map/5"}
         assert self.manifest(path)["meta"]["cluster_counts"] == [2, 3]
         assert self.manifest(path)["n_clusters"] == 3
+
+    def test_traces_at_the_numbers_that_are_named(self, planted, tmp_path):
+        path = planted.to_html(tmp_path / "a.html", n_clusters=[2, 3, 4], attributions=[3], progress=False)
+        assert {name for name in self.arrays(path) if name.startswith("attribution")} == {
+            "attribution/gradient/clusters/3"
+        }
+        meta = self.manifest(path)["meta"]
+        assert (meta["cluster_counts"], meta["traced_counts"]) == ([2, 3, 4], [3])
+
+    @pytest.mark.parametrize(
+        ("options", "error", "match"),
+        [
+            ({"attributions": [5]}, ValueError, "numbers of clusters that the file has; got 5. Add it to `n_clusters`"),
+            ({"attributions": [1]}, ValueError, "`attributions` must be at least 2; got 1"),
+            ({"attributions": [2.5]}, TypeError, "`attributions` must be an integer; got 2.5"),
+            ({"tab": "channels"}, ValueError, "got no attributions. Pass attributions=True"),
+            ({"tab": "chanels"}, ValueError, "`tab` must be one of 'explore'"),
+        ],
+    )
+    def test_refuses_what_it_would_not_have(self, planted, tmp_path, options, error, match):
+        with pytest.raises(error, match=match):
+            planted.to_html(tmp_path / "a.html", progress=False, **{"n_clusters": [2, 3]} | options)
+        assert not list(tmp_path.iterdir())
+
+    def test_of_a_single_cluster_cannot_be_traced(self, planted, tmp_path):
+        one = Session(planted.images, features=planted.features, eigenvectors=planted.eigenvectors[:, :1])
+        with pytest.raises(ValueError, match="`attributions` take 2 or more clusters"):
+            one.to_html(tmp_path / "a.html", attributions=True, progress=False)
+
+    def test_of_an_explorer_opens_at_a_tab_that_it_has(self, planted, tmp_path):
+        explorer = Explorer(planted)
+        explorer.tab = "channels"
+        for attributions, tab in ((False, "explore"), ([2], "channels")):
+            path = explorer.to_html(tmp_path / "a.html", n_clusters=[2], attributions=attributions, progress=False)
+            assert f'"tab": "{tab}"' in path.read_text()
 
     def test_has_no_channels_unless_asked_for(self, planted, tmp_path):
         planted.channels, planted.channel, planted.layer = [4], 2, "channels"

@@ -85,3 +85,8 @@ export function Segments<T extends string>({ name, options, value: chosen, set, 
     </div>
   );
 }
+
+/** What can be done, in the words that fit what the user points with. */
+export function Hint({ mouse, finger }: { mouse: string; finger: string }) {
+  return <><span class="ncut-by-mouse">{mouse}</span><span class="ncut-by-finger">{finger}</span></>;
+}

@@ -4,7 +4,7 @@ import type { PointRenderer } from "./gl.ts";
 /** Any copy of a module uses these, whichever copy made them. */
 interface Page {
   points?: { create(onRestore: () => void): PointRenderer };
-  theme?: { follow(root: HTMLElement, abort: AbortSignal): void };
+  look?: { follow(root: HTMLElement, abort: AbortSignal): void };
 }
 
 /** The number changes with the meaning of what is in here: two versions of this package may be on one page. */

@@ -75,6 +75,8 @@ export interface Meta {
   eigenvalues: number[] | null;
   /** The numbers of clusters whose labels can be had: all of them with a kernel, the exported ones without. */
   cluster_counts: number[];
+  /** In an exported file with channels: the numbers of clusters that it traces to them. */
+  traced_counts?: number[];
   /** Of the features that the embedding came from; null where the session has none. */
   channel_names: string[] | null;
   /** What the kernel can be asked for beside arrays; nothing where there is none. */
@@ -210,8 +212,8 @@ export interface SessionStore {
   connect(link: Link): void;
   /** Count a view as watching. When the last one goes, the arrays are let go; a new view fetches them again. */
   watch(signal: AbortSignal): void;
-  /** Keep `data-theme` of a view's root "light" or "dark", as the page is. */
-  followTheme(root: HTMLElement, signal: AbortSignal): void;
+  /** Keep `data-theme` of a view's root "light" or "dark", as the page is, and `data-pointer` "mouse" or "finger". */
+  followPage(root: HTMLElement, signal: AbortSignal): void;
   /** Fetch what `heat` and `masks` need. */
   prepare(): Promise<void>;
   /** The nodes by so many leading eigenvectors, or by all where there are no more. */

@@ -65,7 +65,7 @@ export function defineView(name: string, View: ComponentType<ViewContext>, { fra
         const { store } = exports;
         if (link) store.connect(link);
         store.watch(abort);
-        store.followTheme(root, abort);
+        store.followPage(root, abort);
         // Not before it has its theme: an empty view would flash white on a dark page.
         el.append(root);
         const error = signal<string | null>(null);

@@ -42,15 +42,23 @@ export function Source({ state, store, ui }: Session & { ui: ImagesState }) {
 
 interface CountProps extends Session {
   label: string;
+  /** The numbers to choose from, if not all that there are. */
+  counts?: readonly number[] | undefined;
   /** Instead of only setting it. */
   set?: (count: number) => void;
 }
 
-export function NumberOfClusters({ state, store, label, set = (count) => store.set("n_clusters", count) }: CountProps) {
-  const counts = state.meta.value.cluster_counts;
+export function NumberOfClusters({
+  state, store, label, counts = state.meta.value.cluster_counts, set = (count) => store.set("n_clusters", count),
+}: CountProps) {
   return (
-    <Slider label={label} name="Number of clusters" value={counts.indexOf(state.n_clusters.value)} min={0}
+    <Slider label={label} name="Number of clusters" value={counts.indexOf(nearest(counts, state.n_clusters.value))} min={0}
       max={counts.length - 1} step={1} shown={state.n_clusters.value} disabled={counts.length < 2}
       set={(value) => set(counts[value]!)} />
   );
+}
+
+/** The first of those nearest to what is wanted. */
+export function nearest(counts: readonly number[], wanted: number): number {
+  return counts.reduce((best, one) => (Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best));
 }

@@ -8,7 +8,7 @@ import type { ChannelsState } from "./state.ts";
 export function Bar({ view, ui, channels }: { view: ViewContext; ui: ImagesState; channels: ChannelsState }) {
   return (
     <div class="ncut-bar" role="toolbar" aria-label="Images">
-      <NumberOfClusters {...view} label="Clusters" />
+      <NumberOfClusters {...view} label="Clusters" counts={view.state.meta.value.traced_counts} />
       <Blend {...view} />
       <ImageSize ui={ui} />
       <Check label="Outline" title="Draw a line around the target" value={channels.outline.value}

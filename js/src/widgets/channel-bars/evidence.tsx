@@ -13,7 +13,7 @@ const LINES = [
 export function Evidence({ channels }: { channels: ChannelsState }) {
   const target = channels.first.value;
   const answer = channels.answerTo(channels.evidence(target));
-  const why = !channels.kernel.value ? "This takes a kernel" : channels.current.value === null ? "There are no bars yet" : null;
+  const why = channels.current.value === null ? "There are no bars yet" : null;
   if (answer?.status === "ready" && channels.opened.value) {
     const curves = curvesOf(answer.data);
     return <Chart curves={curves} name={channels.nameOf(target)} close={() => { channels.opened.value = false; }} />;

@@ -1,5 +1,6 @@
 /** Beside the images: what is asked, the bars that answer it, and what one of them says. */
-import { Legend, Slider } from "../../shared/controls.tsx";
+import { Hint, Legend, Slider } from "../../shared/controls.tsx";
+import { nearest } from "../../shared/images/look.tsx";
 import type { ViewContext } from "../../shared/view.tsx";
 import { Evidence } from "./evidence.tsx";
 import { List } from "./list.tsx";
@@ -15,11 +16,9 @@ interface Props {
 
 export function Panel({ view, channels }: Props) {
   if (!channels.names.value) {
-    const [place, call] = view.state.meta.value.abilities.length ? ["session", "nw.Session(images, features=…)"]
-      : ["file", "to_html(path, attributions=True)"];
     return (
       <div class="ncut-channels-panel">
-        <p class="ncut-none">This {place} has no features whose channels could be traced. Make it with <code>{call}</code>.</p>
+        <p class="ncut-none">This session has no features to trace. Make it with <code>nw.Session(images, features=…)</code>.</p>
       </div>
     );
   }
@@ -30,10 +29,10 @@ export function Panel({ view, channels }: Props) {
       <Heads channels={channels} />
       <div class="ncut-bars-area" data-stale={channels.current.value === null || undefined}>
         <List {...{ view, channels }} />
-        <Waiting channels={channels} />
+        <Waiting {...{ view, channels }} />
       </div>
       <Readout {...{ view, channels }} />
-      <Evidence channels={channels} />
+      {channels.kernel.value && <Evidence channels={channels} />}
     </div>
   );
 }
@@ -43,14 +42,15 @@ function Controls({ channels }: { channels: ChannelsState }) {
   const sorts = SORTS.slice(0, second.value ? 4 : 3);
   return (
     <div class="ncut-controls">
-      <label class="ncut-field">
-        <span>Method</span>
-        <select value={method.value} disabled={!kernel.value} aria-label="Method"
-          title={kernel.value ? METHODS.find(([value]) => value === method.value)![2] : "Without a kernel there is only this one"}
-          onChange={(event) => { method.value = event.currentTarget.value as Method; }}>
-          {METHODS.map(([value, text, title]) => <option key={value} value={value} title={title}>{text}</option>)}
-        </select>
-      </label>
+      {kernel.value && (
+        <label class="ncut-field">
+          <span>Method</span>
+          <select value={method.value} aria-label="Method" title={METHODS.find(([value]) => value === method.value)![2]}
+            onChange={(event) => { method.value = event.currentTarget.value as Method; }}>
+            {METHODS.map(([value, text, title]) => <option key={value} value={value} title={title}>{text}</option>)}
+          </select>
+        </label>
+      )}
       <label class="ncut-field">
         <span>Sort</span>
         <select value={order.value} aria-label="Sort by" onChange={(event) => { sort.value = event.currentTarget.value as Sort; }}>
@@ -85,7 +85,18 @@ function Heads({ channels }: { channels: ChannelsState }) {
 }
 
 /** In place of bars that are not there. */
-function Waiting({ channels }: { channels: ChannelsState }) {
+function Waiting({ view: { state, store }, channels }: Props) {
+  const count = state.n_clusters.value;
+  const traced = state.meta.value.traced_counts;
+  if (traced && !traced.includes(count)) {
+    const other = nearest(traced, count);
+    return (
+      <div class="ncut-waiting" role="status">
+        <p>This file traces {traced.join(", ")} clusters to their channels, not {count}.</p>
+        <button type="button" onClick={() => store.set("n_clusters", other)}>Show {other} clusters</button>
+      </div>
+    );
+  }
   const target = channels.targets.value.find((one) => channels.answerTo(channels.questionOf(one))?.status !== "ready");
   if (!target) return null;
   const answer = channels.answerTo(channels.questionOf(target));
@@ -113,8 +124,10 @@ function Readout({ view: { state, store }, channels }: Props) {
   if (one === null || one >= names.length) {
     return (
       <div class="ncut-readout">
-        <p>Point at a bar to see its channel in all images.</p>
-        <p>Click to pin it: two or three are red, green and blue.</p>
+        <p class="ncut-advice">
+          <Hint mouse="Point at a bar to see its channel. Click to pin up to three as red, green and blue."
+            finger="Tap a bar to see its channel. Up to three show as red, green and blue." />
+        </p>
       </div>
     );
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { CUP, IN_FILE, META, shown } from "../../testing/channel-bars.ts";
+import { CUP, META, shown } from "../../testing/channel-bars.ts";
 import { onPage } from "../../testing/view.ts";
 
 onPage({ width: 600, height: 500, box: new DOMRect(0, 0, 400, 300) });
@@ -60,11 +60,6 @@ describe("the bars", () => {
     const { root, questions } = await shown({ meta: { ...META, channel_names: null } }, { bars: false });
     expect(root.textContent).toContain("This session has no features");
     expect(questions()).toEqual([]);
-  });
-
-  it("of a file without them are none, and it is said how to have them", async () => {
-    const { root } = await shown({ meta: { ...IN_FILE.meta, channel_names: null } }, { bars: false });
-    expect(root.textContent).toContain("to_html(path, attributions=True)");
   });
 });
 

@@ -67,8 +67,8 @@ describe("a file without a kernel", () => {
     const { named, button, values, find } = await shown({ ...IN_FILE, cluster: 1, selection: [3], objects: [CUP] });
     expect(values()).toEqual(["+60.0", "+30.0", "−10.0"]);
     expect([...named("Target").querySelectorAll("option")].map(({ textContent }) => textContent)).toEqual(["Cluster 0", "Cluster 1"]);
-    expect(named<HTMLSelectElement>("Method").disabled).toBe(true);
-    expect(button("Show the evidence").disabled).toBe(true);
+    expect(named("Method")).toBeNull();
+    expect(button("Show the evidence")).toBeUndefined();
     expect(find("[role=alert]")).toBeNull();
   });
 
@@ -79,6 +79,16 @@ describe("a file without a kernel", () => {
     store.set("n_clusters", 2);
     await vi.waitFor(() => expect(values()[0]).toBe("+60.0"));
     expect(root.querySelector("[role=alert]")).toBeNull();
+  });
+
+  it("leads to the numbers of clusters that it traces", async () => {
+    const meta = { ...IN_FILE.meta, cluster_counts: [2, 3, 4], traced_counts: [2] };
+    const { root, store, button, values } = await shown({ ...IN_FILE, meta, cluster: 1 }, { lacks: ["attribution/gradient/clusters/4"] });
+    store.set("n_clusters", 4);
+    await vi.waitFor(() => expect(root.textContent).toContain("This file traces 2 clusters to their channels, not 4."));
+    button("Show 2 clusters").click();
+    await vi.waitFor(() => expect(values()[0]).toBe("+60.0"));
+    expect(store.get("n_clusters")).toBe(2);
   });
 
   it("marks a bar whose map is missing, and shows it nowhere", async () => {

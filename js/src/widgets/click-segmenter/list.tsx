@@ -1,6 +1,7 @@
 /** The objects: which is active, colours, names, how much of the images each covers. */
 import { useComputed } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
+import { Hint } from "../../shared/controls.tsx";
 import type { MaskObject, NodeMask } from "../../shared/types.ts";
 import { nameError } from "./objects.ts";
 import type { PanelProps } from "./panel.tsx";
@@ -26,7 +27,12 @@ export function ObjectList({ view, ui, segmenter }: PanelProps) {
     <section class="ncut-objects" aria-label="Objects">
       <Actions {...{ segmenter }} active={segmenter.active.value && active} />
       <div ref={list} class="ncut-object-list" role="radiogroup" aria-label="Active object">
-        {objects.length === 0 && <p class="ncut-begin">Click on an image to begin. Alt-click, or click with the other button, to take away.</p>}
+        {objects.length === 0 && (
+          <p class="ncut-begin">
+            <Hint mouse="Click an image to begin. Alt-click or right-click to take away from the mask."
+              finger="Tap an image to begin. Choose − Remove to take away from the mask." />
+          </p>
+        )}
         {objects.map((object, index) => (
           <Row key={index} {...{ object, index, segmenter, group }} active={index === active} share={shares.value[index]}
             rename={(name) => {

@@ -1,5 +1,6 @@
 /** The region of one patch at every number of clusters: small pictures, each of which leads there. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { Hint } from "../../shared/controls.tsx";
 import type { Patch } from "../../shared/geometry.ts";
 import { borderPath } from "../../shared/images/borders.ts";
 import type { ImagesState } from "../../shared/images/state.ts";
@@ -43,7 +44,7 @@ export function Levels({ view, ui, panel }: Props) {
       ))}
       <p>
         {patch === null
-          ? `Hover a patch to see its region at ${list(counts)} clusters`
+          ? <Hint mouse={`Hover a patch to see its region at ${list(counts)} clusters`} finger={`Tap a patch to see its region at ${list(counts)} clusters`} />
           : "The region of this patch at other numbers of clusters"}
       </p>
     </div>

@@ -1,5 +1,6 @@
 /** The embedding as a cloud of points in space, linked to the patches they stand for. */
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import { Hint } from "../../shared/controls.tsx";
 import { PatchGrid } from "../../shared/geometry.ts";
 import { type ViewContext, message } from "../../shared/view.tsx";
 import { type ScatterUi, connect, scatterUi } from "./connect.ts";
@@ -36,7 +37,9 @@ export function EmbeddingScatter(view: ViewContext) {
           role="application"
           aria-label={`The embedding of ${count} patches as points in space. ${KEYS}`}
         />
-        <div class="ncut-hint" aria-hidden="true">Click to zoom with the wheel</div>
+        <div class="ncut-hint" aria-hidden="true">
+          <Hint mouse="Click to zoom with the wheel" finger="Drag sideways to turn. Tap, then pinch to zoom" />
+        </div>
         {ui.loading.value && view.error.value === null && (
           <div class="ncut-loading" role="status">Fetching {count} points…</div>
         )}

@@ -1,7 +1,7 @@
 /** The embedding beside the images, which can be explored, clicked into objects and cut into clusters. */
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { Layer } from "../../shared/types.ts";
+import type { Layer, Meta } from "../../shared/types.ts";
 import { type ViewContext, message } from "../../shared/view.tsx";
 
 interface Tab {
@@ -21,11 +21,18 @@ const TABS: readonly Tab[] = [
   { name: "channels", text: "Channels", title: "Which channels make a cluster or a mask", view: "channel_bars" },
 ];
 
+/** An exported file without channels has no tab for them; with a kernel it says how to have some. */
+function tabsOf({ channel_names: names, abilities }: Meta): readonly Tab[] {
+  return TABS.filter(({ name }) => name !== "channels" || names !== null || abilities.length > 0);
+}
+
 export function Explorer(view: ViewContext) {
-  const { root, host, model, store, signal: abort, error } = view;
+  const { root, host, model, store, state, signal: abort, error } = view;
   const left = useRef<Record<string, HTMLElement | null>>({});
   const right = useRef<HTMLDivElement>(null);
-  const tab = useSignal(model.get("tab") as string);
+  const wanted = useSignal(model.get("tab") as string);
+  const tabs = useComputed(() => tabsOf(state.meta.value));
+  const tab = useComputed(() => (tabs.value.find(({ name }) => name === wanted.value) ?? tabs.value[0]!).name);
   const shown = useRef(new Set<string>());
 
   const show = async (trait: string, el: HTMLElement) => {
@@ -35,7 +42,7 @@ export function Explorer(view: ViewContext) {
   const fail = (reason: unknown) => { error.value = message(reason); };
 
   useEffect(() => {
-    const follow = () => { tab.value = model.get("tab") as string; };
+    const follow = () => { wanted.value = model.get("tab") as string; };
     model.on("change:tab", follow);
     abort.addEventListener("abort", () => model.off("change:tab", follow));
     show("scatter", right.current!).then(() => whenDrawn(root, abort)).then(view.ready, fail);
@@ -60,8 +67,9 @@ export function Explorer(view: ViewContext) {
   const turn = (event: KeyboardEvent) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!by) return;
-    const at = TABS.findIndex(({ name }) => name === tab.value);
-    const next = TABS[(at + by + TABS.length) % TABS.length]!;
+    const { length } = tabs.value;
+    const at = tabs.value.findIndex(({ name }) => name === tab.value);
+    const next = tabs.value[(at + by + length) % length]!;
     choose(next);
     (event.currentTarget as Element).querySelector<HTMLElement>(`[data-tab="${next.name}"]`)?.focus();
     event.preventDefault();
@@ -72,14 +80,14 @@ export function Explorer(view: ViewContext) {
     <div class="ncut-explorer-body">
       <div class="ncut-explorer-part ncut-explorer-main">
         <div class="ncut-tabs" role="tablist" aria-label="What to do with the images" onKeyDown={turn}>
-          {TABS.map((one) => (
+          {tabs.value.map((one) => (
             <button key={one.name} type="button" role="tab" data-tab={one.name} title={one.title}
               aria-selected={tab.value === one.name} tabIndex={tab.value === one.name ? 0 : -1} onClick={() => choose(one)}>
               {one.text}
             </button>
           ))}
         </div>
-        {TABS.map(({ name, text }) => (
+        {tabs.value.map(({ name, text }) => (
           <div key={name} class="ncut-tab" role="tabpanel" aria-label={text} hidden={tab.value !== name}
             ref={(element) => { left.current[name] = element; }} />
         ))}

@@ -1,5 +1,5 @@
 /** The controls above the images: which layer, how strong, and what belongs to the layer. */
-import { Check, Legend, Segments, Slider } from "../../shared/controls.tsx";
+import { Check, Hint, Legend, Segments, Slider } from "../../shared/controls.tsx";
 import { Blend, ImageSize, NumberOfClusters, Smooth, Source } from "../../shared/images/look.tsx";
 import type { ImagesState } from "../../shared/images/state.ts";
 import type { Layer } from "../../shared/types.ts";
@@ -75,7 +75,7 @@ function LayerControls({ view: { state, store } }: { view: ViewContext }) {
       return (
         <>
           <Legend table={store.palettes.sequential} low="0" high="1" />
-          {state.hover.value === null && <span class="ncut-field"><span>Hover or click a patch</span></span>}
+          {state.hover.value === null && <span class="ncut-field"><Hint mouse="Hover or click a patch" finger="Tap a patch" /></span>}
         </>
       );
     default:

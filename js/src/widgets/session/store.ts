@@ -10,10 +10,10 @@ import { Wire } from "../../shared/wire.ts";
 import { Edits, same } from "./edits.ts";
 import { KernelMasks } from "./kernel.ts";
 import { Layers, type Paint } from "./layers.ts";
+import { followPage } from "./look.ts";
 import { Masks } from "./masks.ts";
 import { palettes } from "./palettes.ts";
 import { Tasks } from "./tasks.ts";
-import { followTheme } from "./theme.ts";
 
 /** Beside the names of traits, what listeners can be told of. */
 const KERNEL = "its kernel";
@@ -22,7 +22,7 @@ const SAVE_DELAY = 40;
 
 export class Store implements SessionStore {
   readonly palettes = palettes;
-  readonly followTheme = followTheme;
+  readonly followPage = followPage;
   readonly closed: AbortSignal;
   #model: SessionModel;
   #wire: Wire;

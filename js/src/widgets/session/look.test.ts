@@ -1,14 +1,15 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { followTheme } from "./theme.ts";
+import { followPage } from "./look.ts";
 
 const system = Object.assign(new EventTarget(), { matches: false });
+const device = { isTouched: false };
 const views: AbortController[] = [];
 
 function view() {
   const root = document.createElement("div");
   const gone = new AbortController();
   views.push(gone);
-  followTheme(root, gone.signal);
+  followPage(root, gone.signal);
   return { root, gone };
 }
 
@@ -20,7 +21,8 @@ function unmark() {
 
 beforeEach(() => {
   system.matches = false;
-  vi.spyOn(window, "matchMedia").mockReturnValue(system as never);
+  vi.spyOn(window, "matchMedia").mockImplementation((query) => (
+    query.includes("color-scheme") ? system : Object.assign(new EventTarget(), { matches: device.isTouched })) as never);
 });
 afterEach(() => {
   for (const one of views.splice(0)) one.abort();
@@ -85,3 +87,14 @@ it("observes the page once for all views, and no longer when the last one has go
   expect(second.root.dataset.theme).toBe("light");
   expect(view().root.dataset.theme).toBe("dark");
 });
+
+it.each([[false, "mouse", "touch", "finger"], [true, "finger", "pen", "mouse"]])(
+  "speaks of what is in hand, in all views alike: a touch screen first? %s", (isTouched, first, pointerType, then) => {
+    device.isTouched = isTouched;
+    const early = view();
+    expect(early.root.dataset.pointer).toBe(first);
+    document.dispatchEvent(Object.assign(new Event("pointerdown"), { pointerType }));
+    // Whatever the device is, by now it is known what the user takes.
+    const late = view();
+    expect([early, late].map(({ root }) => root.dataset.pointer)).toEqual([then, then]);
+  });

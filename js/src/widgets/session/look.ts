@@ -1,4 +1,7 @@
-/** Light or dark, as the page has it: hosts mark `body` or `html`, each in its own way; else the system decides. */
+/**
+ * How views look on this page, and what they speak of. Light or dark: hosts mark `body` or `html`, each in its own way; else
+ * the system decides. Mouse or finger: by the last event, and before the first by the device.
+ */
 import { sharedOnPage } from "../../shared/page.ts";
 
 /** Attributes that name a theme: Colab, Sphinx (furo, pydata), Bootstrap and Quarto, MkDocs, GitHub, VS Code. */
@@ -23,9 +26,10 @@ function marked(element: HTMLElement): boolean | undefined {
   return undefined;
 }
 
-/** One observer for all views of a page, which goes with the last of them. */
-class PageTheme {
+/** One observer for all views of a page, which goes with the last of them. Views in one another so agree. */
+class PageLook {
   #dark = false;
+  #finger = window.matchMedia("(pointer: coarse)").matches;
   #roots = new Set<HTMLElement>();
   #system = window.matchMedia("(prefers-color-scheme: dark)");
   #listening = new AbortController();
@@ -35,7 +39,11 @@ class PageTheme {
   constructor(close: () => void) {
     this.#close = close;
     for (const element of [document.documentElement, document.body]) this.#observer.observe(element, { attributes: true });
-    this.#system.addEventListener("change", () => this.#update(), { signal: this.#listening.signal });
+    const { signal } = this.#listening;
+    this.#system.addEventListener("change", () => this.#update(), { signal });
+    for (const type of ["pointerdown", "pointermove"] as const) {
+      document.addEventListener(type, (event) => this.#point(event), { signal, capture: true, passive: true });
+    }
     this.#update();
   }
 
@@ -56,9 +64,17 @@ class PageTheme {
     for (const root of this.#roots) this.#show(root);
   }
 
+  #point({ pointerType }: PointerEvent): void {
+    if (this.#finger === (pointerType === "touch")) return;
+    this.#finger = !this.#finger;
+    for (const root of this.#roots) this.#show(root);
+  }
+
   #show(root: HTMLElement): void {
     const theme = this.#dark ? "dark" : "light";
+    // What draws by the theme hears of every setting.
     if (root.dataset.theme !== theme) root.dataset.theme = theme;
+    root.dataset.pointer = this.#finger ? "finger" : "mouse";
   }
 }
 
@@ -69,10 +85,10 @@ function scheme(): boolean | undefined {
   return dark === schemes.includes("light") ? undefined : dark;
 }
 
-/** Keep `data-theme` of a view's root "light" or "dark" until `abort`. */
-export function followTheme(root: HTMLElement, abort: AbortSignal): void {
+/** Keep `data-theme` of a view's root "light" or "dark", and `data-pointer` "mouse" or "finger", until `abort`. */
+export function followPage(root: HTMLElement, abort: AbortSignal): void {
   if (abort.aborted) return;
   const page = sharedOnPage();
-  page.theme ??= new PageTheme(() => { delete page.theme; });
-  page.theme.follow(root, abort);
+  page.look ??= new PageLook(() => { delete page.look; });
+  page.look.follow(root, abort);
 }
