@@ -159,6 +159,6 @@ describe("the panel", () => {
     await action("Delete");
     expect(store.get("objects")).toEqual([]);
     await action("Delete");
-    expect(root.textContent).toContain("Click on an image to begin");
+    expect(root.textContent).toContain("Click an image to begin");
   });
 });
