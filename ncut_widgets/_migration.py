@@ -44,8 +44,16 @@ NAMES: dict[str, Hint] = {
     "find_sigma_by_degree": Hint("Ncut(degree=...).fit(X).sigma_"),
     "find_gamma_by_degree": Hint("Ncut(degree=...).fit(X).sigma_"),
     "find_gamma_by_degree_after_fps": Hint("Ncut(degree=...).fit(X).sigma_"),
+    "find_optimal_sigma": Hint("Ncut().fit(X).sigma_"),
     "ncut_with_repulsion": Hint("Ncut(repulsion_weight=...)"),
     "farthest_point_sampling": Hint('Ncut(sampling="farthest")', "Sampling by itself is not public."),
+    "run_subgraph_sampling": Hint('Ncut(sampling="farthest")', "Sampling by itself is not public."),
+    "normalize_affinity": Hint(None, "`Ncut` does this."),
+    "correct_rotation": Hint(None, "`Ncut` does this: the sum of the cubes of a column is positive."),
+    "gram_schmidt": Hint(None, "The columns of `eigenvectors_` are orthonormal; torch has `linalg.qr`."),
+    "svd_lowrank": Hint(None, "torch has `svd_lowrank`."),
+    "pca_lowrank": Hint(None, "torch has `pca_lowrank`."),
+    "chunked_matmul": Hint(None, "torch's matrix product does this unless memory is short."),
     "axis_align": Hint("Kway(n_clusters).fit(eig).rotation_"),
     "quick_kway": Hint("kway_ncut(eig, n_clusters=..., n_eig=...)"),
     "ncut_click_prompt": Hint("click_ncut", "It returns a heatmap in place of two eigenvectors."),
@@ -73,6 +81,7 @@ NAMES: dict[str, Hint] = {
     "quantile_normalize": Hint(None, "`plot_eigenvectors` and `plot_embedding` draw eigenvectors as images."),
     "quantile_min_max": Hint(None, "numpy's `quantile` gives both numbers."),
     "load_model": Hint("extract_features(images, backbone=...)", "It takes the name of the model."),
+    "load_text_model": Hint(None, "`Ncut` takes the features of any model, one row per token."),
     "NcutPredictor": Hint("explore", _VIEWS),
     "NcutVisionPredictor": Hint("explore", _VIEWS),
     "NcutDinov3Predictor": Hint("explore", _VIEWS),
@@ -157,6 +166,7 @@ _UMAP = {
     **_LAYOUT,
     "min_dist": Hint(None, "Leave it out: it is chosen for colors."),
     "spread": Hint(None, "Leave it out: it is chosen for colors."),
+    "min_distance": Hint(None, "Leave it out: it is chosen for colors."),
 }
 _MSPACE = {
     **_SCALED_SAMPLE,
@@ -203,6 +213,11 @@ _CLICKS = {
 
 # Options, by the function or class that takes their successors.
 OPTIONS: dict[str, dict[str, Hint]] = {
+    "extract_features": {
+        "model": Hint("backbone", "The name of a model, or a callable of images."),
+        "use_cuda": Hint("device"),
+        "node_type": Hint(None, "Leave it out: features are those after a whole block."),
+    },
     "Ncut": {**_GRAPH, **_APPROXIMATION, **_DEVICE},
     "Ncut.fit": {
         "features": Hint("X"),
@@ -218,6 +233,8 @@ OPTIONS: dict[str, dict[str, Hint]] = {
         "knn": Hint("n_neighbors"),
         "extrapolation_factor": Hint(None, "Leave it out: the scale of the weights is that of the neighbors."),
         "affinity_focal_gamma": Hint(None, "Leave it out: the scale of the weights is that of the neighbors."),
+        "gamma": Hint(None, "Leave it out: the scale of the weights is that of the neighbors."),
+        "affinity_fn": Hint(None, "Leave it out: neighbors are the nearest ones."),
         "distance": Hint(None, "Leave it out: neighbors are the nearest ones."),
         "return_indices": Hint(None, "It returns the values alone."),
         "cache": Hint(None, "Leave it out."),

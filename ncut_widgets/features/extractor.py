@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ncut_widgets._migration import answers_old_options
 from ncut_widgets._progress import progress as progress_bar
 from ncut_widgets._validation import check_positive_int
 from ncut_widgets.grid import PatchGrid, PatchMap
@@ -20,6 +21,7 @@ from .maps import Array, FeatureMaps, join
 __all__ = ["extract_features"]
 
 
+@answers_old_options("extract_features")
 def extract_features(
     images: Any,
     *,
