@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
 import re
 import secrets
+import stat
 import unicodedata
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -64,30 +66,83 @@ def _plain(character: str) -> str:
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of `path` once it is whole; if that fails, `path` stays what it was."""
-    target = Path(os.path.realpath(path))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder, since only within a file system is replacing one step.
-    draft = target.with_name(f".ncut-{secrets.token_hex(8)}.tmp")
-    try:
-        with draft.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+    """Open a file that replaces `path` once it is complete; if that fails, `path` stays as it was.
+
+    A new file has the permissions that other new files get; a file that replaces an old one keeps those of the old.
+    """
+    with ExitStack() as stack:
+        draft = stack.enter_context(_Draft(path))
+        yield draft.file
+        draft.finish()
+        draft.replace_target()
 
 
 def write_folder(folder: str | os.PathLike[str], files: Iterable[tuple[str, bytes]]) -> list[Path]:
-    """Write files by their names relative to `folder`, and return their paths."""
-    paths = []
-    for name, content in files:
-        path = Path(folder, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        paths.append(path)
-    return paths
+    """Write files by their names relative to `folder`, and return their paths.
+
+    All of them are written before the first one replaces an older file: a full disk leaves the old files as they were.
+    """
+    with ExitStack() as stack:
+        drafts = []
+        for name, content in files:
+            draft = stack.enter_context(_Draft(Path(folder, name)))
+            draft.file.write(content)
+            draft.finish()
+            drafts.append(draft)
+        for draft in drafts:
+            draft.replace_target()
+    return [draft.path for draft in drafts]
+
+
+class _Draft:
+    """A file beside its target, which takes the target's place in one step or is removed."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._target = Path(os.path.realpath(path))
+        # In the same folder: a rename is one step only within a file system.
+        self._draft = self._target.with_name(f".ncut-{secrets.token_hex(8)}.tmp")
+
+    def __enter__(self) -> _Draft:
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        if self._target.is_dir():
+            raise IsADirectoryError(f"`path` must name a file; {str(self.path)!r} is a folder. Add a file name.")
+        self.file: BinaryIO = _open_without_name(self._target.parent) or self._draft.open("xb")
+        return self
+
+    def finish(self) -> None:
+        """Write everything to the disk and close the file, under the name of the draft."""
+        self.file.flush()
+        with suppress(FileNotFoundError):
+            os.chmod(self.file.fileno(), stat.S_IMODE(self._target.stat().st_mode))
+        os.fsync(self.file.fileno())
+        if not self._draft.exists():
+            # `src_dir_fd` is not used with an absolute path, but makes `os.link` follow the link in /proc.
+            os.link(f"/proc/self/fd/{self.file.fileno()}", self._draft, src_dir_fd=0, follow_symlinks=True)
+        self.file.close()
+
+    def replace_target(self) -> None:
+        self._draft.replace(self._target)
+
+    def __exit__(self, *_: object) -> None:
+        # What could not be written is not tried again.
+        with suppress(OSError):
+            self.file.close()
+        self._draft.unlink(missing_ok=True)
+
+
+def _open_without_name(folder: Path) -> BinaryIO | None:
+    """Open a file without a name, so that nothing is left of it if the process is killed; None if there are none."""
+    if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
+        return None
+    try:
+        descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
+    except OSError as error:
+        # The file system has no such files.
+        if error.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+            return None
+        raise
+    return os.fdopen(descriptor, "w+b")
 
 
 def zip_of(files: Iterable[tuple[str, bytes]]) -> bytes:

@@ -15,6 +15,10 @@ from ._scene import ImageInfo, check_masks, describe_images
 __all__ = ["coco_document", "load_coco", "rle_decode", "rle_encode", "save_coco"]
 
 
+# A damaged size must not take all memory.
+_MOST_PIXELS = 1 << 30
+
+
 def save_coco(images: Any, masks: Mapping[str, Sequence[Any]], path: str | os.PathLike[str]) -> Path:
     """Write the masks as one COCO instance file, and return its path.
 
@@ -133,6 +137,9 @@ def load_coco(path: str | os.PathLike[str]) -> tuple[list[ImageInfo], dict[str, 
         )
     if any(image.width < 1 or image.height < 1 for image in images.values()):
         raise ValueError("The images of a COCO file must have a positive size; got one without. The file is damaged.")
+    largest = max((image.width * image.height for image in images.values()), default=0)
+    if largest > _MOST_PIXELS:
+        raise ValueError(f"The images of a COCO file must have at most {_MOST_PIXELS} pixels; got one of {largest}.")
     masks = {name: [np.zeros((i.height, i.width), bool) for i in images.values()] for name in categories.values()}
     place = {identity: index for index, identity in enumerate(images)}
     for number, annotation in enumerate(_records(document, "annotations")):

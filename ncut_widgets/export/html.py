@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ._files import replacing
+
 # The browser itself keeps the promise that nothing is fetched: only what is in the file may run or show.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src blob: data:"
 
@@ -72,8 +74,9 @@ def write_html(
         arrays="\n".join(blocks),
         script=_javascript((static / "standalone.js").read_text("utf-8")),
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, "utf-8")
+    with replacing(path) as file:
+        # A file name that is no valid text, as Latin-1 names are on Linux, can't be written as UTF-8.
+        file.write(page.encode("utf-8", errors="replace"))
     return path
 
 

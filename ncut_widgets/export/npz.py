@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from ._archive import read_array, reading_zip
 from ._files import replacing
 from ._scene import ImageInfo, check_masks, describe_images
 
@@ -92,17 +91,18 @@ def load_npz(path: str | os.PathLike[str]) -> tuple[list[ImageInfo], dict[str, l
     --------
     See `save_npz`.
     """
-    try:
-        with Path(path).open("rb") as file, zipfile.ZipFile(file), np.load(file, allow_pickle=False) as arrays:
-            names, objects, sizes = arrays["images"], arrays["objects"], arrays["sizes"]
-            images = [ImageInfo(str(name), *map(int, size)) for name, size in zip(names, sizes, strict=True)]
-            masks = {
-                str(name): [arrays[f"mask_{number}_{index}"] for index in range(len(images))]
-                for number, name in enumerate(objects)
-            }
-        return images, check_masks(describe_images(images), masks)
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"`path` must be a file that save_npz wrote; got {os.fspath(path)!r}, which is damaged or another kind: "
-            f"{error} Check which file it is."
-        ) from error
+    with reading_zip(path, "a file that save_npz wrote") as archive:
+        names, objects, sizes = (read_array(archive, f"{name}.npy") for name in ("images", "objects", "sizes"))
+        if [names.ndim, objects.ndim, sizes.shape] != [1, 1, (len(names), 2)] or sizes.dtype.kind not in "iu":
+            raise ValueError("the names and sizes of its images and objects do not fit. The file is damaged.")
+        images = [
+            ImageInfo(str(name), int(width), int(height)) for name, (width, height) in zip(names, sizes, strict=True)
+        ]
+        masks = {
+            str(name): [read_array(archive, f"mask_{number}_{index}.npy") for index in range(len(images))]
+            for number, name in enumerate(objects)
+        }
+        try:
+            return images, check_masks(describe_images(images), masks)
+        except TypeError as error:
+            raise ValueError(f"{error} The file is damaged.") from error

@@ -28,6 +28,8 @@ _NAME = re.compile(
 )
 _MOST_KEPT = 8
 _MOST_DELETED = 20
+# What a session keeps of the `Ncut` that made its eigenvectors.
+GRAPH_OPTIONS = ("affinity", "sigma", "n_sample", "solver")
 
 
 class SessionChannels(SessionMasks):
@@ -138,7 +140,8 @@ class SessionChannels(SessionMasks):
 
 def graph_of(ncut: Ncut) -> dict[str, Any]:
     """Return the options of `channel_attribution` by which it makes the graph of a fitted cut anew."""
-    return {"affinity": ncut.affinity, "sigma": ncut.sigma_, "n_sample": ncut.n_sample, "solver": ncut.solver}
+    values = (ncut.affinity, ncut.sigma_, ncut.n_sample, ncut.solver)
+    return dict(zip(GRAPH_OPTIONS, values, strict=True))
 
 
 def _number(name: str) -> int:

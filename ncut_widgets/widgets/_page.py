@@ -34,6 +34,21 @@ def write_page(
     """Write what `Session.to_html` says."""
     check_in(view["tab"], "tab", TABS)
     session._await_colors(progress=progress)
+    # All of one moment: `update` in another thread comes before or after.
+    with session._lock:
+        state, arrays = _collect(session, path.name, view["tab"], n_clusters, channel_bytes, progress)
+    return write_html(path, state, arrays, title=title, view=view)
+
+
+def _collect(
+    session: SessionAnswers,
+    title: str,
+    tab: str,
+    n_clusters: Sequence[int] | None,
+    channel_bytes: int | None,
+    progress: bool,
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Return the state of the page, and the arrays by the names that its views ask for."""
     there = session.meta["cluster_counts"]
     counts = there if n_clusters is None else sorted({check_positive_int(k, "n_clusters") for k in n_clusters})
     missing = [k for k in counts if k not in there]
@@ -51,7 +66,7 @@ def write_page(
     nearest = min(counts, key=lambda k: abs(k - session.n_clusters))
     now = {"coloring": session.coloring, "hover": None, "channel": None, "refine": "none", "n_clusters": nearest}
     state = session._state() | now
-    state["layer"] = TAB_LAYERS.get(view["tab"], state["layer"])
+    state["layer"] = TAB_LAYERS.get(tab, state["layer"])
     state["meta"] = session.meta | {"abilities": [], "cluster_counts": counts}
     if traced:
         state["meta"]["traced_counts"] = traced
@@ -76,7 +91,7 @@ def write_page(
     names += [f"attribution/{_METHOD}/clusters/{k}" for k in traced]
 
     arrays = {}
-    with progress_bar(len(names), f"export: {path.name}", unit="array", show=progress) as done:
+    with progress_bar(len(names), f"export: {title}", unit="array", show=progress) as done:
         for name in names:
             arrays[name] = session._array(name, {}, lambda _: None)
             done(1)
@@ -84,7 +99,7 @@ def write_page(
         scores = [array for name, array in arrays.items() if name.startswith("attribution/")]
         arrays |= _maps(session, scores, check_positive_int(channel_bytes, "channel_bytes", minimum=0))
     arrays["eigenvectors"] = eigenvectors
-    return write_html(path, state, arrays, title=title, view=view)
+    return state, arrays
 
 
 def _traced(attributions: bool | Sequence[int], counts: Sequence[int]) -> list[int]:

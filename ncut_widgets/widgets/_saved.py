@@ -3,41 +3,51 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from traitlets import TraitError
 
-from ncut_widgets._validation import to_numpy
+from ncut_widgets._validation import check_in, to_numpy
 from ncut_widgets.export import read_session, write_session
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.grid import PatchGrid, PatchMap
+from ncut_widgets.ncut import Ncut
+from ncut_widgets.ncut.settings import check_settings
+from ncut_widgets.widgets._channels import GRAPH_OPTIONS
 from ncut_widgets.widgets._lifetime import closes_on_failure
+from ncut_widgets.widgets._recoloring import LABELS
 
 if TYPE_CHECKING:
     from ncut_widgets.widgets._answers import SessionAnswers
 
 _FORMAT = "ncut_widgets session"
+_WHAT = "a session that `Session.save` wrote"
 # Of the traits, what is not saved: what describes the data, and what is under the pointer.
 _OF_THE_MOMENT = {"meta", "coloring", "hover"}
 
 
 def save_session(session: SessionAnswers, path: str | os.PathLike[str]) -> Path:
     """Write what `load_session` reads; `Session.save` says more."""
-    data, features = session._data, session._features
-    arrays = {"eigenvectors": data.eigenvectors, "rgb": session.rgb, "coords": session.coords}
-    if data.eigenvalues is not None:
-        arrays["eigenvalues"] = data.eigenvalues
-    state: dict[str, Any] = {
-        "format": _FORMAT,
-        "state": {name: value for name, value in session._state().items() if name not in _OF_THE_MOMENT},
-        "maps": [list(m) for m in data.grid.maps],
-        "names": [name for name, *_ in data.scene],
-        "channel_names": None if features is None else list(features.channel_names),
-        "coloring": session._method,
-        # A callable affinity is code, which no file holds.
-        "graph": session._graph if isinstance(session._graph.get("affinity"), str) else {},
-    }
+    session._await_colors()
+    # All of one moment: `update` in another thread comes before or after.
+    with session._lock:
+        data, features = session._data, session._features
+        arrays = {"eigenvectors": data.eigenvectors, "rgb": data.rgb, "coords": data.coords}
+        if data.eigenvalues is not None:
+            arrays["eigenvalues"] = data.eigenvalues
+        state: dict[str, Any] = {
+            "format": _FORMAT,
+            "state": {name: value for name, value in session._state().items() if name not in _OF_THE_MOMENT},
+            "maps": [list(m) for m in data.grid.maps],
+            "names": [name for name, *_ in data.scene],
+            "channel_names": None if features is None else list(features.channel_names),
+            "coloring": session._method,
+            # A callable affinity is code, which no file holds.
+            "graph": session._graph if isinstance(session._graph.get("affinity"), str) else {},
+        }
     if features is not None:
         arrays["features"] = to_numpy(features.values)
         if features.weights is not None:
@@ -56,9 +66,10 @@ def load_session(kind: Any, path: str | os.PathLike[str]) -> Any:
             image.info["name"] = name
         grid = PatchGrid([image.size for image in images], [PatchMap(*m) for m in state["maps"]])
         features = None
-        if "features" in arrays:
-            names, weights = state["channel_names"], arrays.get("weights")
-            features = FeatureMaps(arrays["features"], grid, names, weights=weights)
+        values, weights = _finite(arrays, "features"), _finite(arrays, "weights")
+        if values is not None:
+            names = state["channel_names"]
+            features = FeatureMaps(values, grid, names, weights=weights)
         session = kind(
             images,
             features=features,
@@ -76,10 +87,27 @@ def load_session(kind: Any, path: str | os.PathLike[str]) -> Any:
                 if name not in session._state():
                     raise ValueError(f"it has a trait {name!r}")
                 setattr(session, name, value)
-        session._graph = dict(state["graph"])
-        session._tell(state["coloring"], "ready")
-    except (KeyError, TypeError, ValueError, TraitError) as error:
-        raise ValueError(
-            f"`path` must be a session that `Session.save` wrote; {os.fspath(path)!r} is not: {error}."
-        ) from error
+        session._graph = _graph(state["graph"])
+        coloring = state["coloring"]
+        session._tell(None if coloring is None else check_in(coloring, "coloring", tuple(LABELS)), "ready")
+    except KeyError as error:
+        raise ValueError(f"`path` must be {_WHAT}; {os.fspath(path)!r} has no {error}. It is another kind.") from error
+    except (TypeError, ValueError, OverflowError, TraitError) as error:
+        raise ValueError(f"`path` must be {_WHAT}; {os.fspath(path)!r} is not: {error}.") from error
     return session
+
+
+def _finite(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray | None:
+    """Return the array of this name, which must be finite: NaN would otherwise show up at its first use."""
+    array = arrays.get(name)
+    if array is not None and not bool(np.isfinite(array).all()):
+        raise ValueError(f"its {name} have {int((~np.isfinite(array)).sum())} values that are not finite")
+    return array
+
+
+def _graph(saved: Any) -> dict[str, Any]:
+    """Return the options of a graph, checked as `Ncut` checks them."""
+    if not isinstance(saved, dict) or (saved and set(saved) != set(GRAPH_OPTIONS)):
+        raise ValueError(f"its graph has other options than {', '.join(GRAPH_OPTIONS)}: {saved!r}"[:300])
+    check_settings(Ncut().get_params(deep=False) | saved)
+    return saved

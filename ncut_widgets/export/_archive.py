@@ -1,0 +1,90 @@
+"""Zip files of arrays that come from anywhere: read without code, or refused with a ValueError that says why."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+__all__ = ["read_array", "reading_zip"]
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, OverflowError, struct.error)
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ENCRYPTED = 0x1
+# Of numpy 1; numpy 2 knows 64.
+_MOST_DIMENSIONS = 32
+_MAGIC = b"\x93NUMPY\x01\x00"
+# What numpy writes: matched as text, since numpy's own reader evaluates the header.
+_HEADER = re.compile(
+    r"\{'descr': '([<>|][biufcU][0-9]{1,6})', 'fortran_order': (True|False), 'shape': \(([0-9, ]*)\), \} *\n", re.ASCII
+)
+
+
+@contextmanager
+def reading_zip(path: str | os.PathLike[str], what: str) -> Iterator[zipfile.ZipFile]:
+    """Open a zip file to read; whatever turns out to be wrong with its content is a ValueError that calls it `what`.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    ValueError
+        If it is damaged, encrypted, compressed in another way than by deflate, or the caller finds it wrong.
+    """
+    shown = os.fspath(path)
+    with Path(path).open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                for info in archive.infolist():
+                    if info.compress_type not in _COMPRESSIONS or info.flag_bits & _ENCRYPTED:
+                        raise ValueError(
+                            f"{info.filename!r} is encrypted or compressed in another way than by deflate."
+                        )
+                yield archive
+        except _DAMAGE as error:
+            raise ValueError(
+                f"`path` must be {what}; got {shown!r}, which is cut off, damaged or not a zip file "
+                f"({type(error).__name__}: {error}). Save it again, or check which file it is."
+            ) from error
+        except NotImplementedError as error:
+            raise ValueError(
+                f"`path` must be {what}; got {shown!r}, a zip file of another kind ({error}). Check which file it is."
+            ) from error
+        except ValueError as error:
+            raise ValueError(f"`path` must be {what}; got {shown!r}: {error}") from error
+
+
+def read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """Return the array of numbers, booleans or text in a member ``*.npy`` of the archive."""
+    if name not in archive.namelist():
+        raise ValueError(f"{name!r} is missing. The file is damaged.")
+    info = archive.getinfo(name)
+    with archive.open(info) as member:
+        start = member.read(len(_MAGIC) + 2)
+        if len(start) != len(_MAGIC) + 2 or not start.startswith(_MAGIC):
+            raise ValueError(f"{name!r} is not a numpy array of version 1.0. The file is damaged.")
+        length = int.from_bytes(start[-2:], "little")
+        header = _HEADER.fullmatch(member.read(length).decode("latin-1"))
+        if header is None:
+            raise ValueError(f"{name!r} is not an array of numbers, booleans or text. Do not trust the file.")
+        try:
+            dtype = np.dtype(header[1])
+        except TypeError as error:
+            raise ValueError(f"{name!r} has the dtype {header[1]!r}, which numpy does not know.") from error
+        shape = tuple(int(side) for side in header[3].replace(" ", "").rstrip(",").split(",") if side)
+        n_bytes, found = math.prod(shape) * dtype.itemsize, info.file_size - len(start) - length
+        if found != n_bytes or len(shape) > _MOST_DIMENSIONS:
+            raise ValueError(f"{name!r} must have {n_bytes} bytes for its shape {shape}; got {found}. It is damaged.")
+        # To its end, where the checksum is compared.
+        content = member.read()
+    if len(content) != n_bytes:
+        raise EOFError(f"{name} ends early")
+    return np.ndarray(shape, dtype, content, order="F" if header[2] == "True" else "C").copy(order="C")
