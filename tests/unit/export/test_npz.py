@@ -39,14 +39,14 @@ def rewrite(path, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"objects": None}, "objects is not a file in the archive"),
-        ({"mask_1_2": None}, "mask_1_2 is not a file in the archive"),
+        ({"objects": None}, "'objects.npy' is missing"),
+        ({"mask_1_2": None}, "'mask_1_2.npy' is missing"),
         ({"mask_1_2": np.zeros((5, 4), bool)}, r"\(5, 5\) for image 2"),
         ({"mask_1_2": np.zeros((5, 5))}, "must be boolean; got float64"),
         ({"sizes": np.zeros((3, 2), int)}, "must be at least 1; got 0"),
-        ({"sizes": np.zeros((2, 2), int)}, "shorter"),
-        ({"sizes": np.zeros(3, int)}, "not iterable"),
-        ({"objects": np.array([print], object)}, "Object arrays cannot be loaded"),
+        ({"sizes": np.zeros((2, 2), int)}, "do not fit"),
+        ({"sizes": np.zeros(3, int)}, "do not fit"),
+        ({"objects": np.array([print], object)}, "not an array of numbers"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named(path, changes, message):
@@ -59,7 +59,7 @@ def test_what_is_wrong_in_a_file_is_named(path, changes, message):
 def test_other_files_are_refused_and_not_unpickled(tmp_path, content):
     path = tmp_path / "x.npz"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="damaged or another kind"):
+    with pytest.raises(ValueError, match=r"damaged|is missing"):
         load_npz(path)
 
 
@@ -67,17 +67,17 @@ def test_another_zip_is_refused(tmp_path):
     path = tmp_path / "x.npz"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "hello")
-    with pytest.raises(ValueError, match="damaged or another kind"):
+    with pytest.raises(ValueError, match=r"damaged|is missing"):
         load_npz(path)
 
 
 def test_a_cut_or_changed_file_is_refused(path):
     content = path.read_bytes()
     path.write_bytes(content[:-40])
-    with pytest.raises(ValueError, match="damaged or another kind"):
+    with pytest.raises(ValueError, match=r"damaged|is missing"):
         load_npz(path)
     path.write_bytes(content[:200] + bytes([content[200] ^ 255]) + content[201:])
-    with pytest.raises(ValueError, match="damaged or another kind"):
+    with pytest.raises(ValueError, match=r"damaged|is missing"):
         load_npz(path)
 
 

@@ -180,13 +180,16 @@ EIGENVECTORS = ARRAYS["eigenvectors"]
         (manifest(images=[None] * 3), "an image must have a str named 'mode'; got nothing"),
         (lambda members: members.pop("arrays/0.npy"), "it must hold 'arrays/0.npy'; got none"),
         (member("../../evil", b"x"), "must hold what its manifest names; got '../../evil' besides"),
-        (member("arrays/0.npy", b"x"), "'arrays/0.npy' must be a numpy array"),
-        (member("arrays/0.npy", npy(np.array([print]), allow_pickle=True)), "got dtype object. Don't trust it"),
+        (member("arrays/0.npy", b"x"), "'arrays/0.npy' is not a numpy array"),
+        (
+            member("arrays/0.npy", npy(np.array([print]), allow_pickle=True)),
+            "is not an array of numbers, booleans or text",
+        ),
         (member("arrays/0.npy", npy(EIGENVECTORS.astype("f8"))), "must be <f4 of shape.*; got <f8 of shape"),
         (member("arrays/0.npy", npy(EIGENVECTORS[1:])), r"must be <f4 of shape \[50, 4\].*; got <f4 of shape \[49, 4"),
-        (member("arrays/0.npy", npy(EIGENVECTORS)[:-4]), r"got <f4 of shape \[50, 4\] in 796 bytes"),
-        (member("arrays/0.npy", npy(EIGENVECTORS, version=(2, 0))), "got another thing: not of version 1.0"),
-        (member("arrays/0.npy", npy(np.asfortranarray(EIGENVECTORS))), "'arrays/0.npy' must hold numbers"),
+        (member("arrays/0.npy", npy(EIGENVECTORS)[:-4]), r"must have 800 bytes for its shape \(50, 4\); got 796"),
+        (member("arrays/0.npy", npy(EIGENVECTORS, version=(2, 0))), "is not a numpy array of version 1.0"),
+        (member("arrays/0.npy", npy(np.array(["text"]))), "must be <f4 of shape.*; got <U4 of shape"),
         (member("images/0.png", b"GIF89a"), "must be a PNG of mode 'RGB'.*cannot identify"),
         (member("images/0.png", png("L", (20, 12))), "must be a PNG of mode 'RGB'.*; got another: mode 'L'"),
         (member("images/0.png", png("RGB", (20, 13))), r"and size \[20, 12\]; got another: .* size \[20, 13\]"),
@@ -210,9 +213,7 @@ def test_a_member_twice_is_refused(path):
 def test_a_file_that_is_no_zip_is_refused(tmp_path, content):
     path = tmp_path / "x.ncut"
     path.write_bytes(content)
-    with pytest.raises(
-        ValueError, match=r"must be a session file, whole; got '.*x\.ncut', which is cut off, damaged, or"
-    ):
+    with pytest.raises(ValueError, match=r"must be a session file; got '.*x\.ncut', which is cut off, damaged or"):
         read_session(path)
 
 
@@ -220,7 +221,7 @@ def test_a_file_cut_anywhere_is_refused(path):
     content = path.read_bytes()
     for end in np.linspace(0, len(content) - 1, 30).astype(int):
         path.write_bytes(content[:end])
-        with pytest.raises(ValueError, match="cut off, damaged, or not a zip"):
+        with pytest.raises(ValueError, match="cut off, damaged or not a zip file"):
             read_session(path)
 
 
@@ -241,7 +242,7 @@ def test_a_member_compressed_in_another_way_is_refused(path):
     content[at + 10] = 99
     content[8] = 99
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="a zip of another kind"):
+    with pytest.raises(ValueError, match="compressed in another way than by deflate"):
         read_session(path)
 
 
