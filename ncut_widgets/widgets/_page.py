@@ -36,7 +36,7 @@ def write_page(
     session._await_colors(progress=progress)
     # All of one moment: `update` in another thread comes before or after.
     with session._lock:
-        state, arrays = _collect(session, path.name, view["tab"], n_clusters, channel_bytes, progress)
+        state, arrays = _collect(session, path.name, view["tab"], n_clusters, attributions, channel_bytes, progress)
     return write_html(path, state, arrays, title=title, view=view)
 
 
@@ -45,7 +45,8 @@ def _collect(
     title: str,
     tab: str,
     n_clusters: Sequence[int] | None,
-    channel_bytes: int | None,
+    attributions: bool | Sequence[int],
+    channel_bytes: int,
     progress: bool,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the state of the page, and the arrays by the names that its views ask for."""
@@ -60,7 +61,7 @@ def _collect(
     traced = _traced(attributions, counts)
     if traced:
         session._needed_features("attributions")
-    elif view["tab"] == "channels":
+    elif tab == "channels":
         raise ValueError("`tab='channels'` takes channels in the file; got no attributions. Pass attributions=True.")
 
     nearest = min(counts, key=lambda k: abs(k - session.n_clusters))
