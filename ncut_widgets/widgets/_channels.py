@@ -131,7 +131,7 @@ class SessionChannels(SessionMasks):
         for item in params["objects"]:
             if item["name"] == name:
                 return dict(item)
-        raise ValueError(f"`objects` must hold the object that is asked about, {brief(name)}.")
+        raise ValueError(f"There is no object named {brief(name)}. Pass the name of one of `objects`.")
 
     def _show_attribution(self, found: ChannelAttribution, embedding: int) -> None:
         if embedding == self._embedding:
