@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 
 import numpy as np
@@ -147,6 +148,13 @@ class TestResult:
         first = table[table["rank"] == 0]
         assert first["name"].tolist() == ["red", "green", "blue"]
         assert first["score"].tolist() == pytest.approx(found.scores[[0, 1, 2], [0, 1, 2]].tolist())
+
+    def test_the_table_needs_pandas(self, monkeypatch):
+        features, labels = maps()
+        found = channel_attribution(features, labels, clusters=[0])
+        monkeypatch.setitem(sys.modules, "pandas", None)
+        with pytest.raises(ModuleNotFoundError, match=r"^`to_dataframe` needs pandas.*Run `pip install pandas`"):
+            found.to_dataframe()
 
     def test_weights_of_features_count(self):
         features, labels = maps()
