@@ -33,7 +33,7 @@ function wire() {
   const states: string[] = [];
   const gone = new AbortController();
   const made = new Wire(local.proxy<SessionModel>(), gone.signal, () => states.push(made.kernel));
-  return { made, asked, states, gone, answer: (at: number) => reply({ ...REPLY, id: asked[at]!.id }, BYTES), tell: (m: object) => reply(m, []) };
+  return { made, asked, states, gone, local, answer: (at: number) => reply({ ...REPLY, id: asked[at]!.id }, BYTES), tell: (m: object) => reply(m, []) };
 }
 
 beforeEach(() => { vi.useFakeTimers(); });
@@ -109,6 +109,18 @@ it.each<[string, (link: ReturnType<typeof linkOf>) => void]>([
   expect(states).toEqual(["none", "there"]);
   answer(1);
   expect([...(await array).data]).toEqual([7]);
+});
+
+it("takes a message that cannot be sent for the end of the kernel", async () => {
+  const { made, states, local, tell } = wire();
+  const task = made.request("export", null, {});
+  local.answer = () => { throw new Error("Cannot send"); };
+  void made.array("rgb");
+  expect(states).toEqual(["none"]);
+  await expect(task).rejects.toThrow(NO_KERNEL);
+  // Whoever is heard is there.
+  tell({ kind: "reply", id: "of another page", ok: true });
+  expect(states).toEqual(["none", "there"]);
 });
 
 it("is quiet once the session is closed", async () => {

@@ -105,20 +105,35 @@ export class Wire {
     this.#link = link;
     const follow = () => {
       if (link.comm_live) {
-        if (this.#kernel === "none") for (const { message } of this.#pending.values()) this.#model.send(message);
+        if (this.#kernel === "none") for (const { message } of this.#pending.values()) this.#send(message);
         this.#note("there");
         this.#watch();
         return;
       }
-      this.#rest();
-      for (const [id, { isTask, reject }] of this.#pending) {
-        if (isTask && this.#pending.delete(id)) reject(new Error(NO_KERNEL));
-      }
-      this.#note("none");
+      this.#lose();
     };
     link.on("comm_live_update", follow);
     this.#signal.addEventListener("abort", () => link.off("comm_live_update", follow));
     if (!link.comm_live) follow();
+  }
+
+  /** A connection that is gone would drop it in silence; one to a kernel that was shut down throws, whatever it throws. */
+  #send(message: object): void {
+    if (this.#link?.comm_live === false) return;
+    try {
+      this.#model.send(message);
+    } catch {
+      this.#lose();
+    }
+  }
+
+  /** There is no kernel: what the views wait for may still come with another connection, tasks end. */
+  #lose(): void {
+    this.#rest();
+    for (const [id, { isTask, reject }] of this.#pending) {
+      if (isTask && this.#pending.delete(id)) reject(new Error(NO_KERNEL));
+    }
+    this.#note("none");
   }
 
   #note(kernel: Kernel): void {
@@ -165,12 +180,11 @@ export class Wire {
       const { version, embedding } = this.#model.get("meta");
       const message = { kind: "request", id, version, embedding, ...content };
       this.#pending.set(id, { message, isTask, parts: [], resolve, reject, progress });
-      // A connection that is gone would not even refuse it.
-      if (this.#link?.comm_live !== false) this.#model.send(message);
+      this.#send(message);
       this.#watch();
       signal?.addEventListener("abort", () => {
         if (!this.#pending.delete(id)) return;
-        this.#model.send({ kind: "cancel", id });
+        this.#send({ kind: "cancel", id });
         reject(aborted());
       });
     });
