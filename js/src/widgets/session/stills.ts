@@ -2,13 +2,12 @@
  * A notebook keeps a still picture below every explorer, for readers without a kernel. While a session lives on
  * the page, the pictures of explorers that are alive would only repeat them, so they are hidden.
  */
-
 import { STILL } from "../../shared/stills.ts";
 
-// What Jupyter puts where it can't find a widget. Not "where the explorer is": the picture would flash until it is drawn.
+/** What Jupyter puts where it can't find a widget. Not "where the explorer is": the picture would flash until it is drawn. */
 const LOST = ".jupyter-widgets";
-/** A view that has nothing to show, for there is no kernel to ask. */
-const EMPTY = "[data-kernel=none]:not([data-ready])";
+/** An explorer that has nothing to show, for there is no kernel to ask. */
+const EMPTY = "[data-ncut-view=explorer][data-kernel=none]:not([data-ready])";
 
 export function hideStills(signal: AbortSignal): void {
   const style = document.createElement("style");
