@@ -17,3 +17,7 @@ class NystromWarning(RuntimeWarning):
 
 class DegenerateWarning(RuntimeWarning):
     """Some eigenvectors mean nothing, because the nodes are too much alike; the message says what to change."""
+
+
+class OutlierWarning(RuntimeWarning):
+    """Eigenvectors are spent on single nodes; the message names these nodes and says what to change."""

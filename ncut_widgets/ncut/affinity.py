@@ -11,6 +11,7 @@ import torch
 from ncut_widgets._threads import all_threads, map_in_order
 from ncut_widgets._validation import Like
 
+from .bulk import MOST_FAR, bulk_of
 from .sampling import uniform_nodes
 from .scale import Pairs
 
@@ -54,9 +55,15 @@ class Affinity:
         self.repulsion_sigma = repulsion_sigma
         self._frame = frame
         # The ratio first: units may be far from one, sigma in those units is not.
-        relative = sigma / frame.unit
-        self._shrink = 1 / math.sqrt(relative * math.sqrt(8)) if frame.cosine else 1 / (relative * math.sqrt(2))
-        self._basis = None if basis is None else basis * (self._shrink / frame.unit)
+        relative = max(sigma / frame.unit, torch.finfo(torch.float64).tiny)
+        shrink = 1 / math.sqrt(relative * math.sqrt(8)) if frame.cosine else 1 / (relative * math.sqrt(2))
+        # So that exponents, of which these are the square or the fourth power, stay in range. Nodes that differ in
+        # their last digit have an affinity of 0 long before.
+        largest = torch.finfo(frame.mean.dtype).max
+        self._shrink = min(shrink, largest ** (1 / 8 if frame.cosine else 1 / 4))
+        self._ratio = 0.0 if repulsion_sigma is None else min(sigma / repulsion_sigma, largest ** (1 / 8))
+        self._longest = largest ** (1 / 8 if frame.cosine else 3 / 8)
+        self._basis = None if basis is None else basis * min(self._shrink / frame.unit, largest**0.75)
         self._offset = None if self._basis is None else frame.mean @ self._basis
 
     @property
@@ -81,9 +88,18 @@ class Affinity:
 
     def _encode_block(self, X: torch.Tensor) -> torch.Tensor:
         if self._basis is None or self._offset is None:
-            return self._frame.place(X) * self._shrink
-        projected = self._frame.near(X) @ self._basis
-        return projected if self._frame.is_far else projected - self._offset
+            encoded = self._frame.place(X) * self._shrink
+        else:
+            encoded = self._frame.near(X) @ self._basis
+            encoded = encoded if self._frame.is_far else encoded - self._offset
+            # Products of numbers near the end of their range.
+            encoded = encoded if self._frame.cosine else encoded.nan_to_num_(self._longest)
+        # Nodes as far out as that are like no other, but their squares have to be numbers.
+        return encoded if self._frame.cosine else encoded.clamp_(-self._longest, self._longest)
+
+    def origin(self) -> torch.Tensor:
+        """Return the encoded zero vector (c',)."""
+        return self.encode(self._frame.mean.new_zeros(1, len(self._frame.mean)))[0]
 
     def settle(self, means: torch.Tensor) -> torch.Tensor:
         """Return means of encoded rows as rows that could be encoded: directions have length one."""
@@ -103,10 +119,10 @@ class Affinity:
         squares = self._negated_squares(E, F).clamp_max_(0)
         if self._frame.cosine:
             # r^2 = (1 - cos) / (sigma sqrt 2), so that this is -(1 + cos) / (s sqrt 2).
-            opposite = (squares * -(self.sigma / self.repulsion_sigma)).sub_(math.sqrt(2) / self.repulsion_sigma)
+            opposite = (squares * -self._ratio).sub_(math.sqrt(2) / self.repulsion_sigma)
             repulsion = opposite.square_().neg_().exp_()
         else:
-            repulsion = (squares * (self.sigma / self.repulsion_sigma) ** 2).expm1_().neg_()
+            repulsion = (squares * self._ratio**2).expm1_().neg_()
         return self._attract(squares), repulsion
 
     def _attract(self, squares: torch.Tensor) -> torch.Tensor:
@@ -178,20 +194,21 @@ def build_affinity(
     Without `sigma` and `degree`, sigma^2 is an eighth of the mean squared distance between two nodes (for "rbf",
     half the root mean square distance of the nodes from their mean; for "cosine" the distance is 1 - cos). With
     `degree`, it is the sigma at which the mean over all pairs of nodes is `degree`. Both are taken on at most 1024
-    nodes, and both follow the units of the features. The scale of repulsion is then that of the first rule for "rbf",
-    and 0.3 for "cosine", where it has units of its own.
+    nodes, without those that are far from all others (`bulk_of`), and both follow the units of the features. The scale
+    of repulsion is then that of the first rule for "rbf", and 0.3 for "cosine", where it has units of its own.
     """
     if callable(affinity):
         return CallableAffinity(affinity, like, device)
     sampled = uniform_nodes(len(X), _SCALE_NODES, generator)
-    frame = Frame(X[sampled.to(X.device)], affinity == "cosine", device)
+    wide = torch.ones(len(X), dtype=torch.float64) if weights is None else weights
+    frame, kept = _frame_of_bulk(X[sampled.to(X.device)], wide[sampled], affinity == "cosine", device)
     spread, chosen = None, None
     if sigma is None or (repulsive and repulsion_sigma is None and not frame.cosine):
         squared = _squared_distances(frame.sampled)
         squared = (squared / 2).square() if frame.cosine else squared
-        wide = torch.ones(len(X), dtype=torch.float64) if weights is None else weights
-        n_effective = float(wide.sum() ** 2 / wide.square().sum())
-        pairs = Pairs(squared, wide[sampled], n_effective)
+        share = float(wide[sampled][kept].sum() / wide[sampled].sum().clamp_min(torch.finfo(wide.dtype).tiny))
+        n_effective = max(1.0, float(wide.sum() ** 2 / wide.square().sum()) * share)
+        pairs = Pairs(squared, wide[sampled][kept], n_effective)
         spread = pairs.sigma_of_spread() * frame.unit
         if degree is not None:
             chosen = pairs.sigma_of_degree(degree) * frame.unit
@@ -202,7 +219,38 @@ def build_affinity(
     if not project or X.shape[1] <= _MANY_CHANNELS:
         return whole
     sample = whole.encode(X[uniform_nodes(len(X), _BASIS_NODES, generator).to(X.device)])
-    return Affinity(frame, sigma=whole.sigma, basis=_leading_directions(sample), repulsion_sigma=repulsion_sigma)
+    basis = _leading_directions(_shortened(sample, whole.origin(), frame.cosine))
+    return Affinity(frame, sigma=whole.sigma, basis=basis, repulsion_sigma=repulsion_sigma)
+
+
+def _frame_of_bulk(
+    sample: torch.Tensor, weights: torch.Tensor, cosine: bool, device: torch.device
+) -> tuple[Frame, torch.Tensor]:
+    """Return the frame of the rows of a `sample` (s, c) that are not far from the others, and which these are."""
+    kept = torch.arange(len(sample))
+    while True:
+        # Again without those: next to a number a million times as large, others lose their digits.
+        frame = Frame(sample[kept.to(sample.device)], cosine, device)
+        origin = frame.place(sample.new_zeros(1, sample.shape[1]))[0]
+        _, far = bulk_of(frame.sampled, weights[kept], origin, cosine=cosine)
+        fewer = kept[~far]
+        if not bool(far.any()) or float(weights[fewer].sum()) < (1 - MOST_FAR) * float(weights.sum()):
+            return frame, kept
+        kept = fewer
+
+
+def _shortened(sample: torch.Tensor, origin: torch.Tensor, cosine: bool) -> torch.Tensor:
+    """Return encoded rows (s, c) of which those far from the others have been moved no farther than any other.
+
+    Directions in which nothing but a few rows are far are kept, but not for what they weigh.
+    """
+    bulk, far = bulk_of(sample, torch.ones(len(sample)), origin, cosine=cosine)
+    if not bool(far.any()):
+        return sample
+    center = bulk.center.to(sample)
+    radii = (sample - center).norm(dim=1, keepdim=True)
+    longest = float(radii[~far.to(radii.device)].max())
+    return center + (sample - center) * (longest / radii.clamp_min(max(longest, torch.finfo(radii.dtype).tiny)))
 
 
 class Frame:

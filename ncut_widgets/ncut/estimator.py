@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,16 @@ from ncut_widgets._estimator import NodeEstimator, NodeTransformer
 from ncut_widgets._migration import METHODS, answers_old_options
 from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import check_positive_int, torch_generator
+from ncut_widgets.errors import OutlierWarning
 
 from .affinity import build_affinity
 from .coverage import Coverage
 from .gradient import extend_with_gradient, with_gradient
+from .nodes import Nodes
+from .outliers import SPENT, are_few, find_outliers
 from .settings import AUTO, Settings, check_device, check_settings, check_weights
-from .solution import Extension
-from .solve import is_exact, solve
+from .solution import Extension, Solution
+from .solve import Solved, is_exact, solve
 from .stream import sample_of_chunks
 
 __all__ = ["Ncut"]
@@ -27,6 +31,7 @@ __all__ = ["Ncut"]
 _UNPROJECTED_ELEMENTS = 1 << 24
 _STREAMED_NODES = 1 << 16
 _COVERING_NODES = 2048
+_NAMED = 5
 
 
 class Ncut(NodeTransformer):
@@ -351,19 +356,80 @@ class Ncut(NodeTransformer):
                 device=check_device(self.device, nodes),
                 generator=generator,
             )
-            solution, residual = solve(nodes, affinity, weights, settings, generator)
-            counted = torch.arange(n) if weights is None else weights.nonzero().flatten()
+            table = Nodes(nodes, affinity, weights=weights, verbose=settings.verbose)
+            automatic = settings.sigma is None and not callable(settings.affinity)
+            outliers = find_outliers(table, n_eig, generator)
+            left_out = outliers if automatic else torch.zeros_like(outliers)
+            solved = self._solve(table, left_out, settings, generator, with_gradients)
+            if not automatic:
+                alone = outliers.clone()
+                alone[solved.lone] = True
+                # Where many are alone the kernel is sharp, and they are no outliers.
+                outliers = alone if are_few(alone, weights, n_eig) else outliers
+                _warn_if_spent(outliers, solved.leverage(n, weights), n_eig, affinity.sigma)
+            counted = (~left_out if weights is None else ~left_out & (weights > 0)).nonzero().flatten()
             covering = counted[torch.randperm(len(counted), generator=generator)[:_COVERING_NODES]]
             self._covering, self._coverage = affinity.encode(nodes[covering.to(nodes.device)]), None
+        solution = solved.solution
         if with_gradients:
-            solution = with_gradient(nodes, solution, weights=weights, cosine=self.affinity == "cosine")
+            solution = self._differentiable(nodes, solution, weights, left_out)
         self.eigenvectors_ = like.restore(solution.pairs.vectors)
         self.eigenvalues_ = like.restore(solution.pairs.values)
-        self.residual_ = like.restore(residual)
+        self.residual_ = like.restore(solved.residual)
         self.n_landmarks_ = len(solution.extension.landmarks)
         self.sigma_, self.repulsion_sigma_ = affinity.sigma, affinity.repulsion_sigma
-        self._extension = solution.extension
+        self.outliers_ = like.restore(outliers)
+        self._extension, self._left_out = solution.extension, left_out
         return self.eigenvectors_
+
+    @staticmethod
+    def _solve(
+        table: Nodes, left_out: torch.Tensor, settings: Settings, generator: torch.Generator, with_gradients: bool
+    ) -> Solved:
+        """The graph without the nodes that are `left_out` (n,), which are embedded as new ones."""
+        if not with_gradients or not bool(left_out.any()):
+            return solve(table.without(left_out), settings, generator)
+        # Gradients are those of a graph in which all nodes count.
+        kept = (~left_out).nonzero().flatten()
+        solved = solve(table.only(kept), settings, generator)
+        return solved._replace(lone=kept[solved.lone], kept=kept)
+
+    def _differentiable(
+        self, nodes: torch.Tensor, solution: Solution, weights: torch.Tensor | None, left_out: torch.Tensor
+    ) -> Solution:
+        cosine = self.affinity == "cosine"
+        if not bool(left_out.any()):
+            return with_gradient(nodes, solution, weights=weights, cosine=cosine)
+        kept, others = ((~left_out).nonzero().flatten(), left_out.nonzero().flatten())
+        weights = None if weights is None else weights[kept]
+        kept, others = kept.to(nodes.device), others.to(nodes.device)
+        solution = with_gradient(nodes[kept], solution, weights=weights, cosine=cosine)
+        new = extend_with_gradient(nodes[others], solution.extension, cosine=cosine, verbose=bool(self.verbose))
+        vectors = new.new_zeros(len(nodes), new.shape[1])
+        vectors = vectors.index_copy(0, kept, solution.pairs.vectors).index_copy(0, others, new)
+        return solution._replace(pairs=solution.pairs._replace(vectors=vectors))
+
+
+def _warn_if_spent(outliers: torch.Tensor, leverage: torch.Tensor, n_eig: int, sigma: float | None) -> None:
+    nodes, n = outliers.nonzero().flatten().tolist(), len(outliers)
+    spent = float(leverage[outliers].sum())
+    if spent < SPENT:
+        return
+    first = ", ".join(map(str, nodes[:_NAMED])) + (", ..." if len(nodes) > _NAMED else "")
+    k = max(1, min(n_eig - 1, round(spent)))
+    remedy = (
+        "Widen the `affinity`"
+        if sigma is None
+        else 'Pass `sigma=None`, which leaves them out of the graph, raise `sigma`, try affinity="cosine"'
+    )
+    warnings.warn(
+        f"{k} of {n_eig} eigenvectors {'is' if k == 1 else 'are'} spent on outliers: {len(nodes)} of {n} nodes "
+        f"({100 * len(nodes) / n:.2g} %; first {first}) have next to no neighbors "
+        f"{'by this `affinity`' if sigma is None else f'at sigma={sigma:.3g}'}. {remedy}, or drop these nodes, which "
+        "`outliers_` marks.",
+        OutlierWarning,
+        stacklevel=4,
+    )
 
 
 def _check_differentiable(settings: Settings, weights: torch.Tensor | None) -> None:

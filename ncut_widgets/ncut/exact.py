@@ -23,13 +23,16 @@ def solve_exact(
     weights: torch.Tensor | None = None,
     alpha: float = 0.0,
     repulsion_weight: float = 0.0,
+    encoded: torch.Tensor | None = None,
 ) -> Solution:
-    """Return the k leading eigenpairs of S D^-1/2 A D^-1/2 S, S^2 being the `weights` (n,) of the nodes.
+    """Return the k leading eigenpairs of S D^-1/2 A D^-1/2 S, S^2 being the `weights` (n,) of the nodes `X` (n, c).
+
+    `encoded` (n, c') are these nodes, if that has been done.
 
     With repulsion R, A becomes A - r R and the degrees those of A + r R; with `alpha`, the weights become those times
     the degrees to the power -alpha.
     """
-    E = affinity.encode(X)
+    E = affinity.encode(X) if encoded is None else encoded
     repulsive = affinity.repulsion_sigma is not None
     A, R = _affinities(E, affinity)
     one = torch.ones_like(E[:, 0])

@@ -45,7 +45,7 @@ def draft_with_enough(
     most = n if n <= 2 * _FEWEST else min(n // 2, _MOST)
     m = min(most, max(_FEWEST, n_vectors))
     while True:
-        landmarks = choose_landmarks(nodes[:], nodes.affinity, m, generator)
+        landmarks = choose_landmarks(nodes.counted(), nodes.affinity, m, generator)
         draft = draft_graph(nodes, landmarks, options, n_vectors, generator)
         solution, residuals = complete(draft, options, generator)
         if m == most or float(residuals.max()) <= _GOOD_RESIDUAL:

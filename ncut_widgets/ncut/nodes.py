@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 
 import torch
 
@@ -51,6 +52,38 @@ class Nodes:
         table = self._X if self._encoded is None else self._encoded
         rows = table[here.to(table.device) if isinstance(here, torch.Tensor) else here]
         return self.affinity.encode(rows) if self._encoded is None else rows
+
+    @property
+    def features(self) -> torch.Tensor:
+        """The features (n, c), as they came."""
+        return self._X
+
+    @property
+    def weights(self) -> torch.Tensor | None:
+        """How many nodes each stands for (n,), if not one each."""
+        return self._weights
+
+    def counted(self) -> torch.Tensor:
+        """Return the encoded rows of the nodes that have a weight."""
+        if self._weights is None or bool((self._weights > 0).all()):
+            return self[:]
+        return self[self._weights.nonzero().flatten()]
+
+    def without(self, left_out: torch.Tensor) -> Nodes:
+        """Return the nodes with no weight for those that are `left_out` (n,)."""
+        if not bool(left_out.any()):
+            return self
+        fewer = copy(self)
+        mass = torch.ones(len(self), dtype=torch.float64) if self._weights is None else self._weights
+        fewer._weights = torch.where(left_out.to(mass.device), 0.0, mass)
+        return fewer
+
+    def only(self, kept: torch.Tensor) -> Nodes:
+        """Return some of the nodes, each with its own weight."""
+        with torch.enable_grad():
+            features = self._X[kept.to(self._X.device)]
+        weights = None if self._weights is None else self._weights[kept]
+        return Nodes(features, self.affinity, weights=weights, verbose=self._verbose)
 
     @property
     def lightest(self) -> float:

@@ -16,7 +16,8 @@ class Pairs:
     Parameters
     ----------
     squared : torch.Tensor of shape (s, s)
-        Between the sampled nodes, on the CPU in float64, 0 where they are equal.
+        Between the sampled nodes, on the CPU in float64, 0 if they are equal. In a unit of about their size: the
+        fourth powers of the numbers in it are in range.
     weights : torch.Tensor of shape (s,)
         How many nodes each of them counts as.
     n_effective : float
@@ -36,8 +37,9 @@ class Pairs:
 
     def sigma_of_degree(self, degree: float) -> float:
         """Return the sigma at which exp(-d^2 / 2 sigma^2) has the mean `degree` over all pairs."""
+        apart = (self._squared > 0) & (self._shares > 0)
         lowest = self._mean_affinity((self._squared == 0).double())
-        if lowest > 1 - 1e-12:
+        if not bool(apart.any()) or lowest > 1 - 1e-12:
             return 1.0
         if degree <= lowest:
             raise ValueError(
@@ -48,8 +50,13 @@ class Pairs:
         def excess(log_sigma: float) -> float:
             return self._mean_affinity((self._squared * (-0.5 * math.exp(-2 * log_sigma))).exp_()) - degree
 
-        positive = self._squared[self._squared > 0]
-        low, high = math.log(float(positive.min())) / 2 - 4, math.log(float(positive.max())) / 2 + 8
+        squared = self._squared[apart]
+        low, high = math.log(float(squared.min())) / 2 - 4, math.log(float(squared.max())) / 2 + 20
+        # At the ends all pairs count as apart, or as identical, to the last digit: so does a degree next to them.
+        if excess(low) >= 0:
+            return math.exp(low)
+        if excess(high) <= 0:
+            return math.exp(high)
         return math.exp(brentq(excess, low, high, xtol=1e-8))
 
     def _mean_affinity(self, A: torch.Tensor) -> float:

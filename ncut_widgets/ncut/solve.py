@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import warnings
+from typing import NamedTuple
 
 import torch
 
 from ncut_widgets.errors import DegenerateWarning, NystromWarning
 
-from .affinity import Kernel
 from .exact import solve_exact
 from .landmarks import choose_landmarks, draft_with_enough, spread_out
 from .large import extend_to_all
 from .nodes import Nodes
 from .nystrom import Options, complete, draft_graph
+from .outliers import lone_nodes
 from .sampling import farthest_nodes, uniform_nodes
 from .settings import Settings
 from .solution import Solution, vanishing
 
-__all__ = ["is_exact", "solve"]
+__all__ = ["Solved", "is_exact", "solve"]
 
 _EXACT_NODES = 4096
 # The eigenvectors of larger graphs are drafted on a sample before all nodes are gone through.
@@ -34,75 +35,84 @@ def is_exact(settings: Settings, n: int) -> bool:
     return settings.solver == "exact" or (settings.solver == "auto" and n <= max(_EXACT_NODES, settings.n_sample or 0))
 
 
-def solve(
-    nodes: torch.Tensor,
-    affinity: Kernel,
-    weights: torch.Tensor | None,
-    settings: Settings,
-    generator: torch.Generator,
-) -> tuple[Solution, torch.Tensor]:
-    """Return the solution of the graph of the `nodes` (n, c), and the residuals (n_eig,)."""
+class Solved(NamedTuple):
+    """A solution, its residuals (n_eig,), the nodes (l,) that a fixed scale leaves alone, and which were solved."""
+
+    solution: Solution
+    residual: torch.Tensor
+    lone: torch.Tensor
+    kept: torch.Tensor | None = None
+
+    def leverage(self, n: int, weights: torch.Tensor | None) -> torch.Tensor:
+        """Return how much of the eigenvectors but the trivial one is on each of all `n` nodes: (n,) on the CPU."""
+        squares = self.solution.pairs.vectors[:, 1:].square().sum(1).cpu().double()
+        if self.kept is not None:
+            squares = squares.new_zeros(n).index_copy_(0, self.kept, squares)
+        return squares if weights is None else squares * weights
+
+
+def solve(table: Nodes, settings: Settings, generator: torch.Generator) -> Solved:
+    """Return what the graph of the nodes in the `table` comes to."""
     if settings.balanced:
-        return _solve_balanced(nodes, affinity, settings, generator)
-    if is_exact(settings, len(nodes)):
-        return _solve_exact(nodes, affinity, weights, settings, generator)
-    return _solve_nystrom(nodes, affinity, weights, settings, generator)
+        return _solve_balanced(table, settings, generator)
+    if is_exact(settings, len(table)):
+        solution, residual = _solve_exact(table, settings, generator)
+    else:
+        solution, residual = _solve_nystrom(table, settings, generator)
+    return Solved(solution, residual, _lone(table, solution, settings, generator))
 
 
-def _solve_exact(
-    nodes: torch.Tensor,
-    affinity: Kernel,
-    weights: torch.Tensor | None,
-    settings: Settings,
-    generator: torch.Generator,
-) -> tuple[Solution, torch.Tensor]:
-    of_nodes = None if weights is None else weights.to(affinity.encode(nodes[:1]))
+def _lone(table: Nodes, solution: Solution, settings: Settings, generator: torch.Generator) -> torch.Tensor:
+    fixed = settings.sigma is not None or callable(settings.affinity)
+    return lone_nodes(table, solution, settings.alpha, generator) if fixed else torch.arange(0)
+
+
+def _solve_exact(table: Nodes, settings: Settings, generator: torch.Generator) -> tuple[Solution, torch.Tensor]:
+    encoded = table[:]
     solution = solve_exact(
-        nodes,
-        affinity,
+        table.features,
+        table.affinity,
         settings.n_eig,
         generator,
-        weights=of_nodes,
+        weights=None if table.weights is None else table.weights.to(encoded),
         alpha=settings.alpha,
         repulsion_weight=settings.repulsion_weight,
+        encoded=encoded,
     )
     _warn_if_degenerate(solution.pairs.values)
     return solution, solution.pairs.residuals
 
 
-def _solve_balanced(
-    nodes: torch.Tensor, affinity: Kernel, settings: Settings, generator: torch.Generator
-) -> tuple[Solution, torch.Tensor]:
+def _solve_balanced(table: Nodes, settings: Settings, generator: torch.Generator) -> Solved:
     """Solve the graph of nodes spread out evenly, and extend it to all."""
-    drawn = uniform_nodes(len(nodes), _WHOLE_NODES, generator).to(nodes.device)
+    nodes, affinity = table.features, table.affinity
+    counted = torch.arange(len(nodes)) if table.weights is None else table.weights.nonzero().flatten()
+    drawn = counted[uniform_nodes(len(counted), _WHOLE_NODES, generator)].to(nodes.device)
     encoded = affinity.encode(nodes[drawn])
     m = settings.n_sample or max(_BALANCED_NODES, 2 * settings.n_eig)
     chosen = drawn[farthest_nodes(spread_out(encoded, affinity), m, generator).to(nodes.device)]
-    solution, residual = _solve_exact(nodes[chosen], affinity, None, settings, generator)
+    spread = Nodes(nodes[chosen], affinity)
+    solution, residual = _solve_exact(spread, settings, generator)
+    lone = _lone(spread, solution, settings, generator)
     vectors = solution.extension(nodes, verbose=settings.verbose)
-    return solution._replace(pairs=solution.pairs._replace(vectors=vectors)), residual
+    solution = solution._replace(pairs=solution.pairs._replace(vectors=vectors))
+    return Solved(solution, residual, chosen.cpu()[lone])
 
 
-def _solve_nystrom(
-    nodes: torch.Tensor,
-    affinity: Kernel,
-    weights: torch.Tensor | None,
-    settings: Settings,
-    generator: torch.Generator,
-) -> tuple[Solution, torch.Tensor]:
-    n = len(nodes)
-    table = Nodes(nodes, affinity, weights=weights, verbose=settings.verbose)
+def _solve_nystrom(table: Nodes, settings: Settings, generator: torch.Generator) -> tuple[Solution, torch.Tensor]:
+    n = len(table)
     options = Options(settings.n_eig, settings.alpha, settings.repulsion_weight)
     # Gradients are those of eigenvectors that are exact for the low-rank graph of all nodes, and what repels makes
     # negative eigenvalues, which a sample does not draft.
-    whole = n <= _WHOLE_NODES or nodes.requires_grad or settings.repulsion_weight > 0
+    whole = n <= _WHOLE_NODES or table.features.requires_grad or settings.repulsion_weight > 0
     m = settings.n_sample
     part = table if whole else table.take(uniform_nodes(n, max(_SAMPLE_NODES, 8 * (m or 0)), generator))
     n_vectors = settings.n_eig if whole else 2 * settings.n_eig
     if m is None:
         draft, solution, residual = draft_with_enough(part, options, n_vectors, generator)
     else:
-        draft = draft_graph(part, choose_landmarks(part[:], affinity, m, generator), options, n_vectors, generator)
+        landmarks = choose_landmarks(part.counted(), part.affinity, m, generator)
+        draft = draft_graph(part, landmarks, options, n_vectors, generator)
         if whole:
             solution, residual = complete(draft, options, generator)
     if not whole:
