@@ -96,6 +96,9 @@ class Ncut(NodeTransformer):
         The scale of repulsion; None without.
     n_landmarks_ : int
         How many nodes or centroids new nodes are embedded through: all nodes where the solution is exact.
+    outliers_ : bool array or tensor of shape (n,)
+        Nodes far from all others, with next to no neighbors. If `sigma` is None they are left out of the graph, and
+        embedded as new nodes, near zero; else they count.
     n_features_in_ : int
         Channels.
     feature_names_in_ : array of str of shape (n_features_in_,)
@@ -112,6 +115,8 @@ class Ncut(NodeTransformer):
     -----
     ncut_widgets.errors.NystromWarning
         Where the landmarks do not carry the embedding: some residual is above 0.1.
+    ncut_widgets.errors.OutlierWarning
+        If a fixed `sigma`, or a callable affinity, spends eigenvectors on such nodes.
     ncut_widgets.errors.DegenerateWarning
         Where eigenvalues vanish, as they do for identical nodes: their eigenvectors are arbitrary.
 

@@ -24,7 +24,7 @@ def hardly_scaled(X, rng):
 
 
 def by_many_factors(X, rng):
-    return X * np.geomspace(2.5, 1e6, len(X))[:, None]
+    return X * np.geomspace(3, 1e6, len(X))[:, None]
 
 
 def shifted(X, rng):
@@ -107,7 +107,7 @@ def test_the_others_keep_their_clusters(path, kind):
     assert ncut.sigma_ == pytest.approx(plain.sigma_, rel=0.1)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [scaled, by_many_factors, scattered, near_overflow])
 def test_cosine_has_no_use_for_lengths(kind):
     X, y = with_outliers(kind)
     ncut = Ncut(8, affinity="cosine").fit(X)
