@@ -56,7 +56,7 @@ def bulk_of(
         if variance == 0 or float(weights[found].sum()) > MOST_FAR * total:
             return bulk, far
         among = found.nonzero().flatten()
-        group = groups_of(torch.cdist(rows[among], rows[among]).double().square() <= 2 * variance)
+        group = groups_of(torch.cdist(rows[among], rows[among]).double().square() <= 4 * variance)
         is_group = torch.bincount(group, minlength=1)[group] >= FEWEST_IN_A_GROUP
         found[among[is_group & ~bulk.is_far(radii[among])]] = False
         if bool((found <= far).all()):
