@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ncut_widgets._process import undisturbed
 from ncut_widgets._validation import check_positive_int
 from ncut_widgets.features import FeatureMaps, Multiscale, extract_features, load_images
 from ncut_widgets.features.edge_aware import smooth_within_edges
@@ -57,6 +58,7 @@ class Embedding:
         return f"Embedding({len(self.images)} images, {n} nodes, {k} eigenvectors)"
 
 
+@undisturbed
 def embed(
     images: Any,
     *,
@@ -129,6 +131,7 @@ def embed(
     return Embedding(loaded, features, ncut, eigenvectors)
 
 
+@undisturbed
 def segment(
     images: Any,
     *,

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from ncut_widgets._process import undisturbed
 from ncut_widgets.errors import ImageReadError
 
 from ._paths import few_names, has_image_extension, image_files
@@ -51,6 +52,7 @@ _SAMPLES = (
 )
 
 
+@undisturbed
 def load_images(source: Any, *, skip_unreadable: bool = False) -> list[Image.Image]:
     """Return the images in `source` as upright 8-bit RGB PIL images, in order.
 

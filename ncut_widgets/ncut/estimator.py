@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ncut_widgets._estimator import NodeEstimator, NodeTransformer
 from ncut_widgets._migration import METHODS, answers_old_options
+from ncut_widgets._process import undisturbed
 from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import check_positive_int, torch_generator
 from ncut_widgets.errors import OutlierWarning
@@ -268,6 +269,7 @@ class Ncut(NodeTransformer):
             self.feature_names_in_ = columns.feature_names_in_
         return self
 
+    @undisturbed
     @one_thread
     def transform(self, X: Any) -> Any:
         """Return the embedding (n, n_eig) of the nodes `X`, new ones or those of `fit`, of their kind and dtype."""
@@ -283,6 +285,7 @@ class Ncut(NodeTransformer):
         check_is_fitted(self)
         return (self.transform(chunk) for chunk in chunks)
 
+    @undisturbed
     @one_thread
     def coverage(self, X: Any) -> Any:
         """Return how far the fitted nodes cover each of the nodes `X`: (n,) in [0, 1].
@@ -318,6 +321,7 @@ class Ncut(NodeTransformer):
     def _n_features_out(self) -> int:
         return int(self.eigenvectors_.shape[1])
 
+    @undisturbed
     @one_thread
     def _fit(self, X: Any, sample_weight: Any = None) -> Any:
         settings = check_settings(self.get_params(deep=False))

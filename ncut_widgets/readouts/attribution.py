@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ncut_widgets._process import undisturbed
 from ncut_widgets._validation import check_features, check_in, check_positive_int
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.ncut.settings import check_weights
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 
+@undisturbed
 def channel_attribution(
     features: Any,
     target: Any,

@@ -11,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 
 from ncut_widgets._estimator import NodeTransformer
 from ncut_widgets._migration import answers_old_options
+from ncut_widgets._process import undisturbed
 from ncut_widgets._validation import (
     Like,
     check_features,
@@ -107,6 +108,7 @@ class Coloring(NodeTransformer):
         self.device = device
         self.random_state = random_state
 
+    @undisturbed
     def fit(
         self,
         X: Any,
