@@ -47,9 +47,12 @@ class ManagedWidget(anywidget.AnyWidget):
         self._shown_in = {}
         if _local.made is not None:
             _local.made.append(self)
-        super().__init__(**traits)
-        if not isinstance(traits.get("layout"), ipywidgets.Layout):
-            self._made_layout = self.layout
+        try:
+            super().__init__(**traits)
+        finally:
+            # Also if that was interrupted: `close` has to close it.
+            if not isinstance(traits.get("layout"), ipywidgets.Layout):
+                self._made_layout = self._trait_values.get("layout")
         _notebook.watch(self)
 
     def close(self) -> None:
