@@ -32,6 +32,7 @@ __all__ = [
     "scalar",
     "to_tensor",
     "torch_generator",
+    "valid_text",
 ]
 
 _CHUNK_ELEMENTS = 1 << 24
@@ -350,6 +351,17 @@ def check_text(value: Any, name: str) -> str:
             f"`{name}` must be valid Unicode; got {brief(value)}. Replace the characters that could not be decoded."
         ) from error
     return str(value)
+
+
+def valid_text(text: str) -> str:
+    """Return `text` with "?" for what cannot be written as UTF-8, such as the bytes of a Latin-1 file name.
+
+    Examples
+    --------
+    >>> valid_text("caf\\udce9.png")
+    'caf?.png'
+    """
+    return text.encode("utf-8", "replace").decode()
 
 
 def check_in(value: Any, name: str, allowed: Collection[str]) -> str:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ncut_widgets._validation import check_text
+
 
 class PatchMap(NamedTuple):
     """One image seen by one source: ``rows x columns`` nodes, row by row from the top left."""
@@ -36,11 +38,8 @@ class Patch(NamedTuple):
 def _plain(given: Any) -> PatchMap:
     """Return a map with Python's own integers, which JSON takes, from those of any library."""
     m = PatchMap(*given)
-    if not isinstance(m.source, str):
-        raise TypeError(
-            f"`maps` must have sources that are text; got {m.source!r} ({type(m.source).__name__}). Pass a str."
-        )
-    return PatchMap(operator.index(m.image), operator.index(m.rows), operator.index(m.columns), str(m.source))
+    source = check_text(m.source, "maps: source")
+    return PatchMap(operator.index(m.image), operator.index(m.rows), operator.index(m.columns), source)
 
 
 @dataclass(frozen=True)

@@ -21,24 +21,27 @@ from PIL import Image
 __all__ = ["field", "file_names", "png_bytes", "read_json", "replacing", "to_json", "write_folder", "zip_of"]
 
 _UNSAFE = frozenset('/\\:*?"<>|')
-_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
+_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
 _IMAGE_SUFFIX = re.compile(r"(?<=.)\.(bmp|gif|jpe?g|png|p[gp]m|tiff?|webp|avif)$", re.IGNORECASE)
 # File systems count bytes, mostly up to 255: this leaves room for a number and a suffix.
 _MAX_BYTES = 120
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def file_names(names: Sequence[str]) -> list[str]:
+def file_names(names: Sequence[str], *, beside: Iterable[str] = ()) -> list[str]:
     """Return a file name, without suffix, for each of `names`: readable, safe on every system, and unique.
 
-    Slashes, control characters and what else some system refuses become "_"; the suffix of an image goes.
+    Slashes, control characters and what else some system refuses become "_"; the suffix of an image goes. None of them
+    is one of the names of files `beside` them.
 
     Examples
     --------
     >>> file_names(["cat.jpg", "CAT.png", "../a/b", "…", "..", "nul"])
     ['cat', 'CAT-2', '_a_b', '…', 'unnamed', 'nul_']
+    >>> file_names(["Masks.json"], beside=["masks.json"])
+    ['Masks.json-2']
     """
-    taken: set[str] = set()
+    taken = {name.casefold() for name in beside}
     result = []
     for name in names:
         stem = _safe(name)

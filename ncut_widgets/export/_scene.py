@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ncut_widgets._validation import brief, check_positive_int, to_numpy
+from ncut_widgets._validation import brief, check_positive_int, to_numpy, valid_text
 
 __all__ = ["ImageInfo", "check_color", "check_colors", "check_masks", "default_color", "describe_images"]
 
@@ -52,10 +52,10 @@ def describe_images(images: Any) -> list[ImageInfo]:
 
 def _describe(image: Any, index: int) -> ImageInfo:
     if isinstance(image, Image.Image):
-        return ImageInfo(str(image.info.get("name", f"image {index}")), image.width, image.height)
+        return ImageInfo(valid_text(str(image.info.get("name", f"image {index}"))), image.width, image.height)
     if isinstance(image, Sequence) and len(image) == 3 and isinstance(image[0], str):
         name, width, height = image
-        return ImageInfo(name, check_positive_int(width, "images"), check_positive_int(height, "images"))
+        return ImageInfo(valid_text(name), check_positive_int(width, "images"), check_positive_int(height, "images"))
     raise TypeError(
         f"`images` must hold PIL images or (name, width, height); got {type(image).__name__} at index {index}. "
         "Open files with load_images."

@@ -82,7 +82,7 @@ def write_html(
 
 def _json(value: Any) -> str:
     """JSON in which nothing can open or close an element: a name in it may be anything."""
-    return json.dumps(value).replace("<", "\\u003c")
+    return json.dumps(value, allow_nan=False).replace("<", "\\u003c")
 
 
 def _javascript(text: str) -> str:

@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 _MAX_LABELS = 255
+# Lies beside the folders of the objects.
+_MASKS_JSON = "masks.json"
 
 
 def save_masks(images: Any, masks: Mapping[str, Sequence[Any]], folder: str | os.PathLike[str]) -> list[Path]:
@@ -177,12 +179,13 @@ def mask_files(images: Any, masks: Mapping[str, Sequence[Any]]) -> Iterator[tupl
 def _mask_files(scene: list[ImageInfo], masks: dict[str, list[np.ndarray]]) -> Iterator[tuple[str, bytes]]:
     stems = file_names([image.name for image in scene])
     entries = []
-    for (name, per_image), folder in zip(masks.items(), file_names(list(masks)), strict=True):
+    folders = file_names(list(masks), beside=[_MASKS_JSON])
+    for (name, per_image), folder in zip(masks.items(), folders, strict=True):
         for image, stem, mask in zip(scene, stems, per_image, strict=True):
             file = f"{folder}/{stem}.png"
             entries.append({"file": file, "object": name, "image": image.name})
             yield file, png_bytes(Image.fromarray(mask.astype(np.uint8) * 255))
-    yield "masks.json", to_json({"masks": entries})
+    yield _MASKS_JSON, to_json({"masks": entries})
 
 
 def overlay_files(

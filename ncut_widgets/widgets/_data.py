@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ncut_widgets._validation import brief, check_positive_int, to_tensor
+from ncut_widgets._validation import brief, check_positive_int, to_tensor, valid_text
+from ncut_widgets.export._scene import describe_images
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.grid import PatchGrid
 from ncut_widgets.readouts import Coloring
@@ -46,9 +47,7 @@ class SessionData:
         self.images = images
         self.grid = grid
         # What an export says of an image: its name and size.
-        self.scene: list[tuple[str, int, int]] = [
-            (str(image.info.get("name", f"image {i}")), *image.size) for i, image in enumerate(images)
-        ]
+        self.scene: list[tuple[str, int, int]] = [*describe_images(images)]
         self._features = features
         self._ranges: np.ndarray | None = None
         self._encoded: dict[int, np.ndarray] = {}
@@ -173,7 +172,7 @@ class SessionData:
             "click_eig": self.click_eig,
             "eigenvalues": None if self.eigenvalues is None else self.eigenvalues.tolist(),
             "cluster_counts": self.clusters.counts,
-            "channel_names": None if self._features is None else list(self._features.channel_names),
+            "channel_names": None if self._features is None else list(map(valid_text, self._features.channel_names)),
         }
 
     def _channel_ranges(self) -> np.ndarray:

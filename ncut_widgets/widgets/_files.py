@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ncut_widgets._validation import check_in, check_positive_int, check_text
 from ncut_widgets.widgets._answers import SessionAnswers
+from ncut_widgets.widgets._layers import TABS
 from ncut_widgets.widgets._page import write_page
 from ncut_widgets.widgets._saved import load_session, save_session
 
@@ -38,7 +40,7 @@ class SessionFiles(SessionAnswers):
             Where to write; folders on the way are made.
         title : str
             The heading of the page.
-        height : int
+        height : int, at least 160
             Of the views, in CSS pixels.
         tab : {"explore", "segment", "clusters", "channels"}
             Open at first. "channels" takes ``attributions``.
@@ -67,8 +69,8 @@ class SessionFiles(SessionAnswers):
         return write_page(
             self,
             Path(path),
-            title=title,
-            view={"height": height, "tab": tab},
+            title=check_text(title, "title"),
+            view={"height": check_positive_int(height, "height", minimum=160), "tab": check_in(tab, "tab", TABS)},
             n_clusters=n_clusters,
             attributions=attributions,
             channel_bytes=channel_bytes,

@@ -343,6 +343,35 @@ class TestThePage:
             session.set_state({"selection": deep})
 
 
+def test_names_that_utf8_cannot_say_reach_the_page(images, grid, eigenvectors, tmp_path):
+    """A file with a Latin-1 name, as Linux hands it over."""
+    images[0].info["name"] = "caf\udce9.png"
+    features = FeatureMaps(np.ones((20, 1)), grid, ["\udce9"])
+    session = Session(images, features=features, eigenvectors=eigenvectors)
+    json.dumps(session.get_state(), ensure_ascii=False, allow_nan=False).encode()
+    assert session.meta["images"][0]["name"] == "caf?.png"
+    assert session.meta["channel_names"] == ["?"]
+    session.clicks = [CLICK]
+    session.export(tmp_path / "masks")
+    with pytest.raises(ValueError, match="`maps: source` must be valid Unicode"):
+        PatchGrid([(4, 4)], [PatchMap(0, 1, 1, "\udce9")])
+
+
+@pytest.mark.parametrize(
+    ("option", "match"),
+    [
+        ({"height": float("nan")}, "`height` must be an integer"),
+        ({"height": 3}, "`height` must be at least 160"),
+        ({"tab": "x"}, "`tab` must be one of 'explore'"),
+        ({"title": None}, "`title` must be text"),
+    ],
+)
+def test_a_page_has_options_that_its_views_take(session, tmp_path, option, match):
+    with pytest.raises((TypeError, ValueError), match=match):
+        session.to_html(tmp_path / "x.html", progress=False, **option)
+    assert not (tmp_path / "x.html").exists()
+
+
 def test_colors_that_a_closed_session_waited_for_do_not_stay_on_their_way(session):
     session.recolor("tsne")
     session.close()

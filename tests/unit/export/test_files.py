@@ -7,10 +7,12 @@ import json
 import unicodedata
 import zipfile
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ncut_widgets.export import export_bytes, save_masks
 from ncut_widgets.export._files import file_names, read_json, replacing, zip_of
 
 
@@ -93,3 +95,17 @@ def test_json_of_another_kind_is_named(tmp_path):
     path.write_text(json.dumps([1]))
     with pytest.raises(ValueError, match="which holds a list"):
         read_json(path, "a COCO file")
+
+
+@pytest.mark.parametrize("name", ["masks.json", "MASKS.json", "masks.json.png", " masks.json. ", "Masks.Json"])
+def test_no_object_takes_the_place_of_a_file_beside_it(tmp_path, name):
+    """Folders of objects lie beside masks.json, on file systems that tell no case as well."""
+    masks = {name: [np.eye(3, dtype=bool)], "masks.json-2": [np.eye(3, dtype=bool)]}
+    paths = save_masks([("a", 3, 3)], masks, tmp_path)
+    assert [entry["object"] for entry in read_json(paths[-1], "masks")["masks"]] == list(masks)
+    names = [path.relative_to(tmp_path).parts[0].casefold() for path in paths]
+    assert len(set(names)) == len(masks) + 1
+    _, content = export_bytes("masks", [("a", 3, 3)], masks)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        archive.extractall(tmp_path / "page")
+    assert (tmp_path / "page" / "masks.json").is_file()

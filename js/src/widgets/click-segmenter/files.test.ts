@@ -10,6 +10,7 @@ describe("names of files", () => {
   it("are the same as Python's: readable, safe on every system, and unique", () => {
     expect(fileNames(["cat.jpg", "CAT.png", "../a/b", "…", "..", "nul"])).toEqual(["cat", "CAT-2", "_a_b", "…", "unnamed", "nul_"]);
     expect(fileNames(["con.txt", "a\u0000b", " x . "])).toEqual(["con_.txt", "a_b", "x"]);
+    expect(fileNames(["Masks.JSON", "masks.json.png", "com²"], ["masks.json"])).toEqual(["Masks.JSON-2", "masks.json-3", "com²_"]);
     expect(bytes(fileNames(["ü".repeat(200)])[0]!)).toHaveLength(120);
   });
 });

@@ -14,7 +14,9 @@ const ZIP = "application/zip";
 const JSON_TYPE = "application/json";
 /** File systems count bytes, mostly up to 255: this leaves room for a number and a suffix. */
 const MOST_BYTES = 120;
-const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
+const RESERVED = /^(con|prn|aux|nul|conin\$|conout\$|com[\d¹²³]|lpt[\d¹²³])(\.|$)/i;
+/** Lies beside the folders of the objects. */
+const MASKS_JSON = "masks.json";
 
 /** One PNG for each object and image, of the size of the image: 255 inside and 0 outside. */
 export async function maskFile(store: SessionStore): Promise<File> {
@@ -24,7 +26,7 @@ export async function maskFile(store: SessionStore): Promise<File> {
   const masks = store.masks()!;
   refuseMissing(masks);
   const stems = fileNames(meta.images.map(({ name }) => name));
-  const folders = fileNames(masks.map(({ object }) => object.name));
+  const folders = fileNames(masks.map(({ object }) => object.name), [MASKS_JSON]);
   const files: Record<string, Uint8Array> = {};
   const entries: { file: string; object: string; image: string }[] = [];
   for (const [i, { object, nodes }] of masks.entries()) {
@@ -38,7 +40,7 @@ export async function maskFile(store: SessionStore): Promise<File> {
       files[file] = await pngOf(pixels, width, height, 1);
     }
   }
-  files["masks.json"] = json({ masks: entries });
+  files[MASKS_JSON] = json({ masks: entries });
   return { name: "masks.zip", content: zipOf(files), type: ZIP };
 }
 
@@ -100,9 +102,9 @@ function withoutAlpha(pixels: Uint8ClampedArray): Uint8Array {
   return out;
 }
 
-/** A file name, without suffix, for each name: readable, safe on every system, and unique. */
-export function fileNames(names: readonly string[]): string[] {
-  const taken = new Set<string>();
+/** A file name, without suffix, for each name: readable, safe on every system, unique, and none of those `beside` them. */
+export function fileNames(names: readonly string[], beside: readonly string[] = []): string[] {
+  const taken = new Set(beside);
   return names.map((name) => {
     const stem = safe(name);
     let unique = stem;
