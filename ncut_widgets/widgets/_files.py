@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ncut_widgets._validation import check_in, check_positive_int, check_text
+from ncut_widgets._validation import check_positive_int, check_text
 from ncut_widgets.widgets._answers import SessionAnswers
-from ncut_widgets.widgets._layers import TABS
 from ncut_widgets.widgets._page import write_page
 from ncut_widgets.widgets._saved import load_session, save_session
 
@@ -70,7 +69,7 @@ class SessionFiles(SessionAnswers):
             self,
             Path(path),
             title=check_text(title, "title"),
-            view={"height": check_positive_int(height, "height", minimum=160), "tab": check_in(tab, "tab", TABS)},
+            view={"height": check_positive_int(height, "height", minimum=160), "tab": tab},
             n_clusters=n_clusters,
             attributions=attributions,
             channel_bytes=channel_bytes,
