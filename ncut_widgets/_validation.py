@@ -22,6 +22,7 @@ from scipy import sparse
 __all__ = [
     "Like",
     "brief",
+    "check_device",
     "check_features",
     "check_flag",
     "check_in",
@@ -29,6 +30,7 @@ __all__ = [
     "check_positive_int",
     "check_random_state",
     "check_text",
+    "device_of",
     "scalar",
     "to_tensor",
     "torch_generator",
@@ -403,3 +405,32 @@ def torch_generator(random_state: Any, device: Any = "cpu") -> torch.Generator:
     """
     rng = check_random_state(random_state)
     return torch.Generator(device).manual_seed(int(rng.integers(2**63)))
+
+
+def device_of(nodes: torch.Tensor, device: Any) -> torch.device:
+    """Return where to compute with the `nodes`: on `device`, or where they are if it is None."""
+    if device is None:
+        return nodes.device
+    found = check_device(device)
+    if found.type == "mps" and nodes.dtype == torch.float64:
+        raise ValueError('`device` must support float64 for float64 features; got "mps". Pass float32 features.')
+    return found
+
+
+def check_device(device: Any) -> torch.device:
+    """Return the torch device, which must be available."""
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f'`device` must be a torch device; got {device!r}. Pass "cpu", "cuda" or None.') from error
+    if not _holds_tensors(found):
+        raise ValueError(f"`device={str(device)!r}` is not available on this machine. Pass 'cpu' or None.")
+    return found
+
+
+def _holds_tensors(device: torch.device) -> bool:
+    try:
+        # The only question that every kind of device answers, its index included.
+        return not torch.empty(0, device=device).is_meta
+    except (AssertionError, ImportError, NotImplementedError, RuntimeError):
+        return False

@@ -95,9 +95,9 @@ def load_images(source: Any, *, skip_unreadable: bool = False) -> list[Image.Ima
 
     Notes
     -----
-    EXIF orientation is applied, transparency is laid over white, 16-bit values are divided by 257 and not stretched,
-    and of an animation the first frame counts. Values out of range by as little as resampling overshoots are clipped.
-    A path that exists is never taken as a glob; hidden files in a folder are ignored. Files are closed on return,
+    EXIF orientation is applied, unless the EXIF data are damaged. Transparency is laid over white, 16-bit values are
+    divided by 257 and not stretched, and the first frame of an animation is read. Values out of range by as little as
+    resampling overshoots are clipped. A path that exists is never taken as a glob; hidden files in a folder are ignored. Files are closed on return,
     except those that were open already.
 
     Examples

@@ -13,7 +13,7 @@ from ncut_widgets._estimator import NodeEstimator, NodeTransformer
 from ncut_widgets._migration import METHODS, answers_old_options
 from ncut_widgets._process import undisturbed
 from ncut_widgets._threads import one_thread
-from ncut_widgets._validation import check_positive_int, torch_generator
+from ncut_widgets._validation import check_positive_int, device_of, torch_generator
 from ncut_widgets.errors import OutlierWarning
 
 from .affinity import build_affinity
@@ -21,7 +21,7 @@ from .coverage import Coverage
 from .gradient import extend_with_gradient, with_gradient
 from .nodes import Nodes
 from .outliers import SPENT, are_few, find_outliers
-from .settings import AUTO, Settings, check_device, check_settings, check_weights
+from .settings import AUTO, Settings, check_settings, check_weights
 from .solution import Extension, Solution
 from .solve import Solved, is_exact, solve
 from .stream import sample_of_chunks
@@ -362,7 +362,7 @@ class Ncut(NodeTransformer):
                 weights=weights,
                 project=not exact and nodes.numel() > _UNPROJECTED_ELEMENTS,
                 like=like,
-                device=check_device(self.device, nodes),
+                device=device_of(nodes, self.device),
                 generator=generator,
             )
             table = Nodes(nodes, affinity, weights=weights, verbose=settings.verbose)

@@ -10,9 +10,7 @@ from scipy.spatial import cKDTree
 
 from ncut_widgets._migration import answers_old_options
 from ncut_widgets._threads import usable_threads
-from ncut_widgets._validation import check_features, check_positive_int, to_tensor
-
-from .settings import check_device
+from ncut_widgets._validation import check_features, check_positive_int, device_of, to_tensor
 
 __all__ = ["nystrom_propagate"]
 
@@ -98,7 +96,7 @@ def nystrom_propagate(
         channels="as `nystrom_X` has",
         advice="Pass features of one kind as both.",
     )
-    nodes = nodes.to(check_device(device, nodes))
+    nodes = nodes.to(device_of(nodes, device))
     table, _ = check_features(values[:, None] if values.ndim == 1 else values, "nystrom_out", device=nodes.device)
     k = min(check_positive_int(n_neighbors, "n_neighbors"), len(sampled))
     if chunk_size is None:

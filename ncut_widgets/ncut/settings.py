@@ -12,7 +12,7 @@ from ncut_widgets._validation import check_in, check_number, check_positive_int,
 
 from .affinity import AFFINITIES
 
-__all__ = ["AUTO", "Settings", "check_device", "check_settings", "check_weights"]
+__all__ = ["AUTO", "Settings", "check_settings", "check_weights"]
 
 AUTO = "auto"
 
@@ -148,28 +148,3 @@ def check_weights(X: Any, sample_weight: Any, n: int) -> torch.Tensor | None:
             "are zero. Give more nodes a positive weight."
         )
     return weights
-
-
-def check_device(device: Any, nodes: torch.Tensor) -> torch.device:
-    """Return where to compute: `device`, or where the nodes are."""
-    if device is None:
-        return nodes.device
-    try:
-        found = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(
-            f'`device` must be a torch device; got {device!r}. Pass "cpu", "cuda", or None for where the features are.'
-        ) from error
-    if not _holds_tensors(found):
-        raise ValueError(f"`device={str(device)!r}` is not available on this machine. Pass 'cpu' or None.")
-    if found.type == "mps" and nodes.dtype == torch.float64:
-        raise ValueError('`device` must support float64 for float64 features; got "mps". Pass float32 features.')
-    return found
-
-
-def _holds_tensors(device: torch.device) -> bool:
-    try:
-        # The only question that every kind of device answers, its index included.
-        return not torch.empty(0, device=device).is_meta
-    except (AssertionError, ImportError, NotImplementedError, RuntimeError):
-        return False

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 import torch
 
 from ncut_widgets._progress import progress
-from ncut_widgets._validation import Like, torch_generator
+from ncut_widgets._validation import Like, device_of, torch_generator
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.ncut.affinity import Kernel, build_affinity
 from ncut_widgets.ncut.exact import solve_exact
 from ncut_widgets.ncut.sampling import uniform_nodes
-from ncut_widgets.ncut.settings import check_device
 
 from ._attribution_targets import Targets
 
@@ -104,7 +103,7 @@ class Deletions:
             weights=weights,
             project=False,
             like=Like(is_numpy=False, dtype=nodes.dtype, device=nodes.device),
-            device=check_device(fixed.device, nodes),
+            device=device_of(nodes, fixed.device),
             generator=generator,
         )
         return cls(nodes.detach(), means, targets, weights, fixed, kernel)

@@ -11,11 +11,11 @@ from sklearn.utils import Tags
 from ncut_widgets._estimator import NodeTransformer
 from ncut_widgets._migration import answers_old_options
 from ncut_widgets._process import undisturbed
-from ncut_widgets._validation import check_features, check_number, check_positive_int, torch_generator
+from ncut_widgets._validation import check_features, check_number, check_positive_int, device_of, torch_generator
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.ncut.affinity import build_affinity
 from ncut_widgets.ncut.nodes import Nodes
-from ncut_widgets.ncut.settings import check_device, check_settings
+from ncut_widgets.ncut.settings import check_settings
 
 from ._click_graph import Cut, cut_with_clicks, graph_of_features
 from ._prompts import check_clicks
@@ -171,7 +171,7 @@ class ClickNcut(NodeTransformer):
                 weights=None,
                 project=nodes.numel() > _UNPROJECTED_ELEMENTS,
                 like=like,
-                device=check_device(self.device, nodes),
+                device=device_of(nodes, self.device),
                 generator=generator,
             )
             graph = graph_of_features(Nodes(nodes, affinity), torch.cat(clicked), n_sample, generator)

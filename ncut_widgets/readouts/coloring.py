@@ -18,8 +18,8 @@ from ncut_widgets._validation import (
     check_in,
     check_positive_int,
     check_random_state,
+    device_of,
 )
-from ncut_widgets.ncut.settings import check_device
 
 from ._align import check_nodes, procrustes
 from ._layout import METHODS, Layout, find_layout
@@ -161,7 +161,7 @@ class Coloring(NodeTransformer):
         n_eig = _check_counts(self.n_eig)
         rng = check_random_state(self.random_state)
         tensor, like = check_features(X, name)
-        tensor = tensor.to(check_device(self.device, tensor))
+        tensor = tensor.to(device_of(tensor, self.device))
         last, new = self._places_to_keep(shared, onto, len(tensor))
         rows = tensor.detach() if method == "mspace" else unit_rows(tensor.detach())
 

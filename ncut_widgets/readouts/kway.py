@@ -12,8 +12,7 @@ from sklearn.cluster import kmeans_plusplus
 from ncut_widgets._estimator import NodeTransformer
 from ncut_widgets._migration import answers_old_options
 from ncut_widgets._threads import one_blas_thread
-from ncut_widgets._validation import Like, check_features, check_positive_int, check_random_state
-from ncut_widgets.ncut.settings import check_device
+from ncut_widgets._validation import Like, check_features, check_positive_int, check_random_state, device_of
 
 from ._rows import unit_rows
 
@@ -153,7 +152,7 @@ class Kway(ClusterMixin, NodeTransformer):
         n_eig = check_n_eig(self.n_eig, n_clusters, n_passed)
         n_restarts = check_positive_int(self.n_restarts, "n_restarts")
         rng = check_random_state(self.random_state)
-        tensor = tensor.to(check_device(self.device, tensor))
+        tensor = tensor.to(device_of(tensor, self.device))
         if n_clusters > n:
             raise ValueError(
                 f"`n_clusters` must be at most the number of nodes, {n}; got {n_clusters}. "
@@ -187,7 +186,7 @@ class Kway(ClusterMixin, NodeTransformer):
 
     def _score(self, X: Any) -> tuple[torch.Tensor, Like]:
         tensor, like = self._check_new(X)
-        tensor = tensor.to(check_device(self.device, tensor))
+        tensor = tensor.to(device_of(tensor, self.device))
         return self._rotate(unit_rows(tensor[:, : len(self._rotation)])), like
 
     def _rotate(self, rows: torch.Tensor) -> torch.Tensor:

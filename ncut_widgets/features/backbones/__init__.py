@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from PIL import Image
 
+from ncut_widgets._validation import check_device
 from ncut_widgets.features.multiscale import Multiscale
 
 from .model import TransformersBackbone
@@ -74,12 +75,11 @@ def _by_name(path: str, options: dict[str, Any], device: Any) -> TransformersBac
             "Run `pip install 'ncut_widgets[backbones]'`, or use backbone='multiscale'.",
             name="transformers",
         )
+    found = check_device(("cuda" if torch.cuda.is_available() else "cpu") if device is None else device)
     from .hub import load_model
 
     model, processor = load_model(path)
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return TransformersBackbone(model.to(device), processor, **options)
+    return TransformersBackbone(model.to(found), processor, **options)
 
 
 def shrink(image: Image.Image, resolution: int) -> Image.Image:

@@ -519,3 +519,9 @@ def test_a_misspelt_name_is_refused_without_asking_the_network(monkeypatch, spot
     monkeypatch.setattr("transformers.AutoModel.from_pretrained", lambda path: pytest.fail("asked the network"))
     with pytest.raises(ValueError, match=rf"got '{name}', which is neither a folder here nor 'owner/name'.*{advice}"):
         extract_features(spotted, backbone=name, progress=False)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "meta", "nonsense", 1.5])
+def test_a_device_that_is_not_available_is_refused_before_the_model_loads(device):
+    with pytest.raises(ValueError, match="`device"):
+        extract_features(Image.new("RGB", (32, 32)), backbone="owner/name", device=device)
