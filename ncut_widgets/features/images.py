@@ -97,8 +97,8 @@ def load_images(source: Any, *, skip_unreadable: bool = False) -> list[Image.Ima
     -----
     EXIF orientation is applied, unless the EXIF data are damaged. Transparency is laid over white, 16-bit values are
     divided by 257 and not stretched, and the first frame of an animation is read. Values out of range by as little as
-    resampling overshoots are clipped. A path that exists is never taken as a glob; hidden files in a folder are ignored. Files are closed on return,
-    except those that were open already.
+    resampling overshoots are clipped. An existing path is never taken as a glob; hidden files in a folder are ignored.
+    Files are closed on return, except those that were open already.
 
     Examples
     --------
