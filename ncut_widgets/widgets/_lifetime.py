@@ -55,6 +55,13 @@ class ManagedWidget(anywidget.AnyWidget):
                 self._made_layout = self._trait_values.get("layout")
         _notebook.watch(self)
 
+    def open(self) -> None:
+        super().open()
+        if self.comm is not None:
+            # Held weakly: the kernel keeps the comm, and the widget may be collected.
+            handle = weakref.WeakMethod(self._handle_msg)
+            self.comm.on_msg(lambda message: _hand_on(handle, message))
+
     def close(self) -> None:
         """Close the widget on the page and in Python. What it computed can still be read."""
         super().close()
@@ -68,6 +75,12 @@ class ManagedWidget(anywidget.AnyWidget):
             run = _current_run()
             self._shown_in[run.cell] = run.message
         return shown
+
+
+def _hand_on(handle: weakref.WeakMethod[Any], message: Any) -> None:
+    method = handle()
+    if method is not None:
+        method(message)
 
 
 def closes_on_failure(function: Callable[P, R]) -> Callable[P, R]:
@@ -178,7 +191,6 @@ def _let_go(held: list[_Held]) -> None:
         places = [(names, name) for names, name, value in outputs if value is widget]
         held.append(_Held(weakref.ref(widget), widget.model_id, places))
         _instances.pop(widget.model_id, None)
-        widget.comm.on_msg(None)
         for names, name in places:
             names[name] = None
 
@@ -188,7 +200,6 @@ def _hold_again(held: _Held) -> None:
     if widget is None or widget.comm is None:
         return
     _instances[held.model_id] = widget
-    widget.comm.on_msg(widget._handle_msg)
     for names, name in held.outputs:
         names[name] = widget
 

@@ -277,6 +277,20 @@ class TestCellRunAgain:
             kernel.run("explorer()", None)
         assert kernel.ask("len(alive())") == 6
 
+    def test_loses_no_message_that_comes_meanwhile(self, kernel):
+        """JupyterLab's comms run in a thread beside the cells."""
+        kernel.run("s = session()", "a")
+        kernel.run(
+            "message = {'content': {'data': {'method': 'update', 'state': {'hover': 7}}}, 'buffers': []}\n"
+            "comm = s.comm\n"
+            "key = s.model_id\n"
+            "gc.callbacks.append(lambda phase, _: key in _instances or comm.handle_msg(message))\n"
+            "explorer()",
+            "b",
+        )
+        kernel.run("gc.callbacks.pop()", "c")
+        assert kernel.ask("s.hover") == 7
+
     def test_with_progress_bars_leaves_none_of_their_widgets(self, kernel):
         kernel.run("nw.extract_features(image, progress=True)", "a")
         kernel.run(
