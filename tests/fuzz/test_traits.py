@@ -18,6 +18,8 @@ from PIL import Image
 
 import ncut_widgets as nw
 from ncut_widgets import FeatureMaps, PatchGrid, PatchMap, Session
+from ncut_widgets.widgets._layers import TABS
+from ncut_widgets.widgets._state import LAYERS, REFINE
 
 pytestmark = pytest.mark.fuzz
 
@@ -190,17 +192,50 @@ def _traits(widget):
     return sorted(name for name in widget.traits(sync=True) if name[0] != "_" and name not in NOT_OURS)
 
 
+NODES = st.lists(st.integers(0, 25), max_size=6)
+CLUSTERS = st.lists(st.integers(0, 3), max_size=4)
+# What most traits take; the others take some of the values above.
+FITTING_BY_NAME = {
+    **{name: st.integers(0, 3) for name in ("hover", "eigenvector", "cluster", "active")},
+    **{name: st.floats(0, 1) | st.floats(1, 40) for name in ("blend", "point_size")},
+    **{name: st.booleans() for name in ("smooth", "hover_heatmap", "tabbable")},
+    "selection": NODES,
+    "hidden_clusters": CLUSTERS,
+    "channels": st.lists(st.integers(0, 2), max_size=4),
+    "channel": st.integers(0, 2),
+    "n_clusters": st.integers(1, 4),
+    "cluster_groups": st.lists(CLUSTERS, max_size=2),
+    "cluster_names": st.dictionaries(st.integers(0, 3) | st.sampled_from(["0", "02", "3"]), TEXT, max_size=3),
+    "camera": st.none() | CAMERAS,
+    "objects": OBJECTS,
+    "layer": st.sampled_from(LAYERS),
+    "refine": st.sampled_from(REFINE),
+    "source": st.sampled_from(["one", "two"]),
+    "tab": st.sampled_from(TABS),
+    "height": st.integers(160, 900),
+}
+
+
+def _as_python_has_it(value):
+    """The same value as an array, a tensor or a tuple, if it can be one."""
+    if isinstance(value, list) and all(type(item) is int for item in value):
+        return st.sampled_from([value, tuple(value), set(value), np.array(value), torch.tensor(value), iter(value)])
+    if isinstance(value, bool | int | float):
+        return st.sampled_from([value, np.array(value), torch.tensor(value), np.asarray(value)[()]])
+    return st.just(value)
+
+
 @st.composite
-def assigned(draw, values):
-    """A widget by its place, the name of one of its traits by its place, and a value."""
-    return draw(st.integers(0, len(VIEWS))), draw(st.integers(0, 10**6)), draw(values)
-
-
-def _chosen(widgets, at, place):
+def assigned(draw, values, *, of_python):
+    """A widget by its place, the name of one of its traits, and a value: fitting, or of any kind."""
     # Every other time the session, which has most traits.
-    widget = widgets[at if place % 2 else 0]
-    names = _traits(widget)
-    return widget, names[(place // 2) % len(names)]
+    at = draw(st.sampled_from([0] * len(VIEWS) + list(range(len(VIEWS) + 1))))
+    kind = [Session, *VIEWS][at]
+    name = draw(st.sampled_from(sorted(n for n in kind.class_traits(sync=True) if n[0] != "_" and n not in NOT_OURS)))
+    if name in FITTING_BY_NAME and draw(st.booleans()):
+        value = draw(FITTING_BY_NAME[name])
+        return at, name, draw(_as_python_has_it(value)) if of_python else value
+    return at, name, draw(values)
 
 
 def _plain(widget):
@@ -208,9 +243,9 @@ def _plain(widget):
 
 
 @settings.get_profile("fuzz")
-@given(what=assigned(FROM_PYTHON))
+@given(what=assigned(FROM_PYTHON, of_python=True))
 def test_what_python_sets_is_plain_or_refused(widgets, what):
-    widget, name = _chosen(widgets, *what[:2])
+    widget, name = widgets[what[0]], what[1]
     before = _plain(widget)
     try:
         setattr(widget, name, what[2])
@@ -230,11 +265,11 @@ def test_what_python_sets_is_plain_or_refused(widgets, what):
 
 @settings.get_profile("fuzz")
 @given(
-    what=assigned(FROM_PAGE),
+    what=assigned(FROM_PAGE, of_python=False),
     more=st.dictionaries(st.sampled_from(["hover", "active", "blend", "objects", "layer"]), FROM_PAGE, max_size=2),
 )
 def test_what_the_page_sets_is_taken_or_sent_back(widgets, what, more):
-    widget, name = _chosen(widgets, *what[:2])
+    widget, name = widgets[what[0]], what[1]
     message = {name: what[2]} | {other: value for other, value in more.items() if widget is widgets[0]}
     before, page = _plain(widget), dict(message)
     widget._send = lambda content, buffers=None: page.update(content.get("state", {}))
