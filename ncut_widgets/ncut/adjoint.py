@@ -12,6 +12,7 @@ from ncut_widgets._threads import map_in_order
 from .affinity import CallableAffinity
 from .lowrank import Columns, core_of
 from .nodes import Nodes
+from .precision import LOW_RANK_CUT
 from .shifted import RESOLUTION, guarded_inverse, solve_shifted
 from .solution import Extension
 from .symmetric import SymmetricMatrix, row_blocks
@@ -117,7 +118,8 @@ class LowRankGraph:
         self._nodes, self._extension, self._cosine = nodes, extension, cosine
         self._columns = Columns(Nodes(nodes, extension.affinity), extension)
         # What the solution took for noise, its gradient leaves out as well.
-        self._root = core_of(extension.affinity, extension.landmarks, 0.0)[0].root
+        n_eig = extension.projection.shape[1]
+        self._core = core_of(extension.affinity, extension.landmarks, 0.0, n_eig=n_eig)[0]
 
     def _summed(self, block: torch.Tensor) -> torch.Tensor:
         """Return C^T times the `block` (n, w), in float64 on the CPU."""
@@ -132,7 +134,8 @@ class LowRankGraph:
 
     def _lowered(self, block: torch.Tensor) -> torch.Tensor:
         """Return W^+ C^T times the `block` (n, w)."""
-        return (self._root @ (self._root.T @ self._summed(block))).to(block)
+        root, signs = self._core.root, self._core.signs
+        return (root @ (signs[:, None] * (root.T @ self._summed(block)))).to(block)
 
     def extended(self, values: torch.Tensor) -> torch.Tensor:
         out = values.new_empty(len(self._nodes), *values.shape[1:])
@@ -153,8 +156,9 @@ class LowRankGraph:
         vectors: torch.Tensor,  # noqa: ARG002
         rhs: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        # M = B B^T with B = S C R, so (lambda - M)^-1 = (1 + B (lambda - B^T B)^-1 B^T) / lambda.
-        R, resolution = self._root, RESOLUTION[values.dtype]
+        # M = B J B^T with B = S C R has the orthonormal eigenvectors u_i = B t_i, with eigenvalues s_i, so that
+        # (lambda - M)^-1 = (1 + sum_i u_i u_i^T s_i / (lambda - s_i)) / lambda.
+        R, resolution = self._core.root, RESOLUTION[values.dtype]
         gram, seen = R.new_zeros(len(R), len(R)), R.new_zeros(len(R), rhs.shape[1])
 
         def add(here: slice) -> Callable[[], object]:
@@ -169,10 +173,19 @@ class LowRankGraph:
 
         self._columns.sweep("gradient", add)
         spectrum, basis = torch.linalg.eigh(R.T @ gram @ R)
+        weights = torch.ones_like(spectrum)
+        if not self._core.is_definite:
+            # With B^T B = L L^T and the eigenvectors q_i of L^T J L, t_i is J L q_i / s_i.
+            factor = self._core.signs[:, None] * (basis * spectrum.clamp_min(0).sqrt())
+            spectrum, turn = torch.linalg.eigh(factor.T @ (self._core.signs[:, None] * factor))
+            basis = factor @ turn
+            resolved = spectrum.abs() > LOW_RANK_CUT[values.dtype]
+            weights = torch.where(resolved, 1 / torch.where(resolved, spectrum, 1), 0)
         beyond = max(0, len(spectrum) - len(values))
         gaps = values[1:].cpu().double() - spectrum[:beyond, None]
         basis = basis[:, :beyond]
-        lift = (R @ (basis @ (basis.T @ (R.T @ seen) * guarded_inverse(gaps, resolution)))).to(values)
+        inside = basis.T @ (R.T @ seen) * guarded_inverse(gaps, resolution) * weights[:beyond, None]
+        lift = (R @ (basis @ inside)).to(values)
         z = (rhs + scale * self.extended(lift)) * guarded_inverse(values[1:], resolution)
         return z, z * values[1:] - rhs
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +29,7 @@ _MOST_DIRECTIONS = 128
 _STEP = 16
 _SPREAD_OF_EXPONENTS = 0.03
 _ITERATIONS = 4
+_SHARPEST = 1e15
 _OPPOSITE_SIGMA = 0.3
 # On a CPU, rows are encoded in blocks that stay in its cache from one step to the next.
 _BLOCK_ELEMENTS = 1 << 19
@@ -49,10 +51,18 @@ class Affinity:
     is_thread_safe = True
 
     def __init__(
-        self, frame: Frame, *, sigma: float, basis: torch.Tensor | None, repulsion_sigma: float | None = None
+        self,
+        frame: Frame,
+        *,
+        sigma: float,
+        basis: torch.Tensor | None,
+        blur: float = 0.0,
+        repulsion_sigma: float | None = None,
     ) -> None:
         self.sigma = sigma
         self.repulsion_sigma = repulsion_sigma
+        # How much eigenvalues of M may change because the basis leaves out directions.
+        self.blur = blur
         self._frame = frame
         # The ratio first: units may be far from one, sigma in those units is not.
         relative = max(sigma / frame.unit, torch.finfo(torch.float64).tiny)
@@ -69,6 +79,14 @@ class Affinity:
     @property
     def is_cosine(self) -> bool:
         return self._frame.cosine
+
+    @property
+    def is_finest(self) -> bool:
+        return self._basis is None and self._frame.mean.dtype == torch.float64
+
+    def in_float64(self) -> Affinity:
+        """Return the same affinity in float64 and on all channels."""
+        return Affinity(self._frame.in_float64(), sigma=self.sigma, basis=None, repulsion_sigma=self.repulsion_sigma)
 
     def encode(self, X: torch.Tensor) -> torch.Tensor:
         """Return the rows of `X` in the units of the kernel, on the device of the affinity."""
@@ -147,14 +165,27 @@ class CallableAffinity:
     is_thread_safe = False
     sigma = None
     repulsion_sigma = None
+    blur = 0.0
 
     def __init__(self, function: Callable[[Any, Any], Any], like: Like, device: torch.device) -> None:
         self._function = function
         self._like = like
         self._device = device
+        # None for that of the nodes.
+        self._dtype: torch.dtype | None = None
+
+    @property
+    def is_finest(self) -> bool:
+        return self._dtype == torch.float64
+
+    def in_float64(self) -> CallableAffinity:
+        """Return the same affinity, called with float64 arrays."""
+        wide = CallableAffinity(self._function, self._like, _with_float64(self._device))
+        wide._dtype = torch.float64
+        return wide
 
     def encode(self, X: torch.Tensor) -> torch.Tensor:
-        return X.to(self._device)
+        return X.to(self._device, self._dtype or X.dtype)
 
     def __call__(self, E: torch.Tensor, F: torch.Tensor) -> torch.Tensor:
         rows, columns = (X.cpu().numpy() if self._like.is_numpy else X for X in (E, F))
@@ -219,8 +250,8 @@ def build_affinity(
     if not project or X.shape[1] <= _MANY_CHANNELS:
         return whole
     sample = whole.encode(X[uniform_nodes(len(X), _BASIS_NODES, generator).to(X.device)])
-    basis = _leading_directions(_shortened(sample, whole.origin(), frame.cosine))
-    return Affinity(frame, sigma=whole.sigma, basis=basis, repulsion_sigma=repulsion_sigma)
+    basis, blur = _leading_directions(_shortened(sample, whole.origin(), frame.cosine))
+    return Affinity(frame, sigma=whole.sigma, basis=basis, blur=blur, repulsion_sigma=repulsion_sigma)
 
 
 def _frame_of_bulk(
@@ -268,20 +299,32 @@ class Frame:
             self.is_far = float(self.mean.abs().amax()) > _FAR_FROM_ORIGIN * self.unit
         self.sampled = self.place(sample)
 
+    def in_float64(self) -> Frame:
+        frame = copy.copy(self)
+        device = _with_float64(self.mean.device)
+        frame.mean = self.mean.to(device).double()
+        frame.sampled = self.sampled.to(device).double()
+        return frame
+
     def near(self, X: torch.Tensor) -> torch.Tensor:
         """Return the rows of `X` as a projection may take them: less their mean only where `is_far`."""
-        X = X.to(self.mean.device, self.mean.dtype)
+        X = X.to(self.mean.device).to(self.mean.dtype)
         if self.cosine:
             return self.place(X)
         return X - self.mean if self.is_far else X
 
     def place(self, X: torch.Tensor) -> torch.Tensor:
-        X = X.to(self.mean.device, self.mean.dtype)
+        X = X.to(self.mean.device).to(self.mean.dtype)
         if not self.cosine:
             return (X - self.mean) / self.unit
         # The largest channel first, so that squares stay in range. A zero node has no direction and stays zero.
         X = X / X.abs().amax(1, keepdim=True).clamp_min(torch.finfo(X.dtype).tiny)
         return X / X.norm(dim=1, keepdim=True).clamp_min(0.5) - self.mean
+
+
+def _with_float64(device: torch.device) -> torch.device:
+    """Return the device, or the CPU if the device has no float64."""
+    return torch.device("cpu") if device.type == "mps" else device
 
 
 def _squared_distances(E: torch.Tensor) -> torch.Tensor:
@@ -293,11 +336,13 @@ def _squared_distances(E: torch.Tensor) -> torch.Tensor:
     return squared
 
 
-def _leading_directions(sample: torch.Tensor) -> torch.Tensor:
-    """Return an orthonormal basis (c, r) of nearly the leading principal directions of an encoded sample (s, c).
+def _leading_directions(sample: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """Return an orthonormal basis (c, r) of nearly the leading principal directions of an encoded sample (s, c), and by
+    how much leaving out the others may change an eigenvalue of M.
 
     Leaving out directions of variances v_j changes the exponents -r^2 of pairs by random amounts of standard deviation
-    (8 sum v_j^2)^1/2 about their mean.
+    (8 sum v_j^2)^1/2 about their mean. What changes within pairs is 2 z_i . z_j in the coordinates z left out, which as
+    a matrix over n nodes has the norm 2 n max v_j.
     """
     centred = sample - sample.mean(0)
     covariance = (centred.T @ centred / len(sample)).cpu()
@@ -310,4 +355,5 @@ def _leading_directions(sample: torch.Tensor) -> torch.Tensor:
     left_out = covariance.double().square().sum() - variances.double().square().cumsum(0)
     enough = int(((8 * left_out.clamp_min(0)).sqrt() > _SPREAD_OF_EXPONENTS).sum()) + 1
     kept = min(_MOST_DIRECTIONS, _STEP * math.ceil(enough / _STEP), len(variances))
-    return (block @ rotation[:, :kept]).to(sample.device)
+    blur = 2 * float(variances[kept]) if kept < len(variances) else 0.0
+    return (block @ rotation[:, :kept]).to(sample.device), blur

@@ -21,9 +21,10 @@ from .coverage import Coverage
 from .gradient import extend_with_gradient, with_gradient
 from .nodes import Nodes
 from .outliers import SPENT, are_few, find_outliers
+from .precision import UnresolvedError
 from .settings import AUTO, Settings, check_settings, check_weights
 from .solution import Extension, Solution
-from .solve import Solved, is_exact, solve
+from .solve import Solved, is_exact, solve, with_all_columns
 from .stream import sample_of_chunks
 
 __all__ = ["Ncut"]
@@ -276,6 +277,7 @@ class Ncut(NodeTransformer):
         nodes, like = self._check_new(X)
         if nodes.requires_grad and torch.is_grad_enabled():
             cosine, verbose = self.affinity == "cosine", bool(self.verbose)
+            nodes = nodes.to(self._extension.landmarks)
             return like.restore(extend_with_gradient(nodes, self._extension, cosine=cosine, verbose=verbose))
         with torch.no_grad():
             return like.restore(self._extension(nodes, verbose=bool(self.verbose)))
@@ -337,17 +339,13 @@ class Ncut(NodeTransformer):
             raise ValueError(
                 f"`n_eig` must be at most {n - 1} for {n} nodes; got {n_eig}. Lower it or pass more images."
             )
-        if (
-            settings.n_sample is not None
-            and settings.n_sample < n_eig
-            and (settings.solver == "nystrom" or settings.balanced)
-        ):
+        exact = is_exact(settings, n) and not settings.balanced
+        if settings.n_sample is not None and settings.n_sample < n_eig and not exact:
             raise ValueError(
                 f"`n_sample` must be at least `n_eig`, {n_eig}; got {settings.n_sample}. Raise it: 20 to 50 "
                 "landmarks per eigenvector are usual."
             )
         generator = torch_generator(self.random_state)
-        exact = is_exact(settings, n)
         with_gradients = nodes.requires_grad and torch.is_grad_enabled()
         if with_gradients:
             _check_differentiable(settings, weights)
@@ -369,7 +367,13 @@ class Ncut(NodeTransformer):
             automatic = settings.sigma is None and not callable(settings.affinity)
             outliers = find_outliers(table, n_eig, generator)
             left_out = outliers if automatic else torch.zeros_like(outliers)
-            solved = self._solve(table, left_out, settings, generator, with_gradients)
+            try:
+                solved = self._solve(table, left_out, settings, generator, with_gradients)
+            except UnresolvedError:
+                # float64: float32 does not resolve eigenvalues as small as those of a wide kernel.
+                affinity = affinity.in_float64()
+                table = Nodes(nodes, affinity, weights=weights, verbose=settings.verbose)
+                solved = self._solve(table, left_out, settings, generator, with_gradients)
             if not automatic:
                 alone = outliers.clone()
                 alone[solved.lone] = True
@@ -381,10 +385,14 @@ class Ncut(NodeTransformer):
             self._covering, self._coverage = affinity.encode(nodes[covering.to(nodes.device)]), None
         solution = solved.solution
         if with_gradients:
+            nodes = nodes.to(solution.extension.landmarks)
             solution = self._differentiable(nodes, solution, weights, left_out)
+        solution, residual = with_all_columns(
+            solution, solved.residual, n_eig, table.without(left_out).weights, generator
+        )
         self.eigenvectors_ = like.restore(solution.pairs.vectors)
         self.eigenvalues_ = like.restore(solution.pairs.values)
-        self.residual_ = like.restore(solved.residual)
+        self.residual_ = like.restore(residual)
         self.n_landmarks_ = len(solution.extension.landmarks)
         self.sigma_, self.repulsion_sigma_ = affinity.sigma, affinity.repulsion_sigma
         self.outliers_ = like.restore(outliers)

@@ -11,12 +11,14 @@ from .eigensolver import Eigenpairs, fix_signs
 from .lowrank import Columns
 from .nodes import Nodes
 from .nystrom import Draft, Options, whitening
+from .precision import LOW_RANK_CUT
 from .residual import ResidualProbe
 from .solution import Solution
 
 __all__ = ["extend_to_all"]
 
 _OVERSAMPLING = 10
+# As a share of the eigenvalue.
 _LEAST_GAP = 0.01
 
 
@@ -49,7 +51,8 @@ def extend_to_all(
     Davidson. The Iterative Calculation of a Few of the Lowest Eigenvalues and Corresponding Eigenvectors of Large
     Real-Symmetric Matrices. Journal of Computational Physics 1975.
     """
-    like, k, extension = draft.extension.landmarks, options.k, draft.extension
+    like, extension = draft.extension.landmarks, draft.extension
+    k = min(options.k, draft.vectors.shape[1])
     columns = Columns(nodes, extension)
     if options.alpha:
         density_weights = draft.core.density_weights(columns.sums()).to(like)
@@ -128,7 +131,7 @@ def _improve(draft: Draft, columns: Columns, k: int) -> tuple[torch.Tensor, torc
     ritz, turn = ritz.flip(0)[:kept], others @ turn.flip(1)[:, :kept]
     spectrum, basis = draft.values_below, draft.vectors_below
     # Only downwards: what the sample takes for larger than it is would come up as a pole.
-    gaps = (ritz - spectrum[:, None]).clamp_min(_LEAST_GAP)
+    gaps = torch.maximum(ritz - spectrum[:, None], _LEAST_GAP * ritz.abs().clamp_min(LOW_RANK_CUT[like.dtype]))
     better = vectors @ turn + basis @ ((basis.T @ (applied @ turn)) / gaps)
     better = torch.cat([trivial[:, None], better], dim=1)
     return core.weights(sums).to(like), torch.linalg.qr(better).Q, leverage

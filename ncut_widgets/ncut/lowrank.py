@@ -9,6 +9,7 @@ import torch
 
 from .affinity import Affinity, Kernel
 from .nodes import Nodes
+from .precision import LOW_RANK_CUT
 from .solution import Body, Extension
 
 __all__ = ["Columns", "Core", "core_of", "inverse_root"]
@@ -16,11 +17,12 @@ __all__ = ["Columns", "Core", "core_of", "inverse_root"]
 # Up to so many affinities to landmarks are kept between the passes over the nodes; beyond that they are computed again,
 # which takes less time than memory fresh from the operating system.
 _KEPT_AFFINITIES = 1 << 23
-# Directions of W below that share of its largest are noise in a C of that precision.
-_NOISE = {torch.float32: 1e-7, torch.float64: 1e-12}
-# What is kept of an indefinite W. Positive directions down to that share of its most negative one: with all, a sharp
-# "cosine" kernel in 4 channels and 420 landmarks lost 2 of 5 eigenvectors; with less, few landmarks blow noise up.
+# What is kept of an indefinite W if only its positive part is: directions down to that share of its most negative one.
 _INDEFINITE = 0.3
+# If both signs are kept: directions down to that share of the smallest eigenvalue asked for. Others change little,
+# and the inverse would amplify what landmarks miss of them. On "cosine" in 3 to 768 channels, 0.01 failed for sharp
+# kernels with few landmarks, and 0.2 lost digits for wide ones.
+_SHARE_OF_SMALLEST = 0.1
 # And of the repulsion that belongs to "cosine", both signs down to that share of the largest.
 _OPPOSITE = 1e-2
 
@@ -31,6 +33,8 @@ class Core(NamedTuple):
     root: torch.Tensor
     signs: torch.Tensor
     of_sum: torch.Tensor
+    # How many columns of C attract. They come first.
+    n_attracting: int
 
     @property
     def is_definite(self) -> bool:
@@ -42,9 +46,8 @@ class Core(NamedTuple):
 
     def density_weights(self, sums: torch.Tensor) -> torch.Tensor:
         """Return the b with C b = A w, where `sums` are C^T w: what repels is no density."""
-        attracts = len(sums) if self.is_definite else len(sums) // 2
         weights = self.weights(sums)
-        weights[attracts:] = 0
+        weights[self.n_attracting :] = 0
         return weights
 
 
@@ -96,30 +99,51 @@ class Columns:
         return total
 
 
-def core_of(affinity: Kernel, landmarks: torch.Tensor, repulsion_weight: float) -> tuple[Core, float]:
-    """Return the core of the low-rank A, and the least affinity of a landmark to itself."""
+def core_of(
+    affinity: Kernel, landmarks: torch.Tensor, repulsion_weight: float, *, n_eig: int | None
+) -> tuple[Core, float]:
+    """Return the core of the low-rank A, and the least affinity of a landmark to itself.
+
+    With `n_eig`, it holds what `n_eig` eigenvectors take of an indefinite affinity, such as "cosine". Without, it holds
+    the positive part.
+    """
     wide = landmarks.cpu().double() if isinstance(affinity, Affinity) else landmarks
     if affinity.repulsion_sigma is None:
         W = affinity(wide, wide).cpu().double()
-        root = inverse_root(W, landmarks.dtype)
-        one = torch.ones_like(root[0])
-        return Core(root, one, one), float(W.diagonal().min())
+        root, signs = _root_and_signs(W, landmarks.dtype, n_eig)
+        return Core(root, signs, signs, len(W)), float(W.diagonal().min())
     attraction, repulsion = affinity.both(wide, wide)
-    root = inverse_root(attraction, landmarks.dtype)
-    other_root, other_signs = _signed_root(repulsion, _OPPOSITE if affinity.is_cosine else _NOISE[landmarks.dtype])
+    root, signs = _root_and_signs(attraction, landmarks.dtype, n_eig)
+    noise = _OPPOSITE if affinity.is_cosine else LOW_RANK_CUT[landmarks.dtype]
+    other_root, other_signs = _signed_root(repulsion, noise)
     roots = torch.block_diag(root, repulsion_weight**0.5 * other_root)
-    one = torch.ones_like(root[0])
-    core = Core(roots, torch.cat([one, -other_signs]), torch.cat([one, other_signs]))
+    core = Core(roots, torch.cat([signs, -other_signs]), torch.cat([signs, other_signs]), len(attraction))
     return core, float(attraction.diagonal().min())
 
 
 def inverse_root(W: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Return F (m, r) with F F^T the pseudo-inverse of what is positive in the float64 `W`, for a C of that `dtype`."""
-    values, vectors = torch.linalg.eigh((W + W.T) / 2)
-    # C carries its own rounding: directions of W below that level hold noise, which the inverse would blow up. An
-    # affinity that is not quite positive definite ("cosine" is none) says by its negative eigenvalues what is noise.
-    kept = values > max(_NOISE[dtype] * float(values[-1]), -_INDEFINITE * float(values[0]))
-    return vectors[:, kept] / values[kept].sqrt()
+    """Return F (m, r) with F F^T a generalized inverse of the positive part of `W`, for a C of that `dtype`."""
+    return _root_and_signs(W, dtype, None)[0]
+
+
+def _root_and_signs(W: torch.Tensor, dtype: torch.dtype, n_eig: int | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return F (m, r) and signs (r,) with F diag(signs) F^T a generalized inverse of `W`, for a C of that `dtype`.
+
+    W is float64, because it is inverted. Its eigenvalues are taken relative to its degrees. They are then comparable
+    to those of M, and at most 1.
+    """
+    W = (W + W.T) / 2
+    scale = W.abs().sum(1).clamp_min(torch.finfo(W.dtype).tiny).rsqrt()
+    values, vectors = torch.linalg.eigh(scale[:, None] * W * scale)
+    # C is rounded: in directions of W below that level, the inverse would amplify noise.
+    cut = LOW_RANK_CUT[dtype] * float(values[-1])
+    if float(values[0]) >= -cut:
+        kept = values > cut
+    elif n_eig is None:
+        kept = values > max(cut, -_INDEFINITE * float(values[0]))
+    else:
+        kept = values.abs() > max(cut, _SHARE_OF_SMALLEST * float(values[-min(n_eig, len(values))]))
+    return scale[:, None] * vectors[:, kept] / values[kept].abs().sqrt(), values[kept].sign()
 
 
 def _signed_root(W: torch.Tensor, noise: float) -> tuple[torch.Tensor, torch.Tensor]:

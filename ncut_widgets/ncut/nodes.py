@@ -12,8 +12,8 @@ from .solution import Body, sweep
 
 __all__ = ["Nodes"]
 
-# Up to so many encoded elements are kept between the passes over the nodes; beyond, they are computed again.
-_KEPT_ELEMENTS = 1 << 27
+# Up to so many bytes of encoded nodes are kept between the passes over them. More are computed again in each pass.
+_KEPT_BYTES = 1 << 29
 
 
 class Nodes:
@@ -42,7 +42,7 @@ class Nodes:
         self.device = one.device
         # Of the widest row that a pass holds.
         self._width = max(X.shape[1], one.shape[1])
-        self._encoded = affinity.encode(X) if len(X) * one.shape[1] <= _KEPT_ELEMENTS else None
+        self._encoded = affinity.encode(X) if len(X) * one.nbytes <= _KEPT_BYTES else None
 
     def __len__(self) -> int:
         return len(self._X)

@@ -11,10 +11,16 @@ import torch
 from .eigensolver import Eigenpairs, fix_signs, leading_eigenpairs
 from .lowrank import Columns, Core, core_of
 from .nodes import Nodes
+from .precision import LOW_RANK_CUT, LOW_RANK_FLOOR, UnresolvedError
 from .residual import ResidualProbe
-from .solution import Extension, Solution, vanishing
+from .solution import Extension, Solution
 
 __all__ = ["Draft", "Options", "complete", "draft_graph", "whitening"]
+
+# Eigenvalues so many times the perturbation from the directions of the features that were left out are resolved.
+_BLUR = 4
+# Eigenvalues of the float64 B^T B below that share of the largest are 0.
+_RANK = 1e-14
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,9 @@ class Draft(NamedTuple):
 def draft_graph(
     nodes: Nodes, landmarks: torch.Tensor, options: Options, n_vectors: int, generator: torch.Generator
 ) -> Draft:
-    """Return up to `n_vectors`, at least `options.k`, eigenvectors of S D^-1/2 C W^+ C^T D^-1/2 S.
+    """Return up to `n_vectors` eigenvectors of S D^-1/2 C W^+ C^T D^-1/2 S.
+
+    They are fewer than `options.k` if the other eigenvalues are below the numerical floor.
 
     With F F^T = W^+ and S^2 the weights of the nodes, the eigenvectors of that n x n matrix of rank m are B V, where
     B = S D^-1/2 C F and V are the eigenvectors of the m x m matrix B^T B.
@@ -63,12 +71,19 @@ def draft_graph(
     generator : torch.Generator
         Of the CPU.
 
+    Raises
+    ------
+    UnresolvedError
+        If `options.k` eigenvalues are below the numerical floor of an affinity that can be made more precise.
+
     Notes
     -----
     O(n m (c' + m) + m^3) time. The small problems are solved in float64 and on the CPU: W^-1/2 in float32 goes wrong
     past 1024 landmarks, not every accelerator has float64, and none solves them much faster.
     """
-    core, lowest = core_of(nodes.affinity, landmarks, options.repulsion_weight)
+    # What is drafted on a sample is finished by steps that take a definite matrix.
+    n_eig = None if n_vectors > options.k else options.k
+    core, lowest = core_of(nodes.affinity, landmarks, options.repulsion_weight, n_eig=n_eig)
     none = landmarks.new_zeros(len(core.root), 0)
     extension = Extension(nodes.affinity, landmarks, none, None, none, options.alpha, lowest * nodes.lightest)
     columns = Columns(nodes, extension)
@@ -98,14 +113,19 @@ def draft_graph(
         # With B^T B = L L^T, those of B J B^T are the B J L v, v being those of L^T J L.
         spectrum, basis = torch.linalg.eigh(inner)
         factor = core.signs[:, None] * (basis * spectrum.clamp_min(0).sqrt())
-        pairs = leading_eigenpairs(factor.T @ (core.signs[:, None] * factor), k, first=None, generator=generator)
+        # Without repulsion, the trivial vector is known: that v = L^-1 F^T C^T S^2 1.
+        known = None
+        if options.repulsion_weight == 0:
+            kept = spectrum > _RANK * float(spectrum[-1])
+            known = torch.where(kept, (basis.T @ (core.root.T @ sums)) / torch.where(kept, spectrum, 1).sqrt(), 0)
+        pairs = leading_eigenpairs(factor.T @ (core.signs[:, None] * factor), k, first=known, generator=generator)
         vectors = factor @ pairs.vectors
-    rank = int((~vanishing(pairs.values.to(landmarks))).sum())
-    if rank < options.k:
-        raise ValueError(
-            f"`n_eig` must be at most {rank}, the number of directions in which the nodes differ at this sigma; "
-            f"got {options.k}. Lower it, or lower `sigma` or `degree`."
-        )
+    rank = int((pairs.values > LOW_RANK_CUT[landmarks.dtype]).sum())
+    resolved = int((pairs.values > max(LOW_RANK_FLOOR[landmarks.dtype], _BLUR * nodes.affinity.blur)).sum())
+    if resolved < options.k:
+        if not nodes.affinity.is_finest:
+            raise UnresolvedError
+        rank = max(1, resolved)
     return Draft(columns, core, gram, pairs.values[:rank], vectors[:, :rank], *below, extension)
 
 

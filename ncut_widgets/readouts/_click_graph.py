@@ -31,7 +31,7 @@ class Graph(NamedTuple):
 
 
 def _graph(nodes: Nodes, landmarks: torch.Tensor) -> Graph:
-    core, lowest = core_of(nodes.affinity, landmarks, 0.0)
+    core, lowest = core_of(nodes.affinity, landmarks, 0.0, n_eig=None)
     none = landmarks.new_zeros(len(landmarks), 0)
     extension = Extension(nodes.affinity, landmarks, landmarks.new_zeros(len(landmarks)), None, none, 0.0, lowest)
     columns = Columns(nodes, extension)

@@ -89,14 +89,18 @@ def test_transform_wants_the_channels_of_the_fit(X):
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_identical_nodes_have_one_meaningful_eigenvector_and_say_so(affinity, value):
     X = np.full((500, 3), value)
-    with pytest.warns(DegenerateWarning, match="2 of 3 eigenvectors have eigenvalue 0 and are arbitrary"):
+    with pytest.warns(DegenerateWarning, match="2 of 3 eigenvectors have eigenvalue 0 within rounding and are"):
         ncut = Ncut(3, affinity=affinity).fit(X)
     np.testing.assert_allclose(ncut.eigval, [1, 0, 0], atol=1e-12)
     np.testing.assert_allclose(ncut.eigenvectors_[:, 0], 500**-0.5)
     np.testing.assert_allclose(ncut.eigenvectors_.T @ ncut.eigenvectors_, np.eye(3), atol=1e-12)
     assert np.isfinite(ncut.transform(X + 1)).all()
-    with pytest.raises(ValueError, match="`n_eig` must be at most 1, the number of directions in which the nodes"):
-        Ncut(3, affinity=affinity, solver="nystrom", n_sample=100).fit(X)
+    with pytest.warns(DegenerateWarning, match="2 of 3 eigenvectors have eigenvalue 0"):
+        landmarks = Ncut(3, affinity=affinity, solver="nystrom", n_sample=100).fit(X)
+    np.testing.assert_allclose(landmarks.eigval, [1, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(landmarks.eigenvectors_[:, 0], 500**-0.5)
+    np.testing.assert_allclose(landmarks.eigenvectors_.T @ landmarks.eigenvectors_, np.eye(3), atol=1e-12)
+    np.testing.assert_allclose(landmarks.transform(X)[:, 1:], 0)
 
 
 def test_two_nodes_are_a_graph():
