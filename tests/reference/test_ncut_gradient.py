@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ncut_widgets.ncut import Ncut
-from ncut_widgets.ncut.lowrank import inverse_root
+from ncut_widgets.ncut.lowrank import core_of, inverse_root
 
 K = 5
 
@@ -53,8 +53,9 @@ def laplacian(X, Z):
 def approximated(X, ncut, kind):
     """C W^+ C^T of the landmarks, in the units of the kernel."""
     E, Z = ncut._extension.affinity.encode(X), ncut._extension.landmarks
-    B = encoded_affinities(E, Z, kind) @ inverse_root(encoded_affinities(Z, Z, kind), torch.float64)
-    return B @ B.T
+    core, _ = core_of(ncut._extension.affinity, Z, 0.0, n_eig=K)
+    B = encoded_affinities(E, Z, kind) @ core.root
+    return (B * core.signs) @ B.T
 
 
 def encoded_affinities(E, F, kind):
