@@ -57,8 +57,10 @@ class Ncut(NodeTransformer):
     degree : float in (0, 1), optional
         Asks for the sigma at which the mean affinity is `degree`: 0.3 is smooth, 0.03 is sharp. Not with `sigma`.
     n_sample : int or "auto"
-        How many landmarks the Nyström approximation stands on. "auto" doubles them from 512 up to 2048 until every
-        residual is small, judged on 8192 of the nodes at most.
+        How many landmarks the Nyström approximation has. "auto" doubles them from 512 to at most 2048 until every
+        residual is small, next to its eigenvalue too, judged on at most 8192 of the nodes. Of more than 2048, as many
+        as needed are taken, and never more than 4096. If the landmarks would be a fifth of the nodes or more, solver
+        "auto" solves exactly instead, up to 46 000 nodes (4 GB in float32).
     sampling : {"uniform", "farthest"}
         Which nodes make the graph. "uniform": all of them, so that what is frequent weighs more. "farthest": `n_sample`
         (2048 if "auto") nodes spread evenly over the features by farthest-point sampling, solved exactly and extended
@@ -116,11 +118,12 @@ class Ncut(NodeTransformer):
     Warns
     -----
     ncut_widgets.errors.NystromWarning
-        Where the landmarks do not carry the embedding: some residual is above 0.1.
+        If the landmarks are too few: some residual is above 0.1, or above a quarter of its eigenvalue.
     ncut_widgets.errors.OutlierWarning
         If a fixed `sigma`, or a callable affinity, spends eigenvectors on such nodes.
     ncut_widgets.errors.DegenerateWarning
-        Where eigenvalues vanish, as they do for identical nodes: their eigenvectors are arbitrary.
+        If eigenvalues are 0 within rounding, as for identical nodes or a very wide kernel: their eigenvectors are
+        arbitrary.
 
     Notes
     -----
@@ -134,7 +137,9 @@ class Ncut(NodeTransformer):
     Eigenvectors whose eigenvalue vanishes extend by 0. Identical nodes are all alike: every affinity is 1, and only
     the trivial eigenvector means anything.
 
-    Half precision is computed in float32.
+    Half precision is computed in float32. Eigenvalues too small for float32, as those of a wide kernel are (5e-3 by
+    Nyström, 2e-3 exact), are computed in float64 on all channels, and `transform` too. Nyström resolves them down to
+    1e-7; what is below has eigenvalue 0.
 
     Where features require gradients, `eigenvectors_`, `eigenvalues_` and what `transform` returns carry them, once
     differentiable, at about the cost of the fit. They are those of the solution found: exact where it is exact, and
