@@ -118,7 +118,7 @@ class Ncut(NodeTransformer):
     Warns
     -----
     ncut_widgets.errors.NystromWarning
-        If the landmarks are too few: some residual is above 0.1, or above a quarter of its eigenvalue.
+        If the landmarks are too few: some residual is above 0.1, or above a third of its eigenvalue.
     ncut_widgets.errors.OutlierWarning
         If a fixed `sigma`, or a callable affinity, spends eigenvectors on such nodes.
     ncut_widgets.errors.DegenerateWarning

@@ -39,7 +39,7 @@ _SAMPLE_NODES = 1 << 13
 _BALANCED_NODES = 2048
 # With residuals of 0.08 to 0.13, 10 eigenvectors of a sharp graph lost 11 % of their subspace.
 _POOR_RESIDUAL = 0.1
-_POOR_SHARE_OF_EIGENVALUE = 0.25
+_POOR_SHARE_OF_EIGENVALUE = 1 / 3
 
 
 def is_exact(settings: Settings, n: int) -> bool:

@@ -68,6 +68,7 @@ def check(ncut, reference, floor=1e-6, w=None, projected=0.0):
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
 @pytest.mark.parametrize("kind", SPECTRA)
 @pytest.mark.filterwarnings("ignore::ncut_widgets.errors.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore::ncut_widgets.errors.OutlierWarning")
 def test_landmarks_find_small_eigenvalues(kind, affinity, width):
     reference = solved(kind, affinity, width)
     check(Ncut(K, affinity=affinity, sigma=reference[0], solver="nystrom").fit(nodes(kind)), reference)
@@ -76,6 +77,7 @@ def test_landmarks_find_small_eigenvalues(kind, affinity, width):
 @pytest.mark.parametrize("width", [1, 10, 40])
 @pytest.mark.parametrize("kind", ["decaying", "steep", "few channels"])
 @pytest.mark.filterwarnings("ignore::ncut_widgets.errors.DegenerateWarning")
+@pytest.mark.filterwarnings("ignore::ncut_widgets.errors.OutlierWarning")
 def test_the_exact_solution_finds_small_eigenvalues(kind, width):
     reference = solved(kind, "rbf", width)
     check(Ncut(K, sigma=reference[0], solver="exact").fit(nodes(kind)), reference)
