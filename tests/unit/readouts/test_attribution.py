@@ -313,3 +313,12 @@ def test_on_photographs_top_channels_carry_more_than_random_ones(photographs, me
     assert curves.area_to_bottom.mean() > 0.05
     # A steep channel need not be one that makes the cluster.
     assert (curves.area > 0).mean() > (0.5 if method == "abs_gradient" else 0.8)
+
+
+@pytest.mark.parametrize("n", [4, 8, 13, 20])
+@pytest.mark.parametrize("solver", ["exact", "nystrom"])
+def test_few_nodes_have_attributions_for_as_many_eigenvectors_as_there_are(n, solver):
+    """The linear systems of the gradient then have more columns than rows."""
+    X = np.random.default_rng(0).normal(size=(n, 6)).astype(np.float32)
+    for n_eig in {2, n // 2, n - 1}:
+        assert np.isfinite(channel_attribution(X, np.arange(n) % 2, n_eig=n_eig, solver=solver).raw).all()
