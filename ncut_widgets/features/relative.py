@@ -14,6 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
+from ncut_widgets._units import OwnUnits
 from ncut_widgets._validation import check_features, check_positive_int, check_random_state
 
 from ._places import spread_places
@@ -207,7 +208,7 @@ class AnchorAlignment(TransformerMixin, BaseEstimator):
 class _View:
     """What one source sees at the anchors, and how far each of them reaches."""
 
-    centre: torch.Tensor
+    units: OwnUnits
     scale: float
     anchors: torch.Tensor
     reach: torch.Tensor
@@ -216,10 +217,11 @@ class _View:
 
     def describe(self, nodes: torch.Tensor) -> torch.Tensor:
         """(n, m) standardised affinities of nodes (n, c) to the anchors, on their device and in their dtype."""
-        centre, anchors, reach, mean, std = (
-            t.to(nodes) for t in (self.centre, self.anchors, self.reach, self.mean, self.std)
-        )
-        return (torch.exp(-_squared_distances((nodes - centre) / self.scale, anchors) / reach) - mean) / std
+        # In the better of the two: what is large in float64 may be infinite in float32.
+        rows = nodes.to(torch.promote_types(nodes.dtype, self.anchors.dtype))
+        anchors, reach, mean, std = (t.to(rows) for t in (self.anchors, self.reach, self.mean, self.std))
+        squared = _squared_distances(self.units(rows) / self.scale, anchors)
+        return ((torch.exp(-squared / reach) - mean) / std).to(nodes.dtype)
 
 
 def _view(part: FeatureMaps, places: np.ndarray, share: float, rng: np.random.Generator) -> _View:
@@ -233,18 +235,17 @@ def _view(part: FeatureMaps, places: np.ndarray, share: float, rng: np.random.Ge
             f"`features` must differ between patches; they are all the same in source {part.sources[0]!r}. "
             "Leave it out, or pass other images."
         )
-    # Centred and scaled, squared distances keep their digits and cannot overflow.
-    centre = sample.mean(0)
-    largest = float((sample - centre).abs().max())
-    scale = largest * float(((sample - centre) / largest).square().sum(1).mean().sqrt())
+    # Centered and scaled, squared distances keep their digits and cannot overflow.
+    units = OwnUnits(sample)
+    scale = float(units(sample).square().sum(1).mean().sqrt())
     chosen = [part.grid.node_at(int(image), x, y) for image, x, y in places.tolist()]
-    anchors = (nodes[torch.tensor(chosen, device=nodes.device)] - centre) / scale
-    squared = _squared_distances((sample - centre) / scale, anchors)
+    anchors = units(nodes[torch.tensor(chosen, device=nodes.device)]) / scale
+    squared = _squared_distances(units(sample) / scale, anchors)
     reach = _reaches(squared, share)
     affinity = torch.exp(-squared / reach)
     std, mean = torch.std_mean(affinity, 0, correction=0)
     # Around a twentieth where they say anything: less is an anchor to which all nodes are alike.
-    return _View(centre, scale, anchors, reach, mean, std.clamp_min(_LEAST_STD))
+    return _View(units, scale, anchors, reach, mean, std.clamp_min(_LEAST_STD))
 
 
 def _reaches(squared: torch.Tensor, share: float) -> torch.Tensor:

@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from ncut_widgets._migration import answers_old_options
 from ncut_widgets._threads import usable_threads
+from ncut_widgets._units import OwnUnits
 from ncut_widgets._validation import check_features, check_positive_int, device_of, to_tensor
 
 __all__ = ["nystrom_propagate"]
@@ -103,7 +104,9 @@ def nystrom_propagate(
         chunk_size = max(1, _CHUNK_ELEMENTS // max(len(sampled), k * sampled.shape[1], k * table.shape[1]))
     chunk_size = check_positive_int(chunk_size, "chunk_size")
 
-    search = _NeighborSearch(sampled.to(nodes.device, nodes.dtype), k)
+    # In the better of the two: what is large in float64 may be infinite in float32.
+    common = torch.promote_types(nodes.dtype, sampled.dtype)
+    nodes, search = nodes.to(common), _NeighborSearch(sampled.to(nodes.device, common), k)
     out = table.new_empty((len(nodes), table.shape[1]))
     low, high = table.amin(0), table.amax(0)
     for start in range(0, len(nodes), chunk_size):
@@ -131,20 +134,15 @@ class _NeighborSearch:
     def __init__(self, sampled: torch.Tensor, k: int) -> None:
         sampled = sampled.detach()
         self._k = k
-        # Centred and scaled: |x|^2 - 2 x.z + |z|^2 cancels far from the origin and overflows far from one.
-        self._mean = sampled.mean(0)
-        spread = (sampled - self._mean).abs().amax()
-        self._scale = torch.where(spread > 0, spread, torch.ones_like(spread))
-        self._sampled = self._normalize(sampled)
+        # |x|^2 - 2 x.z + |z|^2 cancels far from the origin and overflows far from one.
+        self._units = OwnUnits(sampled)
+        self._sampled = self._units(sampled)
         self._norms = self._sampled.square().sum(1)
         use_tree = sampled.device.type == "cpu" and sampled.shape[1] <= _TREE_CHANNELS
         self._tree = cKDTree(self._sampled.numpy()) if use_tree else None
 
-    def _normalize(self, nodes: torch.Tensor) -> torch.Tensor:
-        return (nodes - self._mean) / self._scale
-
     def __call__(self, nodes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        nodes = self._normalize(nodes.detach())
+        nodes = self._units(nodes.detach())
         if self._tree is not None:
             _, found = self._tree.query(nodes.numpy(), k=self._k, workers=usable_threads())
             neighbors = torch.from_numpy(np.asarray(found, dtype=np.int64).reshape(len(nodes), self._k))

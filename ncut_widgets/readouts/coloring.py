@@ -24,7 +24,7 @@ from ncut_widgets._validation import (
 from ._align import check_nodes, procrustes
 from ._layout import METHODS, Layout, find_layout
 from ._rows import unit_rows
-from .colormap import quantile_box
+from .colormap import place_in_box, quantile_box
 
 __all__ = ["Coloring"]
 
@@ -178,7 +178,7 @@ class Coloring(NodeTransformer):
         self._like = like
         self.remember_columns(X, tensor)
         self._coords = coords @ turn + shift
-        self._low, self._span = quantile_box(self._coords)
+        self._low, self._high = quantile_box(self._coords)
         return self
 
     def fit_transform(
@@ -232,7 +232,7 @@ class Coloring(NodeTransformer):
         return layout.place(rows) @ self._turn + self._shift, like
 
     def _color(self, coords: torch.Tensor) -> torch.Tensor:
-        return ((coords - self._low) / self._span).clamp(0, 1)
+        return place_in_box(coords, self._low, self._high).clamp(0, 1).to(coords.dtype)
 
     def _check_fitted(self) -> Layout:
         if self._layout is None:

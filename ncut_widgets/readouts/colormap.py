@@ -9,7 +9,7 @@ import torch
 
 from ncut_widgets._validation import Like, check_features, check_in, check_number, check_positive_int, to_tensor
 
-__all__ = ["COLORMAPS", "colormap_2d", "convert_to_lab_color", "quantile_box", "rotate_rgb_cube"]
+__all__ = ["COLORMAPS", "colormap_2d", "convert_to_lab_color", "place_in_box", "quantile_box", "rotate_rgb_cube"]
 
 COLORMAPS = ("disc", "square")
 _LAST_POSITION = 6
@@ -20,6 +20,7 @@ _SLACK = 1e-3
 _TAIL = 0.02
 # An axis this much thinner than the widest is rounding: stretched to the full cube it would be noise.
 _FLAT = 1e-5
+_FARTHEST = 1e15
 
 # CIE 1931, 2 degrees, D65: the white of sRGB (IEC 61966-2-1).
 _WHITE = (0.95047, 1.0, 1.08883)
@@ -153,8 +154,8 @@ def colormap_2d(
             "`Coloring` for three."
         )
     colormap = check_in(colormap, "colormap", COLORMAPS)
-    low, span = quantile_box(tensor) if extent is None else _check_extent(extent, tensor)
-    place = (tensor.detach() - low) / span * 2 - 1
+    low, high = quantile_box(tensor) if extent is None else _check_extent(extent)
+    place = place_in_box(tensor.detach(), low, high).to(tensor.dtype) * 2 - 1
     if colormap == "disc":
         place = place / place.norm(dim=1, keepdim=True).clamp_min(1)
         lightness = torch.full_like(place[:, :1], _DISC_LIGHTNESS)
@@ -178,15 +179,29 @@ def lab_to_rgb(lab: torch.Tensor) -> torch.Tensor:
 
 
 def quantile_box(coords: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The corner and the size of the box of coordinates (n, d) that becomes all colours; flat axes are mid-way."""
+    """Return the lower and upper corner (d,), in float64, of the box of coordinates (n, d) that gets all colors.
+
+    Of a flat axis, which holds nothing but rounding, both are the same.
+    """
     ranked = coords.detach().sort(0).values
     last = len(ranked) - 1
-    low, high = (ranked[round(q * last)] for q in (_TAIL, 1 - _TAIL))
-    span = high - low
-    flat = span <= _FLAT * max(float(span.max()), _FLAT)
-    # A flat axis holds nothing but rounding: a box wide enough puts all of it in the middle.
-    wide = torch.where(flat, torch.full_like(span, max(1.0, float(coords.abs().max()) * 1e6)), span)
-    return torch.where(flat, (low + high) / 2 - wide / 2, low), wide
+    low, high = (ranked[round(q * last)].double() for q in (_TAIL, 1 - _TAIL))
+    # Halves: the difference of two large numbers may overflow.
+    half = high / 2 - low / 2
+    flat = half <= _FLAT * max(float(half.max()), _FLAT / 2)
+    return low, torch.where(flat, low, high)
+
+
+def place_in_box(coords: torch.Tensor, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+    """Return where coordinates (n, d) lie in a box, in float64: 0 at its lower and 1 at its upper corner (d,).
+
+    On an axis on which both corners are the same, all are in the middle.
+    """
+    # In float64, which holds what float32 coordinates differ by; in halves, so that no difference overflows.
+    half = (high / 2 - low / 2).to(coords.device)
+    place = (coords.double() / 2 - low.to(coords.device) / 2) / torch.where(half > 0, half, 1)
+    # A place this far outside has the color of the edge in any case, and its square is still in range.
+    return torch.where(half > 0, place.clamp(-_FARTHEST, _FARTHEST), 0.5)
 
 
 def _check_colors(rgb: Any) -> tuple[torch.Tensor, Like]:
@@ -203,14 +218,14 @@ def _check_colors(rgb: Any) -> tuple[torch.Tensor, Like]:
     return tensor.clamp(0, 1), like
 
 
-def _check_extent(extent: Any, coords: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _check_extent(extent: Any) -> tuple[torch.Tensor, torch.Tensor]:
     if not (isinstance(extent, (tuple, list)) and len(extent) == 2 and all(_is_pair(axis) for axis in extent)):
         raise TypeError(f"`extent` must be two pairs; got {extent!r}. Pass ((x_low, x_high), (y_low, y_high)).")
     box = [[check_number(value, "extent") for value in axis] for axis in extent]
     if not all(low < high for low, high in box):
         raise ValueError(f"`extent` must have each low below its high; got {extent!r}. Swap or widen them.")
-    low, high = coords.new_tensor(box).unbind(1)
-    return low, high - low
+    low, high = torch.tensor(box, dtype=torch.float64).unbind(1)
+    return low, high
 
 
 def _is_pair(axis: Any) -> bool:

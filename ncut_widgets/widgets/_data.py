@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ncut_widgets._validation import brief, check_positive_int, to_tensor, valid_text
+from ncut_widgets._validation import brief, check_features, check_positive_int, to_tensor, valid_text
 from ncut_widgets.export._scene import describe_images
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.grid import PatchGrid
@@ -44,6 +44,9 @@ class SessionData:
                 f"{_few(grid.image_sizes)}; got {len(sizes)} of sizes {_few(sizes)}. Pass the images that the "
                 "features are of."
             )
+        if features is not None:
+            # Here, and not when a view first asks for a channel.
+            check_features(features, "features")
         self.images = images
         self.grid = grid
         # What an export says of an image: its name and size.
@@ -179,15 +182,15 @@ class SessionData:
         """(c, 2) float32: the 1 % and the 99 % quantile of each channel."""
         if self._ranges is None:
             values = self._features.values  # type: ignore[union-attr]
-            some = to_tensor(values[:: max(1, len(values) // 20_000)], "features")[0].detach().cpu().float().numpy()
+            some = _displayed(values[:: max(1, len(values) // 20_000)])
             self._ranges = np.quantile(some, [0.01, 0.99], axis=0).T.astype(np.float32)
         return self._ranges
 
     def _channel_map(self, channel: int) -> np.ndarray:
         """(n,) uint8 between those two."""
-        values = to_tensor(self._features.values[:, channel], "features")[0]  # type: ignore[union-attr]
-        low, high = self._channel_ranges()[channel]
-        share = (values.detach().cpu().float().numpy() - low) / max(float(high - low), 1e-12)
+        values = _displayed(self._features.values[:, channel])  # type: ignore[union-attr]
+        low, high = self._channel_ranges()[channel].astype(np.float64)
+        share = (values - low) / (high - low if high > low else 1.0)
         return np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8)
 
     def _mean_colors(self) -> np.ndarray:
@@ -208,6 +211,15 @@ class SessionData:
             image.save(buffer, "JPEG", quality=88)
             self._encoded[index] = np.frombuffer(buffer.getvalue(), np.uint8)
         return self._encoded[index]
+
+
+def _displayed(values: Any) -> np.ndarray:
+    """Return features in float64, in which differences of float32 numbers cannot overflow, cut to what float32 holds.
+
+    The page has float32 only.
+    """
+    largest = float(np.finfo(np.float32).max)
+    return to_tensor(values, "features")[0].detach().cpu().double().numpy().clip(-largest, largest)
 
 
 def _table(name: str, array: Any, n: int, columns: int | None) -> np.ndarray:

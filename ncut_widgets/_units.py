@@ -1,0 +1,44 @@
+"""Numbers of any size in units of their own, so that squares and sums of them neither overflow nor vanish."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+__all__ = ["OwnUnits"]
+
+
+class OwnUnits:
+    """The rows of a sample, centered and scaled into [-2, 2], and other rows in the same units.
+
+    Equal rows stay equal. Rows that are farther from 0 than the sixth root of the largest float, in units of the
+    largest number of the sample, are moved to that distance, in their direction.
+
+    Parameters
+    ----------
+    sample : torch.Tensor of shape (s, c)
+        Finite.
+
+    Examples
+    --------
+    >>> units = OwnUnits(torch.tensor([[1e38], [3e38]]))
+    >>> units(torch.tensor([[1e38], [3e38]])).flatten().tolist()
+    [-1.0, 1.0]
+    """
+
+    def __init__(self, sample: torch.Tensor) -> None:
+        # A power of two, which changes no digit.
+        self._unit = math.ldexp(1.0, math.frexp(float(sample.abs().amax()))[1] - 1)
+        self._farthest = torch.finfo(sample.dtype).max ** (1 / 6)
+        self.mean = (sample / self._unit).mean(0)
+        spread = (sample / self._unit - self.mean).abs().amax()
+        self.spread = torch.where(spread > 0, spread, torch.ones_like(spread))
+
+    def __call__(self, nodes: torch.Tensor) -> torch.Tensor:
+        """Return the rows (n, c), of the dtype of the sample, in its units."""
+        largest = nodes.abs().amax(1, keepdim=True)
+        is_far = largest / self._unit > self._farthest
+        moved = nodes / torch.where(is_far, largest, 1) * self._farthest
+        mean, spread = self.mean.to(nodes), self.spread.to(nodes)
+        return (torch.where(is_far, moved, nodes / self._unit) - mean) / spread

@@ -1,0 +1,104 @@
+"""Numbers of any size: squares, sums and differences of them neither overflow nor vanish."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import ncut_widgets as nw
+from ncut_widgets._units import OwnUnits
+
+
+@pytest.mark.parametrize(
+    ("scale", "dtype"), [(1e-45, "f4"), (1e38, "f4"), (1e-310, "f8"), (1e300, "f8"), (1e308, "f8")]
+)
+def test_own_units_are_about_one_at_any_scale(scale, dtype):
+    sample = (np.array([[1.0, -1], [-1, 1], [1, 0], [0, 0]]) * scale).astype(dtype)
+    units = OwnUnits(torch.from_numpy(sample))
+    assert np.allclose(units(torch.from_numpy(sample)).abs().amax(), 1, atol=0.5)
+    beyond = units(torch.full((1, 2), float(np.finfo(dtype).max), dtype=torch.from_numpy(sample).dtype))
+    assert bool(torch.isfinite(beyond.square().sum()))
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_propagation_reaches_nodes_as_far_away_as_floats_go(dtype):
+    known = np.array([[1.0], [2.0], [3.0]], dtype) * np.finfo(dtype).tiny
+    far = np.array([[np.finfo(dtype).max], [-np.finfo(dtype).max], [known[1, 0]]], dtype)
+    values = nw.nystrom_propagate(np.array([10.0, 20.0, 30.0]), far, known, n_neighbors=2)
+    assert np.isfinite(values).all()
+    assert values[0] >= values[1]
+    assert values[2] == 20
+
+
+def test_propagation_from_large_float64_to_float32_nodes():
+    known = np.array([[0.0], [1e150]])
+    assert nw.nystrom_propagate(np.array([1.0, 2.0]), np.zeros((1, 1), np.float32), known).tolist() == [1.0]
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e38, 1e307])
+@pytest.mark.parametrize("colormap", ["disc", "square"])
+def test_a_color_map_does_not_depend_on_the_units(scale, colormap):
+    coords = np.random.default_rng(0).normal(size=(30, 2))
+    expected = nw.colormap_2d(coords, colormap=colormap)
+    assert np.allclose(nw.colormap_2d(coords * scale, colormap=colormap), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "extent", [((-1e300, 1e300), (0, 1)), ((0, 1e-300), (0, 1)), ((-1.7e308, 1.7e308), (0, 1e-310))]
+)
+def test_a_color_map_takes_any_extent(extent):
+    coords = np.random.default_rng(0).normal(size=(30, 2)).astype(np.float32)
+    assert np.isfinite(nw.colormap_2d(coords, extent=extent)).all()
+
+
+@pytest.mark.parametrize("scale", [1e-2, 1e38])
+def test_colors_of_few_nodes_do_not_depend_on_the_units(scale):
+    features = np.random.default_rng(0).uniform(-1, 1, (9, 3)).astype(np.float32)
+    expected = nw.mspace_color(features)
+    assert np.allclose(nw.mspace_color(features * np.float32(scale)), expected, atol=1e-3)
+
+
+def grid_of(source, rows=3, columns=4):
+    return nw.PatchGrid([(40, 30)], [nw.PatchMap(0, rows, columns, source)])
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1e150, 1e308])
+def test_anchors_do_not_depend_on_the_units(scale):
+    values = np.random.default_rng(0).uniform(-1, 1, (12, 3))
+    plain, scaled = (
+        nw.AnchorAlignment(n_anchors=4).fit_transform(nw.FeatureMaps(part, grid_of("one"))).values
+        for part in (values, values * scale)
+    )
+    assert np.allclose(scaled, plain, atol=1e-2)
+
+
+def session_with(values):
+    image = np.zeros((30, 40, 3), np.uint8)
+    eig = np.eye(12)[:, :3]
+    return nw.Session(image, features=nw.FeatureMaps(values, grid_of("one")), eigenvectors=eig)
+
+
+def test_a_session_refuses_features_that_are_not_finite():
+    values = np.zeros((12, 2))
+    values[3, 1] = np.nan
+    with pytest.raises(ValueError, match="`features` must be finite; got NaN or inf in 1 of 12 nodes"):
+        session_with(values)
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e38, 1e200])
+def test_a_session_shows_channels_of_any_size(scale):
+    session = session_with(np.linspace(-1, 1, 12)[:, None] * scale)
+    try:
+        assert np.isfinite(session._data.array("channel_ranges")).all()
+        session._data.array("channel_map/0")
+    finally:
+        session.close()
+
+
+@pytest.mark.parametrize("n", [8, 12, 20])
+@pytest.mark.parametrize("n_clusters", [2, 5, 7])
+def test_channels_of_a_few_nodes_are_attributed(n, n_clusters):
+    X = np.random.default_rng(0).normal(size=(n, 3))
+    attribution = nw.channel_attribution(X, np.arange(n) % n_clusters, sigma=1e-3, solver="exact")
+    assert np.isfinite(attribution.raw).all()
