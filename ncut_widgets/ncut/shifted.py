@@ -18,6 +18,9 @@ RESOLUTION = {torch.float32: 1e-5, torch.float64: 1e-10}
 _CARRIED = 10
 # Relative residual of the linear systems.
 _TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-11}
+# If the iteration needs more than so many cycles, a full decomposition of up to so many rows takes less time.
+_QUICK_CYCLES = 2
+_DENSE_NODES = 2048
 
 
 def guarded_inverse(gaps: torch.Tensor, resolution: float) -> torch.Tensor:
@@ -55,6 +58,9 @@ def solve_shifted(
     enough = rhs.norm(dim=0) * _TOLERANCE[rhs.dtype]
     for cycle in range(MAX_CYCLES if width else 0):
         block = torch.cat([further, residual], dim=1)
+        # A block as wide as the matrix spans all there is.
+        if block.shape[1] >= n or (cycle >= _QUICK_CYCLES and n <= _DENSE_NODES):
+            return _solve_dense(apply, values, rhs)
         basis, image = krylov_basis(apply, block, depth_of_cycle(cycle, n, block.shape[1]))
         small = basis.T @ image
         thetas, rotation = torch.linalg.eigh((small + small.T) / 2)
@@ -78,3 +84,11 @@ def solve_shifted(
         stacklevel=2,
     )
     return z
+
+
+def _solve_dense(
+    apply: Callable[[torch.Tensor], torch.Tensor], values: torch.Tensor, rhs: torch.Tensor
+) -> torch.Tensor:
+    matrix = apply(torch.eye(len(rhs), dtype=rhs.dtype, device=rhs.device))
+    thetas, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
+    return vectors @ ((vectors.T @ rhs) * guarded_inverse(values - thetas[:, None], RESOLUTION[rhs.dtype]))

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from scipy.stats import rankdata
 
+from ncut_widgets._threads import one_thread
+
 from ._attribution_graph import Deletions, Step, steps
 from ._attribution_methods import attribute_all
 from ._attribution_targets import Targets
@@ -88,6 +90,7 @@ class PermutedTargets:
         return f"PermutedTargets(mean correlation: {', '.join(f'{name} {value:.2f}' for name, value in rows)})"
 
 
+@one_thread
 def deletion_curves(
     deletions: Deletions,
     rankings: np.ndarray,
@@ -124,6 +127,7 @@ def deletion_curves(
     return Faithfulness(tuple(deletions.targets.names[row] for row in rows), counts, top, bottom, random)
 
 
+@one_thread
 def permuted_targets(
     deletions: Deletions,
     method: str,

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ncut_widgets._process import undisturbed
+from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import check_features, check_in, check_positive_int
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.ncut.settings import check_weights
@@ -31,6 +32,7 @@ __all__ = [
 
 
 @undisturbed
+@one_thread
 def channel_attribution(
     features: Any,
     target: Any,

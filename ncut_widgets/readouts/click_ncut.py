@@ -11,6 +11,7 @@ from sklearn.utils import Tags
 from ncut_widgets._estimator import NodeTransformer
 from ncut_widgets._migration import answers_old_options
 from ncut_widgets._process import undisturbed
+from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import check_features, check_number, check_positive_int, device_of, torch_generator
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.ncut.affinity import build_affinity
@@ -124,6 +125,7 @@ class ClickNcut(NodeTransformer):
 
     @answers_old_options("ClickNcut.fit")
     @undisturbed
+    @one_thread
     def fit(self, X: Any, y: Any = None, negative: Any = (), *, positive: Any = None) -> ClickNcut:
         """Return the estimator, with the heatmap of the nodes `X` in `heatmap_`.
 
@@ -194,6 +196,7 @@ class ClickNcut(NodeTransformer):
         return self.fit(X, y, negative, positive=positive).heatmap_
 
     @undisturbed
+    @one_thread
     def transform(self, X: Any) -> Any:
         """Return the heatmap (n,) in [0, 1] of the nodes `X`, new ones or those of `fit`, of their kind and dtype."""
         nodes, like = self._check_new(X)
