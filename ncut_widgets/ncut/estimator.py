@@ -404,6 +404,15 @@ class Ncut(NodeTransformer):
         self._extension, self._left_out = solution.extension, left_out
         return self.eigenvectors_
 
+    def counted_weights(self, weights: torch.Tensor | None) -> torch.Tensor | None:
+        """Return the `weights` (n,) of the fitted nodes, 0 for those that were left out of the graph as outliers."""
+        check_is_fitted(self)
+        if not bool(self._left_out.any()):
+            return weights
+        return torch.where(
+            self._left_out, 0.0, torch.ones(len(self._left_out)).double() if weights is None else weights
+        )
+
     @staticmethod
     def _solve(
         table: Nodes, left_out: torch.Tensor, settings: Settings, generator: torch.Generator, with_gradients: bool

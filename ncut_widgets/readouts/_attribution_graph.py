@@ -88,6 +88,8 @@ class Deletions:
         """Return the deletions from the graph that `ncut` was fitted to."""
         means = nodes.detach().mean(0)
         generator = torch_generator(0)
+        # What the fit left out of its graph stays out of it.
+        weights = ncut.counted_weights(weights)
         if len(nodes) > _NODES:
             sampled = _sample(len(nodes), targets, generator)
             nodes, targets = nodes.detach()[sampled.to(nodes.device)], targets.take(sampled)
