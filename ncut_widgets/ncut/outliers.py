@@ -19,15 +19,17 @@ _SAMPLE_NODES = 1024
 _REFERENCE_NODES = 1 << 13
 _FEW_REFERENCE_NODES = 256
 # Nodes beyond this multiple of the variance of the bulk are looked at more closely.
-_CANDIDATE_RADIUS = 3.0
-# A degree without the node itself is negligible below this share of the typical one and so many times the affinity of
-# a node to itself: cut off alone, such a node has an eigenvalue of 1/11 or more.
+_CANDIDATE_RADIUS = 5.0
+# A degree without the node itself is negligible below this share of the typical one, and below 10 affinities of a node
+# to itself: cut off alone, such a node has an eigenvalue of 1/11 or more. No more than a few nodes, which hardly take
+# eigenvectors from others, have to be below the smaller number.
 _NEGLIGIBLE_SHARE = 0.01
-_OWN = 10.0
-# Where the typical degree is less, the kernel leaves nearly all nodes alone.
-_SHARP = 10.0
+_NEGLIGIBLE_DEGREE = 10.0
+_NEGLIGIBLE_DEGREE_OF_FEW = 0.3
+# Where the typical degree is less, by a sharp kernel or for a lack of nodes, only far nodes are outliers.
+_SHARP = 50.0
 # Affinities above this multiple of the mean one link the nodes of a group.
-_LINK = 0.1
+_LINK = 0.3
 # Groups apart from the bulk: from this share of all nodes on they are clusters, far ones from the larger share on.
 _CLUSTER_SHARE = 0.01
 _FAR_CLUSTER_SHARE = 0.05
@@ -60,7 +62,7 @@ def find_outliers(nodes: Nodes, n_eig: int, generator: torch.Generator) -> torch
     generator = torch.Generator().set_state(generator.get_state())
     radii, bulk = _radii(nodes, affinity, generator)
     candidates = (radii > _CANDIDATE_RADIUS * bulk.variance).nonzero().flatten()
-    mass = nodes.mass(slice(None), radii).cpu().double()
+    mass = _in_means(nodes.mass(slice(None), radii))
     candidates = candidates[mass[candidates] > 0]
     if len(candidates) == 0:
         return none
@@ -72,13 +74,15 @@ def find_outliers(nodes: Nodes, n_eig: int, generator: torch.Generator) -> torch
         return none
     reference = within[uniform_nodes(len(within), _REFERENCE_NODES, generator)]
     graph = _Sampled(nodes, mass)
-    typical = float(graph.degrees(reference[:_FEW_REFERENCE_NODES], reference, mass[within].sum()).median())
+    few = _evenly(reference)
+    typical = float(graph.degrees(few, reference, mass[within].sum()).median())
     limit = torch.full((len(candidates),), _NEGLIGIBLE_SHARE * typical, dtype=torch.float64)
-    limit[~far] = limit[~far].clamp_max(_OWN) if typical >= _SHARP else 0.0
-    apart = torch.ones(len(candidates), dtype=torch.bool)
-    for some in (reference[torch.linspace(0, len(reference) - 1, _FEW_REFERENCE_NODES).long()], reference):
+    limit[~far] = _negligible(typical)
+    apart, degrees = torch.ones(len(candidates), dtype=torch.bool), torch.zeros(len(candidates), dtype=torch.float64)
+    for some in (few, reference):
         left = apart.nonzero().flatten()
-        apart[left] = graph.degrees(candidates[left], some, mass[within].sum()) < limit[left]
+        degrees[left] = graph.degrees(candidates[left], some, mass[within].sum())
+        apart[left] = degrees[left] < limit[left]
     # What hangs together with the bulk through other candidates belongs to it.
     while bool(apart.any()) and not bool(apart.all()):
         bridges = candidates[~apart]
@@ -99,12 +103,31 @@ def find_outliers(nodes: Nodes, n_eig: int, generator: torch.Generator) -> torch
         float(mass.sum()),
         generator,
     )
+    weakly = outlying & ~far & (degrees[apart] >= _NEGLIGIBLE_DEGREE_OF_FEW)
+    if int(weakly.sum()) <= _MOST_SMALL_GROUPS:
+        outlying &= ~weakly
     for kept in (outlying, outlying & far):
         found = none.clone()
         found[nodes_apart[kept]] = True
         if are_few(found, mass, n_eig):
             return found
     return none
+
+
+def _evenly(reference: torch.Tensor) -> torch.Tensor:
+    """Return a few of the nodes, from the first to the last."""
+    return reference[torch.linspace(0, len(reference) - 1, min(len(reference), _FEW_REFERENCE_NODES)).long()]
+
+
+def _in_means(mass: torch.Tensor) -> torch.Tensor:
+    """Return weights (n,) in multiples of their mean, in float64 on the CPU: all twice is all once."""
+    mass = mass.cpu().double()
+    return mass / mass[mass > 0].mean()
+
+
+def _negligible(typical: float) -> float:
+    """Return the degree below which a node has no neighbors where `typical` is the degree of most."""
+    return 0.0 if typical < _SHARP else min(_NEGLIGIBLE_DEGREE, _NEGLIGIBLE_SHARE * typical)
 
 
 def are_few(outliers: torch.Tensor, weights: torch.Tensor | None, n_eig: int) -> bool:
@@ -203,22 +226,19 @@ def lone_nodes(nodes: Nodes, solution: Solution, alpha: float, generator: torch.
     mass = nodes.mass(slice(None), vectors)
     leverage = vectors[:, 1:].square().sum(1) * mass
     if isinstance(nodes.affinity, Affinity) and not alpha:
-        chosen = solution.degrees <= (1 + _OWN) * mass
+        chosen = solution.degrees <= 2 * mass
     else:
         # Degrees say nothing here: those on which eigenvectors are spent.
         chosen = leverage > _LEVERAGE * leverage.mean()
-    mass, leverage = mass.cpu().double(), leverage.cpu()
+    mass, leverage = _in_means(mass), leverage.cpu()
     candidates = (chosen.cpu() & (mass > 0)).nonzero().flatten()
     if float(leverage[candidates].sum()) < SPENT:
         return candidates[:0]
     candidates = candidates[leverage[candidates].argsort(descending=True, stable=True)[:_REFERENCE_NODES]]
     graph, counted = _Sampled(nodes, mass), (mass > 0).nonzero().flatten()
     reference = counted[uniform_nodes(len(counted), _REFERENCE_NODES, generator)]
-    some = reference[torch.linspace(0, len(reference) - 1, min(len(reference), _FEW_REFERENCE_NODES)).long()]
-    typical = float(graph.degrees(some, reference, mass.sum()).median())
-    if typical < _SHARP:
-        return candidates[:0]
-    limit = min(_OWN, _NEGLIGIBLE_SHARE * typical)
+    typical = float(graph.degrees(_evenly(reference), reference, mass.sum()).median())
+    limit = min(1.0, _negligible(typical))
     for others, total in ((reference, mass.sum()), (candidates, mass[candidates].sum())):
         own = mass[candidates] * _own_affinity(nodes, candidates)
         candidates = candidates[graph.degrees(candidates, others, total) < limit * own]

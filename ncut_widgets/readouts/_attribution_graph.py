@@ -72,14 +72,15 @@ class Deletions:
         Of all nodes.
     targets : Targets
         Of those nodes.
-    weights : torch.Tensor of shape (s,), optional
-        Of those nodes.
+    weights, counted : torch.Tensor of shape (s,), optional
+        Of those nodes, in a target and in the graph.
     """
 
     nodes: torch.Tensor
     means: torch.Tensor
     targets: Targets
     weights: torch.Tensor | None
+    counted: torch.Tensor | None
     ncut: Ncut
     kernel: Kernel
 
@@ -89,11 +90,12 @@ class Deletions:
         means = nodes.detach().mean(0)
         generator = torch_generator(0)
         # What the fit left out of its graph stays out of it.
-        weights = ncut.counted_weights(weights)
+        counted = ncut.counted_weights(weights)
         if len(nodes) > _NODES:
             sampled = _sample(len(nodes), targets, generator)
             nodes, targets = nodes.detach()[sampled.to(nodes.device)], targets.take(sampled)
             weights = None if weights is None else weights[sampled]
+            counted = None if counted is None else counted[sampled]
         fixed = Ncut(**{**ncut.get_params(deep=False), "sigma": ncut.sigma_, "degree": None, "solver": "exact"})
         kernel = build_affinity(
             nodes.detach(),
@@ -102,13 +104,13 @@ class Deletions:
             degree=None,
             repulsive=False,
             repulsion_sigma=None,
-            weights=weights,
+            weights=counted,
             project=False,
             like=Like(is_numpy=False, dtype=nodes.dtype, device=nodes.device),
             device=device_of(nodes, fixed.device),
             generator=generator,
         )
-        return cls(nodes.detach(), means, targets, weights, fixed, kernel)
+        return cls(nodes.detach(), means, targets, weights, counted, fixed, kernel)
 
     def scores(self, channels: Sequence[int], others: Sequence[Targets] = ()) -> torch.Tensor:
         """Return the scores (t,) without these channels, followed by those of other targets of the same nodes."""
@@ -116,8 +118,10 @@ class Deletions:
         if len(channels):
             index = torch.as_tensor(channels, device=nodes.device)
             nodes = nodes.index_copy(1, index, self.means[index].expand(len(nodes), -1).contiguous())
-        w = None if self.weights is None else self.weights.to(self.kernel.encode(nodes[:1]))
-        solution = solve_exact(nodes, self.kernel, self.targets.n_eig, torch_generator(0), weights=w)
+        w, counted = (
+            None if given is None else given.to(self.kernel.encode(nodes[:1])) for given in (self.weights, self.counted)
+        )
+        solution = solve_exact(nodes, self.kernel, self.targets.n_eig, torch_generator(0), weights=counted)
         eig = solution.pairs.vectors
         return torch.cat([part.scores(eig, w) for part in (self.targets, *others)]).cpu()
 

@@ -24,7 +24,7 @@ def hardly_scaled(X, rng):
 
 
 def by_many_factors(X, rng):
-    return X * np.geomspace(3, 1e6, len(X))[:, None]
+    return X * np.geomspace(4, 1e6, len(X))[:, None]
 
 
 def shifted(X, rng):
