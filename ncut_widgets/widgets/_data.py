@@ -36,6 +36,7 @@ class SessionData:
         rgb: Any,
         coords: Any,
         features: FeatureMaps | None = None,
+        outliers: Any = None,
     ) -> None:
         sizes = tuple(image.size for image in images)
         if sizes != grid.image_sizes:
@@ -56,6 +57,7 @@ class SessionData:
         self._encoded: dict[int, np.ndarray] = {}
         self._patch_rgb: np.ndarray | None = None
         self.replace(eigenvectors, eigenvalues, rgb, coords)
+        self.outliers = _flags(outliers, grid.n_nodes)
 
     def replace(self, eigenvectors: Any, eigenvalues: Any, rgb: Any, coords: Any, *, fresh: bool = True) -> None:
         """Check everything, then set everything, so that bad input leaves the data as they were.
@@ -91,6 +93,7 @@ class SessionData:
         self.eigenvectors, self.eigenvalues, self.rgb, self.coords = vectors, values, colors, points
         if fresh:
             self.clusters = Clusters(vectors, self.max_clusters)
+            self.outliers = np.zeros(n, dtype=bool)
 
     @property
     def n_eig(self) -> int:
@@ -132,7 +135,7 @@ class SessionData:
 
     def names(self) -> list[str]:
         """Return the names of all arrays that `array` knows."""
-        names = ["eigenvectors", "rgb", "coords", "patch_rgb"]
+        names = ["eigenvectors", "rgb", "coords", "patch_rgb"] + ["outliers"] * bool(self.outliers.any())
         names += [f"{kind}/{k}" for k in self.clusters.counts for kind in ("labels", "parents", "cluster_colors")]
         return names + [f"image/{i}" for i in range(len(self.images))]
 
@@ -142,6 +145,7 @@ class SessionData:
             "eigenvectors": lambda: self.eigenvectors,
             "rgb": lambda: np.rint(self.rgb * 255).astype(np.uint8),
             "coords": lambda: self.coords,
+            "outliers": lambda: self.outliers.astype(np.uint8),
             "patch_rgb": self._mean_colors,
         }
         if name in whole:
@@ -172,6 +176,7 @@ class SessionData:
             "maps": [m._asdict() for m in self.grid.maps],
             "n_nodes": self.grid.n_nodes,
             "n_eig": self.n_eig,
+            "n_outliers": int(self.outliers.sum()),
             "click_eig": self.click_eig,
             "eigenvalues": None if self.eigenvalues is None else self.eigenvalues.tolist(),
             "cluster_counts": self.clusters.counts,
@@ -234,6 +239,19 @@ def _table(name: str, array: Any, n: int, columns: int | None) -> np.ndarray:
             f"`{name}` must be finite; got NaN or infinity in {int((~np.isfinite(table)).sum())} places. Replace them."
         )
     return table
+
+
+def _flags(outliers: Any, n: int) -> np.ndarray:
+    """Return `outliers` as booleans (n,), all False for None."""
+    if outliers is None:
+        return np.zeros(n, dtype=bool)
+    flags = to_tensor(outliers, "outliers")[0].detach().cpu().numpy()
+    if flags.shape != (n,) or not np.isin(flags, (0, 1)).all():
+        raise ValueError(
+            f"`outliers` must be a boolean per node, of shape ({n},); got {flags.dtype} of shape {flags.shape}. "
+            "Pass `ncut.outliers_`."
+        )
+    return flags.astype(bool)
 
 
 def _few(sizes: Sequence[tuple[int, int]]) -> str:

@@ -36,6 +36,8 @@ def save_session(session: SessionAnswers, path: str | os.PathLike[str]) -> Path:
     with session._lock:
         data, features = session._data, session._features
         arrays = {"eigenvectors": data.eigenvectors, "rgb": data.rgb, "coords": data.coords}
+        if data.outliers.any():
+            arrays["outliers"] = data.outliers
         if data.eigenvalues is not None:
             arrays["eigenvalues"] = data.eigenvalues
         state: dict[str, Any] = {
@@ -78,6 +80,7 @@ def load_session(kind: Any, path: str | os.PathLike[str]) -> Any:
             eigenvalues=arrays.get("eigenvalues"),
             rgb=arrays["rgb"],
             coords=arrays["coords"],
+            outliers=arrays.get("outliers"),
         )
         with session.hold_trait_notifications():
             traits = state["state"]

@@ -149,6 +149,7 @@ class SessionState(Synced):
     eigenvector = Checked(1, _eigenvector)
     n_clusters = Checked(8, lambda session, value, _: session._data.check_level(value))
     hover_heatmap = Flag(True)
+    hide_outliers = Flag(False)
     point_size = Number(5.0, low=1, high=40)
     camera = Checked(None, check_camera)
     coloring = Fixed({}, "It reports on the colors: ask for others with `session.recolor(...)`.")

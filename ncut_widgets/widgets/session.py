@@ -46,6 +46,8 @@ class Session(SessionFiles):
     ncut : Ncut, optional
         Fitted: how the graph was made, through which `attribute` traces channels, as `Ncut` makes it by default if not
         given; and what takes new images into the same embedding.
+    outliers : bool array of shape (n,), optional
+        Nodes far from all others. Those that `ncut` found if not given.
 
     Attributes
     ----------
@@ -68,6 +70,8 @@ class Session(SessionFiles):
         How many clusters the layer "clusters" shows: 1 to 64, at most the number of eigenvectors.
     hover_heatmap : bool
         Whether hovering a patch shows its similarity to all others.
+    hide_outliers : bool
+        Whether the scatter leaves out the nodes of ``session.outliers``.
     point_size : float in [1, 40]
         Diameter of the points in CSS pixels.
     camera : dict or None
@@ -133,6 +137,7 @@ class Session(SessionFiles):
         rgb: Any = None,
         coords: Any = None,
         ncut: Ncut | None = None,
+        outliers: Any = None,
     ) -> None:
         if features is not None:
             if not isinstance(features, FeatureMaps):
@@ -152,7 +157,12 @@ class Session(SessionFiles):
                 "`eigenvectors` must be the (n, k) spectral embedding; got None. "
                 "Compute it with nw.Ncut().fit_transform(features), or let nw.explore(images) do everything."
             )
-        self._data = SessionData(load_images(images), grid, eigenvectors, eigenvalues, rgb, coords, features)
+        found = getattr(ncut, "outliers_", None)
+        if outliers is None and found is not None and len(found) == grid.n_nodes:
+            outliers = found
+        self._data = SessionData(
+            load_images(images), grid, eigenvectors, eigenvalues, rgb, coords, features, outliers=outliers
+        )
         self._features = features
         self._lock = threading.RLock()
         self._jobs = Jobs()
@@ -203,6 +213,11 @@ class Session(SessionFiles):
     def eigenvalues(self) -> np.ndarray | None:
         """(k,) float64, if they were given."""
         return self._data.eigenvalues
+
+    @property
+    def outliers(self) -> np.ndarray:
+        """(n,) bool, the nodes far from all others: see `Ncut`. None of them after `update` with other eigenvectors."""
+        return self._data.outliers
 
     def update(self, *, eigenvectors: Any = None, eigenvalues: Any = None, rgb: Any = None, coords: Any = None) -> None:
         """Replace some of the data; every view follows, the camera, the pinned patches and the objects stay.

@@ -70,6 +70,8 @@ export interface Meta {
   maps: MapMeta[];
   n_nodes: number;
   n_eig: number;
+  /** Nodes far from all others, which the scatter can leave out: the array `outliers` has 1 for them. */
+  n_outliers?: number;
   /** How many of them a click and the pointer look at, unless an object says otherwise. */
   click_eig: number;
   eigenvalues: number[] | null;
@@ -102,6 +104,7 @@ export interface SessionState {
   eigenvector: number;
   n_clusters: number;
   hover_heatmap: boolean;
+  hide_outliers: boolean;
   point_size: number;
   camera: Camera | null;
   coloring: Coloring;
@@ -124,7 +127,7 @@ export interface SessionState {
 
 /** Every trait of a session, for who follows them all. */
 export const STATE_KEYS: readonly (keyof SessionState)[] = [
-  "meta", "hover", "selection", "layer", "source", "blend", "smooth", "eigenvector", "n_clusters", "hover_heatmap",
+  "meta", "hover", "selection", "layer", "source", "blend", "smooth", "eigenvector", "n_clusters", "hover_heatmap", "hide_outliers",
   "point_size", "camera", "coloring", "objects", "active", "refine", "cluster", "cluster_names", "hidden_clusters",
   "cluster_groups", "channel", "channels",
 ];
@@ -144,6 +147,8 @@ export interface ArrayTypes {
   eigenvectors: Float32Array;
   rgb: Uint8Array;
   coords: Float32Array;
+  /** 1 for the nodes far from all others. */
+  outliers: Uint8Array;
   /** Mean colour of the pixels under each patch. */
   patch_rgb: Uint8Array;
   [labels: `labels/${number}`]: Uint8Array;

@@ -99,23 +99,29 @@ export function connect(view: ViewContext, ui: ScatterUi, elements: Elements): v
 /** The points and their colours; a later answer to an earlier question is dropped. */
 function followData({ root, state, store, signal: abort, effect }: ViewContext, scene: Scene, fail: (e: unknown) => void) {
   let turn = 0;
-  let shown: number | null = null;
+  let shown: string | null = null;
 
   const refresh = async (version: number, mine: number) => {
-    const [coords, colors] = await Promise.all([version === shown ? null : store.array("coords"), pointColors(store)]);
+    const hide = state.hide_outliers.peek() && Boolean(state.meta.peek().n_outliers);
+    const places = `${version}${hide ? " without outliers" : ""}`;
+    const [coords, outliers, colors] = await Promise.all([
+      places === shown ? null : store.array("coords"), hide ? store.array("outliers") : null, pointColors(store),
+    ]);
     if (mine !== turn || abort.aborted) return;
     if (!coords) {
       scene.setColors(colors);
       return;
     }
-    shown = version;
-    root.dataset.points = String(coords.shape[0]);
-    scene.setPoints(coords.data, colors);
+    shown = places;
+    const { data, count } = outliers ? without(coords.data, outliers.data) : { data: coords.data, count: coords.shape[0]! };
+    root.dataset.points = String(count);
+    scene.setPoints(data, colors);
   };
 
   effect(() => {
     const { version } = state.meta.value;
     void state.selection.value;
+    void state.hide_outliers.value;
     for (const key of store.painting) {
       // Only there the colours follow the pointer; elsewhere the cloud stays as it is while somebody looks around.
       if (key !== "hover" || state.layer.value === "heatmap") void state[key].value;
@@ -125,6 +131,18 @@ function followData({ root, state, store, signal: abort, effect }: ViewContext, 
   store.onTasks(() => {
     if (state.layer.peek() === "masks") refresh(state.meta.peek().version, ++turn).catch(fail);
   }, abort);
+}
+
+/** The places of which those that are left out are nowhere: not drawn, not framed, not under the pointer. */
+function without(coords: Float32Array, leftOut: Uint8Array): { data: Float32Array; count: number } {
+  const data = coords.slice();
+  let count = leftOut.length;
+  for (let i = 0; i < leftOut.length; i++) {
+    if (!leftOut[i]) continue;
+    data.fill(NaN, 3 * i, 3 * i + 3);
+    count -= 1;
+  }
+  return { data, count };
 }
 
 function followState({ state, effect }: ViewContext, ui: ScatterUi, scene: Scene, fail: (e: unknown) => void) {

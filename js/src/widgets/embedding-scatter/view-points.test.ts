@@ -133,3 +133,23 @@ test("nothing is left behind when the view goes", async () => {
   expect(drawn).toEqual([]);
   expect(root.isConnected).toBe(false);
 });
+
+test("outliers can be hidden: they are not drawn, not under the pointer, and not framed", async () => {
+  const arrays = { ...ARRAYS, outliers: [Uint8Array.of(0, 0, 0, 0, 0, 1), "uint8", [6]] as const };
+  const { root, store, ready } = await mount({ meta: { ...META, n_outliers: 1 } }, arrays as never);
+  await ready();
+  const box = () => root.querySelector<HTMLInputElement>('label[title*="far from all others"] input')!;
+  expect(root.ncutProject!(5)).not.toBeNull();
+  box().click();
+  await vi.waitFor(() => expect(root.dataset.points).toBe("5"));
+  expect(store.get("hide_outliers")).toBe(true);
+  expect(root.ncutProject!(5)).toBeNull();
+  expect(root.ncutProject!(0)).not.toBeNull();
+  box().click();
+  await vi.waitFor(() => expect(root.ncutProject!(5)).not.toBeNull());
+});
+
+test("without outliers there is nothing to hide", async () => {
+  const { root } = await shown();
+  expect(root.textContent).not.toContain("outliers");
+});

@@ -52,6 +52,7 @@ export function EmbeddingScatter(view: ViewContext) {
 
 function Bar({ view: { state, store }, ui }: { view: ViewContext; ui: ScatterUi }) {
   const size = state.point_size.value;
+  const outliers = state.meta.value.n_outliers ?? 0;
   return (
     <div class="ncut-bar" role="toolbar" aria-label="Embedding">
       <label class="ncut-field">
@@ -66,6 +67,13 @@ function Bar({ view: { state, store }, ui }: { view: ViewContext; ui: ScatterUi 
           onChange={(event) => { ui.axes.value = event.currentTarget.checked; }} />
         Axes
       </label>
+      {outliers > 0 && (
+        <label class="ncut-field" title={`Leave out ${outliers.toLocaleString("en")} patches far from all others`}>
+          <input type="checkbox" checked={state.hide_outliers.value}
+            onChange={(event) => store.set("hide_outliers", event.currentTarget.checked)} />
+          Hide outliers
+        </label>
+      )}
       <button type="button" class="ncut-reset" title="Frame all points (double click, Home)" onClick={() => store.set("camera", null)}>
         Reset
       </button>
