@@ -34,9 +34,9 @@ def image_grid():
 
 
 def unbalanced():
-    """Two clusters, 100 to 1."""
+    """Two clusters, 100 to 1. Around the origin, the small one would be outliers: nodes of huge norm."""
     rng = np.random.default_rng(0)
-    return np.concatenate([rng.normal(0, 1, (700, 3)), rng.normal(8, 1, (7, 3))])
+    return np.concatenate([rng.normal(10, 1, (700, 3)), rng.normal(18, 1, (7, 3))])
 
 
 GRAPHS = {f.__name__: f for f in (clusters, swiss_roll, image_grid, unbalanced)}
