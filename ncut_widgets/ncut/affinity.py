@@ -167,12 +167,14 @@ class CallableAffinity:
     repulsion_sigma = None
     blur = 0.0
 
-    def __init__(self, function: Callable[[Any, Any], Any], like: Like, device: torch.device) -> None:
+    def __init__(
+        self, function: Callable[[Any, Any], Any], like: Like, device: torch.device, dtype: torch.dtype
+    ) -> None:
         self._function = function
         self._like = like
         self._device = device
-        # None for that of the nodes.
-        self._dtype: torch.dtype | None = None
+        # Of the fitted nodes, and so of all that are compared with them.
+        self._dtype = dtype
 
     @property
     def is_finest(self) -> bool:
@@ -180,12 +182,10 @@ class CallableAffinity:
 
     def in_float64(self) -> CallableAffinity:
         """Return the same affinity, called with float64 arrays."""
-        wide = CallableAffinity(self._function, self._like, _with_float64(self._device))
-        wide._dtype = torch.float64
-        return wide
+        return CallableAffinity(self._function, self._like, _with_float64(self._device), torch.float64)
 
     def encode(self, X: torch.Tensor) -> torch.Tensor:
-        return X.to(self._device, self._dtype or X.dtype)
+        return X.to(self._device, self._dtype)
 
     def __call__(self, E: torch.Tensor, F: torch.Tensor) -> torch.Tensor:
         rows, columns = (X.cpu().numpy() if self._like.is_numpy else X for X in (E, F))
@@ -229,7 +229,7 @@ def build_affinity(
     of repulsion is then that of the first rule for "rbf", and 0.3 for "cosine", where it has units of its own.
     """
     if callable(affinity):
-        return CallableAffinity(affinity, like, device)
+        return CallableAffinity(affinity, like, device, X.dtype)
     sampled = uniform_nodes(len(X), _SCALE_NODES, generator)
     wide = torch.ones(len(X), dtype=torch.float64) if weights is None else weights
     frame, kept = _frame_of_bulk(X[sampled.to(X.device)], wide[sampled], affinity == "cosine", device)
@@ -291,7 +291,11 @@ class Frame:
         self.cosine = cosine
         self.unit = 1.0
         self.mean = torch.zeros(sample.shape[1], dtype=sample.dtype, device=device)
-        self.mean = self.place(sample).mean(0)
+        placed = self.place(sample)
+        self.mean = placed.mean(0)
+        if not bool(torch.isfinite(self.mean).all()):
+            # A sum of numbers near the largest float overflows, their mean does not.
+            self.mean = (placed / len(placed)).sum(0)
         self.is_far = cosine
         if not cosine:
             spread = float(self.place(sample).abs().amax())

@@ -281,9 +281,11 @@ class Ncut(NodeTransformer):
         """Return the embedding (n, n_eig) of the nodes `X`, new ones or those of `fit`, of their kind and dtype."""
         nodes, like = self._check_new(X)
         if nodes.requires_grad and torch.is_grad_enabled():
-            cosine, verbose = self.affinity == "cosine", bool(self.verbose)
+            cosine, verbose, dtype = self.affinity == "cosine", bool(self.verbose), nodes.dtype
             nodes = nodes.to(self._extension.landmarks)
-            return like.restore(extend_with_gradient(nodes, self._extension, cosine=cosine, verbose=verbose))
+            return like.restore(
+                extend_with_gradient(nodes, self._extension, cosine=cosine, verbose=verbose, dtype=dtype)
+            )
         with torch.no_grad():
             return like.restore(self._extension(nodes, verbose=bool(self.verbose)))
 
@@ -390,7 +392,6 @@ class Ncut(NodeTransformer):
             self._covering, self._coverage = affinity.encode(nodes[covering.to(nodes.device)]), None
         solution = solved.solution
         if with_gradients:
-            nodes = nodes.to(solution.extension.landmarks)
             solution = self._differentiable(nodes, solution, weights, left_out)
         solution, residual = with_all_columns(
             solution, solved.residual, n_eig, table.without(left_out).weights, generator
@@ -428,14 +429,17 @@ class Ncut(NodeTransformer):
     def _differentiable(
         self, nodes: torch.Tensor, solution: Solution, weights: torch.Tensor | None, left_out: torch.Tensor
     ) -> Solution:
-        cosine = self.affinity == "cosine"
+        cosine, dtype = self.affinity == "cosine", nodes.dtype
+        nodes = nodes.to(solution.extension.landmarks)
         if not bool(left_out.any()):
-            return with_gradient(nodes, solution, weights=weights, cosine=cosine)
+            return with_gradient(nodes, solution, weights=weights, cosine=cosine, dtype=dtype)
         kept, others = ((~left_out).nonzero().flatten(), left_out.nonzero().flatten())
         weights = None if weights is None else weights[kept]
         kept, others = kept.to(nodes.device), others.to(nodes.device)
-        solution = with_gradient(nodes[kept], solution, weights=weights, cosine=cosine)
-        new = extend_with_gradient(nodes[others], solution.extension, cosine=cosine, verbose=bool(self.verbose))
+        solution = with_gradient(nodes[kept], solution, weights=weights, cosine=cosine, dtype=dtype)
+        new = extend_with_gradient(
+            nodes[others], solution.extension, cosine=cosine, verbose=bool(self.verbose), dtype=dtype
+        )
         vectors = new.new_zeros(len(nodes), new.shape[1])
         vectors = vectors.index_copy(0, kept, solution.pairs.vectors).index_copy(0, others, new)
         return solution._replace(pairs=solution.pairs._replace(vectors=vectors))

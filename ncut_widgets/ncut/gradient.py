@@ -37,7 +37,9 @@ from .solution import Extension, Solution, density_weights, sweep
 __all__ = ["extend_with_gradient", "with_gradient"]
 
 
-def with_gradient(nodes: torch.Tensor, solution: Solution, *, weights: torch.Tensor | None, cosine: bool) -> Solution:
+def with_gradient(
+    nodes: torch.Tensor, solution: Solution, *, weights: torch.Tensor | None, cosine: bool, dtype: torch.dtype
+) -> Solution:
     """Return the `solution` with eigenvectors and eigenvalues that carry gradients to `nodes`.
 
     Parameters
@@ -50,6 +52,8 @@ def with_gradient(nodes: torch.Tensor, solution: Solution, *, weights: torch.Ten
         Of the nodes, above 0; one by default.
     cosine : bool
         Whether a built-in affinity is "cosine" rather than "rbf".
+    dtype : torch.dtype
+        In which gradients must be finite: that of the features, of which the nodes may be float64 copies.
 
     Notes
     -----
@@ -58,20 +62,22 @@ def with_gradient(nodes: torch.Tensor, solution: Solution, *, weights: torch.Ten
     times through C, six times with `alpha`, and holds O(n k + m^2).
     """
     w = solution.degrees.new_ones(()) if weights is None else weights.to(solution.degrees)
-    problem = _Problem(nodes.detach(), solution._replace(affinities=None), w, cosine)
+    problem = _Problem(nodes.detach(), solution._replace(affinities=None), w, cosine, dtype)
     blocks = () if solution.affinities is None else solution.affinities.blocks
     vectors, values = _Embedding.apply(nodes, problem, *blocks)
     return solution._replace(pairs=solution.pairs._replace(vectors=vectors, values=values))
 
 
-def extend_with_gradient(nodes: torch.Tensor, extension: Extension, *, cosine: bool, verbose: bool) -> torch.Tensor:
+def extend_with_gradient(
+    nodes: torch.Tensor, extension: Extension, *, cosine: bool, verbose: bool, dtype: torch.dtype
+) -> torch.Tensor:
     """Return the embedding (n, k) of new `nodes`, carrying gradients to them; the fit is held fixed."""
     if extension.affinity.repulsion_sigma is not None:
         raise ValueError(
             "`repulsion_weight` must be 0 if features require gradients; got a fit with repulsion. "
             "Fit without it, or pass `X.detach()`."
         )
-    out: torch.Tensor = _Extended.apply(nodes, extension, cosine, verbose)
+    out: torch.Tensor = _Extended.apply(nodes, extension, cosine, verbose, dtype)
     return out
 
 
@@ -89,20 +95,23 @@ class _Embedding(torch.autograd.Function):
     @one_thread
     def backward(ctx: Any, of_vectors: torch.Tensor, of_values: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         blocks = ctx.saved_tensors
-        return ctx.problem.pull_back(blocks, of_vectors, of_values), None, *(None for _ in blocks)
+        gradient = _finite(ctx.problem.pull_back(blocks, of_vectors, of_values), ctx.problem.dtype)
+        return gradient, None, *(None for _ in blocks)
 
 
 class _Extended(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, nodes: torch.Tensor, extension: Extension, cosine: bool, verbose: bool) -> torch.Tensor:
-        ctx.extension, ctx.cosine = extension, cosine
+    def forward(
+        ctx: Any, nodes: torch.Tensor, extension: Extension, cosine: bool, verbose: bool, dtype: torch.dtype
+    ) -> torch.Tensor:
+        ctx.extension, ctx.cosine, ctx.dtype = extension, cosine, dtype
         ctx.save_for_backward(nodes)
         return extension(nodes, verbose=verbose)
 
     @staticmethod
     @once_differentiable
     @one_thread
-    def backward(ctx: Any, of_vectors: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
+    def backward(ctx: Any, of_vectors: torch.Tensor) -> tuple[torch.Tensor, None, None, None, None]:
         (nodes,) = ctx.saved_tensors
         extension: Extension = ctx.extension
         right = [extension.projection, extension.degree_weights[:, None]]
@@ -123,7 +132,16 @@ class _Extended(torch.autograd.Function):
 
         width, parallel = max(len(weights), nodes.shape[1]), extension.affinity.is_thread_safe
         sweep(len(nodes), width, weights.device, add, parallel=parallel)
-        return gradient, None, None, None
+        return _finite(gradient, ctx.dtype), None, None, None, None
+
+
+def _finite(gradient: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    if not bool(torch.isfinite(gradient.to(dtype)).all()):
+        raise ValueError(
+            f"Features must be of a size at which gradients with respect to them are finite in {dtype}; got "
+            "NaN or infinity. Multiply the features by a number that brings them to about 1, or raise `sigma`."
+        )
+    return gradient
 
 
 @dataclass(frozen=True)
@@ -135,6 +153,8 @@ class _Problem:
     # (n,), or one for all.
     weights: torch.Tensor
     cosine: bool
+    # In which gradients must be finite.
+    dtype: torch.dtype
 
     def pull_back(
         self, blocks: tuple[torch.Tensor, ...], of_vectors: torch.Tensor, of_values: torch.Tensor

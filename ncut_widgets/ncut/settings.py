@@ -15,6 +15,8 @@ from .affinity import AFFINITIES
 __all__ = ["AUTO", "Settings", "check_settings", "check_weights"]
 
 AUTO = "auto"
+# Products of two weights and a number of nodes are then in the range of float32.
+_LIGHTEST, _HEAVIEST = 1e-9, 1e9
 
 
 @dataclass(frozen=True)
@@ -141,6 +143,13 @@ def check_weights(X: Any, sample_weight: Any, n: int) -> torch.Tensor | None:
             "`sample_weight` must be finite and at least 0; got "
             f"{float(weights.amin()):g} to {float(weights.amax()):g}. A node of weight 0 is embedded, but does not "
             "influence the others."
+        )
+    outside = (weights > 0) & ((weights < _LIGHTEST) | (weights > _HEAVIEST))
+    if bool(outside.any()):
+        node = int(outside.nonzero()[0, 0])
+        raise ValueError(
+            f"`sample_weight` must be 0 or from {_LIGHTEST:g} to {_HEAVIEST:g}; got {float(weights[node]):g} for node "
+            f"{node}. Multiply all weights by one number, and set those that hardly count to 0."
         )
     if int((weights > 0).sum()) < 2:
         raise ValueError(

@@ -44,17 +44,22 @@ class PrincipalLayout:
     on_sphere = False
 
     def __init__(self, rows: torch.Tensor) -> None:
-        self._mean = rows.mean(0)
-        centred = (rows - self._mean).double()
+        # In float64, which holds the squares of float32 numbers; those of its own need a unit.
+        self._mean = (rows.double() / len(rows)).sum(0)
+        centred = rows.double() - self._mean
+        largest = centred.abs().amax()
+        centred = centred / torch.where(largest > 0, largest, 1)
         _, axes = torch.linalg.eigh(centred.T @ centred)
         axes = axes.flip(1)[:, :3]
         leading = axes.abs().argmax(0)
         axes = axes * axes[leading, torch.arange(axes.shape[1], device=axes.device)].sign()
         missing = axes.new_zeros((rows.shape[1], 3 - axes.shape[1]))
-        self._axes = torch.cat([axes, missing], dim=1).to(rows.dtype)
+        self._axes = torch.cat([axes, missing], dim=1)
 
     def place(self, rows: torch.Tensor) -> torch.Tensor:
-        return (rows - self._mean) @ self._axes
+        # So that coordinates can be turned in their own precision, and squared in float64.
+        farthest = min(torch.finfo(rows.dtype).max / 8, 1e100)
+        return ((rows.double() - self._mean) @ self._axes).clamp(-farthest, farthest).to(rows.dtype)
 
 
 class NeighborLayout:

@@ -195,4 +195,10 @@ def _by_gradient(
             kept[row] = np.argsort(-np.abs(raw[row]), kind="stable")[:m]
             columns[row] = gradient[:, torch.from_numpy(kept[row]).to(gradient.device)].cpu().float().numpy()
             done(1)
+    if not (np.isfinite(raw).all() and np.isfinite(columns).all()):
+        raise ValueError(
+            "`features` must be of a size at which gradients are finite in float32; got features from "
+            f"{float(nodes.min()):.3g} to {float(nodes.max()):.3g}. Multiply them by a number that brings them to "
+            "about 1, or raise `sigma`."
+        )
     return raw, kept, columns, scores

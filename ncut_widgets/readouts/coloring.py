@@ -227,8 +227,11 @@ class Coloring(NodeTransformer):
     def _place(self, X: Any) -> tuple[torch.Tensor, Like]:
         layout = self._check_fitted()
         tensor, like = self._check_new(X, device=self._coords.device)
-        rows = tensor.detach().to(self._coords.dtype)
-        rows = unit_rows(rows) if self._compares_directions else rows
+        dtype = self._coords.dtype
+        # As directions first: what is large in float64 may be infinite in float32.
+        rows = unit_rows(tensor.detach()) if self._compares_directions else tensor.detach()
+        largest = min(torch.finfo(dtype).max, torch.finfo(rows.dtype).max)
+        rows = rows.clamp(-largest, largest).to(dtype)
         return layout.place(rows) @ self._turn + self._shift, like
 
     def _color(self, coords: torch.Tensor) -> torch.Tensor:

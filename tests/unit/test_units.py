@@ -52,7 +52,7 @@ def test_a_color_map_takes_any_extent(extent):
     assert np.isfinite(nw.colormap_2d(coords, extent=extent)).all()
 
 
-@pytest.mark.parametrize("scale", [1e-2, 1e38])
+@pytest.mark.parametrize("scale", [1e-2, 1e36])
 def test_colors_of_few_nodes_do_not_depend_on_the_units(scale):
     features = np.random.default_rng(0).uniform(-1, 1, (9, 3)).astype(np.float32)
     expected = nw.mspace_color(features)
@@ -102,3 +102,51 @@ def test_channels_of_a_few_nodes_are_attributed(n, n_clusters):
     X = np.random.default_rng(0).normal(size=(n, 3))
     attribution = nw.channel_attribution(X, np.arange(n) % n_clusters, sigma=1e-3, solver="exact")
     assert np.isfinite(attribution.raw).all()
+
+
+def test_gradients_beyond_the_floats_are_refused():
+    X = torch.from_numpy(np.random.default_rng(0).normal(size=(20, 3)) * 1e-38).float().requires_grad_()
+    vectors = nw.Ncut(3).fit_transform(X)
+    with pytest.raises(ValueError, match=r"gradients with respect to them are finite in torch\.float32; got"):
+        torch.autograd.grad((vectors**3).sum() * 1e6, X)
+
+
+def test_attributions_to_tiny_features_are_refused():
+    X = np.random.default_rng(0).normal(size=(20, 3)) * 1e-60
+    with pytest.raises(ValueError, match="of a size at which gradients are finite in float32; got features from -"):
+        nw.channel_attribution(X, np.arange(20) % 2)
+
+
+@pytest.mark.parametrize("weight", [1e-20, 1e10, 1e30])
+def test_weights_beyond_the_range_of_products_are_refused(weight):
+    X = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    weights = np.ones(20)
+    weights[7] = weight
+    with pytest.raises(ValueError, match=r"`sample_weight` must be 0 or from 1e-09 to 1e\+09; got .* for node 7"):
+        nw.Ncut(2).fit(X, sample_weight=weights)
+
+
+@pytest.mark.parametrize(("fitted", "new"), [("f4", "f8"), ("f8", "f4"), ("f4", "i4")])
+def test_a_callable_affinity_takes_new_nodes_of_another_precision(fitted, new):
+    X = np.random.default_rng(0).normal(size=(20, 3)).astype(fitted)
+
+    def affinity(X, Z):
+        return np.exp(-np.square(X[:, None] - Z).sum(2))
+
+    embedded = nw.Ncut(2, affinity=affinity).fit(X).transform(X.astype(new))
+    assert np.isfinite(embedded).all()
+
+
+def test_new_nodes_that_float32_does_not_hold_are_colored():
+    eig = np.random.default_rng(0).normal(size=(40, 3))
+    coloring = nw.Coloring("pca").fit(eig.astype(np.float32))
+    assert np.allclose(coloring.transform(eig * 1e150), coloring.rgb, atol=1e-4)
+
+
+@pytest.mark.parametrize("affinity", ["rbf", "cosine"])
+def test_constant_features_near_the_largest_float(affinity):
+    heatmap = None
+    X = np.full((7, 3), 1e38, np.float32)
+    with pytest.raises(ValueError, match="nodes must differ; at this sigma they are all alike"):
+        heatmap = nw.click_ncut(X, [0], affinity=affinity)
+    assert heatmap is None
