@@ -191,7 +191,13 @@ def embedding(X, n_eig, weights, chosen):
     return ncut, result
 
 
-@settings.get_profile("fuzz")
+def _share(parts):
+    """Of the examples that a fuzz test has, one in so many: the tests of this file share them."""
+    profile = settings.get_profile("fuzz")
+    return settings(profile, max_examples=max(4, profile.max_examples // parts))
+
+
+@_share(5)
 @given(cases(), st.integers(1, 40), _NCUT, st.just("none") | st.sampled_from(sorted(_WEIGHTS)), cases())
 def test_a_cut_is_finite_and_extends(case, n_eig, chosen, weights, other):
     X = case.array()
@@ -207,14 +213,14 @@ def test_a_cut_is_finite_and_extends(case, n_eig, chosen, weights, other):
 
 
 def gradient(X, n_eig, chosen):
-    X = torch.as_tensor(X)
+    X = torch.as_tensor(X.copy() if isinstance(X, np.ndarray) else X)
     # Leaves in half precision cannot hold large gradients: that is torch's own cast.
     X = (X if X.dtype in (torch.float32, torch.float64) else X.float()).clone().requires_grad_()
     vectors = nw.Ncut(n_eig, **chosen).fit_transform(X)
     return torch.autograd.grad((vectors**3).sum(), X)[0]
 
 
-@settings.get_profile("fuzz")
+@_share(5)
 @given(cases(st.integers(1, 30)), st.integers(1, 30), _NCUT)
 def test_gradients_are_finite(case, n_eig, chosen):
     X = case.array()
@@ -222,7 +228,7 @@ def test_gradients_are_finite(case, n_eig, chosen):
     assert_finite(answer(gradient, X, min(n_eig, max(1, case.n - 1)), chosen))
 
 
-@settings.get_profile("fuzz")
+@_share(5)
 @given(cases(), cases(), cases(), st.sampled_from([1, 2, 3, 10, 2000]), st.booleans())
 def test_propagated_values_are_finite(at, known, values, n_neighbors, fits):
     X, Z = at.array(), known.array()
@@ -239,7 +245,7 @@ def tree_of(eig, n_clusters, n_eig):
     return [*(array for part in parts for array in part), tree.colors(rgb)]
 
 
-@settings.get_profile("fuzz")
+@_share(5)
 @given(cases(), st.none() | st.integers(1, 12), st.none() | st.integers(1, 12), cases())
 def test_clusters_are_finite(case, n_clusters, n_eig, other):
     eig = case.array()
@@ -264,13 +270,13 @@ def check_coloring(method, case, other, chosen):
         assert_finite(coloring.rgb)
 
 
-@settings.get_profile("fuzz")
+@_share(5)
 @given(cases(), cases(), st.sampled_from([2, 3, 800]))
 def test_principal_axes_are_finite(case, other, n_sample):
     check_coloring("pca", case, other, {"n_sample": n_sample})
 
 
-@settings(settings.get_profile("fuzz"), max_examples=settings.get_profile("fuzz").max_examples // 2)
+@_share(10)
 @given(
     st.sampled_from(["tsne", "mspace"]),
     cases(st.integers(14, 40)),
@@ -282,13 +288,13 @@ def test_layouts_are_finite(method, case, other, chosen):
 
 
 # UMAP compiles for ten seconds: one place to wait for it, and few cases.
-@settings(settings.get_profile("fuzz"), max_examples=max(10, settings.get_profile("fuzz").max_examples // 20))
+@_share(50)
 @given(st.sampled_from(["umap", "umap_sphere"]), cases(st.integers(14, 30)), cases())
 def test_umap_is_finite(method, case, other):
     check_coloring(method, case, other, {})
 
 
-@settings.get_profile("fuzz")
+@_share(5)
 @given(
     st.integers(1, 3),
     st.integers(1, 5),
@@ -311,7 +317,7 @@ def test_masks_and_heatmaps_answer(b, h, w, case, prompt, chosen):
         assert_finite(answer(estimator.heatmap, eig), answer(estimator.predict, eig))
 
 
-@settings.get_profile("fuzz")
+@_share(5)
 @given(
     cases(),
     cases(),
@@ -328,7 +334,7 @@ def test_cuts_with_clicks_are_finite(case, other, graph, chosen, n_negative):
         assert_finite(cut.heatmap_, cut.eigenvalue_, answer(cut.transform, X), answer(cut.transform, Z))
 
 
-@settings.get_profile("fuzz")
+@_share(5)
 @given(
     cases(st.integers(1, 9), st.integers(1, 9)),
     st.tuples(st.integers(1, 24), st.integers(1, 24)),
@@ -353,7 +359,7 @@ def evidence(attribution):
     return curves.top, curves.bottom, curves.random, curves.area, permuted.correlation, permuted.permuted_scores
 
 
-@settings.get_profile("fuzz")
+@_share(5)
 @given(
     cases(st.integers(1, 30) | st.sampled_from([3, 8, 15, 20, 20, 100, 1500])),
     _GRAPH,
@@ -379,7 +385,7 @@ def test_attributions_are_finite(case, graph, chosen, kind, k):
         assert_finite(*(answer(evidence, attribution) or ()))
 
 
-@settings.get_profile("fuzz")
+@_share(5)
 @given(
     cases(channels=st.sampled_from([1, 2, 3])),
     st.integers(0, 6),
@@ -400,7 +406,7 @@ def maps_of(case, rows, columns, source):
     return nw.FeatureMaps(np.asarray(array) if isinstance(array, list) else array, grid)
 
 
-@settings.get_profile("fuzz")
+@_share(5)
 @given(
     st.tuples(st.integers(1, 5), st.integers(1, 5)),
     cases(),
@@ -440,7 +446,7 @@ def session_of(images, features, arrays):
         session.close()
 
 
-@settings.get_profile("fuzz")
+@_share(5)
 @given(
     st.tuples(st.integers(1, 4), st.integers(1, 4)),
     cases(),
@@ -458,7 +464,7 @@ def test_a_session_holds_finite_arrays(shape, case, eig, others):
     assert_finite(*(answer(session_of, image, maps_of(case, *shape, "features"), arrays) or ()))
 
 
-@settings(settings.get_profile("fuzz"), max_examples=settings.get_profile("fuzz").max_examples // 4)
+@_share(10)
 @given(st.tuples(st.integers(1, 5), st.integers(1, 5)), cases(), st.none() | st.sampled_from(_POWERS))
 def test_features_of_images_are_embedded(shape, case, degree):
     image = np.zeros((shape[0] * 8, shape[1] * 8, 3), np.uint8)
