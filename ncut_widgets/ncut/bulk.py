@@ -9,10 +9,14 @@ import torch
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-__all__ = ["FEWEST_IN_A_GROUP", "MOST_FAR", "Bulk", "bulk_of", "groups_of"]
+__all__ = ["FEWEST_IN_A_GROUP", "GROUP_SHARE", "MOST_FAR", "Bulk", "bulk_of", "groups_of", "near_each_other"]
 
 # From which multiple of the size of the bulk, as a squared distance, rows are far.
 _FAR = 6.0
+# Rows that have less than that share of their squared distance from the bulk between them form a group, if they are at
+# least so many of all.
+_NEAR = 0.25
+GROUP_SHARE = 0.005
 FEWEST_IN_A_GROUP = 3
 # Nodes that count less than that, all together, are few.
 MOST_FAR = 0.08
@@ -56,12 +60,18 @@ def bulk_of(
         if variance == 0 or float(weights[found].sum()) > MOST_FAR * total:
             return bulk, far
         among = found.nonzero().flatten()
-        group = groups_of(torch.cdist(rows[among], rows[among]).double().square() <= 4 * variance)
-        is_group = torch.bincount(group, minlength=1)[group] >= FEWEST_IN_A_GROUP
+        group = groups_of(near_each_other(rows[among], radii[among] + variance))
+        is_group = torch.bincount(group, minlength=1)[group] >= max(FEWEST_IN_A_GROUP, GROUP_SHARE * len(rows))
         found[among[is_group & ~bulk.is_far(radii[among])]] = False
         if bool((found <= far).all()):
             return bulk, far
         far = far | found
+
+
+def near_each_other(rows: torch.Tensor, distances: torch.Tensor) -> torch.Tensor:
+    """Return which pairs (s, s) of `rows` (s, c) are near, next to the squared `distances` (s,) from the bulk."""
+    squared = torch.cdist(rows, rows).cpu().double().square()
+    return squared <= _NEAR * torch.minimum(distances[:, None], distances)
 
 
 def groups_of(linked: torch.Tensor) -> torch.Tensor:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from .affinity import Affinity
-from .bulk import FEWEST_IN_A_GROUP, MOST_FAR, Bulk, bulk_of, groups_of
+from .bulk import FEWEST_IN_A_GROUP, GROUP_SHARE, MOST_FAR, Bulk, bulk_of, groups_of, near_each_other
 from .nodes import Nodes
 from .sampling import uniform_nodes
 from .solution import Solution
@@ -103,6 +103,7 @@ def find_outliers(nodes: Nodes, n_eig: int, generator: torch.Generator) -> torch
         float(mass.sum()),
         generator,
     )
+    outlying &= ~_in_loose_clusters(graph, nodes_apart, far, radii[nodes_apart].double() + bulk.variance, generator)
     weakly = outlying & ~far & (degrees[apart] >= _NEGLIGIBLE_DEGREE_OF_FEW)
     if int(weakly.sum()) <= _MOST_SMALL_GROUPS:
         outlying &= ~weakly
@@ -217,6 +218,23 @@ def _outside_groups(
     degrees = graph.degrees(apart[loose], apart[drawn], graph.mass[apart].sum())
     outside[loose] = degrees < limit[loose]
     return outside
+
+
+def _in_loose_clusters(
+    graph: _Sampled, apart: torch.Tensor, far: torch.Tensor, distances: torch.Tensor, generator: torch.Generator
+) -> torch.Tensor:
+    """Return which nodes are in a cluster that the kernel takes apart: near each other, next to their `distances` (a,)
+    from the bulk."""
+    inside = torch.zeros(len(apart), dtype=torch.bool)
+    drawn = uniform_nodes(len(apart), _MOST_GROUPED_NODES, generator)
+    piece = groups_of(near_each_other(graph.nodes[apart[drawn]], distances[drawn]))
+    share = torch.bincount(piece, weights=graph.mass[apart[drawn]], minlength=1) / graph.mass.sum()
+    # Nodes that were not drawn are of many groups: those are no few.
+    cluster = share >= GROUP_SHARE
+    if len(drawn) < len(apart) or int(cluster.sum()) > _MOST_SMALL_GROUPS:
+        return inside
+    inside[drawn] = cluster[piece]
+    return inside & ~far
 
 
 def lone_nodes(nodes: Nodes, solution: Solution, alpha: float, generator: torch.Generator) -> torch.Tensor:

@@ -198,7 +198,7 @@ CLUSTERS = st.lists(st.integers(0, 3), max_size=4)
 FITTING_BY_NAME = {
     **{name: st.integers(0, 3) for name in ("hover", "eigenvector", "cluster", "active")},
     **{name: st.floats(0, 1) | st.floats(1, 40) for name in ("blend", "point_size")},
-    **{name: st.booleans() for name in ("smooth", "hover_heatmap", "tabbable")},
+    **{name: st.booleans() for name in ("smooth", "hover_heatmap", "hide_outliers", "tabbable")},
     "selection": NODES,
     "hidden_clusters": CLUSTERS,
     "channels": st.lists(st.integers(0, 2), max_size=4),

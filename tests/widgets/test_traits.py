@@ -249,6 +249,7 @@ class TestThePage:
         "eigenvector": 2,
         "n_clusters": 3,
         "hover_heatmap": False,
+        "hide_outliers": True,
         "point_size": 7.5,
         "camera": CAMERA,
         "objects": [{"name": "a", "clicks": [CLICK]}],
