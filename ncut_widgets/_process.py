@@ -1,7 +1,8 @@
-"""State of the whole process that a call changes for a while, restored also when the call is interrupted."""
+"""What a call does to the whole process: state that it restores also when it is interrupted, and warnings."""
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable
 from functools import wraps
@@ -9,7 +10,10 @@ from typing import ParamSpec, TypeVar
 
 import torch
 
-__all__ = ["undisturbed"]
+__all__ = ["undisturbed", "warn"]
+
+# scikit-learn wraps the methods of estimators.
+_NOT_THE_CALLER = ("ncut_widgets", "sklearn")
 
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
@@ -39,3 +43,11 @@ def undisturbed(function: Callable[_Parameters, _Result]) -> Callable[_Parameter
             raise
 
     return call
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line that called this package, however many functions and decorators lie in between."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] in _NOT_THE_CALLER:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)

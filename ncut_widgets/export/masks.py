@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ncut_widgets._process import warn
 from ncut_widgets._validation import check_number
 
 from ._files import file_names, png_bytes, to_json, write_folder
@@ -237,10 +237,9 @@ def label_map_files(
     rgb = check_colors(colors, list(checked))
     hidden = sum(int((np.sum(per_image, axis=0) > 1).sum()) for per_image in zip(*checked.values(), strict=True))
     if hidden:
-        warnings.warn(
+        warn(
             f"Objects overlap in {hidden} pixels, and a label map holds one object per pixel: the later one. "
             "save_masks, save_coco and save_npz keep all of them.",
-            stacklevel=3,
         )
     return _label_map_files(scene, checked, rgb)
 

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from ncut_widgets._process import undisturbed
+
 from ._archive import read_array, reading_zip
 from ._files import field, replacing
 
@@ -132,6 +134,7 @@ def write_session(
     return Path(path)
 
 
+@undisturbed
 def read_session(path: str | os.PathLike[str]) -> SessionFile:
     """Return what `write_session` wrote.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import array
 import os
 import reprlib
-import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ncut_widgets._process import undisturbed
+from ncut_widgets._process import undisturbed, warn
 from ncut_widgets.errors import ImageReadError
 
 from ._paths import few_names, has_image_extension, image_files
@@ -123,22 +122,21 @@ def load_images(source: Any, *, skip_unreadable: bool = False) -> list[Image.Ima
     if not images:
         raise ValueError(f"There must be at least one image; got none. Pass {_KINDS}.")
     if skipped:
-        warnings.warn(
+        warn(
             f"Skipped {len(skipped)} of {len(skipped) + len(images)} images, which cannot be read: "
             f"{few_names(list(skipped))}. Replace them to have them loaded.",
             UserWarning,
-            stacklevel=2,
         )
     if left_out:
-        warnings.warn(
+        warn(
             f"Left out {few_names(left_out)}: image files with an extension that Pillow cannot open here. Convert or "
             "rename them, or install the Pillow plugin for their format.",
             UserWarning,
-            stacklevel=2,
         )
     return images
 
 
+@undisturbed
 def sample_images() -> list[Image.Image]:
     """Return 12 photographs that come with scikit-image and scikit-learn; nothing is downloaded.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ncut_widgets._estimator import NodeEstimator, NodeTransformer
 from ncut_widgets._migration import METHODS, answers_old_options
-from ncut_widgets._process import undisturbed
+from ncut_widgets._process import undisturbed, warn
 from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import check_positive_int, device_of, torch_generator
 from ncut_widgets.errors import OutlierWarning
@@ -457,13 +456,12 @@ def _warn_if_spent(outliers: torch.Tensor, leverage: torch.Tensor, n_eig: int, s
         if sigma is None
         else 'Pass `sigma=None`, which leaves them out of the graph, raise `sigma`, try affinity="cosine"'
     )
-    warnings.warn(
+    warn(
         f"{k} of {n_eig} eigenvectors {'is' if k == 1 else 'are'} spent on outliers: {len(nodes)} of {n} nodes "
         f"({100 * len(nodes) / n:.2g} %; first {first}) have next to no neighbors "
         f"{'by this `affinity`' if sigma is None else f'at sigma={sigma:.3g}'}. {remedy}, or drop these nodes, which "
         "`outliers_` marks.",
         OutlierWarning,
-        stacklevel=4,
     )
 
 

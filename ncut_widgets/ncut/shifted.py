@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import torch
 
+from ncut_widgets._process import warn
 from ncut_widgets.errors import DegenerateWarning
 
 from .eigensolver import MAX_CYCLES, depth_of_cycle, krylov_basis
@@ -76,12 +76,11 @@ def solve_shifted(
         further = basis @ rotation[:, -max(_CARRIED, further.shape[1]) :]
     if width == 0:
         return z
-    warnings.warn(
+    warn(
         f"The gradient of {int((residual.norm(dim=0) > enough).sum())} of {width + 1} eigenvectors has not converged: "
         "the next eigenvalue is too close to theirs. Choose an `n_eig` at which eigenvalues have a gap, or pass "
         "float64 features.",
         DegenerateWarning,
-        stacklevel=2,
     )
     return z
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 
+from ncut_widgets._process import warn
 from ncut_widgets.errors import DegenerateWarning, NystromWarning
 
 from .eigensolver import fix_signs
@@ -160,12 +160,11 @@ def _warn_if_poor(residual: torch.Tensor, values: torch.Tensor, n: int, n_landma
             remedies.append("raise `sigma` or `degree`")
         if n <= _MOST_EXACT_NODES:
             remedies.append('pass solver="exact"')
-        warnings.warn(
+        warn(
             f"{len(poor)} of {len(residual)} eigenvectors are poorly approximated by {n_landmarks} landmarks (first "
             f"eigenvector {poor[0]}; the worst is {worst}, with a residual of {float(residual[worst]):.2g} for an "
             f"eigenvalue of {float(values[worst]):.2g}). {', '.join(remedies[:-1])} or {remedies[-1]}.",
             NystromWarning,
-            stacklevel=6,
         )
 
 
@@ -201,10 +200,9 @@ def with_all_columns(
 def _warn_if_degenerate(values: torch.Tensor) -> None:
     empty = vanishing(values).nonzero().flatten().tolist()
     if empty:
-        warnings.warn(
+        warn(
             f"{len(empty)} of {len(values)} eigenvectors have eigenvalue 0 within rounding and are arbitrary (first "
             f"eigenvector {empty[0]}): at this sigma, the nodes differ in {len(values) - len(empty)} directions only. "
             "Lower `n_eig`, `sigma` or `degree`.",
             DegenerateWarning,
-            stacklevel=5,
         )

@@ -78,7 +78,12 @@ def interrupted_everywhere(call, n_points=POINTS):
         else:
             raise AssertionError(f"line {line} of {interrupter.lines} was not interrupted")
         after = state()
-        changed = {key: (before[key], after[key]) for key in before if before[key] != after[key]}
+        # Widgets and threads of earlier tests may end meanwhile.
+        changed = {
+            key: after[key] - before[key] if isinstance(before[key], set) else (before[key], after[key])
+            for key in before
+            if (after[key] - before[key] if isinstance(before[key], set) else before[key] != after[key])
+        }
         assert not changed, (interrupter.place, changed)
     np.testing.assert_array_equal(call(), expected)
 
