@@ -130,7 +130,10 @@ _APPROXIMATION = {
     "num_eig": Hint("n_eig"),
     "num_sample2": Hint(None, "Leave it out: all landmarks carry the eigenvectors."),
     "n_sample2": Hint(None, "Leave it out: all landmarks carry the eigenvectors."),
-    "n_sample_max_ratio": Hint(None, "`n_sample` says how many landmarks there are."),
+    "n_sample_max_ratio": Hint(
+        None,
+        "`n_sample` says how many landmarks there are. More than 2048 are taken only as far as needed, up to 4096.",
+    ),
     "knn": Hint(None, "Leave it out: nodes are embedded through all landmarks."),
     "n_neighbors": Hint(None, "Leave it out: nodes are embedded through all landmarks."),
     "n_neighbors_max_ratio": Hint(None, "Leave it out: nodes are embedded through all landmarks."),

@@ -23,7 +23,7 @@ class OwnUnits:
     Examples
     --------
     >>> units = OwnUnits(torch.tensor([[1e38], [3e38]]))
-    >>> units(torch.tensor([[1e38], [3e38]])).flatten().tolist()
+    >>> units(torch.tensor([[1e38], [3e38]])).flatten().round(decimals=3).tolist()
     [-1.0, 1.0]
     """
 

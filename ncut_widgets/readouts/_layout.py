@@ -51,7 +51,8 @@ class PrincipalLayout:
         centred = centred / torch.where(largest > 0, largest, 1)
         _, axes = torch.linalg.eigh(centred.T @ centred)
         axes = axes.flip(1)[:, :3]
-        leading = axes.abs().argmax(0)
+        # The first of the largest entries, however rounding orders them.
+        leading = (axes.abs() > (1 - 1e-6) * axes.abs().amax(0)).int().argmax(0)
         axes = axes * axes[leading, torch.arange(axes.shape[1], device=axes.device)].sign()
         missing = axes.new_zeros((rows.shape[1], 3 - axes.shape[1]))
         self._axes = torch.cat([axes, missing], dim=1)

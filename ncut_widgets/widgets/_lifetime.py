@@ -19,6 +19,8 @@ import ipywidgets
 from IPython import get_ipython
 from ipywidgets.widgets.widget import _instances
 
+from ncut_widgets._process import undisturbed
+
 __all__ = ["ManagedWidget", "closes_on_failure"]
 
 P = ParamSpec("P")
@@ -42,17 +44,19 @@ class ManagedWidget(anywidget.AnyWidget):
     # The cells that show this widget, each with the run that did. `None` stands for a place that has no cell id.
     _shown_in: dict[str | None, str | None]
     _made_layout: ipywidgets.Layout | None = None
+    _may_have_made_layout = False
 
     def __init__(self, **traits: Any) -> None:
         self._shown_in = {}
+        makes_layout = not isinstance(traits.get("layout"), ipywidgets.Layout)
+        # Until it is known which one: `close` then closes what there is, also if this is interrupted.
+        self._may_have_made_layout = makes_layout
         if _local.made is not None:
             _local.made.append(self)
-        try:
-            super().__init__(**traits)
-        finally:
-            # Also if that was interrupted: `close` has to close it.
-            if not isinstance(traits.get("layout"), ipywidgets.Layout):
-                self._made_layout = self._trait_values.get("layout")
+        super().__init__(**traits)
+        if makes_layout:
+            self._made_layout = self._trait_values.get("layout")
+        self._may_have_made_layout = False
         _notebook.watch(self)
 
     def open(self) -> None:
@@ -65,7 +69,7 @@ class ManagedWidget(anywidget.AnyWidget):
     def close(self) -> None:
         """Close the widget on the page and in Python. What it computed can still be read."""
         super().close()
-        layout, self._made_layout = self._made_layout, None
+        layout = self._trait_values.get("layout") if self._may_have_made_layout else self._made_layout
         if layout is not None:
             layout.close()
 
@@ -87,22 +91,22 @@ def closes_on_failure(function: Callable[P, R]) -> Callable[P, R]:
     """Close the widgets that a call has made if it raises or is interrupted."""
 
     @wraps(function)
+    @undisturbed
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         outer = _local.made
-        made: list[ManagedWidget] = []
+        made: list[ManagedWidget] = [] if outer is None else outer
+        first = len(made)
         try:
-            _local.made = made
-            result = function(*args, **kwargs)
+            try:
+                _local.made = made
+                return function(*args, **kwargs)
+            finally:
+                _local.made = outer
         except BaseException:
-            _local.made = outer
             # Views before their session: they were made after it.
-            for widget in reversed(made):
+            for widget in reversed(made[first:]):
                 widget.close()
             raise
-        _local.made = outer
-        if outer is not None:
-            outer.extend(made)
-        return result
 
     return call
 
