@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dis
+import gc
 import linecache
 import sys
 from collections.abc import Callable
@@ -32,11 +33,14 @@ class Interrupter:
         """Call, and raise KeyboardInterrupt at the line with number `last`, counted from 1."""
         self.lines, self._last = 0, last
         before = sys.gettrace()
+        # The collector may call finalizers at any line: Python swallows what is raised in them.
+        gc.disable()
         sys.settrace(self._enter)
         try:
             return call()
         finally:
             sys.settrace(before)
+            gc.enable()
 
     def _enter(self, frame: FrameType, event: str, argument: Any) -> Any:
         return self._line if frame.f_code.co_filename.startswith(PACKAGE) else None
