@@ -34,7 +34,7 @@ def progress(total: int, what: str, *, unit: str, show: bool) -> Iterator[Callab
             bar.close()
             widgets = _widgets_of(bar)
         else:
-            # Interrupted while tqdm made the bar: nobody else knows its widgets.
+            # Interrupted while tqdm made the bar: no other reference to its widgets exists.
             widgets = [widget for key, widget in list(_registry().items()) if key not in before]
         # tqdm closes the box in which a notebook shows the bar, and leaves its contents open for good.
         for widget in widgets:

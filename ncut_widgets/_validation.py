@@ -176,7 +176,7 @@ def check_features(
     (torch.float32, dtype('float16'))
     """
     if name == "X" and hasattr(X, "grid"):
-        # Whoever passes feature maps has never called them X.
+        # A user who passes feature maps does not know the name X.
         name = "features"
     tensor, like = to_tensor(X, name)
     shape = tuple(tensor.shape)

@@ -1,4 +1,4 @@
-"""What most nodes have in common: where they lie and how large they are, whatever a few others do."""
+"""The center and the size of most nodes, robust to a few outliers."""
 
 from __future__ import annotations
 

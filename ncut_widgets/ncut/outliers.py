@@ -52,7 +52,7 @@ def find_outliers(nodes: Nodes, n_eig: int, generator: torch.Generator) -> torch
     - in one of more than 4 groups of less than 1 % of all nodes, or
     - far (`Bulk.is_far`), in a group of less than 5 % of all nodes.
 
-    None are where they would be more than 8 % of all nodes or leave too few for `n_eig` eigenvectors.
+    There are none if they would be more than 8 % of all nodes or leave too few for `n_eig` eigenvectors.
     """
     none = torch.zeros(len(nodes), dtype=torch.bool)
     affinity = nodes.affinity

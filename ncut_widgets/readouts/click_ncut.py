@@ -250,7 +250,7 @@ def click_ncut(
     >>> bool((heatmap[:50] > 0.5).all()), bool((heatmap[50:] < 0.5).all())
     (True, True)
     """
-    # Here, where they have this name.
+    # Check here, because the arguments have these names here.
     check_features(features, "features", min_nodes=2)
     estimator = ClickNcut(
         click_weight=click_weight,

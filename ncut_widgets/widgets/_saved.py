@@ -90,7 +90,7 @@ def load_session(kind: Any, path: str | os.PathLike[str]) -> Any:
                 if name not in session._state():
                     raise ValueError(f"it has a trait {name!r}")
                 setattr(session, name, value)
-        # Objects that come where there were none make the first one active.
+        # Setting objects in an empty session makes the first one active.
         session.active = traits.get("active")
         session._graph = _graph(state["graph"])
         coloring = state["coloring"]

@@ -114,7 +114,7 @@ class Explorer(View):
                 widget.close()
 
     def __del__(self) -> None:
-        # Somebody may go on to use the session or one of the views; if nobody does, they are collected as well.
+        # The user may keep the session or a view; otherwise they are collected as well.
         super().close()
 
     def to_html(

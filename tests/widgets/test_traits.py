@@ -111,7 +111,8 @@ class TestWhatPeopleHaveAtHand:
             assert session.selection == session.channels == []
 
     def test_a_boolean_array_stands_for_where_it_is_true(self, halves):
-        pandas = pytest.importorskip("pandas")
+        import pandas
+
         mask = halves.eigenvectors[:, 1] > 0
         for value in [mask, torch.from_numpy(mask), pandas.Series(mask)]:
             halves.selection = []

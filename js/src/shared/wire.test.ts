@@ -118,7 +118,7 @@ it("takes a message that cannot be sent for the end of the kernel", async () => 
   void made.array("rgb");
   expect(states).toEqual(["none"]);
   await expect(task).rejects.toThrow(NO_KERNEL);
-  // Whoever is heard is there.
+  // A kernel that answers is connected.
   tell({ kind: "reply", id: "of another page", ok: true });
   expect(states).toEqual(["none", "there"]);
 });

@@ -21,7 +21,7 @@ interface Reply {
   fraction?: number;
 }
 
-/** The kernel has other data than the request was about, and tells of them. */
+/** The data of the kernel changed after the request; the reply says so. */
 export class Outdated extends Error {}
 
 interface Pending {
