@@ -12,9 +12,17 @@ from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
 
+from ipywidgets.widgets.widget import _instances
+
 import ncut_widgets
 
 PACKAGE = str(Path(ncut_widgets.__file__).parent)
+
+
+def close_all_widgets() -> None:
+    """Close what earlier tests left open: their sessions may still compute colors, which changes the BLAS threads."""
+    for widget in list(_instances.values()):
+        widget.close()
 
 
 class Interrupter:

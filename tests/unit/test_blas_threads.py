@@ -7,7 +7,7 @@ import threading
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from interrupts import Interrupter
+from interrupts import Interrupter, close_all_widgets
 from ncut_widgets._threads import one_blas_thread
 
 
@@ -17,6 +17,7 @@ def limits():
 
 @pytest.fixture(autouse=True)
 def two_threads():
+    close_all_widgets()
     with threadpool_limits(2, user_api="blas"):
         yield
 
