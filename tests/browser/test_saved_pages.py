@@ -33,7 +33,8 @@ def saved_page(page):
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory):
     """A notebook with an explorer and a view of its own, executed and turned into HTML."""
-    cells = [*explorer_cells(), "nw.ImageGrid(explorer.session, height=240)"]
+    # Saved while colors are being computed.
+    cells = [*explorer_cells("explorer.session.recolor('tsne')"), "nw.ImageGrid(explorer.session, height=240)"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
     NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
     html, _ = HTMLExporter().from_notebook_node(notebook)
@@ -50,6 +51,7 @@ def says_so_in_time(view):
     for role in ("button", "slider", "checkbox", "radio", "tab", "application"):
         expect(view.get_by_role(role)).to_have_count(0)
     assert "Fetching" not in view.inner_text()
+    expect(view.get_by_role("status")).to_have_count(0)
 
 
 def test_a_notebook_turned_into_html_says_that_there_is_no_kernel_and_shows_the_still(saved_page, converted):

@@ -2,7 +2,7 @@ import { signal } from "@preact/signals";
 import { render } from "preact";
 import { afterEach, expect, test, vi } from "vitest";
 import { ColoringNote } from "./coloring.tsx";
-import type { Coloring } from "./types.ts";
+import type { Coloring, Kernel } from "./types.ts";
 
 afterEach(() => { document.body.replaceChildren(); });
 
@@ -11,8 +11,9 @@ function show(coloring: Coloring, parent: HTMLElement = document.body) {
   root.dataset.ncutView = "a";
   parent.append(root);
   const state = { coloring: signal(coloring) };
-  render(<ColoringNote root={root} state={state as never} />, root);
-  return { root, state };
+  const kernel = signal<Kernel>("there");
+  render(<ColoringNote root={root} state={state as never} kernel={kernel} />, root);
+  return { root, state, kernel };
 }
 
 const RUNNING: Coloring = { method: "tsne", status: "running", error: null };
@@ -37,4 +38,10 @@ test("says why there are none, until it is dismissed or asked for again", async 
 test("is said by the explorer and not by each view in it", () => {
   const { root } = show(RUNNING);
   expect(show(RUNNING, root).root.textContent).toBe("");
+});
+
+test("shows nothing without a kernel", async () => {
+  const { root, kernel } = show(RUNNING);
+  kernel.value = "none";
+  await vi.waitFor(() => expect(root.textContent).toBe(""));
 });

@@ -1,15 +1,22 @@
-/** Better colours are on their way, or could not be had: said once on the page, wherever several views of it stand together. */
-import { useSignal } from "@preact/signals";
+/** Reports that new colors are being computed, or why that failed: once for an explorer and the views in it. */
+import { type ReadonlySignal, useSignal } from "@preact/signals";
+import type { Kernel } from "./types.ts";
 import type { ViewContext } from "./view.tsx";
 
 const NAMES: Record<string, string> = {
   tsne: "t-SNE", umap: "UMAP", umap_sphere: "UMAP on the sphere", pca: "principal axes", mspace: "M-space",
 };
 
-export function ColoringNote({ root, state }: Pick<ViewContext, "root" | "state">) {
+interface Props extends Pick<ViewContext, "root" | "state"> {
+  kernel: ReadonlySignal<Kernel>;
+}
+
+export function ColoringNote({ root, state, kernel }: Props) {
   const dismissed = useSignal<unknown>(null);
   const coloring = state.coloring.value;
   // The explorer speaks for the views in it.
+  // A saved page keeps the status of the moment it was saved: without a kernel, nothing is computed.
+  if (kernel.value === "none") return null;
   if (coloring.status === "ready" || root.parentElement?.closest("[data-ncut-view]")) return null;
   const name = NAMES[coloring.method!] ?? coloring.method;
   if (coloring.status === "running") return <div class="ncut-coloring" role="status">Colouring by {name}…</div>;

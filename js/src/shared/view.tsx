@@ -85,7 +85,7 @@ export function defineView(name: string, View: ComponentType<ViewContext>, { fra
           <>
             <Content root={root} kernel={kernel}><View {...context} /></Content>
             <div class="ncut-notes">
-              <ColoringNote {...context} />
+              <ColoringNote root={root} state={context.state} kernel={kernel} />
               <ErrorNote error={error} />
             </div>
           </>,
