@@ -9,6 +9,8 @@ from typing import Any
 
 __all__ = ["progress"]
 
+_COLUMNS = 80
+
 
 @contextmanager
 def progress(total: int, what: str, *, unit: str, show: bool) -> Iterator[Callable[[int], object]]:
@@ -22,35 +24,36 @@ def progress(total: int, what: str, *, unit: str, show: bool) -> Iterator[Callab
     if not show:
         yield lambda n: None  # noqa: ARG005
         return
-    from tqdm.auto import tqdm
-
-    before = set(_registry())
-    bar: Any = None
+    bar = _bar(total, what, unit)
     try:
-        bar = tqdm(total=total, desc=what, unit=unit, leave=False)
         yield bar.update
     finally:
-        if bar is not None:
-            bar.close()
-            widgets = _widgets_of(bar)
-        else:
-            # Interrupted while tqdm made the bar: no other reference to its widgets exists.
-            widgets = [widget for key, widget in list(_registry().items()) if key not in before]
-        # tqdm closes the box in which a notebook shows the bar, and leaves its contents open for good.
-        for widget in widgets:
-            widget.close()
+        bar.close()
 
 
-def _widgets_of(bar: Any) -> list[Any]:
-    """Return the widgets that tqdm has made for a bar in a notebook."""
-    box = getattr(bar, "container", None)
-    if box is None:
-        return []
-    parts = [box, *box.children]
-    return [getattr(part, name) for part in parts for name in ("layout", "style") if hasattr(part, name)] + parts
+def _bar(total: int, what: str, unit: str) -> Any:
+    """Return a bar of text, in a notebook as an output that is updated.
 
+    It is not the bar of ipywidgets that `tqdm.auto` shows in a notebook. While the widgets of one bar close and others
+    open, JupyterLab 4.6 can assign the new ones to a kernel subshell that it is about to delete. Their messages are
+    then lost, and a view among them waits for the kernel forever.
+    """
+    from tqdm import tqdm
 
-def _registry() -> dict[str, Any]:
-    """Return the open widgets, if ipywidgets is in use."""
-    module = sys.modules.get("ipywidgets.widgets.widget")
-    return {} if module is None else module._instances
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if not hasattr(shell, "kernel"):
+        return tqdm(total=total, desc=what, unit=unit, leave=False)
+
+    from IPython.display import display
+
+    class Output(tqdm):
+        handle: Any = None
+
+        def display(self, msg: str | None = None, pos: int | None = None) -> None:  # noqa: ARG002
+            text = {"text/plain": str(self) if msg is None else msg}
+            if self.handle is None:
+                self.handle = display(text, raw=True, display_id=True)
+            else:
+                self.handle.update(text, raw=True)
+
+    return Output(total=total, desc=what, unit=unit, leave=False, ncols=_COLUMNS)

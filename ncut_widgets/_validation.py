@@ -10,7 +10,6 @@ import math
 import numbers
 import re
 import reprlib
-import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -102,11 +101,21 @@ def to_tensor(X: Any, name: str = "X") -> tuple[torch.Tensor, Like]:
         array = array.astype(np.float64)
     if any(stride < 0 for stride in array.strides):
         array = np.ascontiguousarray(array)
-    with warnings.catch_warnings():
-        # Memory-mapped and other read-only arrays are safe here: the library never writes into its input.
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writ", category=UserWarning)
-        tensor = torch.from_numpy(array)
+    tensor = torch.from_numpy(array if array.flags.writeable else np.asarray(_Writable(array)))
     return tensor, Like(is_numpy=True, dtype=tensor.dtype, device=tensor.device)
+
+
+class _Writable:
+    """A read-only array, such as a memory-mapped one, that torch takes without a warning.
+
+    This is safe, because the package never writes into its input. To filter the warning would not be: the filters are
+    those of all threads.
+    """
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array = array
+        address, _ = array.__array_interface__["data"]
+        self.__array_interface__ = array.__array_interface__ | {"data": (address, False)}
 
 
 def to_numpy(values: np.ndarray | torch.Tensor) -> np.ndarray:

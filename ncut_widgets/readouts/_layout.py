@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -14,10 +15,10 @@ from ncut_widgets.ncut import nystrom_propagate
 
 from ._mspace import mspace_layout
 from ._rows import farthest_points, unit_rows
-from ._torchdr import lays_out, torchdr_layout
+from ._torchdr import import_torchdr, lays_out, torchdr_layout
 from ._tsne import tsne_layout
 
-__all__ = ["METHODS", "Layout", "find_layout"]
+__all__ = ["METHODS", "Layout", "find_layout", "import_library"]
 
 METHODS = ("tsne", "umap", "umap_sphere", "pca", "mspace")
 # With fewer nodes there are no neighbourhoods to preserve; the principal axes show all there is.
@@ -114,6 +115,20 @@ def find_layout(
     return NeighborLayout(sampled, table, on_sphere=method == "umap_sphere")
 
 
+def import_library(method: str, device: torch.device) -> None:
+    """Import what lays out rows on `device` by `method`: a second or two, which nobody else should pay.
+
+    To be called in the main thread before a worker needs it, because it changes the filters of warnings for a while.
+    """
+    if lays_out(method, device):
+        import_torchdr()
+    elif method in ("umap", "umap_sphere") and "umap" not in sys.modules:
+        with warnings.catch_warnings():
+            # It warns that TensorFlow, which nothing here uses, is not installed.
+            warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
+            import umap  # noqa: F401
+
+
 def _go_on() -> None:
     """Nobody wants to know of each step."""
 
@@ -137,12 +152,9 @@ def _start(sampled: torch.Tensor, rng: np.random.Generator) -> np.ndarray:
 
 
 def _umap_layout(rows: np.ndarray, start: np.ndarray, n_neighbors: int, seed: int, *, on_sphere: bool) -> np.ndarray:
-    # Compiles for about ten seconds in a fresh process: nobody who does not ask for it should pay.
-    with warnings.catch_warnings():
-        # Importing it warns that TensorFlow, which nothing here uses, is not installed.
-        warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
-        from umap.distances import named_distances_with_gradients
-        from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
+    import_library("umap", torch.device("cpu"))
+    from umap.distances import named_distances_with_gradients
+    from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
 
     state = np.random.RandomState(seed)
     # `umap.UMAP` calls a function for each pair of so few nodes, which takes longer than the layout.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 
 import torch
 
+from ncut_widgets._process import without_warnings
 from ncut_widgets._threads import one_thread
 from ncut_widgets.errors import DegenerateWarning
 from ncut_widgets.ncut import Ncut
@@ -51,9 +51,8 @@ def mspace_layout(features: torch.Tensor, n_eig: Sequence[int], on_step: Callabl
 def _eigenvectors(features: torch.Tensor, n_eig: Sequence[int]) -> tuple[torch.Tensor, list[int]]:
     """The leading eigenvectors (m, k) in float64, and the numbers of them to keep, as far as they mean anything."""
     ncut = Ncut(min(max(n_eig), len(features) - 1), solver="exact")
-    with warnings.catch_warnings():
-        # Those that are degenerate are left out below.
-        warnings.simplefilter("ignore", DegenerateWarning)
+    # Those that are degenerate are left out below.
+    with without_warnings(DegenerateWarning):
         vectors = ncut.fit_transform(features.detach().double())
     meaningful = max(1, int((ncut.eigval > _SMALLEST_EIGENVALUE).sum()))
     counts = sorted({min(k, meaningful) for k in n_eig})

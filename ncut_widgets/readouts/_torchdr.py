@@ -7,6 +7,7 @@ the only draws left are torch's, and those are made from a generator of our own.
 from __future__ import annotations
 
 import re
+import sys
 import warnings
 from collections.abc import Callable
 from importlib import metadata
@@ -18,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from ncut_widgets._threads import one_thread
 
-__all__ = ["TORCHDR_METHODS", "lays_out", "torchdr_layout"]
+__all__ = ["TORCHDR_METHODS", "import_torchdr", "lays_out", "torchdr_layout"]
 
 TORCHDR_METHODS = ("tsne", "umap")
 _OLDEST = (0, 5)
@@ -58,7 +59,7 @@ def torchdr_layout(
     ----------
     Van Assel et al. TorchDR. https://torchdr.github.io
     """
-    torchdr = _torchdr()
+    torchdr = import_torchdr()
     generator = torch.Generator(rows.device).manual_seed(seed)
     # t-SNE descends by autograd, whether or not the caller has it switched on.
     with torch.inference_mode(False), torch.enable_grad(), _DrawFrom(generator):
@@ -124,10 +125,11 @@ def _version() -> tuple[int, int]:
     return (int(numbers[1]), int(numbers[2])) if numbers else (0, 0)
 
 
-def _torchdr() -> Any:
+def import_torchdr() -> Any:
     """Import it: a second or two, that nobody without a GPU should pay."""
-    with warnings.catch_warnings():
-        # It warns that FAISS, which is for far larger samples, is not installed.
-        warnings.filterwarnings("ignore", message=r"\s*=+\s*FAISS", category=ImportWarning)
-        import torchdr
-    return torchdr
+    if "torchdr" not in sys.modules:
+        with warnings.catch_warnings():
+            # It warns that FAISS, which is for far larger samples, is not installed.
+            warnings.filterwarnings("ignore", message=r"\s*=+\s*FAISS", category=ImportWarning)
+            import torchdr  # noqa: F401
+    return sys.modules["torchdr"]

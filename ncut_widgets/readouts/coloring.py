@@ -19,10 +19,11 @@ from ncut_widgets._validation import (
     check_positive_int,
     check_random_state,
     device_of,
+    to_tensor,
 )
 
 from ._align import check_nodes, procrustes
-from ._layout import METHODS, Layout, find_layout
+from ._layout import METHODS, Layout, find_layout, import_library
 from ._rows import unit_rows
 from .colormap import place_in_box, quantile_box
 
@@ -108,7 +109,6 @@ class Coloring(NodeTransformer):
         self.device = device
         self.random_state = random_state
 
-    @undisturbed
     def fit(
         self,
         X: Any,
@@ -144,9 +144,9 @@ class Coloring(NodeTransformer):
         Coloring
             Itself.
         """
-        self._fit(X, "X", shared, onto, on_step)
-        return self
+        return self._fit(X, "X", shared, onto, on_step)
 
+    @undisturbed
     def _fit(
         self,
         X: Any,
@@ -191,7 +191,12 @@ class Coloring(NodeTransformer):
         on_step: Callable[[], object] | None = None,
     ) -> Any:
         """Return the colours (n, 3) of the nodes `X`, in [0, 1]: `rgb` after `fit`."""
-        return self._fit(X, "X", shared, onto, on_step).rgb
+        return self.fit(X, shared=shared, onto=onto, on_step=on_step).rgb
+
+    def _import_library(self, X: Any) -> None:
+        """Import the library that `fit` needs to lay out `X`, if any. A thread that fits then need not do so."""
+        tensor, _ = to_tensor(X, "X")
+        import_library(check_in(self.method, "method", METHODS), device_of(tensor, self.device))
 
     @property
     def coords(self) -> Any:

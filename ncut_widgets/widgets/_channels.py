@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 import re
-from collections import OrderedDict
 from typing import Any
 from urllib.parse import unquote
 
@@ -19,14 +18,15 @@ from ncut_widgets.readouts import ChannelAttribution, channel_attribution
 from ncut_widgets.widgets._jobs import Progress
 from ncut_widgets.widgets._loop import call_in
 from ncut_widgets.widgets._masks import SessionMasks
-from ncut_widgets.widgets._traits import check_indices
+from ncut_widgets.widgets._recent import Recent
+from ncut_widgets.widgets._traits import check_indices, lock_unless, state_lock
 
 METHODS = ("gradient", "abs_gradient", "gradient_x_input", "ablation")
 _NAME = re.compile(
     r"(?P<what>attribution|evidence)/(?P<method>[a-z_]{1,40})/"
     r"(?:clusters/(?P<count>[1-9][0-9]{0,8})(?:/(?P<row>0|[1-9][0-9]{0,8}))?|mask/(?P<mask>[^/]*)|nodes)"
 )
-_MOST_KEPT = 8
+MOST_ATTRIBUTIONS_KEPT = 8
 _MOST_DELETED = 20
 # What a session keeps of the `Ncut` that made its eigenvectors.
 GRAPH_OPTIONS = ("affinity", "sigma", "n_sample", "solver")
@@ -37,7 +37,7 @@ class SessionChannels(SessionMasks):
 
     # How the graph was made that the eigenvectors come from.
     _graph: dict[str, Any]
-    _attributions: OrderedDict[str, ChannelAttribution]
+    _attributions: Recent[ChannelAttribution]
     # In which the page asks, and observers expect to be called.
     _loop: asyncio.AbstractEventLoop | None = None
 
@@ -63,7 +63,8 @@ class SessionChannels(SessionMasks):
         """
         n_clusters = self.n_clusters if n_clusters is None else n_clusters
         found = self._attribute({"clusters": n_clusters}, method, False, **options)
-        self.set_trait("attribution", found)
+        with state_lock:
+            self.set_trait("attribution", found)
         return found
 
     def _attribute(
@@ -71,6 +72,9 @@ class SessionChannels(SessionMasks):
     ) -> ChannelAttribution:
         features = self._needed_features("attributions")
         check_in(method, "method", METHODS)
+        # In this order: `update` in another thread replaces the graph first.
+        embedding = self._embedding
+        graph = self._graph
         wanted: Any = target.get("nodes")
         if "clusters" in target:
             wanted = self._data.labels(target["clusters"]).astype(np.int64)
@@ -79,14 +83,11 @@ class SessionChannels(SessionMasks):
             wanted = self._node_mask(target["mask"], target["source"])
         elif not wanted:
             raise ValueError("`selection` must hold the patches to attribute; it is empty. Select some.")
-        key = json.dumps([method, self._embedding, str(sorted(options.items())), _digest(wanted)])
-        if key not in self._attributions:
-            options = {"n_maps": 0, "progress": progress} | options
-            while len(self._attributions) >= _MOST_KEPT:
-                self._attributions.popitem(last=False)
-            self._attributions[key] = channel_attribution(features, wanted, method=method, **self._graph, **options)
-        self._attributions.move_to_end(key)
-        return self._attributions[key]
+        key = json.dumps([method, embedding, str(sorted(options.items())), _digest(wanted)])
+        options = {"n_maps": 0, "progress": progress} | options
+        return self._attributions.get(
+            key, lambda: channel_attribution(features, wanted, method=method, **graph, **options)
+        )
 
     # -- what views ask for ------------------------------------------------------------------------------------
 
@@ -134,8 +135,9 @@ class SessionChannels(SessionMasks):
         raise ValueError(f"There is no object named {brief(name)}. Pass the name of one of `objects`.")
 
     def _show_attribution(self, found: ChannelAttribution, embedding: int) -> None:
-        if embedding == self._embedding:
-            self.set_trait("attribution", found)
+        with lock_unless(lambda: self._jobs.closed) as locked:
+            if locked and embedding == self._embedding:
+                self.set_trait("attribution", found)
 
 
 def graph_of(ncut: Ncut) -> dict[str, Any]:

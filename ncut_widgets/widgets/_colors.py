@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from ncut_widgets._validation import check_in
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.widgets._recoloring import LABELS, Recoloring
 from ncut_widgets.widgets._state import SessionState
+from ncut_widgets.widgets._traits import lock_unless, state_lock
 
 
 class SessionColors(SessionState):
@@ -19,8 +19,6 @@ class SessionColors(SessionState):
 
     _recoloring: Recoloring | None = None
     _method: str | None
-    # Colours may arrive in another thread than the one that replaces them.
-    _lock: threading.RLock
 
     @property
     def rgb(self) -> np.ndarray:
@@ -78,20 +76,27 @@ class SessionColors(SessionState):
                     "choose another method."
                 )
             rows = self._features.flatten()
-        with self._lock:
-            superseded = self._drop_recoloring()
-        if superseded is not None:
-            superseded.cancel()
-        with self._lock:
-            self._tell(name, "running")
-            self._recoloring = Recoloring(coloring, rows, self._data.coords, self._take_over)
+        coloring._import_library(rows)
+        self._start_recoloring(coloring, rows)
         if wait:
             self._await_colors()
 
+    def _start_recoloring(self, coloring: Coloring, rows: Any) -> None:
+        while True:
+            with state_lock:
+                superseded = self._drop_recoloring()
+                if superseded is None:
+                    self._tell(coloring.method, "running")
+                    self._recoloring = Recoloring(coloring, rows, self._data.coords, self._take_over)
+                    return
+            # Without the lock, since it waits for the thread. Another thread may start one meanwhile.
+            superseded.cancel()
+
     @property
     def _shown(self) -> tuple[np.ndarray, np.ndarray]:
-        """The colours and coordinates that views show now."""
-        return self._data.rgb, self._data.coords
+        """The colors and coordinates that views show now."""
+        with state_lock:
+            return self._data.rgb, self._data.coords
 
     def _await_colors(self, *, progress: bool = False) -> None:
         """Wait for what is on its way, take it over, and raise what went wrong."""
@@ -108,8 +113,8 @@ class SessionColors(SessionState):
 
     def _take_over(self, recoloring: Recoloring) -> None:
         """Show what has come, once, unless something else was asked for meanwhile."""
-        with self._lock:
-            if recoloring is not self._recoloring or self.coloring["status"] != "running":
+        with lock_unless(lambda: recoloring.cancelled) as locked:
+            if not locked or recoloring is not self._recoloring or self.coloring["status"] != "running":
                 return
             error = recoloring.future.exception()
             if error is not None:

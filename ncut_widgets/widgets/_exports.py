@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ncut_widgets._process import without_warnings
 from ncut_widgets._validation import check_in, check_number
 from ncut_widgets.export import (
     export_bytes,
@@ -91,9 +91,8 @@ class SessionExports(SessionMasks):
             images, masks = self._patched(resolution, source, masks)
         if format == "overlays":
             images = self._data.images
-        with warnings.catch_warnings():
-            # Masks that overlap in a label map: nobody at the page reads a warning, and they see it there.
-            warnings.simplefilter("ignore", UserWarning)
+        # Masks that overlap in a label map: nobody at the page reads a warning, and they see it there.
+        with without_warnings(UserWarning):
             _, content = export_bytes(format, images, masks, objects, opacity=opacity)
         return np.frombuffer(content, np.uint8)
 

@@ -22,6 +22,7 @@ class Jobs:
         # Of what is queued or running, the request's key and what ends it. A page may use a key twice.
         self._wanted: set[tuple[Key, threading.Event]] = set()
         self._futures: set[Future[None]] = set()
+        self._lock = threading.Lock()
         self.closed = False
 
     def start(
@@ -36,11 +37,13 @@ class Jobs:
 
         That function hands the share on to `progress`, and ends the work if it was cancelled. What else ends it is
         handed to `failed`.
+
+        Raises
+        ------
+        ValueError
+            After `close`.
         """
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(1, thread_name_prefix="ncut-jobs")
         ended = threading.Event()
-        self._wanted.add((key, ended))
 
         def step(fraction: float) -> None:
             if ended.is_set():
@@ -62,9 +65,19 @@ class Jobs:
             if error is not None:
                 failed(error)
 
-        future = self._executor.submit(run)
-        self._futures.add(future)
+        with self._lock:
+            self.check_open()
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(1, thread_name_prefix="ncut-jobs")
+            self._wanted.add((key, ended))
+            future = self._executor.submit(run)
+            self._futures.add(future)
         future.add_done_callback(done)
+
+    def check_open(self) -> None:
+        """Raise a ValueError after `close`."""
+        if self.closed:
+            raise ValueError("The session was closed. Run its cell again to go on.")
 
     def cancel(self, key: Key) -> None:
         """End the jobs of that key at their next step."""
@@ -78,9 +91,10 @@ class Jobs:
 
     def close(self) -> None:
         """End everything, and the thread."""
-        self.closed = True
-        for _, ended in list(self._wanted):
-            ended.set()
+        with self._lock:
+            self.closed = True
+            for _, ended in list(self._wanted):
+                ended.set()
         if self._executor is not None:
             # Whatever is collected in that thread may close a session there, and a thread can't wait for itself.
             here = threading.current_thread().name.startswith("ncut-jobs")

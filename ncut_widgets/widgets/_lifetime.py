@@ -27,6 +27,10 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _open: weakref.WeakSet[ManagedWidget] = weakref.WeakSet()
+# Widgets are made in other threads as well: JupyterLab handles the messages of buttons beside the cells.
+_open_lock = threading.Lock()
+# One thread at a time takes widgets out of the registries.
+_free_lock = threading.Lock()
 _OUTPUT_NAME = re.compile(r"_{1,3}|_\d+")
 
 
@@ -139,12 +143,13 @@ class _Notebook:
         self._made = False
 
     def watch(self, widget: ManagedWidget) -> None:
-        _open.add(widget)
-        self._made = True
         shell = get_ipython()
-        if hasattr(shell, "kernel") and shell not in self._shells:
-            shell.events.register("post_run_cell", self._after_run)
-            self._shells.add(shell)
+        with _open_lock:
+            _open.add(widget)
+            self._made = True
+            if hasattr(shell, "kernel") and shell not in self._shells:
+                shell.events.register("post_run_cell", self._after_run)
+                self._shells.add(shell)
 
     def _after_run(self, _: Any) -> None:
         run = _current_run()
@@ -157,10 +162,15 @@ class _Notebook:
 
 def _outputs_replaced(run: _Run) -> bool:
     """Note that what earlier runs of this cell showed has gone; return whether there was any."""
-    replaced = [widget._shown_in for widget in _open if widget._shown_in.get(run.cell, run.message) != run.message]
+    replaced = [widget._shown_in for widget in _opened() if widget._shown_in.get(run.cell, run.message) != run.message]
     for shown_in in replaced:
-        del shown_in[run.cell]
+        shown_in.pop(run.cell, None)
     return bool(replaced)
+
+
+def _opened() -> list[ManagedWidget]:
+    with _open_lock:
+        return list(_open)
 
 
 _notebook = _Notebook()
@@ -178,18 +188,19 @@ class _Held(NamedTuple):
 def free_unreachable() -> None:
     """Close the widgets that no cell shows and that nothing but ipywidgets and IPython's output history refers to."""
     held: list[_Held] = []
-    try:
-        _let_go(held)
-        # Collects what nothing else refers to; a widget closes itself when it is collected.
-        gc.collect()
-    finally:
-        for entry in held:
-            _hold_again(entry)
+    with _free_lock:
+        try:
+            _let_go(held)
+            # Collects what nothing else refers to; a widget closes itself when it is collected.
+            gc.collect()
+        finally:
+            for entry in held:
+                _hold_again(entry)
 
 
 def _let_go(held: list[_Held]) -> None:
     outputs = _outputs()
-    for widget in _open:
+    for widget in _opened():
         if widget.comm is None or widget._shown_in:
             continue
         places = [(names, name) for names, name, value in outputs if value is widget]
@@ -213,7 +224,8 @@ def _outputs() -> list[tuple[dict, Any, Any]]:
     if shell is None:
         return []
     history = shell.history_manager.output_hist
-    found = [(history, number, value) for number, value in history.items()]
+    found = [(history, number, value) for number, value in history.copy().items()]
     for names in (shell.user_ns, shell.user_ns_hidden, vars(shell.displayhook)):
-        found += [(names, name, value) for name, value in names.items() if _OUTPUT_NAME.fullmatch(name)]
+        # A copy, since other threads may set names meanwhile.
+        found += [(names, name, value) for name, value in names.copy().items() if _OUTPUT_NAME.fullmatch(name)]
     return found

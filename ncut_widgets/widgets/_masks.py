@@ -18,13 +18,14 @@ from ncut_widgets.features import FeatureMaps
 from ncut_widgets.readouts import ClickMask, ClickNcut, refine_mask
 from ncut_widgets.readouts._prompts import box_nodes, drop_specks
 from ncut_widgets.widgets._jobs import Progress
+from ncut_widgets.widgets._recent import Recent
 from ncut_widgets.widgets._state import REFINE, SessionState
 from ncut_widgets.widgets._traits import Checked, check_indices
 
 # As long as the pictures that views get: refined masks on the page are drawn over these.
 _LONGEST_SIDE = 1024
 RESOLUTIONS = ("patch", "pixel")
-_MOST_KEPT = 64
+MOST_MASKS_KEPT = 64
 _NODES = r"(?:[0-9]{1,9}(?:,[0-9]{1,9})*)?"
 _HEAT_NAME = re.compile(rf"click_heat/({_NODES})/({_NODES})/([0-9]\.[0-9]{{3}})")
 _OPTIONS = ("threshold", "gamma", "negative_threshold", "denoise", "n_eig")
@@ -37,8 +38,8 @@ def quiet(_: float) -> None:
 class SessionMasks(SessionState):
     """What a session can do with its objects; `Session` explains the traits."""
 
-    _heats: dict[str, np.ndarray]
-    _kept: dict[str, np.ndarray]
+    _heats: Recent[np.ndarray]
+    _node_masks: Recent[np.ndarray]
 
     # A part of `objects`, which is what views see.
     clicks = Checked([], lambda session, value, _: _check_clicks(session._data.scene, value)).tag(sync=False)
@@ -208,11 +209,7 @@ class SessionMasks(SessionState):
         """(n,) bool; kept for a while, since each image is refined by a request of its own."""
         recipe = {key: value for key, value in item.items() if key not in ("name", "color", "visible")}
         key = json.dumps([recipe, source, self._embedding], sort_keys=True)
-        if key not in self._kept:
-            if len(self._kept) >= _MOST_KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[key] = self._compute_mask(item, source)
-        return self._kept[key]
+        return self._node_masks.get(key, lambda: self._compute_mask(item, source))
 
     def _compute_mask(self, item: dict[str, Any], source: str) -> np.ndarray:
         n = self._data.grid.n_nodes
@@ -249,17 +246,15 @@ class SessionMasks(SessionState):
 
     def _click_heat(self, name: str, progress: Progress) -> np.ndarray:
         """(n,) float32: the heat of clicks cut with the graph; `name` is `heat_name`'s."""
-        if name not in self._heats:
-            positive, negative, weight = parse_heat_name(name, self._data.grid.n_nodes)
-            # At the sigma that `Ncut` finds: where it was as sharp as suits clusters, masks of a click overlapped what
-            # people outline by 0.28 in place of 0.53.
-            ncut = ClickNcut(click_weight=weight).fit(self._needed_features(), positive, negative)
-            progress(0.9)
-            heat = to_numpy(ncut.heatmap_).astype(np.float32, copy=False)
-            if len(self._heats) >= _MOST_KEPT:
-                self._heats.pop(next(iter(self._heats)))
-            self._heats[name] = heat
-        return self._heats[name]
+        return self._heats.get(name, lambda: self._compute_heat(name, progress))
+
+    def _compute_heat(self, name: str, progress: Progress) -> np.ndarray:
+        positive, negative, weight = parse_heat_name(name, self._data.grid.n_nodes)
+        # At the sigma that `Ncut` finds. With one as sharp as suits clusters, masks of a click overlapped what people
+        # outline by 0.28 instead of 0.53.
+        ncut = ClickNcut(click_weight=weight).fit(self._needed_features(), positive, negative)
+        progress(0.9)
+        return to_numpy(ncut.heatmap_).astype(np.float32, copy=False)
 
     def _refined(self, params: dict[str, Any], progress: Progress) -> np.ndarray:
         """(k, h, w) uint8: the masks of objects in one image, of the size that views show."""

@@ -13,6 +13,7 @@ from ncut_widgets._validation import check_in, check_positive_int
 from ncut_widgets.export.html import write_html
 from ncut_widgets.widgets._layers import TAB_LAYERS, TABS
 from ncut_widgets.widgets._masks import heat_name
+from ncut_widgets.widgets._traits import state_lock
 
 if TYPE_CHECKING:
     from ncut_widgets.widgets._answers import SessionAnswers
@@ -35,7 +36,7 @@ def write_page(
     check_in(view["tab"], "tab", TABS)
     session._await_colors(progress=progress)
     # All of one moment: `update` in another thread comes before or after.
-    with session._lock:
+    with state_lock:
         state, arrays = _collect(session, path.name, view["tab"], n_clusters, attributions, channel_bytes, progress)
     return write_html(path, state, arrays, title=title, view=view)
 

@@ -52,6 +52,11 @@ class Recoloring:
         """Wait until it has ended."""
         wait([self.future])
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody wants these colors anymore."""
+        return self._cancelled.is_set()
+
     def cancel(self) -> None:
         """End it, and its thread; UMAP, which is one step, is waited for."""
         self._cancelled.set()
@@ -65,11 +70,11 @@ class Recoloring:
         return coloring.rgb, coloring.coords
 
     def _check(self) -> None:
-        if self._cancelled.is_set():
+        if self.cancelled:
             raise CancelledError
 
     def _hand_over(self, _: Any) -> None:
-        if not self._cancelled.is_set():
+        if not self.cancelled:
             call_in(self._loop, self._hand_to_session)
 
     def _hand_to_session(self) -> None:

@@ -19,6 +19,7 @@ from ncut_widgets.ncut.settings import check_settings
 from ncut_widgets.widgets._channels import GRAPH_OPTIONS
 from ncut_widgets.widgets._lifetime import closes_on_failure
 from ncut_widgets.widgets._recoloring import LABELS
+from ncut_widgets.widgets._traits import state_lock
 
 if TYPE_CHECKING:
     from ncut_widgets.widgets._answers import SessionAnswers
@@ -33,7 +34,7 @@ def save_session(session: SessionAnswers, path: str | os.PathLike[str]) -> Path:
     """Write what `load_session` reads; `Session.save` says more."""
     session._await_colors()
     # All of one moment: `update` in another thread comes before or after.
-    with session._lock:
+    with state_lock:
         data, features = session._data, session._features
         arrays = {"eigenvectors": data.eigenvectors, "rgb": data.rgb, "coords": data.coords}
         if data.outliers.any():

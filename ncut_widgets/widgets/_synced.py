@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from ncut_widgets._validation import brief, check_text
@@ -15,6 +16,7 @@ from ncut_widgets.widgets._traits import (
     Text,
     TraitTypeError,
     TraitValueError,
+    state_lock,
     trait_errors,
 )
 
@@ -31,6 +33,17 @@ class Synced(ManagedWidget):
     tabbable = Flag(None)
     tooltip = Text(None)
 
+    # What is set together is set with the lock held: another thread's change would be held back, and undone, with it.
+    @contextmanager
+    def hold_trait_notifications(self) -> Iterator[None]:
+        with state_lock, super().hold_trait_notifications():
+            yield
+
+    @contextmanager
+    def hold_sync(self) -> Iterator[None]:
+        with state_lock, super().hold_sync():
+            yield
+
     def set_state(self, sync_data: Any) -> None:
         """Take a message from the page, whole or not at all; then tell the page what is not as it said.
 
@@ -42,11 +55,12 @@ class Synced(ManagedWidget):
         if not isinstance(sync_data, Mapping):
             raise TraitTypeError(f"The page must send a dict of traits; got {brief(sync_data)}.")
         told = {name: value for name, value in sync_data.items() if name in self.keys}
-        try:
-            super().set_state({name: value for name, value in told.items() if self._may_come(name, value)})
-        finally:
-            state = self.get_state(told)
-            self.send_state([name for name, value in told.items() if not _equal(state[name], value)])
+        with state_lock:
+            try:
+                super().set_state({name: value for name, value in told.items() if self._may_come(name, value)})
+            finally:
+                state = self.get_state(told)
+                self.send_state([name for name, value in told.items() if not _equal(state[name], value)])
 
     def _may_come(self, name: str, value: Any) -> bool:
         """Whether to set the trait, or False if a trait that the page may not set already has that value."""

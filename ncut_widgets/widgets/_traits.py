@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,26 @@ from ncut_widgets._validation import brief, check_flag, check_in, check_number, 
 
 # JavaScript holds integers exactly up to here.
 LARGEST_INTEGER = 2**53 - 1
+# Whoever changes the state of a widget holds it: cells run in the main thread, and JupyterLab's messages are handled in
+# another. All widgets share one lock, because observers link them: two threads could take two locks in either order.
+state_lock = threading.RLock()
+_RETRY_SECONDS = 0.05
+
+
+@contextmanager
+def lock_unless(ended: Callable[[], bool]) -> Iterator[bool]:
+    """Hold `state_lock` in a worker thread, and yield whether it does.
+
+    It gives up once `ended` is true: the thread that holds the lock may be waiting for the worker to end.
+    """
+    while not state_lock.acquire(timeout=_RETRY_SECONDS):
+        if ended():
+            yield False
+            return
+    try:
+        yield True
+    finally:
+        state_lock.release()
 
 
 class TraitTypeError(traitlets.TraitError, TypeError):
@@ -48,6 +69,10 @@ class Checked(traitlets.TraitType):
         super().__init__(default_value, allow_none=default_value is None, **options)
         self.tag(sync=True)
         self._check = check
+
+    def set(self, obj: Any, value: Any) -> None:
+        with state_lock:
+            super().set(obj, value)
 
     def validate(self, obj: Any, value: Any) -> Any:
         with trait_errors():

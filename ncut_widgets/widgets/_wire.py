@@ -51,22 +51,21 @@ def reply_to(
         name = message.get("name")
         if not isinstance(name, str):
             raise TypeError(f"`name` must be text; got {brief(name)} ({type(name).__name__}).")
-        if jobs.closed:
-            raise ValueError("The session was closed. Run its cell again to go on.")
+        if takes_a_while(name):
+            later = from_this_thread(send)
+            params = message.get("params")
+            jobs.start(
+                key,
+                lambda progress: _answer(key, later, lambda: compute(name, params, progress)),
+                progress=lambda fraction: later({"kind": "progress", "id": key, "fraction": fraction}, []),
+                failed=lambda error: later(_bug(key, error), []),
+            )
+            return
+        jobs.check_open()
     except (TypeError, ValueError) as error:
         send(_refusal(_key_of(message), error), [])
         return
-    if not takes_a_while(name):
-        _answer(key, send, lambda: find(name))
-        return
-    later = from_this_thread(send)
-    params = message.get("params")
-    jobs.start(
-        key,
-        lambda progress: _answer(key, later, lambda: compute(name, params, progress)),
-        progress=lambda fraction: later({"kind": "progress", "id": key, "fraction": fraction}, []),
-        failed=lambda error: later(_bug(key, error), []),
-    )
+    _answer(key, send, lambda: find(name))
 
 
 def _key_of(message: Any) -> Key | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -13,13 +11,16 @@ from ncut_widgets._validation import check_in
 from ncut_widgets.features import FeatureMaps, load_images
 from ncut_widgets.grid import PatchGrid
 from ncut_widgets.ncut import Ncut
-from ncut_widgets.widgets._channels import graph_of
+from ncut_widgets.widgets._channels import MOST_ATTRIBUTIONS_KEPT, graph_of
 from ncut_widgets.widgets._clusters import apply_groups
 from ncut_widgets.widgets._data import SessionData
 from ncut_widgets.widgets._files import SessionFiles
 from ncut_widgets.widgets._jobs import Jobs
 from ncut_widgets.widgets._layers import LAYERS
 from ncut_widgets.widgets._lifetime import closes_on_failure
+from ncut_widgets.widgets._masks import MOST_MASKS_KEPT
+from ncut_widgets.widgets._recent import Recent
+from ncut_widgets.widgets._traits import state_lock
 
 
 class Session(SessionFiles):
@@ -164,10 +165,9 @@ class Session(SessionFiles):
             load_images(images), grid, eigenvectors, eigenvalues, rgb, coords, features, outliers=outliers
         )
         self._features = features
-        self._lock = threading.RLock()
         self._jobs = Jobs()
-        self._heats, self._kept = {}, {}
-        self._attributions = OrderedDict()
+        self._heats, self._node_masks = Recent(MOST_MASKS_KEPT), Recent(MOST_MASKS_KEPT)
+        self._attributions = Recent(MOST_ATTRIBUTIONS_KEPT)
         self._ncut = ncut
         self._graph = {} if ncut is None else graph_of(ncut)
         self.set_trait("meta", self._describe())
@@ -240,7 +240,7 @@ class Session(SessionFiles):
         data = self._data
         fresh = eigenvectors is not None
         given = rgb is not None or coords is not None
-        with self._lock:
+        with state_lock:
             data.replace(
                 eigenvectors if fresh else data.eigenvectors,
                 eigenvalues if fresh or eigenvalues is not None else data.eigenvalues,
@@ -248,9 +248,10 @@ class Session(SessionFiles):
                 data.coords if coords is None else coords,
                 fresh=fresh,
             )
-            self._embedding += fresh
             if fresh:
                 self._ncut, self._graph = None, {}
+                # Last, because results are kept by this number: a job that sees it finds the new data.
+                self._embedding += 1
                 self.set_trait("attribution", None)
                 # Clusters of another embedding are others.
                 self.cluster, self.hidden_clusters, self.cluster_groups, self.cluster_names = None, [], [], {}
@@ -290,8 +291,8 @@ class Session(SessionFiles):
 
     def close(self) -> None:
         """Close the session, and end what `recolor` and views have on their way."""
-        # Never opened, where the constructor refused its arguments.
-        superseded = None if self._recoloring is None else self._drop_recoloring()
+        with state_lock:
+            superseded = self._drop_recoloring()
         super().close()
         if hasattr(self, "_jobs"):
             self._jobs.close()

@@ -1,0 +1,268 @@
+"""Cells, messages of the page and a session's own threads use a session at the same time."""
+
+import sys
+import threading
+import warnings
+import weakref
+
+import numpy as np
+import pytest
+from traitlets import TraitError
+
+import ncut_widgets as nw
+from ncut_widgets._process import undisturbed
+from ncut_widgets._validation import to_tensor
+from ncut_widgets.widgets import _colors, _jobs, _lifetime
+from ncut_widgets.widgets._jobs import Jobs
+from ncut_widgets.widgets._recent import Recent
+from ncut_widgets.widgets._recoloring import Recoloring
+from ncut_widgets.widgets._wire import reply_to
+
+# How long a thread that has to wait for a lock is waited for, and a thread that has to end.
+BLOCKED, ENDS = 0.1, 20
+
+
+def in_a_thread(function):
+    """Start a thread, and give it the time to finish unless it has to wait for this one."""
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join(BLOCKED)
+    return thread
+
+
+def threads(name):
+    return [thread for thread in threading.enumerate() if thread.name.startswith(name)]
+
+
+class TestState:
+    @pytest.mark.parametrize("refused", [{"layer": "nothing"}, {"n_clusters": 1000}, {"camera": [1]}])
+    def test_a_message_that_is_refused_does_not_undo_what_a_cell_sets_meanwhile(self, session, refused, monkeypatch):
+        cells = []
+        set_trait = nw.Session.set_trait
+
+        def set_and_run_a_cell(self, name, value):
+            set_trait(self, name, value)
+            if name == "hover" and not cells:
+                cells.append(in_a_thread(lambda: setattr(session, "blend", 0.25)))
+
+        monkeypatch.setattr(nw.Session, "set_trait", set_and_run_a_cell)
+        with pytest.raises(TraitError, match=next(iter(refused))):
+            session.set_state({"hover": 3} | refused)
+        cells[0].join(ENDS)
+        assert (session.hover, session.blend) == (None, 0.25)
+
+    def test_an_object_is_there_once_its_click_is_set_while_a_message_comes(self, session, monkeypatch):
+        seen, cells = [], []
+        set_trait = nw.Session.set_trait
+
+        def click():
+            session.clicks = [{"image": 0, "x": 3, "y": 4}]
+            seen.append(len(session.objects))
+
+        def set_and_run_a_cell(self, name, value):
+            set_trait(self, name, value)
+            if name == "hover" and not cells:
+                cells.append(in_a_thread(click))
+
+        monkeypatch.setattr(nw.Session, "set_trait", set_and_run_a_cell)
+        session.set_state({"hover": 3})
+        cells[0].join(ENDS)
+        assert seen == [1]
+
+
+class TestRecoloring:
+    def test_of_two_threads_one_is_left_and_close_ends_it(self, session, monkeypatch):
+        cancel, others = Recoloring.cancel, []
+
+        class Endless(nw.Coloring):
+            def fit(self, X, *, onto=None, on_step=None):
+                while True:
+                    on_step()
+
+        def cancel_and_let_another_thread_ask(self):
+            cancel(self)
+            if not others:
+                others.append(in_a_thread(lambda: session.recolor(Endless())))
+                others[0].join(ENDS)
+
+        session.recolor(Endless())
+        monkeypatch.setattr(Recoloring, "cancel", cancel_and_let_another_thread_ask)
+        session.recolor(Endless())
+        assert len(threads("ncut-colours")) == 1
+        session.close()
+        assert threads("ncut-colours") == []
+
+    def test_that_is_finished_is_ended_by_an_observer_that_closes_the_session(self, session, monkeypatch):
+        """Observers are called with the lock held, for which the finished thread waits."""
+        waits, lock = threading.Event(), _colors.lock_unless
+
+        def lock_and_tell(ended):
+            waits.set()
+            return lock(ended)
+
+        monkeypatch.setattr(_colors, "lock_unless", lock_and_tell)
+
+        def close(_):
+            session.recolor("pca")
+            waits.wait(ENDS)
+            session.close()
+
+        session.observe(close, "blend")
+        thread = threading.Thread(target=lambda: session.set_trait("blend", 0.25), daemon=True)
+        thread.start()
+        thread.join(ENDS)
+        assert not thread.is_alive()
+        assert threads("ncut-colours") == []
+
+
+class TestJobs:
+    def test_of_two_threads_share_one_worker(self, monkeypatch):
+        jobs, made = Jobs(), []
+        make = _jobs.ThreadPoolExecutor
+
+        def start():
+            jobs.start("a", lambda step: None, progress=lambda share: None, failed=lambda error: None)
+
+        def make_while_another_thread_asks(*arguments, **options):
+            made.append(len(made))
+            if len(made) == 1:
+                other.append(in_a_thread(start))
+            return make(*arguments, **options)
+
+        other = []
+        monkeypatch.setattr(_jobs, "ThreadPoolExecutor", make_while_another_thread_asks)
+        start()
+        other[0].join(ENDS)
+        jobs.close()
+        assert len(made) == 1
+
+    @pytest.mark.parametrize("name", ["labels/3", "rgb"])
+    def test_a_request_is_refused_if_the_session_is_closed_while_it_comes(self, name):
+        jobs, sent = Jobs(), []
+
+        def takes_a_while(name):
+            jobs.close()
+            return name != "rgb"
+
+        message = {"kind": "request", "id": 1, "name": name}
+        find = pytest.fail
+        reply_to(
+            message,
+            lambda reply, _: sent.append(reply),
+            find=find,
+            compute=find,
+            takes_a_while=takes_a_while,
+            jobs=jobs,
+        )
+        assert [reply["ok"] for reply in sent] == [False]
+        assert "was closed" in sent[0]["error"]
+
+
+class TestRecent:
+    def test_a_result_is_returned_though_others_have_pushed_it_out(self):
+        recent = Recent(1)
+        others = []
+
+        def compute():
+            others.append(in_a_thread(lambda: [recent.get(key, lambda: 0) for key in "bcd"]))
+            return 1
+
+        assert recent.get("a", compute) == 1
+        others[0].join(ENDS)
+        assert recent.get("a", lambda: 2) == 1
+
+    def test_the_one_that_was_asked_for_last_stays(self):
+        recent = Recent(2)
+        for key in "abac":
+            recent.get(key, key.upper)
+        assert recent.get("a", lambda: "new") == "A"
+        assert recent.get("b", lambda: "new") == "new"
+
+
+class TestWidgets:
+    def test_may_be_made_while_a_cell_ends(self, session, monkeypatch):
+        """JupyterLab handles a press of a button beside the cells."""
+        others = []
+
+        class Slow(weakref.WeakSet):
+            def __iter__(self):
+                for item in super().__iter__():
+                    if not others:
+                        others.append(in_a_thread(lambda: views.append(nw.ImageGrid(session))))
+                    yield item
+
+        views = [nw.ImageGrid(session), nw.ClusterPanel(session)]
+        monkeypatch.setattr(_lifetime, "_open", Slow(views))
+        _lifetime.free_unreachable()
+        others[0].join(ENDS)
+        assert len(views) == 3
+        assert views[2] in _lifetime._opened()
+        assert all(view.comm is not None for view in views)
+
+
+class TestWarnings:
+    def test_filters_are_left_alone_by_a_worker_that_fails(self):
+        started, go_on = threading.Event(), threading.Event()
+        before = list(warnings.filters)
+
+        @undisturbed
+        def fail():
+            started.set()
+            go_on.wait(ENDS)
+            raise ValueError("no more")
+
+        def work():
+            with pytest.raises(ValueError, match="no more"):
+                fail()
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            thread = in_a_thread(work)
+            started.wait(ENDS)
+        go_on.set()
+        thread.join(ENDS)
+        assert list(warnings.filters) == before
+
+    def test_no_worker_of_a_session_changes_filters(self, halves, monkeypatch):
+        changed, enter = [], warnings.catch_warnings.__enter__
+
+        def watched(self):
+            caller = sys._getframe(1).f_globals["__name__"]
+            if threading.current_thread() is not threading.main_thread() and caller.startswith("ncut_widgets"):
+                changed.append(caller)
+            return enter(self)
+
+        monkeypatch.setattr(warnings.catch_warnings, "__enter__", watched)
+        halves._data.eigenvectors.flags.writeable = False
+        for method in ("tsne", nw.Coloring("mspace", n_eig=(2,))):
+            halves.recolor(method, wait=True)
+        halves.objects = [{"name": name, "clicks": [{"image": 0, "x": 60, "y": 30}]} for name in "ab"]
+        halves.objects = [*halves.objects[:1], halves.objects[1] | {"method": "ncut"}]
+        replies = []
+        halves.send = lambda message, buffers=None: replies.append(message)
+        for name, params in (
+            ("export", {"format": "labels"}),
+            ("refined", {"image": 0, "method": "guided"}),
+            ("attribution/gradient/clusters/2", None),
+        ):
+            message = {"kind": "request", "id": name, "name": name, "params": params}
+            halves._answer(None, message, [])
+        halves._jobs.wait()
+        assert [reply["ok"] for reply in replies if reply["kind"] == "reply"] == [True] * 3
+        assert changed == []
+
+    def test_the_library_of_a_coloring_is_imported_by_who_asks_for_it(self, session, monkeypatch):
+        importing = []
+        monkeypatch.setattr(
+            "ncut_widgets.readouts.coloring.import_library",
+            lambda method, device: importing.append((method, device.type, threading.current_thread())),
+        )
+        session.recolor("pca", wait=True)
+        assert importing == [("pca", "cpu", threading.current_thread())]
+
+    def test_read_only_arrays_are_taken_as_they_are(self):
+        for array in (np.ones((4, 3))[::2], np.broadcast_to(np.arange(3.0), (4, 3)), np.ones((0, 3), np.float16)):
+            array.flags.writeable = False
+            tensor, _ = to_tensor(array, "X")
+            np.testing.assert_array_equal(tensor, array)
+            assert tensor.numel() == 0 or tensor.data_ptr() == array.__array_interface__["data"][0]
