@@ -47,6 +47,8 @@ def _bar(total: int, what: str, unit: str) -> Any:
     from IPython.display import display
 
     class Output(tqdm):
+        # Its thread would never end.
+        monitor_interval = 0
         handle: Any = None
 
         def display(self, msg: str | None = None, pos: int | None = None) -> None:  # noqa: ARG002

@@ -74,8 +74,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     A new file has the permissions that other new files get; a file that replaces an old one keeps those of the old.
     """
     with ExitStack() as stack:
-        draft = stack.enter_context(_Draft(path))
-        yield draft.file
+        draft = _Draft(path)
+        stack.callback(draft.remove)
+        yield draft.open()
         draft.finish()
         draft.replace_target()
 
@@ -88,8 +89,9 @@ def write_folder(folder: str | os.PathLike[str], files: Iterable[tuple[str, byte
     with ExitStack() as stack:
         drafts = []
         for name, content in files:
-            draft = stack.enter_context(_Draft(Path(folder, name)))
-            draft.file.write(content)
+            draft = _Draft(Path(folder, name))
+            stack.callback(draft.remove)
+            draft.open().write(content)
             draft.finish()
             drafts.append(draft)
         for draft in drafts:
@@ -98,7 +100,12 @@ def write_folder(folder: str | os.PathLike[str], files: Iterable[tuple[str, byte
 
 
 class _Draft:
-    """A file beside its target, which takes the target's place in one step or is removed."""
+    """A file beside its target, which takes the target's place in one step or is removed.
+
+    `remove` is to be registered before `open` is called, so that Ctrl-C between the two leaves no file.
+    """
+
+    file: BinaryIO | None = None
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
@@ -106,31 +113,37 @@ class _Draft:
         # In the same folder: a rename is one step only within a file system.
         self._draft = self._target.with_name(f".ncut-{secrets.token_hex(8)}.tmp")
 
-    def __enter__(self) -> _Draft:
+    def open(self) -> BinaryIO:
+        """Open the draft; only once."""
         self._target.parent.mkdir(parents=True, exist_ok=True)
         if self._target.is_dir():
             raise IsADirectoryError(f"`path` must name a file; {str(self.path)!r} is a folder. Add a file name.")
-        self.file: BinaryIO = _open_without_name(self._target.parent) or self._draft.open("xb")
-        return self
+        self.file = _open_without_name(self._target.parent) or self._draft.open("xb")
+        return self.file
 
     def finish(self) -> None:
         """Write everything to the disk and close the file, under the name of the draft."""
-        self.file.flush()
+        file = self.file
+        if file is None:
+            raise RuntimeError("A draft must be opened before it is finished.")
+        file.flush()
         with suppress(FileNotFoundError):
-            os.chmod(self.file.fileno(), stat.S_IMODE(self._target.stat().st_mode))
-        os.fsync(self.file.fileno())
+            os.chmod(file.fileno(), stat.S_IMODE(self._target.stat().st_mode))
+        os.fsync(file.fileno())
         if not self._draft.exists():
             # `src_dir_fd` is not used with an absolute path, but makes `os.link` follow the link in /proc.
-            os.link(f"/proc/self/fd/{self.file.fileno()}", self._draft, src_dir_fd=0, follow_symlinks=True)
-        self.file.close()
+            os.link(f"/proc/self/fd/{file.fileno()}", self._draft, src_dir_fd=0, follow_symlinks=True)
+        file.close()
 
     def replace_target(self) -> None:
         self._draft.replace(self._target)
 
-    def __exit__(self, *_: object) -> None:
+    def remove(self) -> None:
+        """Close and remove what has not taken the target's place."""
         # What could not be written is not tried again.
         with suppress(OSError):
-            self.file.close()
+            if self.file is not None:
+                self.file.close()
         self._draft.unlink(missing_ok=True)
 
 
@@ -139,13 +152,12 @@ def _open_without_name(folder: Path) -> BinaryIO | None:
     if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
         return None
     try:
-        descriptor = os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o666)
+        return open(folder, "w+b", opener=lambda path, _: os.open(path, os.O_TMPFILE | os.O_RDWR, 0o666))
     except OSError as error:
         # The file system has no such files.
         if error.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
             return None
         raise
-    return os.fdopen(descriptor, "w+b")
 
 
 def zip_of(files: Iterable[tuple[str, bytes]]) -> bytes:

@@ -82,15 +82,25 @@ class SessionColors(SessionState):
             self._await_colors()
 
     def _start_recoloring(self, coloring: Coloring, rows: Any) -> None:
-        while True:
+        recoloring = Recoloring(coloring, rows, self._data.coords, self._take_over)
+        try:
+            while self._recoloring is not recoloring:
+                with state_lock:
+                    superseded = self._drop_recoloring()
+                    if superseded is None:
+                        self._recoloring = recoloring
+                        self._tell(recoloring.method, "running")
+                        recoloring.start()
+                        return
+                # Without the lock, since it waits for the thread. Another thread may start one meanwhile.
+                superseded.cancel()
+        except BaseException:
             with state_lock:
-                superseded = self._drop_recoloring()
-                if superseded is None:
-                    self._tell(coloring.method, "running")
-                    self._recoloring = Recoloring(coloring, rows, self._data.coords, self._take_over)
-                    return
-            # Without the lock, since it waits for the thread. Another thread may start one meanwhile.
-            superseded.cancel()
+                if self._recoloring is recoloring:
+                    self._drop_recoloring()
+                    self._tell(self._method, "ready")
+            recoloring.cancel()
+            raise
 
     @property
     def _shown(self) -> tuple[np.ndarray, np.ndarray]:

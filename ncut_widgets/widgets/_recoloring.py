@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
-from typing import Any
+from concurrent.futures import CancelledError, Future, wait
 
 import numpy as np
 
@@ -43,10 +42,12 @@ class Recoloring:
         self._cancelled = threading.Event()
         self._deliver = weakref.WeakMethod(deliver)
         self._loop = running_loop()
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="ncut-colours")
-        self.future: Future[Colors] = self._executor.submit(self._compute, coloring, rows, onto)
-        self._executor.shutdown(wait=False)
-        self.future.add_done_callback(self._hand_over)
+        self.future: Future[Colors] = Future()
+        self._thread = threading.Thread(target=self._run, args=(coloring, rows, onto), name="ncut-colours")
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
 
     def wait(self) -> None:
         """Wait until it has ended."""
@@ -61,19 +62,27 @@ class Recoloring:
         """End it, and its thread; UMAP, which is one step, is waited for."""
         self._cancelled.set()
         self.future.cancel()
-        # Whatever is collected in that thread may close a session there, and a thread can't wait for itself.
-        if not threading.current_thread().name.startswith("ncut-colours"):
-            self._executor.shutdown(wait=True)
+        # Whatever is collected in such a thread may close a session there, and two of them could wait for each other.
+        if self._thread.is_alive() and not threading.current_thread().name.startswith("ncut-colours"):
+            self._thread.join()
 
-    def _compute(self, coloring: Coloring, rows: np.ndarray, onto: np.ndarray) -> Colors:
-        coloring.fit(rows, onto=onto, on_step=self._check)
-        return coloring.rgb, coloring.coords
+    def _run(self, coloring: Coloring, rows: np.ndarray, onto: np.ndarray) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            coloring.fit(rows, onto=onto, on_step=self._check)
+            colors = coloring.rgb, coloring.coords
+        except BaseException as error:  # noqa: BLE001 - it is raised by whoever waits for the colors
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(colors)
+        self._hand_over()
 
     def _check(self) -> None:
         if self.cancelled:
             raise CancelledError
 
-    def _hand_over(self, _: Any) -> None:
+    def _hand_over(self) -> None:
         if not self.cancelled:
             call_in(self._loop, self._hand_to_session)
 

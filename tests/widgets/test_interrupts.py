@@ -95,3 +95,100 @@ def interrupted_everywhere(call, n_points=POINTS):
 def test_an_interrupted_call_leaves_nothing(name, blobs, eig):
     with threadpool_limits(2):
         interrupted_everywhere(lambda: CALLS[name](blobs, eig))
+
+
+def written(path, write):
+    """Return what `write` writes in the place of an old file, which is kept if it is interrupted."""
+    path.write_bytes(b"old")
+    try:
+        write(path)
+    except KeyboardInterrupt:
+        assert path.read_bytes() == b"old" or path.stat().st_size > 1000
+        raise
+    finally:
+        assert [found.name for found in path.parent.iterdir()] == [path.name]
+    return np.array(path.stat().st_size > 1000)
+
+
+def loaded(session, path):
+    session.save(path)
+    made = nw.Session.load(path)
+    try:
+        return made.eigenvectors
+    finally:
+        made.close()
+
+
+def recolored(session, **options):
+    session.recolor("tsne", **options)
+    return session.rgb
+
+
+METHODS = {
+    "masks": lambda session, folder: np.stack(session.masks(resolution="pixel", refine="guided")["right"]),
+    "masks by the graph": lambda session, folder: np.stack(session.masks(["cut"])["cut"]),
+    "clicks": lambda session, folder: setattr(session, "clicks", []) or np.array(len(session.objects)),
+    "labels": lambda session, folder: session.labels(4, merged=True),
+    "attribute": lambda session, folder: session.attribute(n_clusters=2).scores,
+    "recolor and wait": lambda session, folder: recolored(session, wait=True),
+    "recolor": lambda session, folder: recolored(session),
+    "update": lambda session, folder: session.update(rgb=np.ones((96, 3))) or session.rgb,
+    "a message": lambda session, folder: session.set_state({"hover": 3, "layer": "masks"}) or np.array(session.hover),
+    "save": lambda session, folder: written(folder / "s.ncut", session.save),
+    "load": lambda session, folder: loaded(session, folder / "s.ncut"),
+    "to_html": lambda session, folder: written(
+        folder / "s.html", lambda path: session.to_html(path, n_clusters=[2], attributions=True, progress=False)
+    ),
+    "export": lambda session, folder: session.export(folder / "m.npz", format="npz") and np.array(True),
+}
+
+
+def segmented(images, features, eigenvectors):
+    session = nw.Session(images, features=features, eigenvectors=eigenvectors)
+    click = [{"image": 0, "x": 60, "y": 30}]
+    session.objects = [{"name": "right", "clicks": click}, {"name": "cut", "clicks": click, "method": "ncut"}]
+    return session
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_an_interrupted_method_leaves_a_session_that_works(name, halves, tmp_path):
+    parts = halves.images, halves.features, halves.eigenvectors
+    halves.close()
+    method, interrupter = METHODS[name], Interrupter()
+
+    def tried(line=None):
+        """Run the method of a new session, run it again if it was interrupted, and return what it gives."""
+        with threadpool_limits(2):
+            session = segmented(*parts)
+            before = state()
+            try:
+                try:
+                    found = interrupter.run(lambda: method(session, tmp_path), line)
+                    assert line is None, f"line {line} was not interrupted"
+                except KeyboardInterrupt:
+                    place = interrupter.place
+                    # As a message of the page would, in another thread.
+                    other = threading.Thread(target=lambda: session.set_state({"blend": 0.25}), daemon=True)
+                    other.start()
+                    other.join(10)
+                    assert session.blend == 0.25, place
+                    found = method(session, tmp_path)
+                    assert session.coloring["status"] == "ready", place
+            finally:
+                session.close()
+            for thread in state()["threads"] - before["threads"]:
+                # One whose colors have been taken over ends by itself.
+                thread.join(10)
+            after = state()
+            assert after["threads"] <= before["threads"]
+            assert after | {"widgets": 0, "threads": 0} == before | {"widgets": 0, "threads": 0}
+            assert after["widgets"] <= before["widgets"]
+            return found
+
+    # The first call imports libraries.
+    method(segmented(*parts), tmp_path)
+    close_all_widgets()
+    expected = tried()
+    for line in np.unique(np.linspace(1, interrupter.lines - 3, 10).astype(int)).tolist():
+        # Colors may have come before they are asked for again, and are then turned onto themselves.
+        np.testing.assert_allclose(tried(line), expected, atol=1e-5, err_msg=interrupter.place)
