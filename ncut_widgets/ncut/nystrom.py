@@ -81,9 +81,7 @@ def draft_graph(
     O(n m (c' + m) + m^3) time. The small problems are solved in float64 and on the CPU: W^-1/2 in float32 goes wrong
     past 1024 landmarks, not every accelerator has float64, and none solves them much faster.
     """
-    # What is drafted on a sample is finished by steps that take a definite matrix.
-    n_eig = None if n_vectors > options.k else options.k
-    core, lowest = core_of(nodes.affinity, landmarks, options.repulsion_weight, n_eig=n_eig)
+    core, lowest = core_of(nodes.affinity, landmarks, options.repulsion_weight, n_eig=options.k)
     none = landmarks.new_zeros(len(core.root), 0)
     extension = Extension(nodes.affinity, landmarks, none, None, none, options.alpha, lowest * nodes.lightest)
     columns = Columns(nodes, extension)

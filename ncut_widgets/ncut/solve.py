@@ -142,8 +142,13 @@ def _solve_nystrom(table: Nodes, settings: Settings, generator: torch.Generator)
         draft = draft_graph(part, landmarks, options, n_vectors, generator)
         if whole:
             solution, residual = complete(draft, options, generator)
-    if not whole:
+    if not whole and draft.core.is_definite:
         solution, residual = extend_to_all(draft, table, options, generator)
+    elif not whole:
+        # The correction of a draft needs a definite W. Wide kernels that are indefinite, such as "cosine", also need
+        # the negative part, so all nodes go through the Gram matrix: O(n m^2) instead of O(n m (c' + k)).
+        draft = draft_graph(table, draft.extension.landmarks, options, options.k, generator)
+        solution, residual = complete(draft, options, generator)
     _warn_if_poor(residual, solution.pairs.values, n, len(solution.extension.landmarks))
     return solution, residual
 

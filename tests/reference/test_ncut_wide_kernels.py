@@ -91,15 +91,48 @@ def test_weights_and_density_keep_small_eigenvalues(alpha, weighted):
     check(ncut, reference, w=w)
 
 
-@pytest.mark.parametrize("kind", ["decaying", "steep"])
-@pytest.mark.parametrize("width", [3, 20])
-def test_two_passes_find_small_eigenvalues(kind, width, monkeypatch):
+@pytest.fixture
+def two_passes(monkeypatch):
+    """Draft graphs of more than 1000 nodes on a sample, on the leading directions of their features."""
     monkeypatch.setattr("ncut_widgets.ncut.solve._WHOLE_NODES", 1000)
     monkeypatch.setattr("ncut_widgets.ncut.solve._SAMPLE_NODES", 1000)
     monkeypatch.setattr("ncut_widgets.ncut.estimator._UNPROJECTED_ELEMENTS", 0)
+
+
+@pytest.mark.parametrize("kind", ["decaying", "steep"])
+@pytest.mark.parametrize("width", [3, 20])
+@pytest.mark.usefixtures("two_passes")
+def test_two_passes_find_small_eigenvalues(kind, width):
     reference = solved(kind, "rbf", width)
     # The residual is that of the graph on the leading directions of the features.
     check(Ncut(K, sigma=reference[0], solver="nystrom").fit(nodes(kind)), reference, projected=1e-3)
+
+
+@pytest.mark.parametrize("width", [1, 3, 10, 40])
+@pytest.mark.parametrize("kind", SPECTRA)
+@pytest.mark.usefixtures("two_passes")
+@pytest.mark.filterwarnings("ignore::ncut_widgets.errors.DegenerateWarning")
+def test_two_passes_find_eigenvalues_that_need_the_negative_part_of_cosine(kind, width):
+    """The positive part of "cosine" told eigenvalues of 0.3 % of the largest as 0, and all below."""
+    reference = solved(kind, "cosine", width)
+    ncut = Ncut(K, affinity="cosine", sigma=reference[0], solver="nystrom").fit(nodes(kind))
+    check(ncut, reference, projected=1e-3)
+    # Each has its residual, or is 0 because float64 does not resolve it.
+    resolved = reference[1][:K] > 1e-6
+    assert (ncut.eigenvalues_[resolved] > 0.9 * reference[1][:K][resolved]).all()
+
+
+@pytest.mark.usefixtures("two_passes")
+def test_two_passes_with_an_indefinite_callable_find_small_eigenvalues():
+    def affinity(X, Z):
+        return 1 / (1 + cdist(X, Z, "cosine") ** 2 / (2 * sigma**2))
+
+    X = nodes("few channels")
+    sigma = 3 * solved("few channels", "cosine", 1)[0]
+    A = affinity(X.astype(np.float64), X.astype(np.float64))
+    scale = A.sum(1) ** -0.5
+    values, vectors = eigh(scale[:, None] * A * scale, subset_by_index=[N - K - 1, N - 1])
+    check(Ncut(K, affinity=affinity, solver="nystrom").fit(X), (None, values[::-1], vectors[:, ::-1]))
 
 
 def test_a_wide_kernel_on_six_thousand_nodes():
