@@ -6,6 +6,7 @@ entries positive. The column then points to its few large entries, whatever the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -30,6 +31,11 @@ _DEPTH = 6
 # After so many cycles they become twice as deep, this many times.
 _PATIENCE = 6
 _DOUBLINGS = 4
+# A dense decomposition takes as long as n / width cycles divided by this number.
+_CYCLES_PER_DECOMPOSITION = 4
+# An orthonormal block that has no larger part in the space of others stays well conditioned without that part.
+_ALMOST_ORTHOGONAL = 0.1
+_MOST_PROJECTIONS = 6
 # Takes the known eigenvalue 1 below the spectrum, so that its vector cannot come up a second time.
 _SHIFT = 3.0
 # Residuals at which the iteration ends: this share of the eigenvalue, between these limits. The lower one in float32 is
@@ -159,6 +165,7 @@ def _block_krylov(operator: _Operator, k: int, generator: torch.Generator) -> Ei
     width = min(k + _OVERSAMPLING, n // 4)
     block = torch.randn(n, width, generator=generator, dtype=torch.float64).to(like)
     worst = tolerance = torch.inf
+    first = 0.0
     for cycle in range(MAX_CYCLES):
         basis, image = krylov_basis(operator, block, depth_of_cycle(cycle, n, width))
         small = basis.T @ image
@@ -171,12 +178,21 @@ def _block_krylov(operator: _Operator, k: int, generator: torch.Generator) -> Ei
         worst, tolerance = float(residuals[last]), float(tolerances[last])
         if worst <= tolerance:
             return Eigenpairs(values[:k], torch.linalg.qr(block[:, :k]).Q, residuals[:k], block[:, k:])
-        if cycle == 2 * _PATIENCE and n <= _DENSE_WHERE_STALLED:
+        first = first or worst / tolerance
+        slow = cycle == _PATIENCE - 1 and _cycles_left(first, worst / tolerance, cycle) > n / (
+            _CYCLES_PER_DECOMPOSITION * width
+        )
+        if n <= _DENSE_WHERE_STALLED and (slow or cycle == 2 * _PATIENCE):
             return _decompose(operator, k)
     raise ConvergenceError(
         f"The eigenvectors must converge to a residual of {tolerance:g}; got {worst:.2g} after {MAX_CYCLES} "
         "cycles, because many eigenvalues nearly coincide. Raise `sigma` or `degree`, or pass float64 features."
     )
+
+
+def _cycles_left(first: float, last: float, cycles: int) -> float:
+    """Return in how many cycles a residual reaches 1 that went from `first` to `last` in so many `cycles`."""
+    return cycles * math.log(last) / math.log(first / last) if last < first else math.inf
 
 
 def depth_of_cycle(cycle: int, n: int, width: int) -> int:
@@ -195,9 +211,13 @@ def krylov_basis(
     basis, image = block.new_empty(n, width * depth), block.new_empty(n, width * depth)
     for step in range(depth):
         here, before = slice(step * width, (step + 1) * width), basis[:, : step * width]
-        # Twice: once is not enough where the new block lies almost inside the old ones.
-        for _ in range(2):
-            block = torch.linalg.qr(block - before @ (before.T @ block)).Q
+        # Once is not enough if the new block lies almost inside the old ones. If it lies inside, as when M is the
+        # identity within rounding, what is left is noise, most of which is inside again.
+        for turn in range(_MOST_PROJECTIONS):
+            inside = before.T @ block
+            block = torch.linalg.qr(block - before @ inside).Q
+            if turn > 0 and float(inside.norm()) < _ALMOST_ORTHOGONAL:
+                break
         basis[:, here] = block
         image[:, here] = block = apply(block)
     return basis, image
