@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from ncut_widgets._threads import all_threads, map_in_order
 from ncut_widgets._validation import Like
 
-from .bulk import MOST_FAR, bulk_of
+from .bulk import MOST_OUTLIERS, outlying_rows, reach_of, squared_distances
 from .sampling import uniform_nodes
 from .scale import Pairs
 
@@ -49,6 +49,9 @@ class Affinity:
     """
 
     is_thread_safe = True
+
+    # The sample that the scale was measured on.
+    bulk: Bulk | None = None
 
     def __init__(
         self,
@@ -118,6 +121,11 @@ class Affinity:
     def origin(self) -> torch.Tensor:
         """Return the encoded zero vector (c',)."""
         return self.encode(self._frame.mean.new_zeros(1, len(self._frame.mean)))[0]
+
+    def to_scale(self, sigma: float) -> float:
+        """Return the factor that turns encoded rows into those of the same affinity at another `sigma`."""
+        ratio = self.sigma / sigma
+        return math.sqrt(ratio) if self.is_cosine else ratio
 
     def settle(self, means: torch.Tensor) -> torch.Tensor:
         """Return means of encoded rows as rows that could be encoded: directions have length one."""
@@ -224,19 +232,19 @@ def build_affinity(
 
     Without `sigma` and `degree`, sigma^2 is an eighth of the mean squared distance between two nodes (for "rbf",
     half the root mean square distance of the nodes from their mean; for "cosine" the distance is 1 - cos). With
-    `degree`, it is the sigma at which the mean over all pairs of nodes is `degree`. Both are taken on at most 1024
-    nodes, without those that are far from all others (`bulk_of`), and both follow the units of the features. The scale
-    of repulsion is then that of the first rule for "rbf", and 0.3 for "cosine", where it has units of its own.
+    `degree`, it is the sigma at which the mean over all pairs of nodes is `degree`. Both are measured on at most 1024
+    nodes, without outliers (`outlying_rows`), and both follow the units of the features. The scale of repulsion is then
+    that of the first rule for "rbf", and 0.3 for "cosine", where it has units of its own.
     """
     if callable(affinity):
         return CallableAffinity(affinity, like, device, X.dtype)
     sampled = uniform_nodes(len(X), _SCALE_NODES, generator)
     wide = torch.ones(len(X), dtype=torch.float64) if weights is None else weights
-    frame, kept = _frame_of_bulk(X[sampled.to(X.device)], wide[sampled], affinity == "cosine", device)
+    n = float((wide > 0).sum())
+    frame, kept = _frame_of_bulk(X[sampled.to(X.device)], wide[sampled], n, affinity == "cosine", device)
     spread, chosen = None, None
     if sigma is None or (repulsive and repulsion_sigma is None and not frame.cosine):
-        squared = _squared_distances(frame.sampled)
-        squared = (squared / 2).square() if frame.cosine else squared
+        squared = squared_distances(frame.sampled, frame.sampled, cosine=frame.cosine)
         share = float(wide[sampled][kept].sum() / wide[sampled].sum().clamp_min(torch.finfo(wide.dtype).tiny))
         n_effective = max(1.0, float(wide.sum() ** 2 / wide.square().sum()) * share)
         pairs = Pairs(squared, wide[sampled][kept], n_effective)
@@ -247,40 +255,60 @@ def build_affinity(
         repulsion_sigma = repulsion_sigma or (_OPPOSITE_SIGMA if frame.cosine else spread)
     sigma = sigma or chosen or spread
     whole = Affinity(frame, sigma=float(sigma or 1.0), basis=None, repulsion_sigma=repulsion_sigma)
+    bulk = Bulk(sampled, kept, spread or _spread_of(frame, wide[sampled][kept]))
     if not project or X.shape[1] <= _MANY_CHANNELS:
+        whole.bulk = bulk
         return whole
     sample = whole.encode(X[uniform_nodes(len(X), _BASIS_NODES, generator).to(X.device)])
-    basis, blur = _leading_directions(_shortened(sample, whole.origin(), frame.cosine))
-    return Affinity(frame, sigma=whole.sigma, basis=basis, blur=blur, repulsion_sigma=repulsion_sigma)
+    if not frame.cosine:
+        sample = _shortened(sample, whole.encode(X[sampled[kept].to(X.device)]), n)
+    basis, blur = _leading_directions(sample)
+    projected = Affinity(frame, sigma=whole.sigma, basis=basis, blur=blur, repulsion_sigma=repulsion_sigma)
+    projected.bulk = bulk
+    return projected
+
+
+def _spread_of(frame: Frame, weights: torch.Tensor) -> float | None:
+    """Return the automatic sigma of "rbf" without a look at pairs of nodes; None for "cosine"."""
+    if frame.cosine:
+        return None
+    share = (weights / weights.sum().clamp_min(torch.finfo(weights.dtype).tiny)).to(frame.sampled)
+    radii = (frame.sampled - share @ frame.sampled).square().sum(1)
+    return math.sqrt(float(share @ radii) / 4) * frame.unit or None
+
+
+class Bulk(NamedTuple):
+    """The nodes (s,) of a sample, which of them are no outliers (b,), and the automatic sigma, if it is known."""
+
+    sampled: torch.Tensor
+    kept: torch.Tensor
+    sigma: float | None
 
 
 def _frame_of_bulk(
-    sample: torch.Tensor, weights: torch.Tensor, cosine: bool, device: torch.device
+    sample: torch.Tensor, weights: torch.Tensor, n: float, cosine: bool, device: torch.device
 ) -> tuple[Frame, torch.Tensor]:
-    """Return the frame of the rows of a `sample` (s, c) that are not far from the others, and which these are."""
+    """Return the frame of the rows of a `sample` (s, c) of `n` nodes that are no outliers, and which these are."""
     kept = torch.arange(len(sample))
     while True:
         # Again without those: next to a number a million times as large, others lose their digits.
         frame = Frame(sample[kept.to(sample.device)], cosine, device)
         origin = frame.place(sample.new_zeros(1, sample.shape[1]))[0]
-        _, far = bulk_of(frame.sampled, weights[kept], origin, cosine=cosine)
-        fewer = kept[~far]
-        if not bool(far.any()) or float(weights[fewer].sum()) < (1 - MOST_FAR) * float(weights.sum()):
+        fewer = kept[~outlying_rows(frame.sampled, weights[kept], origin, n, cosine=cosine)]
+        if len(fewer) == len(kept) or float(weights[fewer].sum()) < (1 - MOST_OUTLIERS) * float(weights.sum()):
             return frame, kept
         kept = fewer
 
 
-def _shortened(sample: torch.Tensor, origin: torch.Tensor, cosine: bool) -> torch.Tensor:
-    """Return encoded rows (s, c) of which those far from the others have been moved no farther than any other.
+def _shortened(sample: torch.Tensor, bulk: torch.Tensor, n: float) -> torch.Tensor:
+    """Return encoded rows (s, c) of which those that may be outliers are moved as near to the `bulk` (b, c) as others.
 
     Directions in which nothing but a few rows are far are kept, but not for what they weigh.
     """
-    bulk, far = bulk_of(sample, torch.ones(len(sample)), origin, cosine=cosine)
-    if not bool(far.any()):
-        return sample
-    center = bulk.center.to(sample)
+    center = bulk.mean(0)
+    variance = float((bulk - center).square().sum(1).mean())
+    longest = math.sqrt(variance * reach_of(n))
     radii = (sample - center).norm(dim=1, keepdim=True)
-    longest = float(radii[~far.to(radii.device)].max())
     return center + (sample - center) * (longest / radii.clamp_min(max(longest, torch.finfo(radii.dtype).tiny)))
 
 
@@ -329,15 +357,6 @@ class Frame:
 def _with_float64(device: torch.device) -> torch.device:
     """Return the device, or the CPU if the device has no float64."""
     return torch.device("cpu") if device.type == "mps" else device
-
-
-def _squared_distances(E: torch.Tensor) -> torch.Tensor:
-    """Between all rows, on the CPU; float64 and cut at rounding, so that equal rows are at zero."""
-    E = E.cpu().double()
-    norms = E.square().sum(1)
-    squared = torch.addmm(norms, E, E.T, alpha=-2).add_(norms[:, None]).clamp_min_(0)
-    squared[squared < 1e-13 * norms.amax()] = 0
-    return squared
 
 
 def _leading_directions(sample: torch.Tensor) -> tuple[torch.Tensor, float]:

@@ -454,7 +454,7 @@ def _warn_if_spent(outliers: torch.Tensor, leverage: torch.Tensor, n_eig: int, s
     remedy = (
         "Widen the `affinity`"
         if sigma is None
-        else 'Pass `sigma=None`, which leaves them out of the graph, raise `sigma`, try affinity="cosine"'
+        else 'Pass `sigma=None`, which leaves them out of the graph, try affinity="cosine"'
     )
     warn(
         f"{k} of {n_eig} eigenvectors {'is' if k == 1 else 'are'} spent on outliers: {len(nodes)} of {n} nodes "

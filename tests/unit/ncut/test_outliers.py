@@ -252,3 +252,45 @@ def test_the_same_seed_finds_the_same():
     first, second = (Ncut(8, random_state=3).fit(X) for _ in range(2))
     np.testing.assert_array_equal(first.outliers_, second.outliers_)
     np.testing.assert_array_equal(first.eigenvectors_, second.eigenvectors_)
+
+
+@pytest.mark.parametrize("kind", [scaled, shifted, sink, scattered])
+@pytest.mark.parametrize("share", [0.003, 0.05])
+def test_few_and_many(kind, share):
+    count = round(share * N)
+    X, y = with_outliers(kind, count)
+    ncut = Ncut(8).fit(X)
+    np.testing.assert_array_equal(ncut.outliers_, np.arange(N) < count)
+    assert agreement(ncut.eigenvectors_, y, count) > 0.95
+
+
+@pytest.mark.parametrize("spread", [0.2, 1.0])
+@pytest.mark.parametrize("share", [0.006, 0.02])
+def test_a_rare_cluster_beside_one_large_one(share, spread):
+    rng = np.random.default_rng(0)
+    y = np.arange(1000) < 1000 * share
+    X = 10 + rng.normal(size=(1000, 16)) * np.where(y, spread, 1)[:, None] + 6 * y[:, None]
+    ncut = Ncut(4).fit(X)
+    assert not ncut.outliers_.any()
+    labels = np.asarray(kway_ncut(ncut.eigenvectors_, n_clusters=2).argmax(1))
+    assert adjusted_rand_score(y, labels) > 0.95
+
+
+@pytest.mark.parametrize(
+    "remedy", [{"sigma": None}, {"sigma": None, "degree": 0.1}, {"affinity": "cosine", "sigma": 0.4}]
+)
+def test_each_remedy_of_the_warning_helps(remedy):
+    X, y = with_outliers(scaled, count=6)
+    with pytest.warns(OutlierWarning, match="Pass `sigma=None`, .* try affinity="):
+        fixed = Ncut(8, sigma=6.0).fit(X)
+    assert agreement(fixed.eigenvectors_, y, 6) < 0.9
+    assert agreement(fixed.set_params(**remedy).fit(X).eigenvectors_, y, 6) > 0.95
+
+
+def test_dropping_the_marked_nodes_helps():
+    X, y = with_outliers(scaled)
+    with pytest.warns(OutlierWarning, match="drop these nodes, which `outliers_` marks"):
+        fixed = Ncut(8, sigma=6.0).fit(X)
+    kept = ~fixed.outliers_
+    assert agreement(Ncut(8, sigma=6.0).fit_transform(X[kept]), y[kept], 0) > 0.95
+    assert agreement(fixed.fit_transform(X, sample_weight=kept.astype(float)), y, 16) > 0.95
