@@ -38,9 +38,9 @@ def find_outliers(nodes: Nodes, n_eig: int, generator: torch.Generator) -> torch
     """
     found = torch.zeros(len(nodes), dtype=torch.bool)
     affinity = nodes.affinity
-    if not isinstance(affinity, Affinity) or affinity.bulk is None or affinity.bulk.sigma is None:
+    bulk = affinity.bulk if isinstance(affinity, Affinity) else None
+    if not isinstance(affinity, Affinity) or bulk is None or bulk.sigma is None:
         return found
-    bulk = affinity.bulk
     if len(bulk.sampled) == len(nodes):
         found = ~found
         found[bulk.kept] = False
