@@ -37,7 +37,7 @@ _CLUSTER_SHARE = 0.005
 # the bulk, and of that of the bulk from the origin.
 _FAR = 6.0
 # More than this share of all nodes are not outliers.
-MOST_OUTLIERS = 0.08
+MOST_OUTLIERS = 0.06
 _TYPICAL_NODES = 256
 
 

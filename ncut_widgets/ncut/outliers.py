@@ -33,7 +33,7 @@ def find_outliers(nodes: Nodes, n_eig: int, generator: torch.Generator) -> torch
 
     A node is an outlier if it is isolated at the automatic sigma of the other nodes (its affinities to them add up to
     less than twice that to itself, and to less than 2 % of what is typical), unless it is in a cluster of isolated
-    nodes: `are_in_clusters`. There are none if they would be more than 8 % of all nodes or leave too few for `n_eig`
+    nodes: `are_in_clusters`. There are none if they would be more than 6 % of all nodes or leave too few for `n_eig`
     eigenvectors.
     """
     found = torch.zeros(len(nodes), dtype=torch.bool)
