@@ -24,6 +24,8 @@ _MOST_COMPARED_NODES = 1 << 12
 _CHUNK_ELEMENTS = 1 << 22
 # Half an eigenvector on nodes without neighbors is one too many.
 SPENT = 0.5
+# The degree of a node with few neighbors.
+_FEW_NEIGHBORS = 50.0
 # If degrees say nothing, nodes whose leverage is above this multiple of the mean are examined.
 _LEVERAGE = 10.0
 
@@ -177,7 +179,9 @@ def lone_nodes(nodes: Nodes, solution: Solution, alpha: float, generator: torch.
     candidates = candidates[leverage[candidates].argsort(descending=True, stable=True)[:_MOST_COMPARED_NODES]]
     counted = (mass > 0).nonzero().flatten()
     reference = counted[uniform_nodes(len(counted), _MOST_COMPARED_NODES, generator)]
-    limit = isolation_limit(graph.degrees(evenly(reference), reference, float(mass.sum())))
+    typical = float(graph.degrees(evenly(reference), reference, float(mass.sum())).median())
+    # If most nodes have few neighbors, the kernel is sharp, and no node is an exception.
+    limit = 1.0 if typical > _FEW_NEIGHBORS else 0.0
     for others, total in ((reference, mass.sum()), (candidates, mass[candidates].sum())):
         own = mass[candidates] * _own_affinity(nodes, candidates)
         candidates = candidates[graph.degrees(candidates, others, float(total)) < limit * own]

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from ncut_widgets._process import undisturbed
+from ncut_widgets._process import undisturbed, warn
 from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import check_features, check_in, check_positive_int
+from ncut_widgets.errors import OutlierWarning
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.ncut.settings import check_weights
 
@@ -158,6 +159,7 @@ def channel_attribution(
     else:
         raw, kept, gradients, scores = _by_gradient(nodes, targets, weights, ncut, method, region, n_maps, progress)
         deletions = Deletions.of(nodes, targets, weights, ncut)
+    _warn_if_left_out(targets, ncut)
     names = getattr(features, "channel_names", None) or [f"channel {j}" for j in range(nodes.shape[1])]
     return ChannelAttribution(
         raw=raw,
@@ -171,6 +173,21 @@ def channel_attribution(
         traced=Traced(nodes, getattr(features, "grid", None), kept, gradients),
         deletions=deletions,
     )
+
+
+def _warn_if_left_out(targets: Targets, ncut: Ncut) -> None:
+    """Warn of targets that are not in the graph: an automatic sigma leaves outliers out."""
+    counted = ncut.counted_weights(None)
+    if counted is None:
+        return
+    outlying = counted.cpu() == 0
+    lost = [name for row, name in enumerate(targets.names) if bool(outlying[targets.members(row).cpu()].all())]
+    if lost:
+        warn(
+            f"Attributions of {', '.join(map(repr, lost))} say nothing: all nodes of the target are outliers, which "
+            f"the automatic sigma leaves out of the graph. Pass `sigma={ncut.sigma_:.3g}`, which counts all nodes.",
+            OutlierWarning,
+        )
 
 
 def _by_gradient(

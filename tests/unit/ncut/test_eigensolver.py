@@ -18,6 +18,7 @@ def test_bases_are_orthonormal_when_the_operator_is_nearly_the_identity(dtype):
     torch.testing.assert_close(image, basis - 3 * v @ (v.T @ basis))
 
 
+@pytest.mark.filterwarnings("ignore::ncut_widgets.errors.OutlierWarning")
 @pytest.mark.parametrize("sigma", [0.02, 0.1, 0.5])
 def test_sharp_graphs_take_few_cycles_and_equal_the_dense_solution(monkeypatch, sigma):
     cycles = []

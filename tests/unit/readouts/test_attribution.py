@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import warnings
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from ncut_widgets import FeatureMaps, channel_attribution, extract_features, kway_ncut, sample_images
-from ncut_widgets.errors import DegenerateWarning
+from ncut_widgets.errors import DegenerateWarning, OutlierWarning
 from ncut_widgets.grid import PatchGrid, PatchMap
 from ncut_widgets.ncut import Ncut
 
@@ -289,12 +290,24 @@ class TestEvidence:
     def test_on_many_nodes_rare_targets_keep_theirs(self):
         X, _ = scene(n=3000)
         rare = np.zeros(3000, bool)
-        rare[:3] = True
+        rare[:30] = True
         X[rare, 6] += 12
         found = channel_attribution(X.astype(np.float32), {"rare": rare, "rest": ~rare})
         curves = found.faithfulness(1, n_random=1)
         assert np.isfinite(curves.top).all()
         assert curves.top[0, 1] < curves.top[0, 0] - 0.1
+
+    def test_targets_of_outliers_alone_warn(self):
+        X, _ = scene()
+        few = np.zeros(len(X), bool)
+        few[:2] = True
+        X[few, 6] += 1000
+        with pytest.warns(OutlierWarning, match=r"Attributions of 'few' say nothing.*Pass `sigma=") as caught:
+            channel_attribution(X, {"few": few, "rest": ~few})
+        sigma = float(re.search(r"`sigma=([\d.]+)`", str(caught[0].message))[1])
+        with pytest.warns(OutlierWarning, match="2 of 20 eigenvectors"):
+            found = channel_attribution(X, {"few": few}, sigma=sigma, method="ablation")
+        assert found.top_k(1, target="few")[0].channel == 6
 
 
 @pytest.fixture(scope="module")
