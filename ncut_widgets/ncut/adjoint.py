@@ -10,6 +10,7 @@ import torch
 from ncut_widgets._threads import map_in_order
 
 from .affinity import CallableAffinity
+from .dense import eigh
 from .lowrank import Columns, core_of
 from .nodes import Nodes
 from .precision import LOW_RANK_CUT
@@ -172,12 +173,12 @@ class LowRankGraph:
             return take_in
 
         self._columns.sweep("gradient", add)
-        spectrum, basis = torch.linalg.eigh(R.T @ gram @ R)
+        spectrum, basis = eigh(R.T @ gram @ R)
         weights = torch.ones_like(spectrum)
         if not self._core.is_definite:
             # With B^T B = L L^T and the eigenvectors q_i of L^T J L, t_i is J L q_i / s_i.
             factor = self._core.signs[:, None] * (basis * spectrum.clamp_min(0).sqrt())
-            spectrum, turn = torch.linalg.eigh(factor.T @ (self._core.signs[:, None] * factor))
+            spectrum, turn = eigh(factor.T @ (self._core.signs[:, None] * factor))
             basis = factor @ turn
             resolved = spectrum.abs() > LOW_RANK_CUT[values.dtype]
             weights = torch.where(resolved, 1 / torch.where(resolved, spectrum, 1), 0)

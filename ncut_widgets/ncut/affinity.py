@@ -13,6 +13,7 @@ from ncut_widgets._threads import all_threads, map_in_order
 from ncut_widgets._validation import Like
 
 from .bulk import MOST_OUTLIERS, outlying_rows, reach_of, squared_distances
+from .dense import eigh
 from .sampling import uniform_nodes
 from .scale import Pairs
 
@@ -373,7 +374,7 @@ def _leading_directions(sample: torch.Tensor) -> tuple[torch.Tensor, float]:
     block = torch.linalg.qr(centred[: _MOST_DIRECTIONS + _STEP].T.cpu()).Q
     for _ in range(_ITERATIONS):
         block = torch.linalg.qr(covariance @ block).Q
-    variances, rotation = torch.linalg.eigh(block.T @ covariance @ block)
+    variances, rotation = eigh(block.T @ covariance @ block)
     variances, rotation = variances.flip(0), rotation.flip(1)
     left_out = covariance.double().square().sum() - variances.double().square().cumsum(0)
     enough = int(((8 * left_out.clamp_min(0)).sqrt() > _SPREAD_OF_EXPONENTS).sum()) + 1

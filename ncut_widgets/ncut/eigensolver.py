@@ -15,6 +15,7 @@ import torch
 
 from ncut_widgets.errors import ConvergenceError
 
+from .dense import eigh
 from .symmetric import SymmetricMatrix
 
 __all__ = ["MAX_CYCLES", "Eigenpairs", "depth_of_cycle", "fix_signs", "krylov_basis", "leading_eigenpairs"]
@@ -152,7 +153,7 @@ def _largest(operator: _Operator, k: int, generator: torch.Generator) -> Eigenpa
 
 def _decompose(operator: _Operator, k: int) -> Eigenpairs:
     M = operator.dense()
-    values, vectors = torch.linalg.eigh(M)
+    values, vectors = eigh(M)
     n = len(M)
     further = vectors[:, max(0, n - k - _DENSE_NODES) : n - k]
     values, vectors = values.flip(0)[:k], vectors[:, n - k :].flip(1)
@@ -169,7 +170,7 @@ def _block_krylov(operator: _Operator, k: int, generator: torch.Generator) -> Ei
     for cycle in range(MAX_CYCLES):
         basis, image = krylov_basis(operator, block, depth_of_cycle(cycle, n, width))
         small = basis.T @ image
-        values, rotation = torch.linalg.eigh((small + small.T) / 2)
+        values, rotation = eigh((small + small.T) / 2)
         values, rotation = values.flip(0)[:width], rotation.flip(1)[:, :width]
         block = basis @ rotation
         residuals = (image @ rotation - block * values).norm(dim=0)

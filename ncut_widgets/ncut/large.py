@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import torch
 
+from .dense import eigh
 from .eigensolver import Eigenpairs, fix_signs
 from .lowrank import Columns
 from .nodes import Nodes
@@ -77,7 +78,7 @@ def extend_to_all(
     columns.sweep("extend", embed)
     inner = nodes.inner(drafted)
     # The trivial eigenvector is known, with its eigenvalue; what is best is asked of the others.
-    values, rotation = torch.linalg.eigh(inner[1:, 1:])
+    values, rotation = eigh(inner[1:, 1:])
     turn = torch.zeros_like(inner[:, :k])
     turn[0, 0] = 1
     turn[1:, 1:] = rotation.flip(1)[:, : k - 1]
@@ -126,7 +127,7 @@ def _improve(draft: Draft, columns: Columns, k: int) -> tuple[torch.Tensor, torc
     known = torch.nn.functional.normalize(vectors.T @ trivial, dim=0)
     others = torch.linalg.qr(known[:, None], mode="complete").Q[:, 1:]
     small = others.T @ small @ others
-    ritz, turn = torch.linalg.eigh((small + small.T) / 2)
+    ritz, turn = eigh((small + small.T) / 2)
     kept = min(k + _OVERSAMPLING, vectors.shape[1]) - 1
     ritz, turn = ritz.flip(0)[:kept], others @ turn.flip(1)[:, :kept]
     spectrum, basis = draft.values_below, draft.vectors_below

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 
 from .affinity import Affinity, Kernel
+from .dense import eigh
 from .nodes import Nodes
 from .precision import LOW_RANK_CUT
 from .solution import Body, Extension
@@ -135,7 +136,7 @@ def _root_and_signs(W: torch.Tensor, dtype: torch.dtype, n_eig: int | None) -> t
     """
     W = (W + W.T) / 2
     scale = W.abs().sum(1).clamp_min(torch.finfo(W.dtype).tiny).rsqrt()
-    values, vectors = torch.linalg.eigh(scale[:, None] * W * scale)
+    values, vectors = eigh(scale[:, None] * W * scale)
     # C is rounded: in directions of W below that level, the inverse would amplify noise.
     cut = LOW_RANK_CUT[dtype] * float(values[-1])
     positive = max(cut, -_INDEFINITE * float(values[0]))
@@ -146,6 +147,6 @@ def _root_and_signs(W: torch.Tensor, dtype: torch.dtype, n_eig: int | None) -> t
 
 def _signed_root(W: torch.Tensor, noise: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Return F (m, r) and signs (r,) with F diag(signs) F^T the pseudo-inverse of the float64 `W`."""
-    values, vectors = torch.linalg.eigh((W + W.T) / 2)
+    values, vectors = eigh((W + W.T) / 2)
     kept = values.abs() > noise * values.abs().amax()
     return vectors[:, kept] / values[kept].abs().sqrt(), values[kept].sign()

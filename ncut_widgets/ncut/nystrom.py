@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 
+from .dense import eigh
 from .eigensolver import Eigenpairs, fix_signs, leading_eigenpairs
 from .lowrank import Columns, Core, core_of
 from .nodes import Nodes
@@ -109,7 +110,7 @@ def draft_graph(
         vectors = pairs.vectors
     else:
         # With B^T B = L L^T, those of B J B^T are the B J L v, v being those of L^T J L.
-        spectrum, basis = torch.linalg.eigh(inner)
+        spectrum, basis = eigh(inner)
         factor = core.signs[:, None] * (basis * spectrum.clamp_min(0).sqrt())
         # Without repulsion, the trivial vector is known: that v = L^-1 F^T C^T S^2 1.
         known = None
@@ -133,7 +134,7 @@ def _all_eigenpairs(
     """Return the k leading eigenpairs of `inner` (r, r), the `first` of which is known, and all those below."""
     first = first / first.norm()
     # Taken out of the way, so that it cannot mix with others of eigenvalue 1.
-    values, vectors = torch.linalg.eigh(inner - 3 * torch.outer(first, first))
+    values, vectors = eigh(inner - 3 * torch.outer(first, first))
     values, vectors = values[1:].flip(0), vectors[:, 1:].flip(1)
     pairs = Eigenpairs(
         torch.cat([values.new_ones(1), values[: k - 1]]),

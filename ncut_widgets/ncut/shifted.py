@@ -9,6 +9,7 @@ import torch
 from ncut_widgets._process import warn
 from ncut_widgets.errors import DegenerateWarning
 
+from .dense import eigh
 from .eigensolver import MAX_CYCLES, depth_of_cycle, krylov_basis
 
 __all__ = ["RESOLUTION", "guarded_inverse", "solve_shifted"]
@@ -63,7 +64,7 @@ def solve_shifted(
             return _solve_dense(apply, values, rhs)
         basis, image = krylov_basis(apply, block, depth_of_cycle(cycle, n, block.shape[1]))
         small = basis.T @ image
-        thetas, rotation = torch.linalg.eigh((small + small.T) / 2)
+        thetas, rotation = eigh((small + small.T) / 2)
         inverse = guarded_inverse(values - thetas[:, None], resolution)
         # What is left out is settled: no further cycle could resolve it either.
         weights = rotation.T @ (basis.T @ residual)
@@ -89,5 +90,5 @@ def _solve_dense(
     apply: Callable[[torch.Tensor], torch.Tensor], values: torch.Tensor, rhs: torch.Tensor
 ) -> torch.Tensor:
     matrix = apply(torch.eye(len(rhs), dtype=rhs.dtype, device=rhs.device))
-    thetas, vectors = torch.linalg.eigh((matrix + matrix.T) / 2)
+    thetas, vectors = eigh((matrix + matrix.T) / 2)
     return vectors @ ((vectors.T @ rhs) * guarded_inverse(values - thetas[:, None], RESOLUTION[rhs.dtype]))

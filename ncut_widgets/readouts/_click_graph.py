@@ -10,6 +10,7 @@ import torch
 
 from ncut_widgets._validation import check_features
 from ncut_widgets.ncut.affinity import build_affinity
+from ncut_widgets.ncut.dense import eigh
 from ncut_widgets.ncut.landmarks import choose_landmarks
 from ncut_widgets.ncut.lowrank import Columns, Core, core_of
 from ncut_widgets.ncut.nodes import Nodes
@@ -111,7 +112,7 @@ def cut_with_clicks(
 
     graph.columns.sweep("Gram matrix", add)
     root = torch.block_diag((1 - click_weight) ** 0.5 * graph.core.root, click_weight**0.5 * clicks.core.root)
-    values, vectors = torch.linalg.eigh(root.T @ gram @ root)
+    values, vectors = eigh(root.T @ gram @ root)
     if len(values) < 2 or bool(vanishing(values[-2].to(like))):
         raise ValueError(
             "The nodes must differ; at this sigma they are all alike. Lower `sigma` or `degree`, "

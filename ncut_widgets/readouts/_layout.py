@@ -12,6 +12,7 @@ import torch
 from scipy.spatial.distance import cdist
 
 from ncut_widgets.ncut import nystrom_propagate
+from ncut_widgets.ncut.dense import eigh
 
 from ._mspace import mspace_layout
 from ._rows import farthest_points, unit_rows
@@ -50,7 +51,7 @@ class PrincipalLayout:
         centred = rows.double() - self._mean
         largest = centred.abs().amax()
         centred = centred / torch.where(largest > 0, largest, 1)
-        _, axes = torch.linalg.eigh(centred.T @ centred)
+        _, axes = eigh(centred.T @ centred)
         axes = axes.flip(1)[:, :3]
         # The first of the largest entries, however rounding orders them.
         leading = (axes.abs() > (1 - 1e-6) * axes.abs().amax(0)).int().argmax(0)
@@ -138,9 +139,10 @@ def _pick(rows: torch.Tensor, n_sample: int, rng: np.random.Generator) -> torch.
         return torch.arange(len(rows))
     candidates = torch.from_numpy(rng.choice(len(rows), min(len(rows), _OVERSAMPLING * n_sample), replace=False))
     pool = rows[candidates.to(rows.device)]
-    # Far from the origin float32 cannot tell distances.
-    centred = (pool - pool.mean(0)).cpu().float().numpy()
-    return candidates[torch.from_numpy(farthest_points(centred, n_sample))]
+    # Far from the origin float32 cannot tell distances, and above 1e19 their squares overflow.
+    pool = pool - pool.mean(0)
+    pool = pool / pool.abs().amax().clamp_min(torch.finfo(pool.dtype).tiny)
+    return candidates[torch.from_numpy(farthest_points(pool.cpu().float().numpy(), n_sample))]
 
 
 def _start(sampled: torch.Tensor, rng: np.random.Generator) -> np.ndarray:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 import ncut_widgets as nw
@@ -276,6 +276,7 @@ def test_principal_axes_are_finite(case, other, n_sample):
     check_coloring("pca", case, other, {"n_sample": n_sample})
 
 
+@example("mspace", Case(16, 2, "channels of all scales"), Case(1, 1), {"n_sample": 2})
 @_share(10)
 @given(
     st.sampled_from(["tsne", "mspace"]),

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ncut_widgets.ncut import Ncut, eigensolver
+from ncut_widgets.ncut.dense import eigh
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -34,3 +35,34 @@ def test_sharp_graphs_take_few_cycles_and_equal_the_dense_solution(monkeypatch, 
     V = ncut.eigenvectors_
     np.testing.assert_allclose(V.T @ V, np.eye(10), atol=1e-6)
     assert np.linalg.norm(M @ V - V * ncut.eigenvalues_, axis=0).max() < 1e-4
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_decomposition_that_does_not_converge_is_done_by_another_algorithm(monkeypatch, dtype):
+    def fail(M):
+        raise torch.linalg.LinAlgError("linalg.eigh: The algorithm failed to converge")
+
+    M = torch.randn(40, 40, generator=torch.Generator().manual_seed(0), dtype=dtype)
+    M = M + M.T
+    expected = torch.linalg.eigvalsh(M)
+    monkeypatch.setattr(torch.linalg, "eigh", fail)
+    values, vectors = eigh(M)
+    assert values.dtype == vectors.dtype == dtype
+    torch.testing.assert_close(values, expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(M @ vectors, vectors * values, atol=1e-4, rtol=1e-4)
+    with pytest.raises(torch.linalg.LinAlgError, match="failed to converge"):
+        eigh(M * torch.nan)
+
+
+def test_channels_of_all_scales_are_cut():
+    # LAPACK's divide and conquer does not converge on this graph.
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(300, 3)) * np.logspace(-30, 30, 3)).astype(np.float32)
+    weights = (np.random.default_rng(0).random(300) < 0.5).astype(float)
+
+    def by_angle(X, Z):
+        unit = torch.nn.functional.normalize
+        return torch.exp(-((unit(torch.as_tensor(X).double()) @ unit(torch.as_tensor(Z).double()).T - 1) ** 2))
+
+    ncut = Ncut(2, affinity=by_angle, exact_gradient=True).fit(X, sample_weight=weights)
+    assert np.isfinite(ncut.eigenvectors_).all()
