@@ -27,7 +27,7 @@ def demo(output: Path) -> None:
         from ncut_widgets import explore, sample_images
     with _step("Loading the sample photographs"):
         images = sample_images()
-    with _step(f"explore(): features, Normalized Cut and colours of {len(images)} images"):
+    with _step(f"explore(): features, Normalized Cut and colors of {len(images)} images"):
         explorer = explore(images)
     with _step(f"Writing {output}"):
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -259,6 +259,6 @@ def _to_pixels(scores: np.ndarray, image: Image.Image) -> np.ndarray:
 
 
 def _resize(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Bilinear, between the centres of the cells."""
+    """Bilinear, between the centers of the cells."""
     plane = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32))
     return np.asarray(plane.resize(size, Image.Resampling.BILINEAR))

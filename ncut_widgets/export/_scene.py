@@ -100,7 +100,7 @@ def _mask(mask: Any, name: str, index: int, image: ImageInfo) -> np.ndarray:
 
 
 def default_color(index: int) -> str:
-    """Return the colour of the object of that index where none was given, as "#rrggbb".
+    """Return the color of the object of that index where none was given, as "#rrggbb".
 
     Examples
     --------
@@ -111,14 +111,14 @@ def default_color(index: int) -> str:
 
 
 def check_color(color: Any, name: str) -> str:
-    """Return a colour in lower case where it is of the form "#rrggbb"."""
+    """Return a color in lower case where it is of the form "#rrggbb"."""
     if not isinstance(color, str) or not _COLOR.fullmatch(color):
         raise ValueError(f"`{name}` must be of the form '#rrggbb'; got {brief(color)}. Write red as '#ff0000'.")
     return color.lower()
 
 
 def check_colors(colors: Mapping[str, str] | None, names: Sequence[str]) -> np.ndarray:
-    """Return the (len(names), 3) uint8 colours of the objects, those that are given and defaults for the others."""
+    """Return the (len(names), 3) uint8 colors of the objects, those that are given and defaults for the others."""
     given = {} if colors is None else dict(colors)
     unknown = [name for name in given if name not in names]
     if unknown:

@@ -47,7 +47,7 @@ def export_bytes(
     masks : dict of str to list of (height, width) bool arrays, optional
         By the name of the object, one mask for each image. All formats but "clicks" need them.
     objects : list of dict
-        As in ``session.objects``. "clicks" needs them, the others take the colours of those in `masks` from here.
+        As in ``session.objects``. "clicks" needs them, the others take the colors of those in `masks` from here.
     opacity : float in [0, 1]
         Of the masks in overlays.
 

@@ -45,7 +45,7 @@ def save_masks(images: Any, masks: Mapping[str, Sequence[Any]], folder: str | os
     Returns
     -------
     list of pathlib.Path
-        The masks, 8 bit grey with 0 outside and 255 inside, and at the end ``masks.json``, which tells of each file
+        The masks, 8 bit gray with 0 outside and 255 inside, and at the end ``masks.json``, which tells of each file
         which object and image it is of.
 
     Raises
@@ -91,9 +91,9 @@ def save_overlays(
     folder : path
         Is made where it is not there. Files of the same names are replaced, others stay.
     colors : dict of str to "#rrggbb", optional
-        By the name of the object; who is not in it gets a colour by its place.
+        By the name of the object; who is not in it gets a color by its place.
     opacity : float in [0, 1]
-        0 shows only the image, 1 only the colours.
+        0 shows only the image, 1 only the colors.
 
     Returns
     -------
@@ -103,15 +103,15 @@ def save_overlays(
     Raises
     ------
     TypeError, ValueError
-        Where masks, colours and images do not belong together; nothing is written then.
+        Where masks, colors and images do not belong together; nothing is written then.
 
     Examples
     --------
     >>> import tempfile
     >>> import numpy as np
-    >>> grey = Image.new("L", (2, 1), 100)
+    >>> gray = Image.new("L", (2, 1), 100)
     >>> mask = np.array([[True, False]])
-    >>> (path,) = save_overlays([grey], {"paw": [mask]}, tempfile.mkdtemp(), colors={"paw": "#ff0000"})
+    >>> (path,) = save_overlays([gray], {"paw": [mask]}, tempfile.mkdtemp(), colors={"paw": "#ff0000"})
     >>> with Image.open(path) as overlay:
     ...     overlay.getpixel((0, 0)), overlay.getpixel((1, 0))
     ((178, 50, 50), (100, 100, 100))
@@ -138,19 +138,19 @@ def save_label_maps(
     folder : path
         Is made where it is not there. Files of the same names are replaced, others stay.
     colors : dict of str to "#rrggbb", optional
-        By the name of the object; who is not in it gets a colour by its place.
+        By the name of the object; who is not in it gets a color by its place.
 
     Returns
     -------
     list of pathlib.Path
         The maps, PNG with a palette, in which 0 is the background and the objects are numbered from 1 in the order of
-        `masks`; and at the end ``labels.json``, with names, numbers and colours of the objects and the file of each
+        `masks`; and at the end ``labels.json``, with names, numbers and colors of the objects and the file of each
         image.
 
     Raises
     ------
     TypeError, ValueError
-        Where masks, colours and images do not belong together, or there are too many objects; nothing is written then.
+        Where masks, colors and images do not belong together, or there are too many objects; nothing is written then.
 
     Warns
     -----
@@ -254,7 +254,7 @@ def _label_map_files(
         for number, per_image in enumerate(masks.values(), 1):
             labels[per_image[index]] = number
         picture = Image.fromarray(labels)
-        # Turns grey into palette, and keeps every number.
+        # Turns gray into palette, and keeps every number.
         picture.putpalette(palette)
         yield file, png_bytes(picture)
     yield (

@@ -38,7 +38,7 @@ _END_OF_HEADER = 33
 
 
 def overlay(image: Image.Image, values_rgb: Any, *, blend: float = 0.5, smooth: bool = False) -> Image.Image:
-    """Return `image` with colours of its patches blended over it.
+    """Return `image` with colors of its patches blended over it.
 
         out = (1 - blend) image + blend values
 
@@ -47,9 +47,9 @@ def overlay(image: Image.Image, values_rgb: Any, *, blend: float = 0.5, smooth: 
     image : PIL.Image
         Of any size and mode.
     values_rgb : array of shape (rows, columns, 3) or (rows, columns, 4)
-        One colour per patch, in [0, 1]; a fourth column says how much of it there is, 0 for none.
+        One color per patch, in [0, 1]; a fourth column says how much of it there is, 0 for none.
     blend : float
-        0 shows only the image, 1 only the colours.
+        0 shows only the image, 1 only the colors.
     smooth : bool
         Interpolate between patches instead of showing their edges.
 
@@ -91,7 +91,7 @@ def overlay(image: Image.Image, values_rgb: Any, *, blend: float = 0.5, smooth: 
 def render_still(
     images: Sequence[Image.Image], grid: PatchGrid, rgb: Any, coords: Any, *, width: int = 960, dark: bool = False
 ) -> bytes:
-    """Return a PNG of the images under their colours and, beside them, of the embedding in 3D.
+    """Return a PNG of the images under their colors and, beside them, of the embedding in 3D.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def render_still(
     Raises
     ------
     ValueError
-        Where images, colours and coordinates do not belong to `grid`.
+        Where images, colors and coordinates do not belong to `grid`.
 
     Notes
     -----

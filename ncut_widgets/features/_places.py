@@ -14,7 +14,7 @@ __all__ = ["spread_places"]
 def spread_places(
     grids: Sequence[PatchGrid], images: Sequence[int], n_places: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """(m, 3) image, x, y: centres of patches of the coarsest grid, spread evenly over those of all the images.
+    """(m, 3) image, x, y: centers of patches of the coarsest grid, spread evenly over those of all the images.
 
     No two are the same: `m` is `n_places`, or the number of such patches where that is less.
     """

@@ -12,7 +12,7 @@ def smooth_within_edges(
 ) -> np.ndarray:
     """Return `values` averaged over their surroundings, less and less across contours of `guide`.
 
-    Neighbouring cells are 1 + (radius / contrast) |g_i - g_j| apart, and values decay exponentially with the distance
+    Neighboring cells are 1 + (radius / contrast) |g_i - g_j| apart, and values decay exponentially with the distance
     along rows and columns in turn: where the guide is flat they spread over `radius` cells, and a step of `contrast`
     counts like `radius` cells (the recursive domain transform).
 

@@ -43,7 +43,7 @@ def extract_features(
     images : anything that `load_images` takes
         They need not be square or of one size: patches keep each image's aspect ratio.
     backbone : str, model or callable
-        - "multiscale": colour, contrast, texture and position; needs no download.
+        - "multiscale": color, contrast, texture and position; needs no download.
         - The id of a Hugging Face model, or a folder with one (extra ``backbones``).
         - A loaded transformers model, or a pair (model, image processor).
         - Any callable: takes a list of RGB PIL images, returns for each (rows, columns, c) features, as arrays or

@@ -1,4 +1,4 @@
-"""The built-in backbone: what colour, contrast and texture a patch and its region have, and where they are."""
+"""The built-in backbone: what color, contrast and texture a patch and its region have, and where they are."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CELLS_PER_PATCH = 2
 _NEAR = 4.0
 _AROUND = 8.0
 
-# How far colour and texture are averaged where no contour is in the way, and the step that is a contour.
+# How far color and texture are averaged where no contour is in the way, and the step that is a contour.
 _REGION = 160.0
 _SEPARATES = 16.0
 # Shading changes lightness more than chroma does.
@@ -46,12 +46,12 @@ _POSITION_WEIGHT = 80.0
 
 @dataclass(frozen=True)
 class Multiscale:
-    """Dense descriptors that need no download: colour, contrast, texture and position, by channels with names.
+    """Dense descriptors that need no download: color, contrast, texture and position, by channels with names.
 
-    Each patch is described by the CIE Lab colour, contrast and orientation of its surroundings, and by histograms of
+    Each patch is described by the CIE Lab color, contrast and orientation of its surroundings, and by histograms of
     lightness, chroma and edge strength, whose square roots make Euclidean distances Hellinger distances. All of these
     are averaged over the region that the patch lies in: over 160 pixels where nothing separates, and not across
-    contours of colour or texture (`smooth_within_edges`). Position, weakly, keeps what is far apart apart.
+    contours of color or texture (`smooth_within_edges`). Position, weakly, keeps what is far apart apart.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def _cells(image: Image.Image, stride: int, resolution: int) -> tuple[np.ndarray
 
 
 def _cues(cells: np.ndarray, cell_size: float) -> np.ndarray:
-    """Colour, contrast and the orientation of edges, in Lab units: (rows, columns, 6)."""
+    """Color, contrast and the orientation of edges, in Lab units: (rows, columns, 6)."""
     sigma = _NEAR / cell_size
     mean = gaussian_filter(cells[..., 0], sigma)
     contrast = np.sqrt(np.maximum(gaussian_filter(cells[..., 3], sigma) - mean**2, 0))
@@ -184,6 +184,6 @@ def _histograms(cells: np.ndarray, cell_size: float) -> np.ndarray:
     return np.sqrt(np.maximum(smooth, 0))
 
 
-def _shares(values: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """Each value's shares in the bins beside it, linear between their centres."""
-    return np.maximum(0, 1 - np.abs(values[..., None] - centres) / (centres[1] - centres[0]))
+def _shares(values: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """Each value's shares in the bins beside it, linear between their centers."""
+    return np.maximum(0, 1 - np.abs(values[..., None] - centers) / (centers[1] - centers[0]))

@@ -28,7 +28,7 @@ _FEWEST_ALIKE = 4
 # Where more nodes than that share are the same, no distance is short enough: this is as short as it gets.
 _SHORTEST = 1e-3
 _LEAST_STD = 1e-3
-# What centres, scales and reaches are taken from.
+# What centers, scales and reaches are taken from.
 _SAMPLE_NODES = 4096
 
 
@@ -54,7 +54,7 @@ class AnchorAlignment(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     anchors_ : array of shape (n_anchors, 3)
-        Image, x, y in pixels: centres of patches of the coarsest source, spread evenly over the patches of all
+        Image, x, y in pixels: centers of patches of the coarsest source, spread evenly over the patches of all
         images. The anchor of a source is its patch that covers the place.
     sources_ : tuple of str
         The sources that can be transformed.
@@ -73,7 +73,7 @@ class AnchorAlignment(TransformerMixin, BaseEstimator):
 
     Affinities to near nodes say more than cosines to all: on 12 photographs, with the built-in features and cosine
     transforms of patches, 87 % of places fall into the same of 8 clusters in both sources, and 38 % where cosines are
-    standardised likewise (16 % and 10 % would by chance).
+    standardized likewise (16 % and 10 % would by chance).
 
     References
     ----------
@@ -216,7 +216,7 @@ class _View:
     std: torch.Tensor
 
     def describe(self, nodes: torch.Tensor) -> torch.Tensor:
-        """(n, m) standardised affinities of nodes (n, c) to the anchors, on their device and in their dtype."""
+        """(n, m) standardized affinities of nodes (n, c) to the anchors, on their device and in their dtype."""
         # In the better of the two: what is large in float64 may be infinite in float32.
         rows = nodes.to(torch.promote_types(nodes.dtype, self.anchors.dtype))
         anchors, reach, mean, std = (t.to(rows) for t in (self.anchors, self.reach, self.mean, self.std))

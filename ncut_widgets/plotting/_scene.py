@@ -15,7 +15,7 @@ from ncut_widgets.readouts import similarity_heatmap
 __all__ = ["PAINTED", "Scene", "SessionLike", "gather", "needed", "node_table", "of_layer", "session_of"]
 
 
-# The layers whose colours are the session's own business.
+# The layers whose colors are the session's own business.
 PAINTED = ("clusters", "masks", "channels")
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["plot_attribution", "plot_faithfulness"]
 
 BACKENDS = ("plotly", "matplotlib")
-# Told apart by those who do not see colours, too: blue helps, orange works against.
+# Told apart by those who do not see colors, too: blue helps, orange works against.
 _FOR, _AGAINST = "#2f6fb3", "#d9822b"
 _CURVES = (("top channels", "#2f6fb3"), ("random channels", "#8a8a8a"), ("bottom channels", "#d9822b"))
 _COLUMNS = 4

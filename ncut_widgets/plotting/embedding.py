@@ -31,12 +31,12 @@ def plot_embedding(
     dark: bool = False,
     max_points: int = 30_000,
 ) -> go.Figure:
-    """Return a plotly figure of the 3D embedding, in the colours of its nodes.
+    """Return a plotly figure of the 3D embedding, in the colors of its nodes.
 
     Parameters
     ----------
     session : Session or array of shape (n, 3)
-        The coordinates. A session brings its grid, colours and names with it.
+        The coordinates. A session brings its grid, colors and names with it.
     grid : PatchGrid, optional
         Where each node is, for the text under the mouse: image, row and column.
     rgb : array of shape (n, 3), optional
@@ -58,7 +58,7 @@ def plot_embedding(
     Raises
     ------
     ValueError
-        Where coordinates and colours do not have one row of three per node.
+        Where coordinates and colors do not have one row of three per node.
 
     Examples
     --------

@@ -54,7 +54,7 @@ def plot_images(
         What to lay over the images, the last two only of a session. By default that of the array passed, else the
         session's own, else "image".
     rgb : array of shape (n, 3), optional
-        Colours in [0, 1], for "ncut"; with them, "clusters" are shown in the mean colour of their nodes.
+        Colors in [0, 1], for "ncut"; with them, "clusters" are shown in the mean color of their nodes.
     eigenvectors : array of shape (n, n_eig), optional
         For "eigenvector": red above zero, blue below, from the 99 % quantile of |values|.
     eigenvector : int
@@ -192,7 +192,7 @@ def plot_eigenvectors(
 
 
 def _paint(scene: Scene, layer: str, eigenvector: int) -> np.ndarray | None:
-    """Colours (n, 3) or (n, 4) of a layer, in [0, 1]; None for the bare image."""
+    """Colors (n, 3) or (n, 4) of a layer, in [0, 1]; None for the bare image."""
     from matplotlib import colormaps
 
     if layer == "image":

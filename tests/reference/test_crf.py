@@ -21,7 +21,7 @@ def picture_and_mask(name, height, width, stride):
 
 
 def gaussian(points):
-    """The kernel matrix of points in units of their deviations, symmetrically normalised."""
+    """The kernel matrix of points in units of their deviations, symmetrically normalized."""
     affinity = np.exp(-0.5 * np.square(points[:, None] - points[None]).sum(-1))
     scale = 1 / np.sqrt(affinity.sum(1))
     return scale[:, None] * affinity * scale

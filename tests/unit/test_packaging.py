@@ -59,7 +59,7 @@ def sdist_names(sdist):
     return {name.split("/", 1)[1] for name in sdist.getnames() if "/" in name}
 
 
-def test_the_wheel_holds_every_bundle_and_the_licences(wheel):
+def test_the_wheel_holds_every_bundle_and_the_licenses(wheel):
     names = set(wheel.namelist())
     assert set(BUNDLES) <= names
     assert {"ncut_widgets/static/THIRD_PARTY_LICENSES.txt", "ncut_widgets/py.typed"} <= names

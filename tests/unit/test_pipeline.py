@@ -26,8 +26,8 @@ def scene(width=192, height=128, ball=None):
         y, x = np.indices(truth.shape)
         truth[np.hypot(x - ball[0], y - ball[1]) < 25] = 2
     noise = np.random.default_rng(0).normal(0, 8, (height, width, 3))
-    colours = np.array([SKY, GRASS, BALL])[truth] + noise
-    return Image.fromarray(np.clip(colours, 0, 255).astype(np.uint8)), truth
+    colors = np.array([SKY, GRASS, BALL])[truth] + noise
+    return Image.fromarray(np.clip(colors, 0, 255).astype(np.uint8)), truth
 
 
 def agreement(labels, truth):
@@ -81,15 +81,15 @@ def test_options_of_the_built_in_backbone_reach_it():
 
 
 def test_other_backbones_keep_ncuts_own_sigma_and_may_answer_in_torch():
-    def colours(images):
+    def colors(images):
         return [torch.from_numpy(np.asarray(image.resize((24, 16)), dtype=np.float32)) for image in images]
 
     image, truth = scene()
-    result = embed(image, backbone=colours, n_eig=3, progress=False)
+    result = embed(image, backbone=colors, n_eig=3, progress=False)
     assert isinstance(result.eigenvectors, torch.Tensor)
     reference = Ncut(3).fit(result.features)
     assert result.ncut.sigma_ == pytest.approx(reference.sigma_)
-    assert agreement(segment(image, n_clusters=2, backbone=colours)[0], truth) > 0.97
+    assert agreement(segment(image, n_clusters=2, backbone=colors)[0], truth) > 0.97
 
 
 def test_degree_is_the_mean_affinity_asked_for():

@@ -108,7 +108,7 @@ def test_objects_are_a_list():
         check_objects({"name": "paw"}, IMAGES)
 
 
-def test_objects_get_the_colours_that_the_page_gives_them():
+def test_objects_get_the_colors_that_the_page_gives_them():
     # The page's own tests read this file as well.
     colors = json.loads((VECTORS / "colors.json").read_text())
     assert len(set(colors)) == 19

@@ -85,7 +85,7 @@ def test_of_many_images_some_are_shown_and_the_rest_counted():
         images, *rest = scene(n_images, rows=2, columns=2, color=(0.0, 0.0, 1.0))
         pixels = opened(render_still([Image.new("RGB", image.size) for image in images], *rest))
         left = pixels[:, : int(0.6 * 960)]
-        # Grey ink below the images.
+        # Gray ink below the images.
         bottom = left[np.flatnonzero((left.std(-1) > 8).any(1)).max() + 1 :]
         return int((bottom.max(-1) < 200).sum())
 

@@ -10,12 +10,12 @@ from PIL import Image
 from ncut_widgets.features import extract_features
 
 
-def picture(width=48, height=32, colour="red"):
-    return Image.new("RGB", (width, height), colour)
+def picture(width=48, height=32, color="red"):
+    return Image.new("RGB", (width, height), color)
 
 
 def means(images):
-    """A backbone: the mean colour of each of 2 x 3 patches."""
+    """A backbone: the mean color of each of 2 x 3 patches."""
     return [np.asarray(image.resize((3, 2), Image.Resampling.BOX), dtype=np.float32) for image in images]
 
 
@@ -42,7 +42,7 @@ def test_batches_change_nothing_and_reach_the_backbone():
         seen.append(len(images))
         return means(images)
 
-    images = [picture(colour=(i, 0, 0)) for i in range(5)]
+    images = [picture(color=(i, 0, 0)) for i in range(5)]
     np.testing.assert_array_equal(extract(images, recording, batch_size=2).values, extract(images).values)
     assert seen == [2, 2, 1]
 

@@ -109,10 +109,10 @@ def test_half_precision_tensors_round_to_the_nearest_value_they_hold(rgb):
 
 
 def test_grey_bool_and_alpha_arrays(rgb):
-    grey = rgb[..., 0]
-    np.testing.assert_array_equal(pixels(load_images(grey)[0]), np.repeat(grey[..., None], 3, axis=2))
-    np.testing.assert_array_equal(pixels(load_images(grey[..., None])[0])[..., 1], grey)
-    np.testing.assert_array_equal(pixels(load_images(grey > 100)[0])[..., 2], 255 * (grey > 100))
+    gray = rgb[..., 0]
+    np.testing.assert_array_equal(pixels(load_images(gray)[0]), np.repeat(gray[..., None], 3, axis=2))
+    np.testing.assert_array_equal(pixels(load_images(gray[..., None])[0])[..., 1], gray)
+    np.testing.assert_array_equal(pixels(load_images(gray > 100)[0])[..., 2], 255 * (gray > 100))
     clear = np.concatenate([rgb, np.zeros_like(rgb[..., :1])], axis=2)
     assert (pixels(load_images(clear)[0]) == 255).all()
 
@@ -181,9 +181,9 @@ def test_palettes(tmp_path, transparent):
     assert image.getpixel((1, 0)) == (WHITE if transparent else (0, 0, 255))
 
 
-@pytest.mark.parametrize(("mode", "colour"), [("RGBA", (255, 0, 0, 0)), ("LA", (0, 0))])
-def test_transparency_lies_over_white(tmp_path, mode, colour):
-    Image.new(mode, (4, 4), colour).save(tmp_path / "clear.png")
+@pytest.mark.parametrize(("mode", "color"), [("RGBA", (255, 0, 0, 0)), ("LA", (0, 0))])
+def test_transparency_lies_over_white(tmp_path, mode, color):
+    Image.new(mode, (4, 4), color).save(tmp_path / "clear.png")
     assert load_images(tmp_path / "clear.png")[0].getpixel((0, 0)) == WHITE
 
 

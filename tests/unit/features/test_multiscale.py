@@ -38,7 +38,7 @@ def channel(features, name):
         ((60, 60, 200), (200, 200, 60), "blue to yellow"),
     ],
 )
-def test_colours_show_in_the_channel_that_names_them(left, right, name):
+def test_colors_show_in_the_channel_that_names_them(left, right, name):
     features = extract_features(halves(left, right), progress=False)
     index = features.channel_names.index(name)
     grid = features.maps[0][..., index]

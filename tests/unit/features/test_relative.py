@@ -39,19 +39,19 @@ def seen(scene, channels, scale, seed, source, noise=0.05):
 
 
 def cosines(images):
-    """A backbone: the lowest frequencies of grey patches of 8 x 8 pixels, 16 channels."""
+    """A backbone: the lowest frequencies of gray patches of 8 x 8 pixels, 16 channels."""
     maps = []
     for image in images:
-        grey = np.asarray(image.convert("L"), dtype=np.float32)
-        rows, columns = (side // 8 for side in grey.shape)
-        patches = grey[: 8 * rows, : 8 * columns].reshape(rows, 8, columns, 8).transpose(0, 2, 1, 3)
+        gray = np.asarray(image.convert("L"), dtype=np.float32)
+        rows, columns = (side // 8 for side in gray.shape)
+        patches = gray[: 8 * rows, : 8 * columns].reshape(rows, 8, columns, 8).transpose(0, 2, 1, 3)
         waves = dctn(patches, axes=(2, 3), norm="ortho")[..., :4, :4].reshape(rows, columns, 16)
         maps.append(np.concatenate([waves[..., :1], 3 * np.sqrt(np.abs(waves[..., 1:]))], axis=2))
     return maps
 
 
-def node_at_centre(of, within):
-    """(n,) for each node of one grid: the node of another grid that covers its centre."""
+def node_at_center(of, within):
+    """(n,) for each node of one grid: the node of another grid that covers its center."""
     found = []
     for node in range(of.n_nodes):
         x0, y0, x1, y1 = of.box(node)
@@ -85,7 +85,7 @@ def test_clusters_of_different_sources_agree_at_the_same_places(backbone, resolu
     both = concat([coarse, fine], align="anchors")
     labels = kway_ncut(Ncut(n_eig=6).fit_transform(both), n_clusters=6).argmax(1)
     first = labels[: len(coarse)]
-    second = labels[len(coarse) :][node_at_centre(coarse.grid, fine.grid)]
+    second = labels[len(coarse) :][node_at_center(coarse.grid, fine.grid)]
     shares = [np.bincount(side, minlength=6) / len(first) for side in (first, second)]
     assert float(shares[0] @ shares[1]) < 0.4
     assert (first == second).mean() > least
