@@ -1,4 +1,4 @@
-"""Images -> features: loading pictures, and the backbones that describe their patches."""
+"""Loading of images, and extraction of patch features with backbones."""
 
 from .combine import concat
 from .extractor import extract_features

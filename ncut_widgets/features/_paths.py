@@ -1,4 +1,4 @@
-"""Paths, folders and patterns -> the image files that they name."""
+"""Resolves paths, folders and glob patterns to image files."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from PIL import Image
 
 from ._pixels import shorten
 
-__all__ = ["few_names", "has_image_extension", "image_files"]
+__all__ = ["has_image_extension", "image_files", "list_names"]
 
 _URL = re.compile(r"([a-z][a-z0-9+.-]+):/|data:", re.IGNORECASE)
-# Formats that Pillow registers, but whose pixels it cannot decode by itself.
-_NOT_DECODED = frozenset(("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"))
-# How files begin that hold images, whatever they are called.
-_BEGINNINGS = re.compile(
+# Formats that Pillow registers but cannot decode without external programs.
+_NOT_DECODABLE = frozenset(("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"))
+# First bytes of image files.
+_IMAGE_SIGNATURES = re.compile(
     rb"\x89PNG\r\n|\xff\xd8\xff|GIF8[79]a|RIFF....WEBP|II\*\0|MM\0\*|II\+\0|MM\0\+|\xff\x0a|\0\0\0\x0c(jP  |JXL )"
     rb"|....ftyp(avif|avis|heic|heix|hevc|mif1|msf1|crx )|\s*<svg|%!PS-Adobe-\S+ EPSF",
     re.DOTALL,
@@ -26,18 +26,19 @@ _BEGINNINGS = re.compile(
 
 
 def image_files(source: str) -> tuple[list[str], list[str]]:
-    """Return the image files that a path, folder or pattern names, and those whose extension Pillow does not open.
+    """Return the image files of a path, folder or glob pattern, and those with an extension that Pillow cannot open.
 
-    Natural order, 2 before 10. A path that exists is taken literally, also as the beginning of a pattern. In a folder,
-    hidden files and folders are no images.
+    Files are in natural order (2 before 10). An existing path is never treated as a pattern, even if it contains glob
+    characters; the same holds for the leading folders of a pattern. Hidden files and subfolders of a folder are
+    ignored.
     """
     path = os.path.expanduser(source)
     if os.path.isdir(path):
         found = [os.path.join(path, name) for name in os.listdir(path) if not name.startswith(".")]
     elif not os.path.lexists(path) and _URL.match(source):
         raise ValueError(
-            f"{shorten(source)} is a URL, and `load_images` downloads nothing. Download the image first, and pass its "
-            "path or its bytes: `urllib.request.urlopen(url).read()`."
+            f"{shorten(source)} is a URL, and `load_images` does not download files. Download the image first, and "
+            "pass its path or its bytes: `urllib.request.urlopen(url).read()`."
         )
     elif not os.path.lexists(path) and glob.has_magic(path):
         whole = Path(path)
@@ -45,28 +46,30 @@ def image_files(source: str) -> tuple[list[str], list[str]]:
     elif source:
         return [source], []
     else:
-        raise FileNotFoundError("The path is empty. Pass that of an image, or '.' for the current folder.")
-    files, left_out = _sort_out(found)
+        raise FileNotFoundError("The path is empty. Pass the path of an image, or '.' for the current folder.")
+    files, unsupported = _select_images(found)
     if not files:
-        raise FileNotFoundError(_nothing_in(source, found, left_out))
-    return sorted(files, key=_natural), left_out
+        raise FileNotFoundError(_no_images_message(source, found, unsupported))
+    return sorted(files, key=_natural_order), unsupported
 
 
-def _nothing_in(source: str, found: Sequence[str], left_out: Sequence[str]) -> str:
-    if left_out:
+def _no_images_message(source: str, found: Sequence[str], unsupported: Sequence[str]) -> str:
+    if unsupported:
         return (
-            f"{shorten(source)} has no images with an extension that Pillow can open here; got {few_names(left_out)}. "
-            "Convert or rename them, or install the Pillow plugin for their format."
+            f"{shorten(source)} has no images with an extension that Pillow can open here; got "
+            f"{list_names(unsupported)}. Convert or rename them, or install the Pillow plugin for their format."
         )
     if found:
-        return f"{shorten(source)} has no images; got {few_names(found)}. Check the path, or pass the files themselves."
+        return (
+            f"{shorten(source)} has no images; got {list_names(found)}. Check the path, or pass the files themselves."
+        )
     if os.path.isdir(os.path.expanduser(source)):
-        return f"The folder {shorten(source)} is empty, but for hidden files. Check the path."
+        return f"The folder {shorten(source)} is empty or has only hidden files. Check the path."
     return f"No file matches {shorten(source)}. Check the path."
 
 
 def _matches(base: str, parts: Sequence[str]) -> Iterator[str]:
-    """Paths below `base` that match the parts of a pattern; a part that exists is taken literally."""
+    """Yield the paths below `base` that match the parts of a pattern; a part that exists is not a pattern."""
     if not parts:
         yield base
         return
@@ -83,39 +86,39 @@ def _matches(base: str, parts: Sequence[str]) -> Iterator[str]:
 
 
 def has_image_extension(path: str) -> bool:
-    """Whether Pillow, or a plugin of it that is registered by now, decodes files of this extension."""
+    """Return whether Pillow, with the plugins registered so far, can decode files with this extension."""
     Image.init()
     name = Image.registered_extensions().get(os.path.splitext(path)[1].lower())
-    return name in Image.OPEN and name not in _NOT_DECODED
+    return name in Image.OPEN and name not in _NOT_DECODABLE
 
 
-def _sort_out(paths: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Split the paths into image files that Pillow opens, and image files with an extension that it does not."""
+def _select_images(paths: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Return the image files that Pillow can open, and the image files with an extension that it cannot open."""
     files: list[str] = []
-    left_out: list[str] = []
+    unsupported: list[str] = []
     for path in paths:
-        # A broken link is kept, so that reading it names it.
+        # A broken link is kept: reading it raises an error with its name.
         if has_image_extension(path) and (os.path.isfile(path) or not os.path.exists(path)):
             files.append(path)
-        elif not has_image_extension(path) and os.path.isfile(path) and _begins_like_an_image(path):
-            (left_out if os.path.splitext(path)[1] else files).append(path)
-    return files, left_out
+        elif not has_image_extension(path) and os.path.isfile(path) and _has_image_signature(path):
+            (unsupported if os.path.splitext(path)[1] else files).append(path)
+    return files, unsupported
 
 
-def _begins_like_an_image(path: str) -> bool:
+def _has_image_signature(path: str) -> bool:
     if not os.access(path, os.R_OK):
         return False
     with open(path, "rb") as file:
-        return _BEGINNINGS.match(file.read(256)) is not None
+        return _IMAGE_SIGNATURES.match(file.read(256)) is not None
 
 
-def _natural(path: str) -> list[tuple[int, str]]:
-    """Sort key under which numbers count by value: a2 before a10."""
+def _natural_order(path: str) -> list[tuple[int, str]]:
+    """Sort key that compares numbers by value: a2 before a10."""
     return [(int(part), "") if part.isdecimal() else (-1, part.lower()) for part in re.split(r"(\d+)", path)]
 
 
-def few_names(paths: Sequence[str]) -> str:
-    """Return the first names of the files, and how many more there are."""
-    names = [repr(os.path.basename(path)) for path in sorted(paths, key=_natural)]
+def list_names(paths: Sequence[str]) -> str:
+    """Return the first three file names and the number of the others, for a message."""
+    names = [repr(os.path.basename(path)) for path in sorted(paths, key=_natural_order)]
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return ", ".join(names[:3]) + more

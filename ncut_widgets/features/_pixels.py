@@ -1,4 +1,4 @@
-"""One image, in any form -> an upright 8-bit RGB image."""
+"""Converts one image (file, bytes, stream, PIL image, array or tensor) to an upright 8-bit RGB image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ncut_widgets.errors import ImageReadError
 
-# What Pillow's decoders raise for damaged files. Each has its own way: the list is that of the built-in base classes.
+# Exceptions that Pillow's decoders raise for damaged files. Each decoder differs, so the list covers the base classes.
 _DECODER_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -35,7 +35,8 @@ _DECODER_ERRORS = (
     Image.DecompressionBombError,
 )
 _CHANNELS = (1, 2, 3, 4)
-_TURNS = {
+# EXIF orientation -> transposition that makes the image upright.
+_TRANSPOSITIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -44,17 +45,17 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-# How far resampling overshoots the range of an image, as a share of it: photographs stay below 0.12 with bicubic and
-# Lanczos filters.
+# How far resampling may overshoot the range of an image, as a fraction of the range: photographs stay below 0.12 with
+# bicubic and Lanczos filters.
 _OVERSHOOT = 0.125
-# What white may be in PIL's deep modes, and how bright an image must be for that to be plausible: in between, a dark
-# image of one scale could as well be one of another that went out of range.
-_WHITES = {"F": ((1, 0), (255, 32)), "I": ((255, 0), (65535, 2048))}
-_WHITE_OF_16_BITS = ((65535, 0),)
+# PIL mode -> possible (white level, smallest maximum for which it is plausible). A maximum in between is ambiguous: a
+# dark image at the larger scale, or one at the smaller scale that is out of range.
+_WHITE_LEVELS = {"F": ((1, 0), (255, 32)), "I": ((255, 0), (65535, 2048))}
+_WHITE_LEVEL_16_BIT = ((65535, 0),)
 
 
 def from_file(path: str | os.PathLike[str], name: str | None = None) -> Image.Image:
-    """Return the image in a file, under its file name unless another is given."""
+    """Return the image in a file, named `name` or after the file."""
     path = Path(os.path.expanduser(path))
     if not os.path.exists(path):
         broken = ", which is a broken link" if os.path.islink(path) else ""
@@ -67,17 +68,17 @@ def from_file(path: str | os.PathLike[str], name: str | None = None) -> Image.Im
             return _decoded(file, str(path), name)
     except OSError as error:
         raise ImageReadError(
-            f"{shorten(str(path))} cannot be opened: {error.strerror}. Check that you may read the file."
+            f"{shorten(str(path))} cannot be opened: {error.strerror}. Check the permissions of the file."
         ) from error
 
 
 def from_bytes(encoded: Any, name: str) -> Image.Image:
-    """Return the image in an encoded file's bytes: any object that shows its bytes."""
+    """Return the image encoded in a bytes-like object."""
     return _decoded(io.BytesIO(encoded), name, name)
 
 
 def from_stream(stream: Any, name: str | None, fallback: str) -> Image.Image:
-    """Return the image in an open file, from its start if it can seek; it stays open."""
+    """Return the image in an open file, read from the start if it is seekable. The file stays open."""
     if isinstance(stream, io.TextIOBase):
         raise TypeError(f"{fallback!r} is a file opened as text. Open it in binary mode: `open(path, 'rb')`.")
     path = getattr(stream, "name", None)
@@ -86,12 +87,12 @@ def from_stream(stream: Any, name: str | None, fallback: str) -> Image.Image:
 
 
 def from_pil(image: Image.Image, name: str | None, fallback: str) -> Image.Image:
-    """Return a copy of a PIL image; unless a name is given, it has its own or its file's."""
+    """Return a copy of a PIL image, named `name`, or else by its `info["name"]` or its file name."""
     filename = getattr(image, "filename", "")
     own = image.info.get("name") or (os.path.basename(os.fsdecode(filename)) if filename else "")
     label = str(name or own or fallback)
     if 0 in image.size:
-        raise ValueError(f"{label!r} has no pixels; got an image of size {image.size}. Leave it out.")
+        raise ValueError(f"{label!r} has no pixels; got an image of size {image.size}. Remove it.")
     try:
         upright = _upright(image)
     except _DECODER_ERRORS as error:
@@ -103,7 +104,7 @@ def from_array(array: np.ndarray, name: str) -> Image.Image:
     """Return the image in an (h, w) or (h, w, channels) array: gray, gray + alpha, RGB or RGBA."""
     if np.ma.is_masked(array):
         raise ValueError(
-            f"{name!r} has {np.ma.count_masked(array)} masked values, which an image cannot keep. "
+            f"{name!r} has {np.ma.count_masked(array)} masked values, and masked arrays are not supported. "
             "Fill them: `array.filled(value)`."
         )
     array = np.asarray(array)
@@ -121,7 +122,7 @@ def from_array(array: np.ndarray, name: str) -> Image.Image:
 
 
 def from_tensor(tensor: torch.Tensor, name: str) -> Image.Image:
-    """Return the image in an (h, w), (channels, h, w) or (h, w, channels) tensor; channels first if both fit."""
+    """Return the image in an (h, w), (channels, h, w) or (h, w, channels) tensor; channels first if ambiguous."""
     if tensor.layout is not torch.strided:
         raise TypeError(f"{name!r} must be a dense tensor; got layout {tensor.layout}. Pass `tensor.to_dense()`.")
     tensor = tensor.detach().cpu()
@@ -133,14 +134,14 @@ def from_tensor(tensor: torch.Tensor, name: str) -> Image.Image:
 
 
 def shorten(text: str) -> str:
-    """Return the text quoted for a message, its middle left out if it is longer than a path."""
+    """Return the text in quotes for a message; the middle of long text is replaced by "..."."""
     return repr(text if len(text) <= 300 else f"{text[:140]} ... {text[-140:]}")
 
 
 def _decoded(file: BinaryIO, source: str, name: str) -> Image.Image:
-    """Read the image in an open file, called `source` in messages, and name it."""
+    """Read the image in an open file; error messages refer to it as `source`."""
     try:
-        # Pillow warns of odd metadata and of large images, without the name of the file; neither changes pixels.
+        # Pillow's warnings about metadata and large images do not mention the file and do not affect the pixels.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(file) as image:
@@ -154,7 +155,7 @@ def _unreadable(source: str, error: BaseException) -> ImageReadError:
     if isinstance(error, UnidentifiedImageError):
         return ImageReadError(
             f"{shorten(source)} cannot be read: it is empty, damaged, or in a format that Pillow does not know. "
-            "Convert it to PNG or JPEG, replace it, or leave it out (`load_images(..., skip_unreadable=True)`)."
+            "Convert it to PNG or JPEG, replace it, or skip it (`load_images(..., skip_unreadable=True)`)."
         )
     if isinstance(error, Image.DecompressionBombError):
         return ImageReadError(
@@ -162,16 +163,16 @@ def _unreadable(source: str, error: BaseException) -> ImageReadError:
         )
     return ImageReadError(
         f"{shorten(source)} cannot be read: {str(error) or 'it is damaged'} ({type(error).__name__}). "
-        "Replace it, or leave it out (`load_images(..., skip_unreadable=True)`)."
+        "Replace it, or skip it (`load_images(..., skip_unreadable=True)`)."
     )
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Return the pixels turned as the EXIF data say, as opaque RGB unless the mode has more than 8 bits."""
+    """Apply the EXIF orientation, and convert to opaque RGB unless the mode has more than 8 bits."""
     image.load()
-    turn = _TURNS.get(_orientation(image))
-    # Not ImageOps.exif_transpose: it writes the EXIF data anew, and fails on entries that have nothing to do with it.
-    image = image if turn is None else image.transpose(turn)
+    transposition = _TRANSPOSITIONS.get(_orientation(image))
+    # Not ImageOps.exif_transpose: it rewrites the EXIF data and fails on damaged, unrelated entries.
+    image = image if transposition is None else image.transpose(transposition)
     return image.copy() if _is_deep(image) else _opaque_rgb(image)
 
 
@@ -179,7 +180,7 @@ def _orientation(image: Image.Image) -> Any:
     try:
         return image.getexif().get(ExifTags.Base.Orientation)
     except _DECODER_ERRORS:
-        # The pixels are whole and only their metadata are damaged: like a viewer, take them as they are stored.
+        # Only the metadata are damaged: use the pixels as stored, as image viewers do.
         return None
 
 
@@ -188,7 +189,7 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def _opaque_rgb(image: Image.Image) -> Image.Image:
-    """Return the image as RGB, transparency laid over white."""
+    """Return the image as RGB, with transparency composited over white."""
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
@@ -202,17 +203,16 @@ def _finish(image: Image.Image, source: str, name: str) -> Image.Image:
 
 
 def _deep_to_bytes(values: np.ndarray, mode: str, source: str) -> np.ndarray:
-    """8-bit gray from PIL's 16-bit, 32-bit and float modes, by the range of the values if the mode leaves it open."""
-    whites = _WHITES.get(mode, _WHITE_OF_16_BITS)
+    """Convert PIL's 16-bit, 32-bit and float modes to 8-bit gray; the values decide the scale if the mode does not."""
+    levels = _WHITE_LEVELS.get(mode, _WHITE_LEVEL_16_BIT)
     low, high = float(values.min()), float(values.max())
-    for white, darkest in whites:
-        if (high >= darkest or darkest == 0) and _within(low, high, white):
+    for white, smallest_maximum in levels:
+        if (high >= smallest_maximum or smallest_maximum == 0) and _within(low, high, white):
             return _scaled(values, white)
-    scales = " or ".join(f"0..{white}" for white, _ in whites)
+    scales = " or ".join(f"0..{white}" for white, _ in levels)
     raise ImageReadError(
-        f"{shorten(source)} must have gray values in {scales}, since its PIL mode is {mode!r}; got {low:g} to "
-        f"{high:g}. "
-        "Scale them, or clip what resampling overshot."
+        f"{shorten(source)} must have gray values in {scales} because its PIL mode is {mode!r}; got {low:g} to "
+        f"{high:g}. Scale them, or clip the overshoot of resampling."
     )
 
 
@@ -232,7 +232,7 @@ def _array_to_bytes(array: np.ndarray, name: str) -> np.ndarray:
         if not _within(float(low), float(high), 1):
             raise ValueError(
                 f"{name!r} must hold floats in [0, 1]; got {low:g} to {high:g}. Divide 8-bit values by 255, undo "
-                "a model's normalization, or clip what resampling overshot: `array.clip(0, 1)`."
+                "a model's normalization, or clip the overshoot of resampling: `array.clip(0, 1)`."
             )
         return _scaled(array, 1)
     if low < 0 or high > 255:
@@ -244,7 +244,7 @@ def _array_to_bytes(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def _within(low: float, high: float, white: float) -> bool:
-    """Whether values are in 0..white, but for what resampling overshoots."""
+    """Return whether values are in 0..white, with a tolerance for the overshoot of resampling."""
     return low >= -_OVERSHOOT * white and high <= (1 + _OVERSHOOT) * white
 
 

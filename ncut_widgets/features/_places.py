@@ -1,4 +1,4 @@
-"""Places that several sources see."""
+"""Anchor places: pixel positions that several sources cover."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["spread_places"]
 def spread_places(
     grids: Sequence[PatchGrid], images: Sequence[int], n_places: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """(m, 3) image, x, y: centers of patches of the coarsest grid, spread evenly over those of all the images.
+    """Return (m, 3) rows of image, x, y: patch centers of the coarsest grid, spread evenly over all images.
 
-    No two are the same: `m` is `n_places`, or the number of such patches where that is less.
+    The places are distinct: `m` is `n_places`, or the number of those patches if that is smaller.
     """
     places = []
     for image in images:
@@ -24,17 +24,17 @@ def spread_places(
         width, height = grids[0].image_sizes[image]
         row, column = np.divmod(np.arange(coarsest.n_nodes), coarsest.columns)
         x, y = (column + 0.5) * width / coarsest.columns, (row + 0.5) * height / coarsest.rows
-        along = np.argsort(_along_curve(row, column))
-        places.append(np.stack([np.full(len(x), image), x, y], axis=1)[along])
+        order = np.argsort(_morton_index(row, column))
+        places.append(np.stack([np.full(len(x), image), x, y], axis=1)[order])
     ordered = np.concatenate(places)
     count = min(n_places, len(ordered))
-    # At equal steps along a curve that fills each image: near in the plane are those that are near on it.
+    # Equal steps along a space-filling curve give places that are spread evenly over each image.
     return ordered[((np.arange(count) + rng.random()) * len(ordered) / count).astype(np.int64)]
 
 
-def _along_curve(row: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """The place of each patch along Morton's curve: the bits of row and column in turns."""
-    place = np.zeros(row.shape, dtype=np.int64)
+def _morton_index(row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Return the index of each patch along the Morton (Z-order) curve: the interleaved bits of row and column."""
+    index = np.zeros(row.shape, dtype=np.int64)
     for bit in range(16):
-        place |= ((row >> bit) & 1) << (2 * bit + 1) | ((column >> bit) & 1) << (2 * bit)
-    return place
+        index |= ((row >> bit) & 1) << (2 * bit + 1) | ((column >> bit) & 1) << (2 * bit)
+    return index

@@ -1,4 +1,4 @@
-"""Several features of the same images -> the nodes of one graph, weighted and aligned where asked."""
+"""Concatenation of several features of the same images to the nodes of one graph, with weights and alignment."""
 
 from __future__ import annotations
 
@@ -25,48 +25,47 @@ def concat(
     n_anchors: int = 256,
     random_state: Any = 0,
 ) -> FeatureMaps:
-    """Return the nodes of several features of the same images as one, their sources kept apart.
+    """Concatenate several features of the same images, each with its own source name.
 
-    Resolutions mix this way: ``concat([extract_features(images, resolution=224), extract_features(images,
-    resolution=448)])`` has the patches of both, in one space. Layers and models, whose channels mean different things,
-    mix with ``align="anchors"``.
+    This combines resolutions: ``concat([extract_features(images, resolution=224), extract_features(images,
+    resolution=448)])`` has the patches of both in one feature space. To combine layers or models, whose channels have
+    different meanings, pass ``align="anchors"``.
 
     Parameters
     ----------
     features : sequence of FeatureMaps
-        Of the same images, with source names of their own. Channels whose names differ are numbered.
+        Features of the same images, with different source names. Channels whose names differ are numbered.
     weights : "equal" or sequence of float, optional
-        How much each part counts in the graph, all its nodes together: "equal", or one positive number for each part.
-        Within a part, nodes keep the ratios that they have. The mean weight of all nodes is 1.
+        The total weight of each part in the graph: "equal", or one positive number per part. Within a part, nodes keep
+        their relative weights. The mean weight of all nodes is 1.
 
-        By default every node counts as it does in its own part: once, where that has no weights. What is joined is
-        then the plain graph of all patches, as if their rows had been stacked by hand, and nothing is decided unsaid;
-        but a source counts by how finely it looks, and at three times the resolution nine times. Ask for "equal" where
-        the few shall be heard: of six photographs at 128 and 384 pixels, cut into 8 clusters, the coarse clusters
-        agree with those that the coarse source has alone by a Rand index of 0.56 (adjusted), the fine ones by 0.96;
-        with "equal" by 0.64 and 0.80.
+        By default every node keeps its weight, which is 1 for parts without weights: the result is the graph of all
+        patches, as if their rows had been stacked. A source then counts in proportion to its number of patches, so one
+        with three times the resolution counts nine times. Pass "equal" so that coarse sources are not outweighed. For
+        six photographs at 128 and 384 pixels and 8 clusters, the adjusted Rand index with the clusters of the coarse
+        source alone is 0.56, and 0.96 for the fine source; with "equal" it is 0.64 and 0.80.
     align : "anchors", optional
-        Describe every node by its affinities to nodes of its own source at places that all sources share: see
-        `AnchorAlignment`. Necessary where channels differ in number, and right wherever they differ in meaning, as
-        those of two layers of a model do. By default the channels are taken to mean the same in all parts.
+        Describe every node by its affinities to nodes of its own source at places that all sources share; see
+        `AnchorAlignment`. Required if parts have different numbers of channels, and recommended if channels have
+        different meanings, as in two layers of a model. By default, channels are assumed to mean the same in all parts.
     n_anchors : int
-        How many such places, and so how many channels the result has; with `align` only.
+        The number of these places, which is the number of channels of the result; only with `align`.
     random_state : int, numpy Generator or None
-        Which places; with `align` only.
+        Seed for the choice of places; only with `align`.
 
     Returns
     -------
     FeatureMaps
-        Part after part. ``select(source)`` gives a source back.
+        The parts in order. ``select(source)`` returns the nodes of one source.
 
     Raises
     ------
     TypeError, ValueError
-        Where they do not fit together.
+        If the parts do not fit together.
 
     Notes
     -----
-    To embed new images later by the same anchors, fit an `AnchorAlignment` and join what it returns.
+    To embed new images later with the same anchors, fit an `AnchorAlignment` and concatenate its results.
 
     Examples
     --------
@@ -102,7 +101,7 @@ def concat(
 
 
 def _joined_weights(parts: list[FeatureMaps], weights: Any) -> Array | None:
-    """One weight per node, or None where all count the same."""
+    """Return one weight per node, or None if all nodes have the same weight."""
     if weights is None and all(part.weights is None for part in parts):
         return None
     own = [_ones(part.values) if part.weights is None else part.weights for part in parts]
@@ -126,7 +125,7 @@ def _shares(weights: Any, n_parts: int) -> list[float]:
     if len(shares) != n_parts:
         raise ValueError(
             f'`weights` must be "equal" or one number for each of {n_parts} parts; got {len(shares)}. '
-            "Pass as many; weights of single nodes are part of FeatureMaps."
+            "Pass one weight per part; set weights of single nodes in FeatureMaps."
         )
     return [check_number(share, "weights", low=0, low_open=True) for share in shares]
 

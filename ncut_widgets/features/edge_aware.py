@@ -1,4 +1,4 @@
-"""Smoothing along regions but not across their contours."""
+"""Edge-aware smoothing: averages within regions but not across their contours."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ __all__ = ["smooth_within_edges"]
 def smooth_within_edges(
     values: np.ndarray, guide: np.ndarray, *, radius: float, contrast: float, n_rounds: int = 3
 ) -> np.ndarray:
-    """Return `values` averaged over their surroundings, less and less across contours of `guide`.
+    """Smooth `values` within regions of `guide` but not across its contours (recursive domain transform).
 
-    Neighboring cells are 1 + (radius / contrast) |g_i - g_j| apart, and values decay exponentially with the distance
-    along rows and columns in turn: where the guide is flat they spread over `radius` cells, and a step of `contrast`
-    counts like `radius` cells (the recursive domain transform).
+    The distance between neighboring cells is 1 + (radius / contrast) |g_i - g_j|, and weights decay exponentially with
+    the distance along rows and columns in turn. If the guide is constant, values spread over `radius` cells; a step of
+    `contrast` in the guide counts as `radius` cells.
 
     Parameters
     ----------
     values : array of shape (rows, columns, c)
-        What is smoothed.
+        The values to smooth.
     guide : array of shape (rows, columns, g)
-        Where the contours are.
+        Its steps are the contours.
     radius : float
-        In cells, the standard deviation of the smoothing where the guide is flat.
+        Standard deviation of the smoothing if the guide is constant, in cells.
     contrast : float
-        In the guide's units, the step that separates.
+        The step that counts as a contour, in units of the guide.
     n_rounds : int
-        Of rows and columns in turn, each half as far as the one before; 3 leave no streaks.
+        Number of passes over rows and columns, each with half the radius of the previous one; 3 avoid streaks.
 
     Returns
     -------
     array of shape (rows, columns, c)
-        float32. Every value is a convex combination of the input's, and a constant stays as it is.
+        float32. Every value is a convex combination of the input values, so constants are preserved.
 
     Notes
     -----
-    O(rows columns (c + g)), whatever the radius. Deterministic.
+    O(rows columns (c + g)), independent of the radius. Deterministic.
 
     References
     ----------
@@ -50,24 +50,24 @@ def smooth_within_edges(
     np.True_
     """
     result = np.array(values, dtype=np.float32, order="C")
-    # exp(log_decay * distance) must be defined for the round's radius, so distances come first.
-    apart = [
+    # Each round uses exp(log_decay * distance) with its own radius, so the distances are computed once.
+    distances = [
         1 + radius / contrast * np.sqrt(np.square(np.diff(guide, axis=axis)).sum(2, dtype=np.float32))
         for axis in (0, 1)
     ]
-    down, across = apart[0], np.ascontiguousarray(apart[1].T)
+    down, across = distances[0], np.ascontiguousarray(distances[1].T)
     for i in range(n_rounds):
         spread = radius * np.sqrt(3) * 2.0 ** (n_rounds - i - 1) / np.sqrt(4.0**n_rounds - 1)
         log_decay = np.float32(-np.sqrt(2) / spread)
-        turned = np.ascontiguousarray(result.transpose(1, 0, 2))
-        _both_ways(turned, np.exp(log_decay * across))
-        result = np.ascontiguousarray(turned.transpose(1, 0, 2))
-        _both_ways(result, np.exp(log_decay * down))
+        transposed = np.ascontiguousarray(result.transpose(1, 0, 2))
+        _smooth_forward_and_back(transposed, np.exp(log_decay * across))
+        result = np.ascontiguousarray(transposed.transpose(1, 0, 2))
+        _smooth_forward_and_back(result, np.exp(log_decay * down))
     return result
 
 
-def _both_ways(lines: np.ndarray, decay: np.ndarray) -> None:
-    """Run the recursive average over axis 0 and back, in place."""
+def _smooth_forward_and_back(lines: np.ndarray, decay: np.ndarray) -> None:
+    """Apply the recursive filter along axis 0 forward, then backward, in place."""
     decay = decay[..., None]
     for j in range(1, len(lines)):
         lines[j] += decay[j - 1] * (lines[j - 1] - lines[j])

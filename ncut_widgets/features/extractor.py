@@ -1,4 +1,4 @@
-"""Images -> features: one row per patch of every image, with its place and its channels' names."""
+"""Feature extraction: runs a backbone on images and returns one row per patch, with its position."""
 
 from __future__ import annotations
 
@@ -40,49 +40,49 @@ def extract_features(
 
     Parameters
     ----------
-    images : anything that `load_images` takes
-        They need not be square or of one size: patches keep each image's aspect ratio.
+    images : any input of `load_images`
+        Images may have any aspect ratio and different sizes; the patch grids keep the aspect ratio.
     backbone : str, model or callable
-        - "multiscale": color, contrast, texture and position; needs no download.
-        - The id of a Hugging Face model, or a folder with one (extra ``backbones``).
+        - "multiscale": color, contrast, texture and position; requires no download.
+        - The id of a Hugging Face model, or a folder with a model (extra ``backbones``).
         - A loaded transformers model, or a pair (model, image processor).
-        - Any callable: takes a list of RGB PIL images, returns for each (rows, columns, c) features, as arrays or
-          tensors, whose patches tile the image evenly. Its attributes `name` and `channel_names` are used, if any.
+        - Any callable that takes a list of RGB PIL images and returns an array or tensor (rows, columns, c) for each,
+          whose patches tile the image evenly. Its attributes `name` and `channel_names` are used if present.
     layer : int
-        Which hidden state of a transformers model, counted as its own `hidden_states`: 0 is the input of the first
-        block (the patch embedding), i the output of the i-th block, counted from 1, and -1 the output of the last
-        block. So block j of `get_intermediate_layers` (DINO, DINOv2), counted from 0, is ``layer=j + 1, norm=True``.
-        In networks with several resolutions (Swin, Hiera, ConvNeXt, ResNet), a block is a stage.
+        Index of the hidden state of a transformers model, as in its `hidden_states`: 0 is the input of the first block
+        (the patch embedding), i the output of the i-th block, counted from 1, and -1 the output of the last block.
+        Block j of `get_intermediate_layers` (DINO, DINOv2), counted from 0, is therefore ``layer=j + 1, norm=True``.
+        In hierarchical networks (Swin, Hiera, ConvNeXt, ResNet), a block is a stage.
     norm : bool, optional
-        Whether to apply the norm that a transformers model has after its last block. By default it is applied to the
-        last hidden state, which is then the model's `last_hidden_state`, and not to the others; True applies it to any
-        hidden state, False to none. CLIP, MetaCLIP 2, RADIO, SAM, SAM 2, SAM 3, Hiera, ConvNeXt and ResNet have no norm
-        of patches there.
+        Whether to apply the norm that follows the last block of a transformers model. By default it is applied to the
+        last hidden state only, which then equals the model's `last_hidden_state`; True applies it to any hidden state,
+        False to none. CLIP, MetaCLIP 2, RADIO, SAM, SAM 2, SAM 3, Hiera, ConvNeXt and ResNet have no such norm for
+        patches.
     resolution : int, optional
-        The longer side in pixels at which the backbone sees an image. By default 512 at most for "multiscale", the
-        size it was trained at for a transformers model, and the image as it is for a callable. Transformers models
-        that take one size only (SAM, SAM 3, some AIMv2) see every image at that size, and take no `resolution`.
+        The longer side of the backbone's input in pixels. By default at most 512 for "multiscale", the training size
+        for a transformers model, and the original size for a callable. Transformers models with a fixed input size
+        (SAM, SAM 3, some AIMv2) resize every image to it and do not accept `resolution`.
     source : str, optional
-        The name of these features' source; by default made of the backbone, layer and resolution.
+        The source name of these features; by default composed of the backbone, layer and resolution.
     batch_size : int
         Images per call of the backbone.
     device : torch device, optional
-        Where a transformers model named by id or folder runs: by default on the GPU, if any.
+        Device of a transformers model given by its id or folder; by default the GPU if there is one.
     progress : bool
-        Show a bar.
+        Show a progress bar.
 
     Returns
     -------
     FeatureMaps
-        In numpy where the backbone answers in numpy, in torch (on its device) where it answers in torch.
+        numpy if the backbone returns numpy arrays; torch, on the backbone's device, if it returns tensors.
 
     Raises
     ------
     TypeError, ValueError
-        If options are wrong, a model cannot be loaded or is of no known family, or the backbone's answer is not one
-        finite (rows, columns, c) map per image.
+        If an option is invalid, a model cannot be loaded or belongs to no known family, or the backbone does not
+        return one finite (rows, columns, c) map per image.
     ModuleNotFoundError
-        If a transformers model is asked for and transformers is not installed.
+        If a transformers model is requested and transformers is not installed.
 
     Examples
     --------
@@ -94,39 +94,40 @@ def extract_features(
     batch_size = check_positive_int(batch_size, "batch_size")
     if resolution is not None:
         resolution = check_positive_int(resolution, "resolution", minimum=8)
-    pictures = load_images(images)
+    loaded = load_images(images)
     extract = resolve_backbone(backbone, layer=layer, norm=norm, resolution=resolution, device=device)
     name = source or getattr(extract, "name", None) or getattr(extract, "__name__", "features")
     maps: list[Array] = []
-    with progress_bar(len(pictures), f"features: {name}", unit="image", show=progress) as done:
-        for start in range(0, len(pictures), batch_size):
-            batch = pictures[start : start + batch_size]
-            maps += _checked(extract(batch), batch, start)
+    with progress_bar(len(loaded), f"features: {name}", unit="image", show=progress) as done:
+        for start in range(0, len(loaded), batch_size):
+            batch = loaded[start : start + batch_size]
+            maps += _check_maps(extract(batch), batch, start)
             done(len(batch))
     channels = {int(m.shape[2]) for m in maps}
     if len(channels) > 1:
         raise ValueError(f"`backbone` must return the same number of channels for every image; got {sorted(channels)}.")
     grid = PatchGrid(
-        [picture.size for picture in pictures],
+        [image.size for image in loaded],
         [PatchMap(index, int(m.shape[0]), int(m.shape[1]), str(name)) for index, m in enumerate(maps)],
     )
     values = join([m.reshape(-1, m.shape[2]) for m in maps])
     return FeatureMaps(values, grid, getattr(extract, "channel_names", None))
 
 
-def _checked(answer: Any, batch: list[Image.Image], start: int) -> list[Array]:
-    if not isinstance(answer, Iterable):
+def _check_maps(output: Any, batch: list[Image.Image], start: int) -> list[Array]:
+    """Return the backbone's output as a list if it is one valid map per image; `start` is the index of the first."""
+    if not isinstance(output, Iterable):
         raise TypeError(
-            f"`backbone` must return a list of one map per image; got {type(answer).__name__}. Return arrays or "
+            f"`backbone` must return a list with one map per image; got {type(output).__name__}. Return arrays or "
             "tensors in a list."
         )
-    answers = list(answer)
-    if len(answers) != len(batch):
+    maps = list(output)
+    if len(maps) != len(batch):
         raise ValueError(
-            f"`backbone` must return a list of one map per image; got {len(answers)} for {len(batch)} "
+            f"`backbone` must return a list with one map per image; got {len(maps)} for {len(batch)} "
             f"image{'s' * (len(batch) != 1)}."
         )
-    for index, m in enumerate(answers, start):
+    for index, m in enumerate(maps, start):
         if not isinstance(m, np.ndarray | torch.Tensor):
             raise TypeError(
                 f"`backbone` must return arrays or tensors; got {type(m).__name__} for image {index}. Convert it."
@@ -141,4 +142,4 @@ def _checked(answer: Any, batch: list[Image.Image], start: int) -> list[Array]:
             raise ValueError(
                 f"`backbone` must return finite features; got NaN or infinity for image {index}. Run it in float32."
             )
-    return answers
+    return maps

@@ -1,4 +1,4 @@
-"""Images in, whatever they come as: a list of upright RGB images that know their names."""
+"""Image loading: converts any supported input to a list of upright RGB images with names."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from PIL import Image
 from ncut_widgets._process import undisturbed, warn
 from ncut_widgets.errors import ImageReadError
 
-from ._paths import few_names, has_image_extension, image_files
+from ._paths import has_image_extension, image_files, list_names
 from ._pixels import from_array, from_bytes, from_file, from_pil, from_stream, from_tensor
 
 __all__ = ["load_images", "sample_images"]
 
-# Under which a dataset's item, or a table, has the image, the best first.
+# Keys of the image in a dataset item, and columns in a table, in order of preference.
 _IMAGE_KEYS = (
     "image", "img", "images", "pixel_values", "jpg", "jpeg", "png", "webp",
     "path", "image_path", "file_path", "filepath", "file_name", "filename", "file",
 )  # fmt: skip
 _NAME_KEYS = ("name", "__key__")
 _BYTES = bytes | bytearray | memoryview
-_KINDS = (
+# For error messages.
+_SUPPORTED_INPUTS = (
     "a path, glob or folder, a PIL image, an array or tensor, the bytes of an image file, an open file, or a list, "
     "table, mapping or dataset of these"
 )
 
-# Color photographs first; the names are what a tile shows.
+# Name (shown on the tile), package, path in it. Color photographs come first.
 _SAMPLES = (
     ("cat", "skimage", "data/chelsea.png"),
     ("astronaut", "skimage", "data/astronaut.png"),
@@ -58,46 +59,46 @@ def load_images(source: Any, *, skip_unreadable: bool = False) -> list[Image.Ima
     Parameters
     ----------
     source : path, image, or collection of them
-        - A path, a folder, or a glob (``**`` descends): the image files in it, in natural order (2 before 10).
+        - A path, a folder, or a glob pattern (``**`` is recursive): its image files, in natural order (2 before 10).
         - A PIL image of any mode.
         - An array (h, w) or (h, w, channels), or a batch (b, h, w, channels): uint8, uint16, bool, or floats
           in [0, 1]. One channel is gray, two gray and alpha, four RGB and alpha.
-        - A torch tensor, the same, with channels first or last (first if both fit).
+        - A torch tensor of these shapes and types, with channels first or last (first if ambiguous).
         - The bytes of an encoded image file, also as a bytearray, memoryview or 1D uint8 array; or an open binary
           file.
-        - A dataset's item: a mapping with the image under "image", "img", "pixel_values", "path" or the like.
+        - A dataset item: a mapping with the image under "image", "img", "pixel_values", "path" or a similar key.
         - A mapping from names to images.
         - An array or a pandas Series of any of the above, or a DataFrame with one column of them.
         - An iterable of any of the above, or of tuples (image, label, ...), as torch datasets yield them.
     skip_unreadable : bool, default False
-        Leave out files that are damaged, with one warning that names them, instead of raising an error at the first.
+        Skip damaged files, with one warning that lists them, instead of raising an error at the first.
 
     Returns
     -------
     list of PIL.Image.Image
-        Mode "RGB", at the original size. `image.info["name"]` is the name given in a mapping or table, else that of
-        the file, else "image 3".
+        Mode "RGB", at the original size. `image.info["name"]` is the name given in a mapping or table, or else the
+        file name, or else for example "image 3".
 
     Raises
     ------
     ImageReadError
-        If an image is damaged: the message names the file.
+        If an image is damaged; the message names the file.
     FileNotFoundError
         If a path does not exist, or a folder or glob has no images.
     TypeError, ValueError
-        If something is not an image: wrong kind, shape or range; or a URL.
+        If an item has the wrong type, shape or range for an image, or is a URL.
 
     Warns
     -----
     UserWarning
-        If a folder or glob has image files with an extension that Pillow cannot open, or unreadable ones are skipped.
+        If a folder or glob has image files with an extension that Pillow cannot open, or unreadable files are skipped.
 
     Notes
     -----
-    EXIF orientation is applied, unless the EXIF data are damaged. Transparency is laid over white, 16-bit values are
-    divided by 257 and not stretched, and the first frame of an animation is read. Values out of range by as little as
-    resampling overshoots are clipped. An existing path is never taken as a glob; hidden files in a folder are ignored.
-    Files are closed on return, except those that were open already.
+    EXIF orientation is applied unless the EXIF data are damaged. Transparency is composited over white, 16-bit values
+    are divided by 257 without stretching the contrast, and only the first frame of an animation is read. Values
+    slightly out of range, as resampling produces them, are clipped. An existing path is never treated as a glob
+    pattern, and hidden files in a folder are ignored. Files are closed on return unless the caller opened them.
 
     Examples
     --------
@@ -110,8 +111,8 @@ def load_images(source: Any, *, skip_unreadable: bool = False) -> list[Image.Ima
     """
     images: list[Image.Image] = []
     skipped: dict[str, ImageReadError] = {}
-    left_out: list[str] = []
-    for entry in _entries(source, left_out):
+    unsupported: list[str] = []
+    for entry in _entries(source, unsupported):
         image = _read_or_error(entry) if skip_unreadable else _read(*entry)
         if isinstance(image, ImageReadError):
             skipped[entry.label] = image
@@ -120,16 +121,16 @@ def load_images(source: Any, *, skip_unreadable: bool = False) -> list[Image.Ima
     if skipped and not images:
         raise next(iter(skipped.values()))
     if not images:
-        raise ValueError(f"There must be at least one image; got none. Pass {_KINDS}.")
+        raise ValueError(f"There must be at least one image; got none. Pass {_SUPPORTED_INPUTS}.")
     if skipped:
         warn(
             f"Skipped {len(skipped)} of {len(skipped) + len(images)} images, which cannot be read: "
-            f"{few_names(list(skipped))}. Replace them to have them loaded.",
+            f"{list_names(list(skipped))}. Replace these files to load them.",
             UserWarning,
         )
-    if left_out:
+    if unsupported:
         warn(
-            f"Left out {few_names(left_out)}: image files with an extension that Pillow cannot open here. Convert or "
+            f"Skipped {list_names(unsupported)}: Pillow cannot open image files with this extension here. Convert or "
             "rename them, or install the Pillow plugin for their format.",
             UserWarning,
         )
@@ -143,7 +144,7 @@ def sample_images() -> list[Image.Image]:
     Returns
     -------
     list of PIL.Image.Image
-        Mode "RGB", of 7 different sizes from 451 x 300 to 1411 x 1411; `image.info["name"]` says what is to be seen.
+        Mode "RGB", in 7 different sizes from 451 x 300 to 1411 x 1411; `image.info["name"]` is the subject.
 
     Examples
     --------
@@ -168,7 +169,7 @@ def _package_folder(package: str) -> Path:
 
 
 class _Entry(NamedTuple):
-    """Something that should be one image; the name given to it, if any; and its name otherwise."""
+    """One item to read as an image, the name given to it, if any, and the name used otherwise."""
 
     item: Any
     name: str | None
@@ -179,9 +180,9 @@ class _Entry(NamedTuple):
         return self.name or (self.item.name if isinstance(self.item, Path) else self.fallback)
 
 
-def _entries(source: Any, left_out: list[str]) -> Iterator[_Entry]:
-    """What `source` holds, one by one; image files that Pillow does not open are added to `left_out`."""
-    source = _plain(source)
+def _entries(source: Any, unsupported: list[str]) -> Iterator[_Entry]:
+    """Yield the images in `source`; add image files that Pillow cannot open to `unsupported`."""
+    source = _to_builtin(source)
     named: Iterable[tuple[Any, str | None]]
     if _is_frame(source):
         named = _rows(source)
@@ -192,32 +193,32 @@ def _entries(source: Any, left_out: list[str]) -> Iterator[_Entry]:
     else:
         named = ((item, None) for item in _items(source))
     for index, (item, name) in enumerate(named):
-        yield from _flat(item, name, f"image {index}", left_out)
+        yield from _expand(item, name, f"image {index}", unsupported)
 
 
-def _flat(item: Any, name: str | None, fallback: str, left_out: list[str]) -> Iterator[_Entry]:
-    """The images of one item: several if it is a folder, a glob or a batch."""
-    item = _plain(item)
+def _expand(item: Any, name: str | None, fallback: str, unsupported: list[str]) -> Iterator[_Entry]:
+    """Yield the images of one item; a folder, glob or batch has several."""
+    item = _to_builtin(item)
     if isinstance(item, str | os.PathLike):
-        files, not_opened = image_files(os.fsdecode(item))
-        left_out += not_opened
-        # The name of a folder is not that of each image in it.
+        files, skipped = image_files(os.fsdecode(item))
+        unsupported += skipped
+        # A name given to a folder is not used for the images in it.
         yield from (_Entry(Path(file), name if len(files) == 1 else None, fallback) for file in files)
     elif isinstance(item, np.ndarray | torch.Tensor) and item.ndim == 4:
         yield from (_Entry(image, None, f"{name or fallback}.{index}") for index, image in enumerate(item))
     elif isinstance(item, Mapping):
-        value, own = _of_item(item, fallback)
+        value, own = _image_and_name(item, fallback)
         parts = value if isinstance(value, list | tuple) else None
         if parts is None:
-            yield from _flat(value, name or own, fallback, left_out)
+            yield from _expand(value, name or own, fallback, unsupported)
         else:
-            # Several items of a dataset at once: a list under every key.
+            # A slice of a dataset has a list under every key.
             for index, part in enumerate(parts):
-                yield from _flat(part, None, f"{fallback}.{index}", left_out)
+                yield from _expand(part, None, f"{fallback}.{index}", unsupported)
     elif isinstance(item, tuple) and hasattr(item, "_asdict"):
-        yield from _flat(item._asdict(), name, fallback, left_out)
+        yield from _expand(item._asdict(), name, fallback, unsupported)
     elif isinstance(item, tuple) and item and not isinstance(item[0], tuple):
-        yield from _flat(item[0], name, fallback, left_out)
+        yield from _expand(item[0], name, fallback, unsupported)
     else:
         yield _Entry(item, name, fallback)
 
@@ -243,12 +244,13 @@ def _read(item: Any, name: str | None, fallback: str) -> Image.Image:
     if hasattr(item, "read"):
         return from_stream(item, name, fallback)
     raise TypeError(
-        f"{name or fallback!r} must be an image; got {reprlib.repr(item)} ({type(item).__name__}). Pass {_KINDS}."
+        f"{name or fallback!r} must be an image; got {reprlib.repr(item)} ({type(item).__name__}). "
+        f"Pass {_SUPPORTED_INPUTS}."
     )
 
 
-def _plain(item: Any) -> Any:
-    """Other libraries' containers in terms of ours: as an array, a list, a mapping or bytes."""
+def _to_builtin(item: Any) -> Any:
+    """Convert containers of other libraries to an array, list, mapping or bytes."""
     if _is_series(item):
         labels = list(item.index)
         named = len(set(labels)) == len(labels) and all(isinstance(label, str) for label in labels)
@@ -258,20 +260,20 @@ def _plain(item: Any) -> Any:
     if isinstance(item, memoryview) and item.ndim > 1:
         item = np.asarray(item)
     if hasattr(item, "__array__") and not (_may_be_image(item) or _is_frame(item) or isinstance(item, np.generic)):
-        # JAX, TensorFlow, xarray, h5py, polars and others.
+        # Arrays of JAX, TensorFlow, xarray, h5py, polars and others.
         item = np.asarray(item)
     if isinstance(item, np.ndarray) and item.dtype.kind in "OSTU":
         return item.ravel().tolist() if item.ndim else item.item()
     if isinstance(item, np.ndarray | torch.Tensor) and item.ndim == 1 and item.dtype in (np.uint8, torch.uint8):
-        # An encoded file, as OpenCV and torchvision hold them.
+        # An encoded file, as OpenCV and torchvision store it.
         return bytes(item.tolist())
     return item
 
 
 def _may_be_image(item: Any) -> bool:
-    """Whether the item is of a kind that one image comes as."""
-    one = str | os.PathLike | Image.Image | np.ndarray | torch.Tensor | bytes | bytearray | memoryview | Mapping
-    return isinstance(item, one) or hasattr(item, "read")
+    """Return whether the item has a type that can be one image."""
+    kinds = str | os.PathLike | Image.Image | np.ndarray | torch.Tensor | bytes | bytearray | memoryview | Mapping
+    return isinstance(item, kinds) or hasattr(item, "read")
 
 
 def _is_series(item: Any) -> bool:
@@ -283,18 +285,19 @@ def _is_frame(item: Any) -> bool:
 
 
 def _items(source: Any) -> Iterator[Any]:
-    # torch's map-style datasets have a length and items but need not stop iterating, so count.
+    # Map-style torch datasets have a length, but iterating over them may not end: use indices instead.
     if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, Iterable):
         return (source[index] for index in range(len(source)))
     if not isinstance(source, Iterable):
         raise TypeError(
-            f"Images must come as {_KINDS}; got {reprlib.repr(source)} ({type(source).__name__}). Pass one of these."
+            f"Images must be given as {_SUPPORTED_INPUTS}; got {reprlib.repr(source)} ({type(source).__name__}). "
+            "Pass one of these."
         )
     return iter(source)
 
 
 def _rows(table: Any) -> Iterator[tuple[Any, str | None]]:
-    """The image and the name in each row of a table."""
+    """Return the image and the name in each row of a table."""
     columns = list(table.columns)
     known = {str(column).lower(): column for column in reversed(columns)}
     by_name = [known[key] for key in _IMAGE_KEYS if key in known and _holds_images(table[known[key]])]
@@ -310,7 +313,7 @@ def _rows(table: Any) -> Iterator[tuple[Any, str | None]]:
 
 
 def _holds_images(column: Any, *, extension: bool = False) -> bool:
-    """Whether all values that are not missing may be images; of texts, if so asked, only names of image files."""
+    """Return whether all non-missing values can be images; with `extension`, text must be an image file name."""
     values = [value for value in column if _may_be_image(value) or str(value) not in ("None", "nan", "<NA>")]
     return bool(values) and all(
         _may_be_image(value) and not (extension and isinstance(value, str) and not has_image_extension(value))
@@ -319,13 +322,13 @@ def _holds_images(column: Any, *, extension: bool = False) -> bool:
 
 
 def _image_key(item: Mapping[Any, Any]) -> Any:
-    """Under which key a dataset's item has its image, or None."""
+    """Return the key of the image in a dataset item, or None."""
     keys = {str(key).lower(): key for key in item if item[key] is not None}
     return next((keys[key] for key in ("bytes", *_IMAGE_KEYS) if key in keys), None)
 
 
-def _of_item(item: Mapping[Any, Any], fallback: str) -> tuple[Any, str | None]:
-    """The image in a dataset's item, and its name, if it has one."""
+def _image_and_name(item: Mapping[Any, Any], fallback: str) -> tuple[Any, str | None]:
+    """Return the image in a dataset item, and its name if there is one."""
     key = _image_key(item)
     if key is None:
         raise ValueError(
@@ -334,6 +337,6 @@ def _of_item(item: Mapping[Any, Any], fallback: str) -> tuple[Any, str | None]:
         )
     name = next((str(item[key]) for key in _NAME_KEYS if item.get(key) is not None), None)
     if name is None and key == "bytes" and item.get("path") is not None:
-        # Datasets of the Hugging Face hub that do not decode: the file's bytes beside its path.
+        # Undecoded items of Hugging Face datasets have the file's bytes and path.
         name = os.path.basename(str(item["path"]))
     return item[key], name

@@ -1,4 +1,4 @@
-"""Features with the place of every node, the names of the channels and, where wanted, weights."""
+"""`FeatureMaps`: features with the position of every node, channel names and optional node weights."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Array = np.ndarray | torch.Tensor
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FeatureMaps:
-    """The features of every patch of every image, with the patches' places and the channels' names.
+    """The features of every patch of every image, with the positions of the patches and the names of the channels.
 
-    Wherever the library takes features of shape (n, c), it takes these.
+    Accepted by every function of the library that takes features of shape (n, c).
 
     Parameters
     ----------
@@ -32,13 +32,13 @@ class FeatureMaps:
     channel_names : sequence of str, optional
         One per channel; by default "channel 0", "channel 1", ...
     weights : array or tensor of shape (n,), optional
-        As how many nodes each one counts in a graph: positive, finite, of the kind of `values`. Only their ratios
-        matter. By default all nodes count the same.
+        The weight of each node in a graph: positive and finite, numpy or torch as `values`. Only the ratios matter.
+        By default all nodes have the same weight.
 
     Raises
     ------
     TypeError, ValueError
-        Where values, grid, names and weights do not belong together.
+        If the values, grid, names and weights do not fit together.
 
     Examples
     --------
@@ -79,7 +79,7 @@ class FeatureMaps:
         if len(names) != values.shape[1]:
             raise ValueError(
                 f"`channel_names` must name each of {values.shape[1]} channels; got {len(names)} names. "
-                "Pass one name per channel, or leave it out."
+                "Pass one name per channel, or None."
             )
         _check_weights(weights, values)
         object.__setattr__(self, "values", values)
@@ -93,7 +93,7 @@ class FeatureMaps:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Nodes and channels."""
+        """The numbers of nodes and channels."""
         return (int(self.values.shape[0]), int(self.values.shape[1]))
 
     @property
@@ -107,7 +107,7 @@ class FeatureMaps:
         return self.grid.sources
 
     def select(self, source: str) -> FeatureMaps:
-        """Return the maps of one source; one contiguous source is a view, not a copy."""
+        """Return the maps of one source: a view if they are contiguous, otherwise a copy."""
         chosen = [index for index, m in enumerate(self.grid.maps) if m.source == source]
         if not chosen:
             raise ValueError(f"`source` must be one of {list(self.sources)}; got {source!r}. Pick one of these.")
@@ -126,7 +126,7 @@ class FeatureMaps:
 
 
 def check_parts(features: Any) -> list[FeatureMaps]:
-    """Return the features as a list, where they show the same images and name their sources differently."""
+    """Return the features as a list; raise unless they have the same images and different source names."""
     parts = [features] if isinstance(features, FeatureMaps) else list(features)
     if not parts or not all(isinstance(part, FeatureMaps) for part in parts):
         kinds = [type(part).__name__ for part in parts]
@@ -135,8 +135,8 @@ def check_parts(features: Any) -> list[FeatureMaps]:
     for part in parts[1:]:
         if part.grid.image_sizes != first.grid.image_sizes:
             raise ValueError(
-                "`features` must all be of the same images; got images of other sizes or another number. "
-                "To add images, pass them all to one `extract_features`."
+                "`features` must all be of the same images; got different numbers or sizes of images. "
+                "To add images, pass all of them to one call of `extract_features`."
             )
         if isinstance(part.values, np.ndarray) != isinstance(first.values, np.ndarray):
             raise TypeError("`features` must all be numpy or all torch; got both. Convert one of them.")
@@ -144,14 +144,14 @@ def check_parts(features: Any) -> list[FeatureMaps]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(
-            f"`features` must have sources of different names; got {twice} more than once. "
+            f"`features` must have different source names; got {twice} more than once. "
             "Extract with another resolution or layer, or pass `source=` to `extract_features`."
         )
     return parts
 
 
 def join(parts: Sequence[Array]) -> Array:
-    """Return arrays, or tensors, one after the other; a single one as it is."""
+    """Concatenate arrays or tensors; a single one is returned without a copy."""
     if len(parts) == 1:
         return parts[0]
     if all(isinstance(part, np.ndarray) for part in parts):
@@ -159,12 +159,12 @@ def join(parts: Sequence[Array]) -> Array:
     if all(isinstance(part, torch.Tensor) for part in parts):
         return torch.cat(parts)  # type: ignore[arg-type]
     raise TypeError(
-        "`backbone` must return numpy arrays for all images or tensors for all; got both. Convert one kind."
+        "`backbone` must return either numpy arrays or tensors for all images; got both. Convert one of them."
     )
 
 
 def take_maps(features: FeatureMaps, maps: Sequence[int]) -> FeatureMaps:
-    """Return some maps of the grid, by their ascending index; those that follow each other are a view, not a copy."""
+    """Return the maps with these ascending indices: a view if they are contiguous, otherwise a copy."""
     grid = PatchGrid(features.grid.image_sizes, [features.grid.maps[index] for index in maps])
     starts, stops = features.grid.offsets[:-1].tolist(), features.grid.offsets[1:].tolist()
     if maps[-1] - maps[0] + 1 == len(maps):
@@ -184,7 +184,7 @@ def _check_weights(weights: Any, values: Array) -> None:
     if tuple(weights.shape) != (len(values),):
         raise ValueError(
             f"`weights` must have shape ({len(values)},), one for each node; got {tuple(weights.shape)}. "
-            "Leave it out if all nodes count the same."
+            "Omit it if all nodes have the same weight."
         )
     numbers, _ = to_tensor(weights, "weights")
     wrong = ~((numbers > 0) & torch.isfinite(numbers))
@@ -192,5 +192,5 @@ def _check_weights(weights: Any, values: Array) -> None:
         first = int(wrong.nonzero()[0, 0])
         raise ValueError(
             f"`weights` must be positive and finite; got {float(numbers[first]):g} for node {first}. "
-            "Give nodes that should hardly count a small weight."
+            "Use a small positive weight for nodes that should have little influence."
         )

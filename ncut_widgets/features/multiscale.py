@@ -1,4 +1,4 @@
-"""The built-in backbone: what color, contrast and texture a patch and its region have, and where they are."""
+"""The built-in backbone: describes patches by color, contrast, texture and position."""
 
 from __future__ import annotations
 
@@ -18,52 +18,53 @@ from .edge_aware import smooth_within_edges
 
 __all__ = ["Multiscale", "guide"]
 
-# All lengths are pixels of the image as the backbone sees it; all values are CIE Lab units, in which equal steps
-# look equally large. 20 units are a difference that nobody misses.
+# Lengths are in pixels of the resized image. Values are in CIE Lab units, in which equal steps look equally large;
+# 20 units is a clearly visible difference.
 _STEP = 20.0
 _LIGHTNESS = np.arange(0, 101, _STEP)
 _CHROMA = np.arange(-60, 61, _STEP)
-# Edge strengths in Lab units per pixel, each twice as strong as the one before (from 1 on, shifted by 1).
+# Bin centers of log2(1 + edge strength), with the strength in Lab units per pixel.
 _EDGES = np.arange(5)
 _CELLS_PER_PATCH = 2
-_NEAR = 4.0
-_AROUND = 8.0
+# Standard deviations of the windows for color, contrast and orientation, and for histograms.
+_CUE_SIGMA = 4.0
+_HISTOGRAM_SIGMA = 8.0
 
-# How far color and texture are averaged where no contour is in the way, and the step that is a contour.
-_REGION = 160.0
-_SEPARATES = 16.0
-# Shading changes lightness more than chroma does.
+# Radius of the averaging of color and texture within a region, and the step that counts as a contour.
+_REGION_RADIUS = 160.0
+_EDGE_THRESHOLD = 16.0
+# Less than 1 because shading changes lightness more than chroma.
 _LIGHTNESS_WEIGHT = 0.7
-# Means say little where distributions differ, so a step of 16 units counts about half of what it does as a contour.
+# Less than 1 because histograms describe regions better than means do.
 _CUE_WEIGHT = 0.6
-# Surroundings that share nothing in one cue are sqrt(2) * 80 apart, as far as black and white are in lightness.
+# Disjoint histograms of one cue have distance sqrt(2) * 80, about that of black and white in lightness.
 _HISTOGRAM_WEIGHT = 80.0
-# From one side of the image to the other is less far than that: place decides only where nothing else does.
+# The distance between opposite sides of an image: smaller than that, so position matters only between similar patches.
 _POSITION_WEIGHT = 80.0
-# On a plateau: region covering of photographs stays within 0.011 for contour steps of 12 to 22, cue weights of 0.3 to
-# 1 and lightness weights of 0.7 to 1.
+# The weights are not critical: region covering of photographs changes by at most 0.011 for contour steps of 12 to 22,
+# cue weights of 0.3 to 1 and lightness weights of 0.7 to 1.
 
 
 @dataclass(frozen=True)
 class Multiscale:
-    """Dense descriptors that need no download: color, contrast, texture and position, by channels with names.
+    """Dense image descriptors with named channels for color, contrast, texture and position; requires no download.
 
-    Each patch is described by the CIE Lab color, contrast and orientation of its surroundings, and by histograms of
-    lightness, chroma and edge strength, whose square roots make Euclidean distances Hellinger distances. All of these
-    are averaged over the region that the patch lies in: over 160 pixels where nothing separates, and not across
-    contours of color or texture (`smooth_within_edges`). Position, weakly, keeps what is far apart apart.
+    Each patch is described by the CIE Lab color, contrast and edge orientation around it, and by the square roots of
+    histograms of lightness, chroma and edge strength, so that Euclidean distances are Hellinger distances. All of them
+    are averaged over the region of the patch: over 160 pixels, but not across contours of color or texture
+    (`smooth_within_edges`). Position has a small weight, which separates similar patches that are far apart.
 
     Parameters
     ----------
     stride : int
-        Pixels per patch and direction.
+        Side of a patch in pixels.
     resolution : int
-        The longer side in pixels at which images are seen; smaller ones are not enlarged.
+        The longer side in pixels to which images are scaled down; smaller images are not enlarged.
 
     Notes
     -----
-    About 0.1 s for a 512 x 384 image on one core, images in parallel. Deterministic. Called with PIL images, returns
-    one (rows, columns, c) float32 array for each.
+    About 0.1 s for a 512 x 384 image on one core; several images run in parallel. Deterministic. Calling the object
+    with PIL images returns one float32 array (rows, columns, c) per image.
 
     References
     ----------
@@ -97,43 +98,43 @@ class Multiscale:
             "lightness",
             "green to red",
             "blue to yellow",
-            f"contrast, {_NEAR:.0f} px",
-            f"upright against level edges, {_NEAR:.0f} px",
-            f"rising against falling edges, {_NEAR:.0f} px",
-            *(f"lightness near {v:.0f}, {_AROUND:.0f} px" for v in _LIGHTNESS),
-            *(f"green to red near {v:.0f}, {_AROUND:.0f} px" for v in _CHROMA),
-            *(f"blue to yellow near {v:.0f}, {_AROUND:.0f} px" for v in _CHROMA),
-            *(f"edges of strength {v}, {_AROUND:.0f} px" for v in strengths),
+            f"contrast, {_CUE_SIGMA:.0f} px",
+            f"vertical minus horizontal edges, {_CUE_SIGMA:.0f} px",
+            f"rising minus falling edges, {_CUE_SIGMA:.0f} px",
+            *(f"lightness near {v:.0f}, {_HISTOGRAM_SIGMA:.0f} px" for v in _LIGHTNESS),
+            *(f"green to red near {v:.0f}, {_HISTOGRAM_SIGMA:.0f} px" for v in _CHROMA),
+            *(f"blue to yellow near {v:.0f}, {_HISTOGRAM_SIGMA:.0f} px" for v in _CHROMA),
+            *(f"edges of strength {v}, {_HISTOGRAM_SIGMA:.0f} px" for v in strengths),
             "vertical position",
             "horizontal position",
         )
 
     @one_blas_thread
     def __call__(self, images: Sequence[Image.Image]) -> list[np.ndarray]:
-        # The filters release the interpreter while they run.
+        # Threads, not processes: the filters release the GIL.
         with ThreadPoolExecutor(max_workers=min(8, usable_threads())) as pool:
             return list(pool.map(self._describe, images))
 
     def _describe(self, image: Image.Image) -> np.ndarray:
         cells, cell_size = _cells(image, self.stride, self.resolution)
         cues = _cues(cells, cell_size)
-        both = np.concatenate([_CUE_WEIGHT * cues, _HISTOGRAM_WEIGHT * _histograms(cells, cell_size)], axis=2)
-        both = smooth_within_edges(both, cues, radius=_REGION / cell_size, contrast=_SEPARATES)
-        rows, columns = both.shape[0] // _CELLS_PER_PATCH, both.shape[1] // _CELLS_PER_PATCH
-        patches = both.reshape(rows, _CELLS_PER_PATCH, columns, _CELLS_PER_PATCH, -1).mean(axis=(1, 3))
+        channels = np.concatenate([_CUE_WEIGHT * cues, _HISTOGRAM_WEIGHT * _histograms(cells, cell_size)], axis=2)
+        channels = smooth_within_edges(channels, cues, radius=_REGION_RADIUS / cell_size, contrast=_EDGE_THRESHOLD)
+        rows, columns = channels.shape[0] // _CELLS_PER_PATCH, channels.shape[1] // _CELLS_PER_PATCH
+        patches = channels.reshape(rows, _CELLS_PER_PATCH, columns, _CELLS_PER_PATCH, -1).mean(axis=(1, 3))
         y, x = np.indices((rows, columns), dtype=np.float32)
-        place = _POSITION_WEIGHT / max(rows, columns) * np.stack([y + 0.5, x + 0.5], axis=2)
-        return np.concatenate([patches, place.astype(np.float32)], axis=2)
+        position = _POSITION_WEIGHT / max(rows, columns) * np.stack([y + 0.5, x + 0.5], axis=2)
+        return np.concatenate([patches, position.astype(np.float32)], axis=2)
 
 
 def guide(image: Image.Image, *, stride: int = 8, resolution: int = 512) -> tuple[np.ndarray, float]:
-    """Return the cues in whose steps contours are seen, (2 rows, 2 columns, 6), and the pixels per cell."""
+    """Return the cues whose steps are the contours, (2 rows, 2 columns, 6), and the number of pixels per cell."""
     cells, cell_size = _cells(image, stride, resolution)
     return _cues(cells, cell_size), cell_size
 
 
 def _cells(image: Image.Image, stride: int, resolution: int) -> tuple[np.ndarray, float]:
-    """Means over cells of half a patch of L, a, b, L^2 and the products of the lightness gradient."""
+    """Return the means of L, a, b, L^2 and the products of the lightness gradient over cells of half a patch."""
     scale = min(1.0, resolution / max(image.size))
     width, height = (max(stride, round(side * scale)) for side in image.size)
     rgb = np.asarray(image.resize((width, height), Image.Resampling.BOX)) if (width, height) != image.size else image
@@ -149,13 +150,13 @@ def _cells(image: Image.Image, stride: int, resolution: int) -> tuple[np.ndarray
 
 
 def _cues(cells: np.ndarray, cell_size: float) -> np.ndarray:
-    """Color, contrast and the orientation of edges, in Lab units: (rows, columns, 6)."""
-    sigma = _NEAR / cell_size
+    """Return color, contrast and edge orientation in Lab units: (rows, columns, 6)."""
+    sigma = _CUE_SIGMA / cell_size
     mean = gaussian_filter(cells[..., 0], sigma)
     contrast = np.sqrt(np.maximum(gaussian_filter(cells[..., 3], sigma) - mean**2, 0))
     xx, yy, xy = (gaussian_filter(cells[..., i], sigma) for i in (4, 5, 6))
-    # The two parts of the edges' strength by double angle, as large as an edge across a cell of that strength.
-    strength = np.sqrt(xx + yy + 1e-6) / (_LIGHTNESS_WEIGHT * _NEAR)
+    # Double-angle components of the edge strength, scaled like the lightness step of an edge across a cell.
+    strength = np.sqrt(xx + yy + 1e-6) / (_LIGHTNESS_WEIGHT * _CUE_SIGMA)
     return np.stack(
         [
             _LIGHTNESS_WEIGHT * cells[..., 0],
@@ -170,20 +171,20 @@ def _cues(cells: np.ndarray, cell_size: float) -> np.ndarray:
 
 
 def _histograms(cells: np.ndarray, cell_size: float) -> np.ndarray:
-    """Square roots of the shares of lightness, chroma and edge strength around each cell."""
-    reach = _CHROMA[-1] - _STEP / 2
+    """Return the square roots of histograms of lightness, chroma and edge strength around each cell."""
+    max_chroma = _CHROMA[-1] - _STEP / 2
     strength = np.log2(1 + np.sqrt(cells[..., 4] + cells[..., 5]))
-    shares = [
-        _shares(cells[..., 0], _LIGHTNESS),
-        _shares(np.clip(cells[..., 1], -reach, reach), _CHROMA),
-        _shares(np.clip(cells[..., 2], -reach, reach), _CHROMA),
-        _shares(np.minimum(strength, _EDGES[-1]), _EDGES),
+    bins = [
+        _bin_weights(cells[..., 0], _LIGHTNESS),
+        _bin_weights(np.clip(cells[..., 1], -max_chroma, max_chroma), _CHROMA),
+        _bin_weights(np.clip(cells[..., 2], -max_chroma, max_chroma), _CHROMA),
+        _bin_weights(np.minimum(strength, _EDGES[-1]), _EDGES),
     ]
-    sigma = _AROUND / cell_size
-    smooth = gaussian_filter(np.concatenate(shares, axis=2).astype(np.float32), (sigma, sigma, 0))
+    sigma = _HISTOGRAM_SIGMA / cell_size
+    smooth = gaussian_filter(np.concatenate(bins, axis=2).astype(np.float32), (sigma, sigma, 0))
     return np.sqrt(np.maximum(smooth, 0))
 
 
-def _shares(values: np.ndarray, centers: np.ndarray) -> np.ndarray:
-    """Each value's shares in the bins beside it, linear between their centers."""
+def _bin_weights(values: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    """Return each value's weights in the histogram bins, interpolated linearly between their centers."""
     return np.maximum(0, 1 - np.abs(values[..., None] - centers) / (centers[1] - centers[0]))

@@ -221,7 +221,9 @@ def test_the_channels_of_two_alignments_are_different_channels(X):
     one, two = (nw.AnchorAlignment(n_anchors=4, random_state=seed).fit(maps(X[:30])) for seed in (0, 1))
     ncut = nw.Ncut(2).fit(one.transform(maps(X[:30])))
     ncut.transform(one.transform(maps(X[30:])))
-    with pytest.raises(ValueError, match="must have the channels of the fit in their order; got 'like image 0"):
+    with pytest.raises(
+        ValueError, match="the same channels in the same order as in the fit; got 'similarity to image 0"
+    ):
         ncut.transform(two.transform(maps(X[:30])))
 
 

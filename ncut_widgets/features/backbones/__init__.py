@@ -1,4 +1,4 @@
-"""Backbones: the built-in one, transformers models by id, folder or object, and any callable."""
+"""Backbones: the built-in one, transformers models (by id, folder or object), and any callable."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Backbone = Callable[[Sequence[Image.Image]], Sequence[Any]]
 def resolve_backbone(
     backbone: Any, *, layer: int = -1, norm: bool | None = None, resolution: int | None = None, device: Any = None
 ) -> Backbone:
-    """Return a callable (images -> one (rows, columns, c) map each) for whatever `extract_features` was given."""
+    """Return a callable (images -> one (rows, columns, c) map each) for a `backbone` of `extract_features`."""
     if isinstance(layer, bool) or not isinstance(layer, numbers.Integral):
         raise TypeError(f"`layer` must be an integer; got {layer!r} ({type(layer).__name__}). Pass a whole number.")
     options: dict[str, Any] = {"layer": int(layer), "norm": norm, "resolution": resolution}
@@ -38,8 +38,8 @@ def resolve_backbone(
         path = getattr(backbone, "name_or_path", "")
         if not path:
             raise ValueError(
-                "`backbone` must say how to normalize images; got a model that was not loaded from a checkpoint. "
-                "Pass (model, image processor), whose processor has `image_mean` and `image_std`."
+                "`backbone` must define the normalization of images; got a model that was not loaded from a "
+                "checkpoint. Pass (model, image processor); the processor must have `image_mean` and `image_std`."
             )
         from .hub import load_processor
 
@@ -51,12 +51,11 @@ def resolve_backbone(
     for name, value, default in (("layer", layer, -1), ("norm", norm, None)):
         if value != default:
             raise ValueError(
-                f"`{name}` must be {default} for a backbone that is not a transformers model; got {value!r}. Leave "
-                "it out."
+                f"`{name}` must be {default} for a backbone that is not a transformers model; got {value!r}. Omit it."
             )
     if built_in:
         return Multiscale() if resolution is None else Multiscale(resolution=resolution)
-    return backbone if resolution is None else _At(backbone, resolution)
+    return backbone if resolution is None else _AtResolution(backbone, resolution)
 
 
 def _by_name(path: str, options: dict[str, Any], device: Any) -> TransformersBackbone:
@@ -66,12 +65,12 @@ def _by_name(path: str, options: dict[str, Any], device: Any) -> TransformersBac
             f"Did you mean {close[0]!r}?" if close else "Pass 'multiscale', or an id such as 'facebook/dinov2-base'."
         )
         raise ValueError(
-            f"`backbone` must be 'multiscale', a Hugging Face model's id, or a folder with one; got {path!r}, "
-            f"which is neither a folder here nor 'owner/name'. {advice}"
+            f"`backbone` must be 'multiscale', the id of a Hugging Face model, or a folder with a model; got {path!r}, "
+            f"which is neither an existing folder nor of the form 'owner/name'. {advice}"
         )
     if find_spec("transformers") is None:
         raise ModuleNotFoundError(
-            f"`backbone={path!r}` needs transformers, which is not installed. "
+            f"`backbone={path!r}` requires transformers, which is not installed. "
             "Run `pip install 'ncut_widgets[backbones]'`, or use backbone='multiscale'.",
             name="transformers",
         )
@@ -91,8 +90,8 @@ def shrink(image: Image.Image, resolution: int) -> Image.Image:
     return image.resize((width, height), Image.Resampling.BOX)
 
 
-class _At:
-    """A callable that sees its images at a chosen resolution."""
+class _AtResolution:
+    """Wraps a callable backbone to scale its images down to a resolution."""
 
     def __init__(self, extract: Backbone, resolution: int) -> None:
         self._extract, self._resolution = extract, resolution

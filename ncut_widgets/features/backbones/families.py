@@ -1,4 +1,4 @@
-"""What each family of transformers models declares about its hidden states: where they are, and their layout."""
+"""Table of transformers model families: where each keeps its hidden states, and how they map to the image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Layout = Literal["tokens", "channels_last", "channels_first", "mask_units"]
 
 
 def square(size: Any, what: str) -> int:
-    """Return the side of a size that a configuration gives as a number, a pair or a mapping of two equal sides."""
+    """Return the side of a square size, which a configuration may give as a number, a pair or a mapping."""
     sides = list(size.values()) if isinstance(size, dict) else size
     sides = list(sides) if isinstance(sides, list | tuple) else [sides]
     if len(set(sides)) != 1:
@@ -57,37 +57,37 @@ def _always(_: Any) -> bool:
 
 @dataclass(frozen=True)
 class Family:
-    """Where a family keeps its hidden states, and how they lie in the image.
+    """Where a family keeps its hidden states, and how they map to the image.
 
     Parameters
     ----------
     name : str
-        How messages call it.
+        Name in error messages.
     blocks : str
-        The path of the list of blocks. Hidden state 0 is the input of the first, hidden state i the output of the i-th.
+        Path of the list of blocks. Hidden state 0 is the input of the first, hidden state i the output of the i-th.
     norm : str, optional
-        The path of the norm that the model applies to every patch after the last block.
+        Path of the norm that the model applies to every patch after the last block.
     layout : str
-        "tokens" (b, special tokens and then places row by row, c), "channels_last" (b, rows, columns, c),
-        "channels_first" (b, c, rows, columns), or "mask_units" (b, places in the order of Hiera, c).
+        "tokens" (b, special tokens followed by positions row by row, c), "channels_last" (b, rows, columns, c),
+        "channels_first" (b, c, rows, columns), or "mask_units" (b, positions in the order of Hiera, c).
     special : callable
-        Configuration -> the number of class, distillation and register tokens in front of the patches.
+        Configuration -> number of class, distillation and register tokens before the patches.
     stride : callable
-        Configuration and i -> pixels of the image per place of hidden state i, in each direction.
+        Configuration and i -> image pixels per position of hidden state i, in each direction.
     step : callable
-        Configuration -> both sides of the image must be multiples of this number of pixels.
+        Configuration -> number of pixels of which both sides of the image must be multiples.
     trained_at : callable
-        Configuration -> the size of the images that it was trained at, as the configuration gives it.
+        Configuration -> image size of the training, in the form of the configuration.
     fixed : callable
-        Configuration -> whether it takes no other size than that.
+        Configuration -> whether the model accepts only that size.
     interpolates : bool
-        Whether its positions are interpolated on request.
+        Whether its position embeddings are interpolated on request.
     arguments : callable
-        Model and pixels -> what else its forward needs.
+        Model and pixels -> additional arguments of its forward.
     during : callable
-        Model and pixels -> the (object, attribute, value) that hold while it runs.
+        Model and pixels -> (object, attribute, value) triples to set while it runs.
     patches : bool
-        Whether its forward takes patches (b, rows x columns, channels of a patch) in place of images.
+        Whether its forward takes patches (b, rows x columns, channels of a patch) instead of images.
     """
 
     name: str
@@ -113,7 +113,7 @@ def _class_and_registers(config: Any) -> int:
     return 1 + int(config.num_register_tokens)
 
 
-# MAE drops and shuffles patches by noise, of which the smallest are kept, in order.
+# MAE keeps the patches with the smallest noise, ordered by noise: increasing noise keeps their order.
 def _mae_arguments(model: Any, pixels: torch.Tensor) -> dict[str, Any]:
     patch = _patch(model.config)
     patches = (pixels.shape[2] // patch) * (pixels.shape[3] // patch)
@@ -141,7 +141,7 @@ def _stages(config: Any) -> int:
 
 
 def _swin_stride(config: Any, level: int) -> int:
-    # A stage ends with the merging of 2 x 2 patches, except the last.
+    # Every stage but the last ends by merging 2 x 2 patches.
     return _patch(config) * 2 ** min(level, _stages(config) - 1)
 
 
@@ -150,13 +150,13 @@ def _swin_step(config: Any) -> int:
 
 
 def _swin_arguments(model: Any, pixels: torch.Tensor) -> dict[str, Any]:
-    # Maps smaller than a window are padded to one, as transformers' own SwinBackbone does.
+    # Maps smaller than a window are padded to a window, as in the SwinBackbone of transformers.
     smallest = min(pixels.shape[2:]) // _swin_step(model.config)
     return {"always_partition": smallest < model.config.window_size}
 
 
 def _swin_during(model: Any, _: torch.Tensor) -> list[tuple[Any, str, Any]]:
-    # A layer that sees a map as small as its window keeps the smaller window and shift for all later images.
+    # Restores window and shift: after an image as small as the window, layers keep reduced values for later images.
     window = model.config.window_size
     blocks = [(layer, index % 2) for stage in model.encoder.layers for index, layer in enumerate(stage.blocks)]
     return [(layer, "window_size", window) for layer, _ in blocks] + [
@@ -205,7 +205,7 @@ def _convnext_stride(config: Any, level: int) -> int:
 
 
 def _dinov3_convnext_stride(_: Any, level: int) -> int:
-    # Its first stage takes the pixels themselves.
+    # The input of its first stage is the pixels.
     return 1 if level == 0 else 4 * 2 ** (level - 1)
 
 
@@ -229,7 +229,7 @@ _BEIT = Family(
     special=_count(1),
     interpolates=True,
 )
-# Their positions are interpolated always, from a square grid.
+# Position embeddings are always interpolated, from a square grid.
 _DINOV2 = Family(
     "DINOv2",
     "encoder.layer",
@@ -278,7 +278,7 @@ _RESNET = Family(
     "ResNet", "encoder.stages", layout="channels_first", stride=_resnet_stride, step=_deepest(_resnet_stride)
 )
 
-# By the class whose forward takes pixels; later versions of transformers may lack some of them.
+# Key: name of the class whose forward takes pixels; later versions of transformers may not have all of them.
 FAMILIES: dict[str, Family] = {
     "ViTModel": _VIT,
     "DeiTModel": replace(_VIT, name="DeiT", special=_count(2)),
@@ -329,12 +329,12 @@ FAMILIES: dict[str, Family] = {
 
 
 def find_vision_model(model: torch.nn.Module) -> tuple[Any, Family]:
-    """Return the part of a model that sees images, and its family: the model itself, or the one inside it.
+    """Return the vision model and its family: `model` itself or a module inside it.
 
     Raises
     ------
     ValueError
-        If no part is of a known family, or if several are.
+        If no module belongs to a known family, or if several do.
     """
     found: list[tuple[str, Any, Family]] = []
     for name, module in model.named_modules():
@@ -352,6 +352,6 @@ def find_vision_model(model: torch.nn.Module) -> tuple[Any, Family]:
         )
     parts = ", ".join(f"`{name}` ({family.name})" for name, _, family in found)
     raise ValueError(
-        f"`backbone` must hold one vision model; got {type(model).__name__} with {len(found)}: {parts}. "
+        f"`backbone` must contain one vision model; got {type(model).__name__} with {len(found)}: {parts}. "
         "Pass one of them."
     )

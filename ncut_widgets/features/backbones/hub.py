@@ -1,4 +1,4 @@
-"""Loading transformers models from a folder, the hub or its cache, with one error that says what to do."""
+"""Loads transformers models from a folder, the Hugging Face Hub or its cache, with one clear error on failure."""
 
 from __future__ import annotations
 
@@ -20,63 +20,64 @@ from .families import find_vision_model
 
 __all__ = ["load_model", "load_processor"]
 
-# To open a connection takes one round trip, which slow networks manage; how long a download takes does not matter.
+# Time limit for opening a connection, which takes one round trip. Downloads have no time limit.
 _CONNECT_SECONDS = 2.0
-# The first answer takes a few round trips more, and at most what huggingface_hub itself allows.
-_ANSWER_SECONDS = (2.0, 10.0)
-_ANSWER_PER_CONNECT = 20
-# Parts of a checkpoint that no hidden state depends on.
+# Bounds of the time limit for the first response (the upper one is huggingface_hub's), and its multiple of the
+# connection time.
+_RESPONSE_SECONDS = (2.0, 10.0)
+_RESPONSE_PER_CONNECT = 20
+# Parts of a checkpoint that do not affect hidden states.
 _UNUSED_PARTS = {"pooler", "head", "mask_token", "decoder", "neck"}
 _PORTS = {"https": 443, "http": 80, "socks5": 1080, "socks5h": 1080}
 
 
 def load_model(path: str) -> tuple[Any, SimpleNamespace]:
-    """Return a transformers model by its folder or id, and what its checkpoint says of pixel values.
+    """Return a transformers model given by its folder or id, and the preprocessing settings of its checkpoint.
 
-    A model of the hub is downloaded unless it is in the cache. If the hub cannot be reached, the cache alone is used.
+    A model from the hub is downloaded unless it is cached. If the hub cannot be reached, only the cache is used.
 
     Raises
     ------
     ValueError
-        If there is no such model, the hub refuses it or cannot be reached, it is damaged or incomplete, or it sees no
-        images.
+        If the model does not exist, is damaged, incomplete or not a vision model, or the hub denies access or cannot
+        be reached.
     """
     if not os.path.isdir(path):
         _check_id(path)
-    refusal = None if os.path.isdir(path) else _refusal(path)
-    if refusal is not None and not _is_cached(path):
-        raise ValueError(f"`backbone` {path!r} {refusal}")
+    hub_error = None if os.path.isdir(path) else _hub_error(path)
+    if hub_error is not None and not _is_cached(path):
+        raise ValueError(f"`backbone` {path!r} {hub_error}")
     from transformers import AutoConfig, AutoModel
 
-    options = {"local_files_only": refusal is not None, "trust_remote_code": False}
-    with _explained(path, refusal, "config.json"):
+    options = {"local_files_only": hub_error is not None, "trust_remote_code": False}
+    with _explain_errors(path, hub_error, "config.json"):
         config = AutoConfig.from_pretrained(path, **options)
-    with _explained(path, refusal, "model"), torch.device("meta"):
-        # Before anything large is downloaded.
-        outline = AutoModel.from_config(config, trust_remote_code=False)
-    find_vision_model(outline)
-    processor = load_processor(path, local_files_only=refusal is not None)
-    with _explained(path, refusal, "weights"):
+    with _explain_errors(path, hub_error, "model"), torch.device("meta"):
+        # Checks the architecture before the weights are downloaded.
+        skeleton = AutoModel.from_config(config, trust_remote_code=False)
+    find_vision_model(skeleton)
+    processor = load_processor(path, local_files_only=hub_error is not None)
+    with _explain_errors(path, hub_error, "weights"):
         model, loading = AutoModel.from_pretrained(path, config=config, output_loading_info=True, **options)
     _check_complete(path, model, loading["missing_keys"])
     return model, processor
 
 
 def load_processor(path: str, *, local_files_only: bool | None = None) -> SimpleNamespace:
-    """Return what a checkpoint says of pixel values, by default from the hub if it can be reached, else from the cache.
+    """Return the preprocessing settings of a checkpoint: by default from the hub if it is reachable, else the cache.
 
-    It is read rather than instantiated: image processors need torchvision, for resizing that is done here.
+    The image processor itself is not created because it requires torchvision for resizing, which PIL does here.
     """
     from transformers.image_processing_base import ImageProcessingMixin
 
     try:
         if local_files_only is None and not os.path.isdir(path):
             _check_id(path)
-            local_files_only = _refusal(path) is not None
+            local_files_only = _hub_error(path) is not None
         entries, _ = ImageProcessingMixin.get_image_processor_dict(path, local_files_only=bool(local_files_only))
     except (OSError, ValueError) as error:
         raise ValueError(
-            "`backbone` must come with a preprocessor_config.json that says how to normalize images; "
+            "`backbone` must have a preprocessor_config.json with the normalization of images; "
             f"{path!r} has none that can be read. Pass (model, image processor)."
         ) from error
     return SimpleNamespace(**entries)
@@ -87,13 +88,15 @@ def _check_id(path: str) -> None:
     from huggingface_hub.utils import validate_repo_id
 
     if os.path.isfile(path):
-        raise ValueError(f"`backbone` must be a model's folder; got the file {path!r}. Pass the folder that holds it.")
+        raise ValueError(
+            f"`backbone` must be the folder of a model; got the file {path!r}. Pass the folder that contains it."
+        )
     try:
         validate_repo_id(path)
     except HFValidationError:
         raise ValueError(
-            f"`backbone` must be 'multiscale', a Hugging Face model's id, or a folder with one; got {path!r}, "
-            "which is neither a folder here nor 'owner/name'. Check the path."
+            f"`backbone` must be 'multiscale', the id of a Hugging Face model, or a folder with a model; got {path!r}, "
+            "which is neither an existing folder nor of the form 'owner/name'. Check the path."
         ) from None
 
 
@@ -103,32 +106,32 @@ def _is_cached(path: str) -> bool:
     return isinstance(try_to_load_from_cache(path, "config.json"), str)
 
 
-def _refusal(path: str) -> str | None:
-    """Return why the hub gives no files of a model, as the end of a sentence; None if it does."""
+def _hub_error(path: str) -> str | None:
+    """Return why files of a model cannot be loaded from the hub, as the end of a sentence; None if they can."""
     from huggingface_hub import constants, hf_hub_url
     from huggingface_hub.errors import EntryNotFoundError, GatedRepoError, RepositoryNotFoundError
 
     advice = (
-        "Pass a folder with the model, download it to the cache beforehand on a machine with a network "
-        f"(`hf download {path}`), or use backbone='multiscale', which needs no download."
+        "Pass a folder with the model, fill the cache on a machine with network access "
+        f"(`hf download {path}`), or use backbone='multiscale', which requires no download."
     )
     if constants.HF_HUB_OFFLINE:
-        return f"is not in the cache, and HF_HUB_OFFLINE forbids to download it. {advice}"
+        return f"is not in the cache, and HF_HUB_OFFLINE disables downloads. {advice}"
     url = hf_hub_url(path, "config.json")
     host = urlsplit(url).netloc
-    contact = _Contact(url)
-    contact.start()
-    contact.connected.wait(_CONNECT_SECONDS)
-    if contact.seconds is None:
+    probe = _HubProbe(url)
+    probe.start()
+    probe.connected.wait(_CONNECT_SECONDS)
+    if probe.seconds is None:
         return f"is not in the cache, and the hub at {host} cannot be reached. {advice}"
-    shortest, longest = _ANSWER_SECONDS
-    answered = contact.answered.wait(min(max(shortest, _ANSWER_PER_CONNECT * contact.seconds), longest))
-    error = contact.error if answered else TimeoutError()
+    shortest, longest = _RESPONSE_SECONDS
+    responded = probe.responded.wait(min(max(shortest, _RESPONSE_PER_CONNECT * probe.seconds), longest))
+    error = probe.error if responded else TimeoutError()
     if error is None:
         return None
     if isinstance(error, GatedRepoError):
         return (
-            f"is gated: the hub at {host} gives it to accounts that have accepted its terms. "
+            f"is gated: the hub at {host} provides it only to accounts that have accepted its terms. "
             "Accept them on the model's page, then run `hf auth login`, or pass a folder with the model."
         )
     if isinstance(error, RepositoryNotFoundError):
@@ -138,24 +141,24 @@ def _refusal(path: str) -> str | None:
         )
     if isinstance(error, EntryNotFoundError):
         return (
-            f"has no config.json on the hub at {host}, so it is not a transformers model. Pass another id, or a "
+            f"has no config.json on the hub at {host}, so it is not a transformers model. Pass another id or a "
             "callable."
         )
     status = getattr(getattr(error, "response", None), "status_code", None)
-    answer = f"answers with status {status}" if status else f"does not answer ({type(error).__name__})"
-    return f"is not in the cache, and the hub at {host} {answer}. Try again later. {advice}"
+    problem = f"responded with status {status}" if status else f"does not respond ({type(error).__name__})"
+    return f"is not in the cache, and the hub at {host} {problem}. Try again later. {advice}"
 
 
-class _Contact(threading.Thread):
-    """Connects to the server of a URL, or to the proxy on the way to it, then asks for the file there.
+class _HubProbe(threading.Thread):
+    """Connects to the server of a URL or to its proxy, then requests the metadata of the file.
 
-    It is a thread, since neither looking up a name nor what huggingface_hub asks besides has a time limit of ours.
+    Runs in a thread because the name lookup and some requests of huggingface_hub have no time limit.
     """
 
     def __init__(self, url: str) -> None:
-        super().__init__(daemon=True, name="ncut-hub-contact")
+        super().__init__(daemon=True, name="ncut-hub-probe")
         self._url, self._server = url, _server(url)
-        self.connected, self.answered = threading.Event(), threading.Event()
+        self.connected, self.responded = threading.Event(), threading.Event()
         self.seconds: float | None = None
         self.error: Exception | None = None
 
@@ -168,17 +171,17 @@ class _Contact(threading.Thread):
             socket.create_connection(self._server, timeout=_CONNECT_SECONDS).close()
             self.seconds = time.perf_counter() - start
             self.connected.set()
-            get_hf_file_metadata(self._url, timeout=_ANSWER_SECONDS[1])
-        # The first is the base of all errors of the HTTP library that huggingface_hub uses.
+            get_hf_file_metadata(self._url, timeout=_RESPONSE_SECONDS[1])
+        # HTTPError is the base class of all errors of huggingface_hub's HTTP library.
         except (HTTPError, OSError) as error:
             self.error = error
         finally:
             self.connected.set()
-            self.answered.set()
+            self.responded.set()
 
 
 def _server(url: str) -> tuple[str, int]:
-    """Return the host and port to connect to for a URL: its own, or those of a proxy."""
+    """Return the host and port to connect to for a URL, or those of the proxy for it."""
     server = urlsplit(url)
     proxies = getproxies()
     proxy = proxies.get(server.scheme) or proxies.get("all")
@@ -188,15 +191,15 @@ def _server(url: str) -> tuple[str, int]:
 
 
 @contextmanager
-def _explained(path: str, refusal: str | None, part: str) -> Iterator[None]:
-    """Turn what loaders raise into one error that says what is wrong with the checkpoint."""
+def _explain_errors(path: str, hub_error: str | None, part: str) -> Iterator[None]:
+    """Convert exceptions of the loaders to one ValueError that explains the problem with the checkpoint."""
     from safetensors import SafetensorError
 
     try:
         yield
     except (OSError, ValueError, RuntimeError, ImportError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
-        if refusal is not None:
-            raise ValueError(f"`backbone` {path!r} {refusal}") from error
+        if hub_error is not None:
+            raise ValueError(f"`backbone` {path!r} {hub_error}") from error
         what = "folder" if os.path.isdir(path) else "model"
         lines = str(error).strip().splitlines() or [type(error).__name__]
         reason = f"its {part} cannot be loaded" if part != "model" else "transformers cannot build it"
@@ -206,8 +209,8 @@ def _explained(path: str, refusal: str | None, part: str) -> Iterator[None]:
             reason, lines = "it has no weights", ["`model.save_pretrained(folder)` writes model.safetensors"]
         advice = "Pass a complete folder" if os.path.isdir(path) else "Download it again"
         raise ValueError(
-            f"`backbone` must be 'multiscale', a Hugging Face model's id, or a folder with one; the {what} {path!r} is "
-            f"not usable: {reason} ({lines[0]}). {advice}, or (model, image processor)."
+            f"`backbone` must be 'multiscale', the id of a Hugging Face model, or a folder with a model; the {what} "
+            f"{path!r} cannot be used: {reason} ({lines[0]}). {advice}, or (model, image processor)."
         ) from error
 
 
@@ -216,16 +219,16 @@ def _is_weights(name: str) -> bool:
 
 
 def _check_complete(path: str, model: Any, missing: Any) -> None:
-    """Raise if parts of the model that see images were left at random values."""
+    """Raise a ValueError if weights of the vision model are missing and would be random."""
     part, _ = find_vision_model(model)
     prefix = next(name for name, module in model.named_modules() if module is part)
-    lost = sorted(
+    absent = sorted(
         key
         for key in missing
         if key.startswith(f"{prefix}." if prefix else "") and not _UNUSED_PARTS & set(key.split("."))
     )
-    if lost:
+    if absent:
         raise ValueError(
-            f"`backbone` must have all of its weights; {path!r} lacks {len(lost)} of them, such as {lost[0]!r}, which "
-            "would be random. Pass a complete checkpoint."
+            f"`backbone` must have all of its weights; {path!r} lacks {len(absent)} of them, such as {absent[0]!r}, "
+            "which would be random. Pass a complete checkpoint."
         )

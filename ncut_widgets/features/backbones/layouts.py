@@ -1,4 +1,4 @@
-"""From what a module hands on to a map: (b, rows, columns, c), by the layout that the model declares."""
+"""Converts outputs of model modules to maps (b, rows, columns, c), using the layout of the model family."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def state_map(state: torch.Tensor, family: Family, config: Any, candidates: list
     Raises
     ------
     ValueError
-        If it does not have the places that the configuration declares.
+        If its shape does not match the grid of the configuration.
     """
     grid = candidates[level]
     if state.ndim == 3:
@@ -40,8 +40,8 @@ def state_map(state: torch.Tensor, family: Family, config: Any, candidates: list
         placed = None
     if placed is None or tuple(placed.shape[1:3]) != grid:
         raise ValueError(
-            f"`backbone` must have hidden states of {grid[0]} x {grid[1]} places; got shape {tuple(state.shape)} "
-            f"from a {family.name} model. It differs from those of transformers 5.23: pass a callable that runs it."
+            f"`backbone` must have hidden states of {grid[0]} x {grid[1]} positions; got shape {tuple(state.shape)} "
+            f"from a {family.name} model, which differs from transformers 5.23. Pass a callable that runs it."
         )
     return placed
 
@@ -56,61 +56,61 @@ def module_map(
     *,
     is_block: bool,
 ) -> torch.Tensor:
-    """Return the output of any module inside a model as (b, rows, columns, c), on one of the grids of the model.
+    """Return the output of a module inside a model as (b, rows, columns, c), on one of the grids of the model.
 
     Raises
     ------
     ValueError
-        If the output has no place for every patch, or its order of axes is open.
+        If the output has no value for every patch, or the order of its axes is ambiguous.
     """
     placed: torch.Tensor | None = None
     if state.ndim == 3:
         if family.layout == "mask_units" and not name.startswith(f"{family.blocks}."):
-            # Hiera orders its tokens by mask units only when they enter the blocks.
+            # Hiera reorders its tokens by mask units just before the blocks.
             family = replace(family, layout="tokens")
-        # Before they join the others, patches have no special tokens in front of them.
+        # Patch tokens may appear with or without the special tokens before them.
         placed = _tokens(state, family, config, candidates, candidates[0], (0, family.special(config)))
     elif state.ndim == 4:
         order = family.layout if is_block else _order(module)
         last = order != "channels_first" and tuple(state.shape[1:3]) in candidates
-        # What convolves or pools has no windows: its maps lie in the image as they are, whatever their size.
+        # Convolutions and pooling do not split the map into windows, so their output is a map at any size.
         first = isinstance(module, _SPATIAL) or (order != "channels_last" and tuple(state.shape[2:4]) in candidates)
         if last != first:
             placed = state if last else state.permute(0, 2, 3, 1)
     if placed is None:
         expected = " or ".join(f"{rows} x {columns}" for rows, columns in dict.fromkeys(candidates))
         raise ValueError(
-            f"`through` must name a layer with one value for each place of a map ({expected}); got shape "
+            f"`through` must name a layer with one value per position of a map ({expected}); got shape "
             f"{tuple(state.shape)} in {name!r} ({type(module).__name__}). Pick another layer, such as a whole block."
         )
     return placed
 
 
 def _order(module: nn.Module) -> str:
-    """Return which axis a module works along: its channels, if it says so."""
+    """Return the position of the channel axis that the module's type implies, or "unknown"."""
     if isinstance(module, _SPATIAL):
         return "channels_first"
     if isinstance(module, nn.LayerNorm):
         return str(getattr(module, "data_format", "channels_last"))
-    return "channels_last" if isinstance(module, nn.Linear) else "open"
+    return "channels_last" if isinstance(module, nn.Linear) else "unknown"
 
 
 def _tokens(
     state: torch.Tensor, family: Family, config: Any, candidates: list[Grid], finest: Grid, special: tuple[int, ...]
 ) -> torch.Tensor | None:
-    """Return tokens (b, special tokens and places, c) on the grid that has as many places, if there is one."""
+    """Return tokens (b, special tokens and positions, c) on the grid with the same number of positions, or None."""
     n = state.shape[1]
     for rows, columns in candidates:
         if n - rows * columns in special:
             patches = state[:, n - rows * columns :]
             if family.layout == "mask_units":
-                return _unrolled(patches, config, (rows, columns), finest)
+                return _undo_mask_units(patches, config, (rows, columns), finest)
             return patches.reshape(len(state), rows, columns, -1)
     return None
 
 
-def _unrolled(state: torch.Tensor, config: Any, grid: Grid, finest: Grid) -> torch.Tensor:
-    """Undo the order of Hiera: for every halving that is still to come, its row and column digit come first."""
+def _undo_mask_units(state: torch.Tensor, config: Any, grid: Grid, finest: Grid) -> torch.Tensor:
+    """Undo the order of Hiera's tokens, in which a row and a column digit per remaining pooling step come first."""
     stride = square(config.query_stride, "query stride")
     digits = len(config.depths) - 1 - round(math.log(finest[0] / grid[0], stride))
     shape = [stride] * (2 * digits) + [side // stride**digits for side in grid]

@@ -1,4 +1,4 @@
-"""A transformers vision model as a backbone: images -> one of its hidden states as a map."""
+"""`TransformersBackbone`: a hidden state of a transformers vision model as feature maps."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ from .layouts import grids, module_map, state_map
 
 __all__ = ["TransformersBackbone"]
 
-# What most image classifiers were trained at, if neither the model nor its processor says otherwise.
-_USUAL_SIZE = 224
-_SIDES = ("height", "width", "shortest_edge", "longest_edge")
+# Image size used if neither the model nor its processor has one.
+_DEFAULT_IMAGE_SIZE = 224
+_SIZE_KEYS = ("height", "width", "shortest_edge", "longest_edge")
 
 
 class TransformersBackbone:
     """The hidden states of a transformers vision model as feature maps.
 
-    Layouts, strides, special tokens and sizes follow from the model's configuration: see `families.py`. Class,
-    distillation and register tokens are dropped. If the model can take images of any shape, the aspect ratio is kept,
-    and both sides are rounded to whole patches (of the coarsest map, if there are several); otherwise an image is
-    resized to the one size that the model takes.
+    Layout, strides, special tokens and sizes follow from the model's configuration; see `families.py`. Class,
+    distillation and register tokens are dropped. If the model accepts images of any shape, the aspect ratio is kept
+    and both sides are rounded to whole patches (of the coarsest map if there are several); otherwise images are
+    resized to the size that the model accepts.
 
     Parameters
     ----------
     model : transformers.PreTrainedModel
-        It runs where it is, in its own precision, and is switched to evaluation mode. Of a model with a head, or of
-        images and text, the part that sees images is used.
+        Runs on its device, in its precision, and is switched to evaluation mode. If it has a head or a text model,
+        only its vision model is used.
     processor : image processor
-        Its `image_mean`, `image_std`, `rescale_factor`, `do_normalize` and `do_rescale` are used; resizing is done
-        here, by PIL.
+        Its `image_mean`, `image_std`, `rescale_factor`, `do_normalize` and `do_rescale` are used. Images are resized
+        by PIL instead.
     layer : int
         Hidden state 0 is the input of the first block, hidden state i the output of the i-th block, counted from 1, and
-        -1 the last. Blocks are stages in networks with several resolutions (Swin, Hiera, ConvNeXt, ResNet).
+        -1 the last. In hierarchical networks (Swin, Hiera, ConvNeXt, ResNet), blocks are stages.
     resolution : int, optional
-        The longer side in pixels; by default what the model was trained at.
+        The longer side in pixels; by default the training size of the model.
     norm : bool, optional
-        Whether to apply the norm that follows the last block. By default it is applied to the last hidden state, as in
-        the model's own `last_hidden_state`, and not to the others. True applies it to any hidden state of its width,
-        False to none. CLIP, MetaCLIP 2, RADIO, SAM, SAM 2, SAM 3, Hiera, ConvNeXt and ResNet have no such norm.
+        Whether to apply the norm that follows the last block. By default it is applied to the last hidden state only,
+        as in the model's `last_hidden_state`. True applies it to any hidden state of its width, False to none. CLIP,
+        MetaCLIP 2, RADIO, SAM, SAM 2, SAM 3, Hiera, ConvNeXt and ResNet have no such norm.
 
     Raises
     ------
     TypeError
-        If the model is no transformers model, or the processor says nothing of pixel values.
+        If `model` is not a transformers model, or the processor does not define the normalization.
     ValueError
-        If the model is of an unknown family, or cannot do what is asked for.
+        If the model belongs to no known family, or does not support an option.
     """
 
     channel_names = None
@@ -68,7 +68,7 @@ class TransformersBackbone:
     ) -> None:
         if not isinstance(model, torch.nn.Module) or not hasattr(model, "config"):
             raise TypeError(
-                f"`backbone` must hold a transformers model; got {type(model).__name__}. Load the model first."
+                f"`backbone` must contain a transformers model; got {type(model).__name__}. Load the model first."
             )
         path = getattr(model, "name_or_path", "") or type(model).__name__
         self._model, self._family = find_vision_model(model)
@@ -80,7 +80,7 @@ class TransformersBackbone:
                 f"`backbone` must take RGB images; got {type(self._model).__name__}, which takes "
                 f"{self._config.num_channels} channels. Pass a callable that prepares them."
             )
-        self._blocks = self._part(self._family.blocks)
+        self._blocks = self._submodule(self._family.blocks)
         n = len(self._blocks)
         if not -n - 1 <= layer <= n:
             raise ValueError(
@@ -90,14 +90,14 @@ class TransformersBackbone:
         self._level = layer % (n + 1)
         self._norm = self._final_norm(norm)
         height, width = self._trained_at(processor)
-        # Positions are interpolated from a square grid only.
+        # Position embeddings can be interpolated from a square grid only.
         self._interpolates = self._family.interpolates and height == width
         self._is_fixed = self._family.fixed(self._config) or self._interpolates != self._family.interpolates
         self._fixed_size = (width, height)
         if self._is_fixed and resolution not in (None, max(height, width)):
             raise ValueError(
-                f"`resolution` must be {max(height, width)}, since {type(self._model).__name__} takes images of "
-                f"{width} x {height} pixels only; got {resolution}. Leave it out."
+                f"`resolution` must be {max(height, width)} because {type(self._model).__name__} accepts only images "
+                f"of {width} x {height} pixels; got {resolution}. Omit it."
             )
         self._longest = max(height, width) if resolution is None else resolution
         self.name = f"{os.path.basename(os.path.normpath(path))}, layer {layer}, {self._longest} px"
@@ -109,17 +109,17 @@ class TransformersBackbone:
         maps: dict[int, torch.Tensor] = {}
         for size in dict.fromkeys(sizes):
             members = [index for index, other in enumerate(sizes) if other == size]
-            answer = self._hidden(self._pixels([images[index] for index in members], size))
-            maps.update(zip(members, answer, strict=True))
+            features = self._hidden(self._pixels([images[index] for index in members], size))
+            maps.update(zip(members, features, strict=True))
         return [maps[index] for index in range(len(images))]
 
     def map_of(self, state: torch.Tensor, name: str, image_size: tuple[int, int]) -> torch.Tensor:
-        """Return what a module of the model hands on for images of one size as maps (b, rows, columns, c).
+        """Return the output of a module, for images of one size, as maps (b, rows, columns, c).
 
         Raises
         ------
         ValueError
-            If it has no value for each place.
+            If the output does not have one value per position of a map.
         """
         module = self._model.get_submodule(name)
         width, height = self._size(image_size)
@@ -133,42 +133,44 @@ class TransformersBackbone:
             is_block=any(module is block for block in self._blocks),
         )
 
-    def _part(self, path: str) -> Any:
+    def _submodule(self, path: str) -> Any:
         try:
             return self._model.get_submodule(path)
         except AttributeError as error:
             raise ValueError(
-                f"`backbone` must be built as in transformers 5.23 or newer; got {type(self._model).__name__} without "
-                f"`{path}`. Update transformers, or pass a callable that runs this model."
+                f"`backbone` must have the structure of transformers 5.23 or newer; got {type(self._model).__name__} "
+                f"without `{path}`. Update transformers, or pass a callable that runs this model."
             ) from error
 
     def _final_norm(self, norm: bool | None) -> torch.nn.Module | None:
         if norm is not None and not isinstance(norm, bool):
             raise TypeError(f"`norm` must be True, False or None; got {norm!r}.")
-        module = None if self._family.norm is None else self._part(self._family.norm)
+        module = None if self._family.norm is None else self._submodule(self._family.norm)
         if isinstance(module, torch.nn.Identity):
             module = None
         if norm and module is None:
             raise ValueError(
-                f"`norm` must be None or False for {type(self._model).__name__}, which has no norm of its patches "
-                "after the last block; got True. Leave it out."
+                f"`norm` must be None or False for {type(self._model).__name__}, which has no norm for patches "
+                "after the last block; got True. Omit it."
             )
-        wanted = self._level == len(self._blocks) if norm is None else norm
-        return module if wanted else None
+        apply = self._level == len(self._blocks) if norm is None else norm
+        return module if apply else None
 
     def _trained_at(self, processor: Any) -> tuple[int, int]:
-        """The (height, width) that the model was trained at."""
+        """Return the (height, width) of the training images."""
         size = self._family.trained_at(self._config)
         if size is None:
             size = getattr(getattr(processor, "image_processor", processor), "size", None)
         if size is not None and not isinstance(size, int | list | tuple):
-            # Processors name their sides; some leave the unused ones at None.
-            size = [side for name, side in dict(size).items() if name in _SIDES and side is not None]
-        sides = [int(side) for side in (size if isinstance(size, list | tuple) else [size])] if size else [_USUAL_SIZE]
+            # Processors use a mapping of named sides, in which unused ones may be None.
+            size = [side for name, side in dict(size).items() if name in _SIZE_KEYS and side is not None]
+        if not size:
+            return _DEFAULT_IMAGE_SIZE, _DEFAULT_IMAGE_SIZE
+        sides = [int(side) for side in (size if isinstance(size, list | tuple) else [size])]
         return sides[0], sides[-1]
 
     def _size(self, image_size: tuple[int, int]) -> tuple[int, int]:
-        """The (width, height) at which the model sees an image: whole patches, at least one each way."""
+        """Return the (width, height) to which an image is resized: whole patches, at least one in each direction."""
         if self._is_fixed:
             return self._fixed_size
         step = self._family.step(self._config)
@@ -185,7 +187,7 @@ class TransformersBackbone:
         arguments = self._family.arguments(self._model, pixels)
         if self._interpolates:
             arguments["interpolate_pos_encoding"] = True
-        with torch.no_grad(), self._recorded() as states, _holding(self._family.during(self._model, pixels)):
+        with torch.no_grad(), self._recorded() as states, _temporarily(self._family.during(self._model, pixels)):
             self._model(pixel_values=pixels, **arguments)
             size = (int(pixels.shape[2]), int(pixels.shape[3]))
             candidates = grids(self._family, self._config, len(self._blocks), size)
@@ -195,10 +197,10 @@ class TransformersBackbone:
             width = next(self._norm.parameters()).shape[0]
             if state.shape[-1] != width:
                 raise ValueError(
-                    f"`norm` must be None or False for this layer, which has {state.shape[-1]} channels, while the "
-                    f"norm after the last block has {width}; got True. Leave it out."
+                    f"`norm` must be None or False for this layer because it has {state.shape[-1]} channels and the "
+                    f"norm after the last block has {width}; got True. Omit it."
                 )
-            # Not by calling the module, whose hooks belong to the model's own pass.
+            # `forward` instead of a call, so that hooks on the norm see only the model's own pass.
             return self._norm.forward(state)
 
     @contextmanager
@@ -219,25 +221,25 @@ class TransformersBackbone:
                 hooks.enter_context(self._blocks[self._level - 1].register_forward_hook(after))
             if self._family.patches:
                 patch = self._family.step(self._config)
-                hooks.enter_context(self._model.register_forward_pre_hook(_in_patches(patch), with_kwargs=True))
+                hooks.enter_context(self._model.register_forward_pre_hook(_patchify(patch), with_kwargs=True))
             yield states
 
 
-def _in_patches(patch: int) -> Any:
-    """Return a hook that cuts the pixels (b, c, h, w) into (b, rows x columns, patch x patch x c)."""
+def _patchify(patch: int) -> Any:
+    """Return a hook that converts pixels (b, c, h, w) to patches (b, rows x columns, patch x patch x c)."""
 
-    def cut(_: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def hook(_: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         pixels = kwargs["pixel_values"]
         b, c, h, w = pixels.shape
         patches = pixels.reshape(b, c, h // patch, patch, w // patch, patch).permute(0, 2, 4, 3, 5, 1)
         return args, {**kwargs, "pixel_values": patches.reshape(b, -1, patch * patch * c)}
 
-    return cut
+    return hook
 
 
 @contextmanager
-def _holding(settings: list[tuple[Any, str, Any]]) -> Iterator[None]:
-    """Set attributes, and put the old values back when leaving."""
+def _temporarily(settings: list[tuple[Any, str, Any]]) -> Iterator[None]:
+    """Set attributes given as (object, name, value), and restore the old values on exit."""
     before = [(owner, name, getattr(owner, name)) for owner, name, _ in settings]
     try:
         for owner, name, value in settings:
@@ -249,7 +251,7 @@ def _holding(settings: list[tuple[Any, str, Any]]) -> Iterator[None]:
 
 
 def _normalization(processor: Any) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return the mean, the standard deviation and the scale of pixel values that an image processor declares."""
+    """Return the mean, standard deviation and scale of pixel values of an image processor."""
     processor = getattr(processor, "image_processor", processor)
     scale = 1.0 if getattr(processor, "do_rescale", None) is False else getattr(processor, "rescale_factor", None)
     mean, std = getattr(processor, "image_mean", None), getattr(processor, "image_std", None)
@@ -257,7 +259,7 @@ def _normalization(processor: Any) -> tuple[np.ndarray, np.ndarray, float]:
         mean, std = 0.0, 1.0
     if mean is None or std is None:
         raise TypeError(
-            f"`backbone` must hold a processor with `image_mean` and `image_std`; got {type(processor).__name__}. "
+            f"`backbone` must have a processor with `image_mean` and `image_std`; got {type(processor).__name__}. "
             "Pass (model, image processor)."
         )
     return np.asarray(mean, np.float32), np.asarray(std, np.float32), float(1 / 255 if scale is None else scale)

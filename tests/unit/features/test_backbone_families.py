@@ -1,4 +1,4 @@
-"""Every family of transformers models: maps are those of a plain call, with patches where the image has them."""
+"""Feature maps of every transformers family match a plain model call, with patches at the right image position."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ SAM = {**ENCODER, "mlp_dim": 32, "output_channels": 8, "image_size": 32, "patch_
 
 
 class Case(NamedTuple):
-    """A small model, and what is known of it: written down here, not taken from the code under test."""
+    """A small model and its expected properties, stated here independently of the code under test."""
 
     build: Callable[[], Any]
-    layout: str = "tokens"  # how hidden states lie
+    layout: str = "tokens"  # of the hidden states
     special: int = 0  # tokens before the patches
     norm: str | None = None  # of the patches, after the last block
-    stride: int = 8  # pixels per place of the last hidden state
+    stride: int = 8  # pixels per position of the last hidden state
     step: int = 8  # both sides of an image are multiples of it
-    native: int = 32  # the size it was trained at
-    fixed: bool = False  # and the only one it takes
-    interpolate: bool = False  # whether a plain call has to ask for other sizes
-    first: int = 8  # pixels per place of hidden state 0
+    native: int = 32  # training size
+    fixed: bool = False  # accepts only the training size
+    interpolate: bool = False  # a plain call must request interpolation for other sizes
+    first: int = 8  # pixels per position of hidden state 0
     block: str = "layers.0"
-    reach: int = 0  # steps around a changed patch in which the map may change most
-    nudge: float = 1e-6  # for differences: large where the model rounds to float32 inside
+    reach: int = 0  # distance in steps between a changed patch and the largest change of the map
+    nudge: float = 1e-6  # step of finite differences: larger if the model rounds to float32 internally
 
 
 def vit(name: str, special: int, norm: str | None = "layernorm", **options: Any) -> Case:
@@ -265,7 +265,7 @@ def seeded():
 
 
 def made(case: Case) -> Any:
-    """A small model in which no part is left at zero, for that would hide it."""
+    """Return the model with zero parameters randomized, because they could hide errors."""
     model = case.build().eval()
     for parameter in model.parameters():
         if not parameter.any():
@@ -274,7 +274,7 @@ def made(case: Case) -> Any:
 
 
 def photograph(case: Case, shape: tuple[int, int]) -> Image.Image:
-    """Noise of so many steps of the model, rows and columns."""
+    """Return a noise image of `shape` (rows, columns), in steps of the model."""
     rows, columns = (side * case.step for side in shape)
     return Image.fromarray(np.random.default_rng(0).integers(0, 255, (rows, columns, 3), dtype=np.uint8))
 
@@ -296,7 +296,7 @@ def pixels_of(case: Case, image: Image.Image) -> torch.Tensor:
 
 
 def plain(case: Case, model: Any, pixels: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
-    """The hidden states of a plain call as maps, and the last one as the model hands it out."""
+    """Return the hidden states of a plain call as maps, and the `last_hidden_state`."""
     inputs: dict[str, Any] = {"pixel_values": pixels, "output_hidden_states": True}
     if case.interpolate:
         inputs["interpolate_pos_encoding"] = True
@@ -308,7 +308,7 @@ def plain(case: Case, model: Any, pixels: torch.Tensor) -> tuple[list[torch.Tens
         inputs["spatial_shapes"] = torch.tensor([[rows, columns]])
         inputs["pixel_attention_mask"] = torch.ones(1, rows * columns, dtype=torch.int32)
     if case.layout == "mae":
-        # The same network without anything that masks.
+        # The same network without masking.
         same = hf.ViTModel(hf.ViTConfig(**VIT, layer_norm_eps=model.config.layer_norm_eps), add_pooling_layer=False)
         same.load_state_dict(model.state_dict())
         model, inputs["interpolate_pos_encoding"] = same.eval(), True
@@ -329,7 +329,7 @@ def plain(case: Case, model: Any, pixels: torch.Tensor) -> tuple[list[torch.Tens
             return maps, last[:, 1:].reshape(maps[-1].shape)
         return maps, last.permute(0, 2, 3, 1)
     if case.layout == "channels_last":
-        # Behind the blocks of SAM come other layers: the neck.
+        # In SAM, the neck follows the last block.
         return states, states[-1]
     maps = [state[:, case.special :].reshape(1, rows, columns, -1) for state in states]
     if last is None:
@@ -338,7 +338,7 @@ def plain(case: Case, model: Any, pixels: torch.Tensor) -> tuple[list[torch.Tens
 
 
 def hiera_plain(model: Any, pixels: torch.Tensor) -> tuple[list[torch.Tensor], torch.Tensor]:
-    """Its own maps are right at the size of its configuration alone: so a model of that size, of the same weights."""
+    """Run a copy of the model configured for the image's size: Hiera's own maps are correct only at that size."""
     height, width = pixels.shape[2:]
     same = hf.HieraModel(hiera_config(height, width))
     weights = model.state_dict()
@@ -355,7 +355,7 @@ def near(actual, expected):
     torch.testing.assert_close(actual, expected, atol=1e-5, rtol=1e-4)
 
 
-def test_the_table_has_every_family_that_is_known():
+def test_known_families_are_complete():
     tested = {type(module).__name__ for case in CASES.values() for module in case.build().modules()}
     assert set(FAMILIES) - tested == {
         "ConvNextBackbone",
@@ -368,7 +368,7 @@ def test_the_table_has_every_family_that_is_known():
 
 @FAMILY
 @SHAPES
-def test_maps_are_those_of_a_plain_call(case, shape):
+def test_maps_match_plain_call(case, shape):
     model = made(case)
     image = photograph(case, shape)
     seen = options(case, image)
@@ -382,7 +382,7 @@ def test_maps_are_those_of_a_plain_call(case, shape):
 
 
 @FAMILY
-def test_norm_is_that_of_the_model_on_any_layer_of_its_width(case):
+def test_norm_applies_to_layers_of_matching_width(case):
     model, image = made(case), photograph(case, (4, 6))
     seen = options(case, image)
     if case.norm is None:
@@ -395,14 +395,14 @@ def test_norm_is_that_of_the_model_on_any_layer_of_its_width(case):
     if raw.shape[-1] == len(weight):
         near(extract(image, model, layer=1, norm=True, **seen), model.get_submodule(case.norm)(raw).detach())
     else:
-        with pytest.raises(ValueError, match=r"`norm` must be None or False for this layer, which has 8 channels"):
+        with pytest.raises(ValueError, match=r"`norm` must be None or False for this layer because it has 8 channels"):
             extract(image, model, layer=1, norm=True, **seen)
 
 
 @FAMILY
 @SHAPES
 @pytest.mark.parametrize("layer", [0, -1])
-def test_the_patch_that_changed_in_the_image_is_the_one_that_changes_in_the_map(case, shape, layer):
+def test_changed_patch_changes_same_map_position(case, shape, layer):
     model, image = made(case), photograph(case, shape)
     seen = options(case, image)
     before = extract(image, model, layer=layer, norm=False, **seen)
@@ -413,13 +413,13 @@ def test_the_patch_that_changed_in_the_image_is_the_one_that_changes_in_the_map(
         apart = (extract(Image.fromarray(changed), model, layer=layer, norm=False, **seen) - before).norm(dim=2)
         down, across = divmod(int(apart.argmax()), apart.shape[1])
         at = ((down + 0.5) * rows / apart.shape[0], (across + 0.5) * columns / apart.shape[1])
-        # To the center of the place that changed most.
+        # `at` is the center of the position with the largest change.
         assert abs(at[0] - row - 0.5) <= (1 + rows / apart.shape[0]) / 2 + case.reach
         assert abs(at[1] - column - 0.5) <= (1 + columns / apart.shape[1]) / 2 + case.reach
 
 
 @FAMILY
-def test_by_default_images_have_the_size_that_the_model_was_trained_at(case):
+def test_default_resolution_is_training_size(case):
     model = made(case)
     grid = extract(photograph(case, (4, 4)), model).shape[:2]
     assert tuple(grid) == (case.native // case.stride,) * 2
@@ -430,18 +430,18 @@ def test_by_default_images_have_the_size_that_the_model_was_trained_at(case):
 
 
 @pytest.mark.parametrize("case", [case for case in CASES.values() if case.fixed])
-def test_a_model_of_one_size_says_so(case):
-    with pytest.raises(ValueError, match=r"`resolution` must be 32, since \w+ takes images of 32 x 32 pixels only"):
+def test_fixed_size_models_reject_other_resolutions(case):
+    with pytest.raises(ValueError, match=r"`resolution` must be 32 because \w+ accepts only images of 32 x 32 pixels"):
         extract(photograph(case, (4, 4)), made(case), resolution=64)
 
 
 @FAMILY
-def test_a_call_leaves_the_model_as_it_was(case):
+def test_call_leaves_model_unchanged(case):
     model, image = made(case), photograph(case, (4, 6))
     small = photograph(case, (1, 2))
     seen = options(case, image)
     first = extract(image, model, **seen)
-    # Swin clamps its windows to small images, for good; MAE draws what to mask.
+    # Swin permanently reduces its windows for small images; MAE masks at random.
     extract(small, model, **options(case, small))
     assert torch.equal(extract(image, model, **seen), first)
     if case.layout == "mae":
@@ -450,8 +450,8 @@ def test_a_call_leaves_the_model_as_it_was(case):
 
 @FAMILY
 @pytest.mark.parametrize("through", ["pixels", "block"])
-def test_gradients_reach_the_pixels_and_blocks_of_every_family(case, through):
-    # Float64, for differences of features.
+def test_gradients_reach_pixels_and_blocks(case, through):
+    # Float64 for accurate finite differences.
     model = made(case).double()
     image = photograph(case, (4, 6))
     seen = options(case, image)
@@ -476,7 +476,7 @@ def test_gradients_reach_the_pixels_and_blocks_of_every_family(case, through):
 
 
 class nudged:
-    """Adds to the pixels, or to what a block hands on, while it is entered: (rows, columns, c) in the image's order."""
+    """Context manager that adds `by` (rows, columns, c) to the pixels or to the output of a block."""
 
     def __init__(self, extracting: Any, name: str, by: torch.Tensor, image_size: tuple[int, int]) -> None:
         self.extracting, self.name, self.by, self.image_size = extracting, name, by, image_size
@@ -497,7 +497,7 @@ class nudged:
     def after(self, module, args, output):
         state = output[0] if isinstance(output, tuple) else output
         moved = state.clone().requires_grad_()
-        # The layout backwards: the derivative of the map with respect to the state.
+        # Inverse of the layout: the derivative of the map with respect to the state.
         with torch.enable_grad():
             placed = self.extracting.map_of(moved, self.name, self.image_size)
             (by,) = torch.autograd.grad(placed, moved, self.by[None])
@@ -519,10 +519,10 @@ def pulled(case, name, images=None):
     ("family", "name"),
     [("hiera", "embeddings"), ("swin", "embeddings.dropout"), ("sam 2", "patch_embed"), ("vit", "embeddings")],
 )
-def test_what_comes_before_the_blocks_lies_as_hidden_state_0(family, name):
+def test_layers_before_blocks_have_grid_of_state_0(family, name):
     case = CASES[family]
     values, state = pulled(case, name)
-    if family == "sam 2":  # which adds positions to it
+    if family == "sam 2":  # adds position embeddings to it
         assert values.shape == state.shape
     else:
         near(values, state)
@@ -538,12 +538,12 @@ def test_what_comes_before_the_blocks_lies_as_hidden_state_0(family, name):
         ("dinov2", "layernorm", "got 'layernorm', which comes after them"),
     ],
 )
-def test_layers_without_a_value_for_each_place_are_refused(family, name, message):
+def test_layers_without_map_raise(family, name, message):
     with pytest.raises(ValueError, match=message):
         pulled(CASES[family], name)
 
 
-def test_pretraining_models_mask_nothing_and_models_with_heads_are_their_bodies():
+def test_pretraining_models_do_not_mask_and_heads_are_ignored():
     wholes = [
         (hf.ViTMAEForPreTraining(hf.ViTMAEConfig(**VIT, decoder_hidden_size=16, decoder_num_attention_heads=2)), "mae"),
         (hf.HieraModel(hiera_config(), is_mae=True), "hiera"),
@@ -558,7 +558,7 @@ def test_pretraining_models_mask_nothing_and_models_with_heads_are_their_bodies(
         near(extract(image, whole, **options(case, image)), extract(image, body, **options(case, image)))
 
 
-def test_processors_of_transformers_say_the_size_of_models_that_do_not():
+def test_processor_size_is_used_if_model_has_none():
     model, image = made(CASES["resnet"]), photograph(CASES["resnet"], (4, 6))
     for processor, width in (
         (hf.ViTImageProcessorPil(size={"height": 96, "width": 96}), 6),

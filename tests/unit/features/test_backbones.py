@@ -1,4 +1,4 @@
-"""Backbones by name, folder, model or callable: what loads, what is refused, and with which words."""
+"""Backbones given by name, folder, model or callable: loading and error messages."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def seeded():
 
 @pytest.fixture
 def spotted():
-    """Black, with a white patch of 8 x 8 in row 1, column 4 of 3 x 6."""
+    """Return a black image of 3 x 6 patches with a white patch of 8 x 8 pixels in row 1, column 4."""
     image = np.zeros((24, 48, 3), dtype=np.uint8)
     image[8:16, 32:40] = 255
     return Image.fromarray(image)
@@ -61,13 +61,13 @@ def pixels_of(image):
     return torch.from_numpy(np.asarray(image, dtype=np.float32) / 127.5 - 1).permute(2, 0, 1)[None]
 
 
-def test_tokens_become_a_grid_in_the_images_shape(spotted):
+def test_tokens_become_grid_with_image_aspect_ratio(spotted):
     features = extract([spotted, spotted.rotate(90, expand=True)], vit(), layer=0, resolution=48)
     assert [tuple(m.shape) for m in features.maps] == [(3, 6, 16), (6, 3, 16)]
     assert isinstance(features.values, torch.Tensor)
 
 
-def test_layer_counts_hidden_states_from_the_input_of_the_first_block(spotted):
+def test_layer_0_is_input_of_first_block(spotted):
     model = vit().eval()
     square = spotted.resize((32, 32))
     with torch.no_grad():
@@ -83,19 +83,19 @@ def test_layer_counts_hidden_states_from_the_input_of_the_first_block(spotted):
 
 
 def intermediate_layers(model, pixels, n):
-    """As `get_intermediate_layers(pixels, n)` of DINOv2 from torch.hub: block j from 0, normalized, patches only."""
+    """Reimplement `get_intermediate_layers(pixels, n)` of torch.hub's DINOv2: normalized patches of blocks from 0."""
     outputs = []
     hooks = [block.register_forward_hook(lambda _, __, output: outputs.append(output)) for block in model.encoder.layer]
     with torch.no_grad():
         model(pixels)
-        answer = [model.layernorm(outputs[j])[:, 1:] for j in n]
+        layers = [model.layernorm(outputs[j])[:, 1:] for j in n]
     for hook in hooks:
         hook.remove()
-    return answer
+    return layers
 
 
 @pytest.mark.parametrize("j", [0, 2, 4])
-def test_block_j_of_get_intermediate_layers_is_layer_j_plus_one_with_the_norm(j, spotted):
+def test_layer_matches_get_intermediate_layers(j, spotted):
     config = transformers.Dinov2Config(**{**SMALL, "num_hidden_layers": 5}, image_size=32, patch_size=8)
     model = transformers.Dinov2Model(config).eval()
     square = spotted.resize((32, 32))
@@ -118,14 +118,14 @@ def test_block_j_of_get_intermediate_layers_is_layer_j_plus_one_with_the_norm(j,
         (lambda images: [np.zeros((2, 2, 1))], {"norm": False}, r"`norm` must be None for a backbone"),
     ],
 )
-def test_options_of_transformers_models_are_refused_elsewhere(backbone, options, message, spotted):
+def test_transformers_options_raise_for_other_backbones(backbone, options, message, spotted):
     with pytest.raises(ValueError, match=message):
         extract_features(spotted, backbone=backbone, progress=False, **options)
     with pytest.raises(TypeError, match="`norm` must be True, False or None; got 'last'"):
         extract(spotted, vit(), norm="last")
 
 
-def test_models_of_text_and_models_with_several_that_see_are_refused(spotted):
+def test_text_models_and_multiple_vision_models_raise(spotted):
     with pytest.raises(ValueError, match=r"must be a vision model of a known family \(ViT, DeiT.*; got BertModel"):
         extract(spotted, BertModel(BertConfig(**SMALL, vocab_size=10)))
     pair = torch.nn.ModuleDict({"left": vit(), "right": dinov2()})
@@ -135,19 +135,19 @@ def test_models_of_text_and_models_with_several_that_see_are_refused(spotted):
 
 
 @pytest.mark.parametrize("layer", [np.int64(1), np.int8(-2)])
-def test_layer_may_be_any_integer(layer, spotted):
+def test_layer_accepts_numpy_integers(layer, spotted):
     assert extract(spotted, vit(), layer=layer).maps[0].shape == (2, 4, 16)
 
 
 @pytest.mark.parametrize("backbone", [np.zeros(3), None, 3, ["multiscale"]])
-def test_what_is_no_backbone_is_refused(backbone, spotted):
+def test_invalid_backbone_raises(backbone, spotted):
     with pytest.raises(
         TypeError, match="`backbone` must be 'multiscale', a model's id or folder, a model, or a callable"
     ):
         extract_features(spotted, backbone=backbone, progress=False)
 
 
-def test_modules_of_your_own_may_have_a_config(spotted):
+def test_custom_module_may_have_config(spotted):
     class Means(torch.nn.Module):
         config = "mine"
 
@@ -157,22 +157,22 @@ def test_modules_of_your_own_may_have_a_config(spotted):
     assert extract_features(spotted, backbone=Means(), progress=False).maps[0].shape == (2, 3, 1)
 
 
-def test_a_model_of_another_version_of_transformers_is_refused(spotted):
+def test_unexpected_model_structure_raises(spotted):
     older = vit()
     older.encoder = torch.nn.Module()
     older.encoder.layer = older.layers
     del older.layers
-    with pytest.raises(ValueError, match=r"as in transformers 5\.23 or newer; got ViTModel without `layers`"):
+    with pytest.raises(ValueError, match=r"structure of transformers 5\.23 or newer; got ViTModel without `layers`"):
         extract(spotted, older)
 
 
-def test_a_model_of_images_that_are_not_square_takes_those(spotted):
+def test_non_square_model_uses_its_fixed_size(spotted):
     model = vit(image_size=[24, 48]).eval()
     with torch.no_grad():
         expected = model(pixel_values=pixels_of(spotted)).last_hidden_state[0, 1:]
     torch.testing.assert_close(extract(spotted, model).values, expected, atol=1e-5, rtol=1e-4)
     assert extract(spotted.resize((32, 32)), model).maps[0].shape[:2] == (3, 6)
-    with pytest.raises(ValueError, match="takes images of 48 x 24 pixels only; got 64"):
+    with pytest.raises(ValueError, match="accepts only images of 48 x 24 pixels; got 64"):
         extract(spotted, model, resolution=64)
 
 
@@ -183,7 +183,7 @@ def test_a_model_of_images_that_are_not_square_takes_those(spotted):
         (lambda: vit(num_channels=1), "must take RGB images; got ViTModel, which takes 1 channels"),
     ],
 )
-def test_models_that_cannot_be_placed_are_refused(build, message, spotted):
+def test_models_without_usable_layout_raise(build, message, spotted):
     with pytest.raises(ValueError, match=message):
         extract(spotted, build())
 
@@ -198,7 +198,7 @@ def test_models_that_cannot_be_placed_are_refused(build, message, spotted):
         ({"image_mean": [0.0] * 3, "image_std": [1.0] * 3, "rescale_factor": 1 / 127.5}, lambda image: image / 127.5),
     ],
 )
-def test_pixels_are_what_the_processor_says(entries, pixels, spotted):
+def test_pixels_follow_processor_settings(entries, pixels, spotted):
     model, square = vit().eval(), spotted.resize((32, 32))
     expected = torch.from_numpy(pixels(np.asarray(square, dtype=np.float32))).permute(2, 0, 1)[None]
     with torch.no_grad():
@@ -207,7 +207,7 @@ def test_pixels_are_what_the_processor_says(entries, pixels, spotted):
     torch.testing.assert_close(found.values, expected, atol=1e-5, rtol=1e-4)
 
 
-def test_batches_of_mixed_sizes_keep_their_order(spotted):
+def test_mixed_size_batches_keep_order(spotted):
     model = dinov2()
     images = [spotted, spotted.rotate(90, expand=True), Image.new("RGB", spotted.size, "red")]
     together = extract(images, model)
@@ -222,7 +222,7 @@ def save(folder, model, *, processor=True):
         (folder / "preprocessor_config.json").write_text(text)
 
 
-def test_folders_load_and_name_their_source(tmp_path, spotted):
+def test_folder_loads_and_names_source(tmp_path, spotted):
     model = dinov2()
     save(tmp_path / "tiny-dino", model)
     features = extract_features(spotted, backbone=str(tmp_path / "tiny-dino"), device="cpu", progress=False)
@@ -233,25 +233,25 @@ def test_folders_load_and_name_their_source(tmp_path, spotted):
     torch.testing.assert_close(again.values, features.values)
 
 
-def test_a_folder_may_be_below_the_home(tmp_path, monkeypatch):
+def test_folder_path_expands_home(tmp_path, monkeypatch):
     save(tmp_path / "tiny", dinov2())
     monkeypatch.setenv("HOME", str(tmp_path))
     assert load("~/tiny").sources == ("tiny, layer -1, 32 px",)
 
 
-def test_a_checkpoint_that_does_not_say_how_to_normalize_is_refused(tmp_path, spotted):
+def test_checkpoint_without_normalization_raises(tmp_path, spotted):
     save(tmp_path / "bare", vit(), processor=False)
-    with pytest.raises(ValueError, match=r"come with a preprocessor_config\.json.*Pass \(model, image processor\)"):
+    with pytest.raises(ValueError, match=r"have a preprocessor_config\.json.*Pass \(model, image processor\)"):
         extract_features(spotted, backbone=str(tmp_path / "bare"), progress=False)
-    with pytest.raises(ValueError, match="must say how to normalize images"):
+    with pytest.raises(ValueError, match="must define the normalization of images"):
         extract_features(spotted, backbone=vit(), progress=False)
     moved = vit()
     moved.name_or_path = str(tmp_path / "gone")
     with pytest.raises(ValueError, match=r"'.*gone' has none that can be read\. Pass \(model, image processor\)"):
         extract_features(spotted, backbone=moved, progress=False)
-    with pytest.raises(TypeError, match="must hold a processor with `image_mean`"):
+    with pytest.raises(TypeError, match="must have a processor with `image_mean`"):
         extract_features(spotted, backbone=(vit(), object()), progress=False)
-    with pytest.raises(TypeError, match="must hold a transformers model; got int"):
+    with pytest.raises(TypeError, match="must contain a transformers model; got int"):
         extract_features(spotted, backbone=(3, PROCESSOR), progress=False)
 
 
@@ -310,21 +310,21 @@ def no_json(folder):
 @pytest.mark.parametrize(
     ("harm", "message"),
     [
-        (emptied, r"the folder '.*' is not usable: it has no weights"),
-        (cut_off, r"is not usable: its weights cannot be loaded \(.*\)\. Pass a complete folder"),
-        (garbled, r"is not usable: its weights cannot be loaded"),
-        (broken_config, r"is not usable: its config\.json cannot be loaded"),
-        (unknown_model, r"is not usable: its config\.json cannot be loaded .*sees-everything"),
-        (of_its_own_code, r"is not usable: its config\.json cannot be loaded .*"),
-        (without_config, r"is not usable: it has no config\.json"),
-        (wider, r"is not usable: its weights cannot be loaded"),
+        (emptied, r"the folder '.*' cannot be used: it has no weights"),
+        (cut_off, r"cannot be used: its weights cannot be loaded \(.*\)\. Pass a complete folder"),
+        (garbled, r"cannot be used: its weights cannot be loaded"),
+        (broken_config, r"cannot be used: its config\.json cannot be loaded"),
+        (unknown_model, r"cannot be used: its config\.json cannot be loaded .*sees-everything"),
+        (of_its_own_code, r"cannot be used: its config\.json cannot be loaded .*"),
+        (without_config, r"cannot be used: it has no config\.json"),
+        (wider, r"cannot be used: its weights cannot be loaded"),
         (deeper, r"must have all of its weights; '.*' lacks \d+ of them, such as '.*layers?\.2\."),
         (of_text, r"must be a vision model of a known family"),
-        (no_mean, r"must hold a processor with `image_mean`"),
-        (no_json, r"come with a preprocessor_config\.json.*that can be read"),
+        (no_mean, r"must have a processor with `image_mean`"),
+        (no_json, r"have a preprocessor_config\.json.*that can be read"),
     ],
 )
-def test_a_damaged_folder_is_one_clear_error(harm, message, tmp_path, capfd):
+def test_damaged_folder_raises_one_clear_error(harm, message, tmp_path, capfd):
     save(tmp_path / "model", vit())
     harm(tmp_path / "model")
     with pytest.raises((ValueError, TypeError), match=message):
@@ -334,18 +334,18 @@ def test_a_damaged_folder_is_one_clear_error(harm, message, tmp_path, capfd):
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("", r"the folder '.*' is not usable: it has no config\.json"),
-        ("no/such/folder", r"got '.*no/such/folder', which is neither a folder here nor 'owner/name'"),
-        ("file.safetensors", r"must be a model's folder; got the file '.*file\.safetensors'"),
+        ("", r"the folder '.*' cannot be used: it has no config\.json"),
+        ("no/such/folder", r"got '.*no/such/folder', which is neither an existing folder nor of the form 'owner/name'"),
+        ("file.safetensors", r"must be the folder of a model; got the file '.*file\.safetensors'"),
     ],
 )
-def test_a_path_without_a_model_says_so(path, message, tmp_path):
+def test_path_without_model_raises(path, message, tmp_path):
     (tmp_path / "file.safetensors").write_bytes(b"")
     with pytest.raises(ValueError, match=message):
         load(tmp_path / path)
 
 
-def test_weights_that_no_hidden_state_needs_may_be_missing(tmp_path):
+def test_unused_weights_may_be_missing(tmp_path):
     model = transformers.ViTModel(transformers.ViTConfig(**SMALL, image_size=32, patch_size=8), add_pooling_layer=False)
     save(tmp_path / "without-pooler", model)
     assert load(tmp_path / "without-pooler").maps[0].shape == (4, 4, 16)
@@ -360,7 +360,7 @@ HUB = {
 
 
 class Hub(BaseHTTPRequestHandler):
-    """Answers as the hub does, by the name of the model."""
+    """Mock of the hub: its response depends on the name of the model."""
 
     def do_HEAD(self):
         status, code = HUB[self.path[1:].split("/resolve")[0]]
@@ -375,7 +375,7 @@ class Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub_at(monkeypatch, tmp_path):
-    """Tells huggingface_hub that the hub is at a port of this machine, and that its cache is empty."""
+    """Point huggingface_hub to a local port and an empty cache."""
 
     def at(port):
         monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{port}")
@@ -407,7 +407,7 @@ def hub(hub_at):
 
 
 @pytest.mark.parametrize("name", ["facebook/dinov2-base", "owner/any.name_at-all"])
-def test_a_hub_that_cannot_be_reached_is_one_error_at_once(name, hub_at, closed_port, capfd):
+def test_unreachable_hub_fails_fast_with_one_error(name, hub_at, closed_port, capfd):
     hub_at(closed_port)
     start = time.perf_counter()
     with pytest.raises(
@@ -415,17 +415,17 @@ def test_a_hub_that_cannot_be_reached_is_one_error_at_once(name, hub_at, closed_
     ):
         load(name)
     assert time.perf_counter() - start < 3
-    # Nothing of any retry.
+    # No messages about retries.
     assert capfd.readouterr().err == ""
 
 
-def test_what_to_do_without_a_network_is_said(hub_at, closed_port):
+def test_unreachable_hub_error_gives_remedies(hub_at, closed_port):
     hub_at(closed_port)
     with pytest.raises(ValueError, match=r"Pass a folder.*the cache.*`hf download a/b`.*backbone='multiscale'"):
         load("a/b")
 
 
-def test_a_name_that_is_never_looked_up_takes_no_longer(hub_at, closed_port, monkeypatch):
+def test_hanging_dns_lookup_fails_fast(hub_at, closed_port, monkeypatch):
     hub_at(closed_port)
     monkeypatch.setattr("ncut_widgets.features.backbones.hub._CONNECT_SECONDS", 0.1)
     asked = threading.Event()
@@ -442,17 +442,17 @@ def test_a_name_that_is_never_looked_up_takes_no_longer(hub_at, closed_port, mon
     asked.set()
 
 
-def test_a_hub_that_takes_connections_and_never_answers_is_given_up(hub_at, monkeypatch):
-    monkeypatch.setattr("ncut_widgets.features.backbones.hub._ANSWER_SECONDS", (0.1, 0.1))
+def test_unresponsive_hub_times_out(hub_at, monkeypatch):
+    monkeypatch.setattr("ncut_widgets.features.backbones.hub._RESPONSE_SECONDS", (0.1, 0.1))
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hub_at(silent.getsockname()[1])
         start = time.perf_counter()
-        with pytest.raises(ValueError, match=r"the hub at .* does not answer \(TimeoutError\)\. Try again later"):
+        with pytest.raises(ValueError, match=r"the hub at .* does not respond \(TimeoutError\)\. Try again later"):
             load("a/b")
     assert time.perf_counter() - start < 1
 
 
-def test_the_proxy_is_asked_if_there_is_one(hub, monkeypatch):
+def test_proxy_is_used(hub, monkeypatch):
     monkeypatch.setattr("ncut_widgets.features.backbones.hub.proxy_bypass", lambda host: False)
     monkeypatch.setattr("ncut_widgets.features.backbones.hub.getproxies", lambda: {"http": "127.0.0.1:1"})
     with pytest.raises(ValueError, match="cannot be reached"):
@@ -465,19 +465,19 @@ def test_the_proxy_is_asked_if_there_is_one(hub, monkeypatch):
         ("nobody/nothing", r"'nobody/nothing' does not exist on the hub at .*, or is private"),
         ("meta/gated", r"'meta/gated' is gated: .*Accept them on the model's page, then run `hf auth login`"),
         ("a/list", r"'a/list' has no config\.json on the hub"),
-        ("on/fire", r"'on/fire' is not in the cache, and the hub at .* answers with status 503\. Try again later"),
+        ("on/fire", r"'on/fire' is not in the cache, and the hub at .* responded with status 503\. Try again later"),
     ],
 )
-def test_what_the_hub_refuses_is_one_error(name, message, hub, capfd):
+def test_hub_refusal_raises_one_error(name, message, hub, capfd):
     with pytest.raises(ValueError, match=message):
         load(name)
     assert capfd.readouterr().err == ""
 
 
-def test_offline_by_choice_is_said(hub_at, closed_port, monkeypatch):
+def test_offline_mode_is_mentioned_in_error(hub_at, closed_port, monkeypatch):
     hub_at(closed_port)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ValueError, match="HF_HUB_OFFLINE forbids to download it"):
+    with pytest.raises(ValueError, match="HF_HUB_OFFLINE disables downloads"):
         load("a/b")
 
 
@@ -490,7 +490,7 @@ def cached(folder, name, model, *, harm=lambda snapshot: None):
     harm(repository / "snapshots" / commit)
 
 
-def test_without_a_network_the_cache_is_used(hub_at, closed_port, tmp_path):
+def test_cache_is_used_without_network(hub_at, closed_port, tmp_path):
     hub_at(closed_port)
     cached(tmp_path, "owner/tiny", dinov2())
     assert load("owner/tiny").sources == ("tiny, layer -1, 32 px",)
@@ -502,7 +502,7 @@ def test_without_a_network_the_cache_is_used(hub_at, closed_port, tmp_path):
         load("owner/half")
 
 
-def test_without_transformers_the_extra_is_named(monkeypatch, spotted):
+def test_missing_transformers_error_names_extra(monkeypatch, spotted):
     find = importlib.util.find_spec
     monkeypatch.setattr(
         "ncut_widgets.features.backbones.find_spec", lambda name: None if name == "transformers" else find(name)
@@ -515,13 +515,15 @@ def test_without_transformers_the_extra_is_named(monkeypatch, spotted):
     ("name", "advice"),
     [("multiscal", r"Did you mean 'multiscale'\?"), ("Multiscale", "Did you mean"), ("dinov9", "or an id such as")],
 )
-def test_a_misspelt_name_is_refused_without_asking_the_network(monkeypatch, spotted, name, advice):
+def test_misspelled_name_raises_without_network_access(monkeypatch, spotted, name, advice):
     monkeypatch.setattr("transformers.AutoModel.from_pretrained", lambda path: pytest.fail("asked the network"))
-    with pytest.raises(ValueError, match=rf"got '{name}', which is neither a folder here nor 'owner/name'.*{advice}"):
+    with pytest.raises(
+        ValueError, match=rf"got '{name}', which is neither an existing folder nor of the form 'owner/name'.*{advice}"
+    ):
         extract_features(spotted, backbone=name, progress=False)
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "meta", "nonsense", 1.5])
-def test_a_device_that_is_not_available_is_refused_before_the_model_loads(device):
+def test_unavailable_device_raises_before_model_loads(device):
     with pytest.raises(ValueError, match="`device"):
         extract_features(Image.new("RGB", (32, 32)), backbone="owner/name", device=device)

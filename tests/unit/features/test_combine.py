@@ -1,4 +1,4 @@
-"""Features of several sources become one table of nodes, in which no source drowns another."""
+"""Concatenation of features of several sources, with weights and alignment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def features(
     return FeatureMaps(torch.from_numpy(values) if torch_ else values, grid, names, weights=weights)
 
 
-def test_concat_keeps_sources_apart_and_select_gets_them_back():
+def test_select_returns_each_concatenated_source():
     coarse, fine = features("coarse", 1), features("fine", 2)
     both = concat([coarse, fine])
     assert both.sources == ("coarse", "fine")
@@ -37,13 +37,13 @@ def test_concat_keeps_sources_apart_and_select_gets_them_back():
     assert both.grid.locate(7).source == "fine"
 
 
-def test_concat_numbers_channels_whose_names_differ():
+def test_concat_numbers_channels_with_different_names():
     red, also_red, blue = (features(s, channels=1, names=[n]) for s, n in [("a", "red"), ("b", "red"), ("c", "blue")])
     assert concat([red, also_red]).channel_names == ("red",)
     assert concat([red, blue]).channel_names == ("channel 0",)
 
 
-def test_all_nodes_count_the_same_unless_asked():
+def test_nodes_have_equal_weight_by_default():
     assert concat([features("a"), features("b", 8)]).weights is None
 
 
@@ -51,7 +51,7 @@ def test_all_nodes_count_the_same_unless_asked():
     ("weights", "shares"), [("equal", [0.5, 0.5]), ([3, 1], [0.75, 0.25]), (np.ones(2), [0.5, 0.5])]
 )
 @pytest.mark.parametrize("torch_", [False, True])
-def test_weights_give_each_part_its_share(weights, shares, torch_):
+def test_weights_set_total_weight_per_part(weights, shares, torch_):
     both = concat([features("few", 1, torch_=torch_), features("many", 8, torch_=torch_)], weights=weights)
     assert isinstance(both.weights, type(both.values))
     assert float(both.weights.mean()) == pytest.approx(1)
@@ -61,8 +61,8 @@ def test_weights_give_each_part_its_share(weights, shares, torch_):
         assert float(own.max()) == pytest.approx(float(own.min()))
 
 
-def test_the_few_are_heard_as_loudly_as_they_are_weighted():
-    """How much of the coarse source's own clusters is left in the graph that it shares with a finer one."""
+def test_weights_raise_influence_of_coarse_source():
+    """Compare the clusters of the coarse source alone with those in a graph shared with a finer source."""
     images = sample_images()[:4]
     parts = [extract_features(images, resolution=r, source=str(r), progress=False) for r in (96, 320)]
 
@@ -78,7 +78,7 @@ def test_the_few_are_heard_as_loudly_as_they_are_weighted():
     assert loud > 0.9
 
 
-def test_weights_of_nodes_stay_in_proportion_within_their_part():
+def test_node_weights_keep_ratios_within_part():
     own = np.arange(1.0, 13)
     weighted, plain = features("a", weights=own), features("b", 8)
     np.testing.assert_array_equal(concat([weighted, plain]).weights, np.r_[own, np.ones(48)])
@@ -88,24 +88,24 @@ def test_weights_of_nodes_stay_in_proportion_within_their_part():
     np.testing.assert_array_equal(again.weights, both.weights)
 
 
-def test_aligned_parts_of_any_width_share_a_space_and_keep_their_weights():
+def test_aligned_parts_share_channels_and_keep_weights():
     own = np.arange(1.0, 13)
     narrow, wide = features("narrow", channels=3, weights=own), features("wide", 6, channels=7)
     both = concat([narrow, wide], align="anchors", n_anchors=5, weights="equal")
     assert both.shape == (48, 5)
     assert both.grid.maps == narrow.grid.maps + wide.grid.maps
-    assert all(name.startswith("like image ") for name in both.channel_names)
+    assert all(name.startswith("similarity to image ") for name in both.channel_names)
     np.testing.assert_allclose(both.select("narrow").weights, own * 24 / own.sum())
 
 
-def test_the_seed_chooses_the_anchors():
+def test_seed_determines_anchors():
     parts = [features("a", 4, 6, channels=3), features("b", 4, 6, channels=5)]
     first, again, other = (concat(parts, align="anchors", n_anchors=8, random_state=seed) for seed in (1, 1, 2))
     assert first.channel_names == again.channel_names != other.channel_names
     np.testing.assert_array_equal(first.values, again.values)
 
 
-def test_concat_says_what_does_not_fit():
+def test_invalid_concat_arguments_raise():
     one = features("a")
     for parts, options, error, message in [
         ([], {}, TypeError, "must be one or more FeatureMaps"),
@@ -117,7 +117,7 @@ def test_concat_says_what_does_not_fit():
             ValueError,
             'same number of channels; got 3 and 2. Pass align="anchors"',
         ),
-        ([one, one], {}, ValueError, r"sources of different names; got \['a'\]"),
+        ([one, one], {}, ValueError, r"different source names; got \['a'\]"),
         ([one, features("b", torch_=True)], {}, TypeError, "all be numpy or all torch"),
         ([one, features("b")], {"weights": "even"}, ValueError, "`weights` must be one of 'equal'; got 'even'"),
         ([one, features("b")], {"weights": [1]}, ValueError, "one number for each of 2 parts; got 1"),

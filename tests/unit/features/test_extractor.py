@@ -1,4 +1,4 @@
-"""Feature maps keep values, places and names together, whatever backbone they come from."""
+"""Feature extraction with callable backbones: values, grids, names, options and errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def picture(width=48, height=32, color="red"):
 
 
 def means(images):
-    """A backbone: the mean color of each of 2 x 3 patches."""
+    """Backbone that returns the mean color of each of 2 x 3 patches."""
     return [np.asarray(image.resize((3, 2), Image.Resampling.BOX), dtype=np.float32) for image in images]
 
 
@@ -23,7 +23,7 @@ def extract(images, backbone=means, **options):
     return extract_features(images, backbone=backbone, progress=False, **options)
 
 
-def test_nodes_channels_and_places_line_up():
+def test_values_grid_and_channel_names_correspond():
     features = extract([picture(), picture(20, 60, "blue")])
     assert len(features) == features.flatten().shape[0] == features.grid.n_nodes == 12
     assert features.shape == (12, 3)
@@ -35,7 +35,7 @@ def test_nodes_channels_and_places_line_up():
     assert repr(features) == "FeatureMaps(12 nodes x 3 channels, 2 images, source 'means')"
 
 
-def test_batches_change_nothing_and_reach_the_backbone():
+def test_batch_size_reaches_backbone_without_changing_result():
     seen = []
 
     def recording(images):
@@ -47,7 +47,7 @@ def test_batches_change_nothing_and_reach_the_backbone():
     assert seen == [2, 2, 1]
 
 
-def test_resolution_bounds_what_a_callable_sees():
+def test_resolution_limits_input_of_callable():
     seen = []
 
     def recording(images):
@@ -60,7 +60,7 @@ def test_resolution_bounds_what_a_callable_sees():
     assert features.sources == ("recording, 200 px",)
 
 
-def test_callables_may_answer_in_torch_and_name_their_channels():
+def test_callable_may_return_tensors_and_channel_names():
     class Named:
         name = "my model"
         channel_names = ("red", "green", "blue")
@@ -85,11 +85,11 @@ def test_callables_may_answer_in_torch_and_name_their_channels():
         (
             lambda m: [m[0], torch.from_numpy(m[1])],
             TypeError,
-            "numpy arrays for all images or tensors for all; got both",
+            "either numpy arrays or tensors for all images; got both",
         ),
     ],
 )
-def test_a_backbone_that_answers_wrongly_is_told(answer, error, message):
+def test_invalid_backbone_output_raises(answer, error, message):
     with pytest.raises(error, match=message):
         extract([picture(), picture()], lambda images: answer(means(images)))
 
@@ -103,12 +103,12 @@ def test_a_backbone_that_answers_wrongly_is_told(answer, error, message):
         ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1; got 0"),
     ],
 )
-def test_bad_options_say_so(options, error, message):
+def test_invalid_options_raise(options, error, message):
     with pytest.raises(error, match=message):
         extract(picture(), **options)
 
 
-def test_progress_says_what_it_does(capsys):
+def test_progress_bar_names_backbone(capsys):
     extract_features([picture()], backbone=means)
     assert "features: means" in capsys.readouterr().err
     extract([picture()])

@@ -1,4 +1,4 @@
-"""Loading: whatever holds an image gives upright RGB images with names; whatever does not says why."""
+"""Image loading: all supported inputs give upright RGB images with names; other inputs raise clear errors."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def folder(tmp_path, rgb):
     return tmp_path
 
 
-def test_reads_one_file_under_its_name(folder, rgb):
+def test_file_is_named_after_path(folder, rgb):
     for source in (folder / "frame2.png", str(folder / "frame2.png")):
         (image,) = load_images(source)
         assert image.mode == "RGB"
@@ -53,29 +53,29 @@ def test_reads_one_file_under_its_name(folder, rgb):
         np.testing.assert_array_equal(pixels(image), rgb)
 
 
-def test_reads_a_folder_in_natural_order_and_leaves_other_files_out(folder):
+def test_folder_is_read_in_natural_order_without_other_files(folder):
     assert names(load_images(folder)) == ["frame1.png", "frame2.png", "frame10.png"]
 
 
-def test_reads_globs_in_natural_order(folder):
+def test_glob_is_read_in_natural_order(folder):
     assert names(load_images(str(folder / "frame1*.png"))) == ["frame1.png", "frame10.png"]
     assert len(load_images(str(folder / "**" / "*.png"))) == 4
 
 
-def test_reads_a_file_whose_name_looks_like_a_glob(tmp_path, rgb):
+def test_file_name_with_glob_characters_is_read(tmp_path, rgb):
     path = tmp_path / "cat[1].png"
     Image.fromarray(rgb).save(path)
     assert names(load_images(str(path))) == ["cat[1].png"]
 
 
-def test_a_list_may_mix_all_kinds(folder, rgb):
+def test_list_may_mix_input_types(folder, rgb):
     images = load_images([folder / "frame1.png", rgb, torch.from_numpy(rgb), Image.fromarray(rgb), folder])
     assert names(images) == ["frame1.png", "image 1", "image 2", "image 3", "frame1.png", "frame2.png", "frame10.png"]
     for image in images:
         np.testing.assert_array_equal(pixels(image), rgb)
 
 
-def test_pil_images_are_copied_and_keep_their_name(rgb):
+def test_pil_images_are_copied_with_name(rgb):
     original = Image.fromarray(rgb)
     original.info["name"] = "mine"
     (image,) = load_images(original)
@@ -98,17 +98,17 @@ def test_pil_images_are_copied_and_keep_their_name(rgb):
         lambda a: a[:, ::-1][:, ::-1],
     ],
 )
-def test_arrays_and_tensors_of_every_type_give_the_same_pixels(rgb, convert):
+def test_array_and_tensor_types_give_same_pixels(rgb, convert):
     (image,) = load_images(convert(rgb))
     np.testing.assert_array_equal(pixels(image), rgb)
 
 
-def test_half_precision_tensors_round_to_the_nearest_value_they_hold(rgb):
+def test_half_precision_tensors_are_rounded(rgb):
     (image,) = load_images(torch.from_numpy(rgb).to(torch.bfloat16) / 255)
     assert np.abs(pixels(image).astype(int) - rgb).max() <= 1
 
 
-def test_grey_bool_and_alpha_arrays(rgb):
+def test_gray_bool_and_alpha_arrays(rgb):
     gray = rgb[..., 0]
     np.testing.assert_array_equal(pixels(load_images(gray)[0]), np.repeat(gray[..., None], 3, axis=2))
     np.testing.assert_array_equal(pixels(load_images(gray[..., None])[0])[..., 1], gray)
@@ -117,7 +117,7 @@ def test_grey_bool_and_alpha_arrays(rgb):
     assert (pixels(load_images(clear)[0]) == 255).all()
 
 
-def test_a_batch_is_its_images(rgb):
+def test_batch_gives_one_image_each(rgb):
     batch = np.stack([rgb, 255 - rgb])
     for source in (batch, torch.from_numpy(batch).permute(0, 3, 1, 2), [batch]):
         images = load_images(source)
@@ -126,7 +126,7 @@ def test_a_batch_is_its_images(rgb):
 
 
 class MapStyle:
-    """A torch dataset: a length and items, and no end when iterated."""
+    """Map-style torch dataset: has a length and items, but iterating over it never ends."""
 
     def __init__(self, rgb):
         self._rgb = rgb
@@ -139,7 +139,7 @@ class MapStyle:
 
 
 @pytest.mark.parametrize("key", ["image", "img", "pixel_values"])
-def test_items_of_datasets(rgb, key):
+def test_dataset_items(rgb, key):
     image = Image.fromarray(rgb)
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
@@ -182,12 +182,12 @@ def test_palettes(tmp_path, transparent):
 
 
 @pytest.mark.parametrize(("mode", "color"), [("RGBA", (255, 0, 0, 0)), ("LA", (0, 0))])
-def test_transparency_lies_over_white(tmp_path, mode, color):
+def test_transparency_is_composited_over_white(tmp_path, mode, color):
     Image.new(mode, (4, 4), color).save(tmp_path / "clear.png")
     assert load_images(tmp_path / "clear.png")[0].getpixel((0, 0)) == WHITE
 
 
-def test_half_transparent_mixes_with_white():
+def test_half_transparency_blends_with_white():
     assert load_images(Image.new("RGBA", (2, 2), (255, 0, 0, 51)))[0].getpixel((0, 0)) == (255, 204, 204)
 
 
@@ -203,7 +203,7 @@ def test_pil_modes_beyond_eight_bits():
     np.testing.assert_array_equal(pixels(load_images(unit)[0])[..., 0], [[0, 51], [102, 255]])
     wide = Image.fromarray(np.array([[0, 65535]], dtype=np.int32))
     np.testing.assert_array_equal(pixels(load_images(wide)[0])[..., 0], [[0, 255]])
-    with pytest.raises(ImageReadError, match=r"^'image 0' must have gray values in 0\.\.1 or 0\.\.255, .*got -5 to 5"):
+    with pytest.raises(ImageReadError, match=r"^'image 0' must have gray values in 0\.\.1 or 0\.\.255 .*got -5 to 5"):
         load_images(Image.fromarray(np.array([[-5, 5]], dtype=np.float32)))
 
 
@@ -213,19 +213,19 @@ def test_other_modes_become_rgb(mode):
 
 
 @pytest.mark.parametrize("cut", [0, 20, 300])
-def test_a_corrupt_file_is_named(tmp_path, cut):
+def test_corrupt_file_error_names_file(tmp_path, cut):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(tmp_path / "whole.jpg")
     (tmp_path / "broken.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:cut])
     with pytest.raises(ImageReadError, match=r"broken\.jpg' cannot be read: .*skip_unreadable"):
         load_images(tmp_path)
 
 
-def test_a_file_that_is_no_image_is_named(folder):
+def test_non_image_file_error_names_file(folder):
     with pytest.raises(ImageReadError, match=r"notes\.txt"):
         load_images(folder / "notes.txt")
 
 
-def test_a_closed_pil_image_is_named(folder):
+def test_closed_pil_image_error_names_image(folder):
     with Image.open(folder / "frame1.png") as image:
         pass
     with pytest.raises(ImageReadError, match=r"frame1\.png"):
@@ -238,7 +238,7 @@ def test_a_closed_pil_image_is_named(folder):
         ("nowhere/at/all.png", FileNotFoundError, r"There is no image at 'nowhere/at/all\.png'. Check the path"),
         ("nowhere/*.png", FileNotFoundError, r"No file matches 'nowhere/\*\.png'"),
         ([], ValueError, "There must be at least one image; got none"),
-        (3, TypeError, r"Images must come as a path, glob or folder.*got 3 \(int\)"),
+        (3, TypeError, r"Images must be given as a path, glob or folder.*got 3 \(int\)"),
         ([np.zeros((4, 4)), "nowhere.png"], FileNotFoundError, r"nowhere\.png"),
         ([np.zeros((4, 4)), None], TypeError, r"'image 1' must be an image; got None \(NoneType\)"),
         ({"label": 3}, ValueError, r"under one of 'image'.*got keys \['label'\]"),
@@ -252,12 +252,12 @@ def test_a_closed_pil_image_is_named(folder):
         (np.zeros((4, 4), dtype=complex), TypeError, "got complex128"),
     ],
 )
-def test_what_is_not_an_image_says_why(source, error, message):
+def test_non_images_raise(source, error, message):
     with pytest.raises(error, match=message):
         load_images(source)
 
 
-def test_an_empty_folder_says_so(tmp_path):
+def test_empty_folder_raises(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"The folder .* is empty"):
         load_images(tmp_path)
 
@@ -275,7 +275,7 @@ def test_sample_images_are_twelve_distinct_named_photographs():
     assert not any(Path(name).suffix for name in names(images))
 
 
-# -- values just out of range ------------------------------------------------------------------------------------------
+# -- values slightly out of range --------------------------------------------------------------------------------------
 
 
 def as_pil(values):
@@ -284,12 +284,12 @@ def as_pil(values):
 
 @pytest.mark.parametrize("convert", [as_pil, lambda v: np.asarray([v]), lambda v: torch.tensor([v])])
 @pytest.mark.parametrize("values", [(0, 0.2, 1.0000001), (-1e-7, 0.2, 1), (-0.06, 0.2, 1.07)])
-def test_what_resampling_overshoots_is_clipped(convert, values):
+def test_resampling_overshoot_is_clipped(convert, values):
     (image,) = load_images(convert(values))
     np.testing.assert_array_equal(pixels(image)[0, :, 0], [0, 51, 255])
 
 
-def test_a_resized_float_image_keeps_its_brightness():
+def test_resized_float_image_keeps_brightness():
     photograph = sample_images()[1].convert("L")
     unit = Image.fromarray(np.asarray(photograph, dtype=np.float32) / 255)
     for source in (unit, photograph.convert("F")):
@@ -303,47 +303,47 @@ def test_a_resized_float_image_keeps_its_brightness():
         assert difference.mean() < 1
 
 
-def test_an_overshot_integer_image_is_not_taken_for_sixteen_bits():
+def test_overshot_integer_image_is_not_read_as_16_bit():
     (image,) = load_images(Image.fromarray(np.array([[-4, 51, 259]], dtype=np.int32)))
     np.testing.assert_array_equal(pixels(image)[0, :, 0], [0, 51, 255])
 
 
 @pytest.mark.parametrize("values", [(0, 1.5), (0, 3), (0, 20), (-0.3, 1), (-5, 5), (0, 300), (0, np.nan), (0, np.inf)])
-def test_a_pil_float_image_whose_scale_is_ambiguous_is_refused(values):
+def test_ambiguous_pil_float_scale_raises(values):
     with pytest.raises(ImageReadError, match=r"^'image 0' must have gray values in 0\.\.1 or 0\.\.255.*Scale them"):
         load_images(as_pil(values))
 
 
 @pytest.mark.parametrize("values", [(0, 400), (0, 1000), (-60, 255), (0, 1 << 20)])
-def test_a_pil_integer_image_whose_scale_is_ambiguous_is_refused(values):
+def test_ambiguous_pil_integer_scale_raises(values):
     with pytest.raises(ImageReadError, match=r"^'image 0' must have gray values in 0\.\.255 or 0\.\.65535.*Scale them"):
         load_images(Image.fromarray(np.array([values], dtype=np.int32)))
 
 
 @pytest.mark.parametrize("values", [(0, 1.5), (0, 3), (-0.3, 1)])
-def test_a_float_array_whose_scale_is_ambiguous_is_refused(values):
+def test_ambiguous_float_array_scale_raises(values):
     with pytest.raises(ValueError, match=r"'image 0' must hold floats in \[0, 1\]; got"):
         load_images(np.array([values], dtype=np.float64))
 
 
-def test_a_float_file_out_of_range_is_named(tmp_path):
+def test_out_of_range_float_file_error_names_file(tmp_path):
     as_pil((-5, 5)).save(tmp_path / "depth.tif")
     with pytest.raises(ImageReadError, match=r"^'[^']*depth\.tif' must have gray values"):
         load_images(tmp_path)
 
 
 @pytest.mark.parametrize("wrap", [lambda m: m, lambda m: [m], lambda m: np.ma.stack([m, m]), lambda m: {"image": m}])
-def test_masked_values_are_refused(rgb, wrap):
+def test_masked_values_raise(rgb, wrap):
     with pytest.raises(ValueError, match=r"'image 0(\.0)?' has 3 masked values.*filled"):
         load_images(wrap(np.ma.masked_array(rgb, mask=np.arange(rgb.size).reshape(rgb.shape) < 3)))
     (image, *_) = load_images(wrap(np.ma.masked_array(rgb)))
     np.testing.assert_array_equal(pixels(image), rgb)
 
 
-# -- folders as they are -----------------------------------------------------------------------------------------------
+# -- folders and patterns ----------------------------------------------------------------------------------------------
 
 
-def test_hidden_files_and_folders_called_like_images_are_no_images(folder):
+def test_hidden_files_and_folders_are_ignored(folder):
     (folder / "._frame1.png").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X        ")
     (folder / ".thumbnail.jpg").write_bytes(b"damaged")
     for name in ("crops.png", ".hidden"):
@@ -375,7 +375,7 @@ def test_hidden_files_and_folders_called_like_images_are_no_images(folder):
         "dib",
     ],
 )
-def test_every_extension_that_pillow_opens_is_found_in_a_folder(tmp_path, suffix):
+def test_folder_finds_every_extension_that_pillow_opens(tmp_path, suffix):
     Image.init()
     path = tmp_path / f"a.{suffix}"
     Image.new("RGB", (16, 16), RED).save(path, format=Image.registered_extensions()[f".{suffix.lower()}"])
@@ -383,7 +383,7 @@ def test_every_extension_that_pillow_opens_is_found_in_a_folder(tmp_path, suffix
         assert names(load_images(source)) == [path.name]
 
 
-def test_files_of_data_beside_images_are_no_images(folder):
+def test_other_data_files_are_ignored(folder):
     for name, content in (
         ("x.h5", b"\x89HDF\r\n\x1a\n"),
         ("y.npy", b"\x93NUMPY"),
@@ -394,16 +394,18 @@ def test_files_of_data_beside_images_are_no_images(folder):
     assert len(load_images(folder)) == 3
 
 
-def test_images_without_an_extension_are_found(folder, rgb):
+def test_images_without_extension_are_found(folder, rgb):
     Image.fromarray(rgb).save(folder / "0123abcd", "PNG")
     assert names(load_images(folder))[0] == "0123abcd"
 
 
 @pytest.mark.parametrize("name", ["photo.heic", "scan.jpg_large", "drawing.svg", "raw.nef"])
-def test_images_under_an_extension_that_is_not_read_are_named_in_a_warning(folder, name):
+def test_unsupported_extensions_warn(folder, name):
     beginnings = {".heic": b"\0\0\0\x18ftypheic", ".jpg_large": b"\xff\xd8\xff\xe0", ".svg": b"<svg ", ".nef": b"II*\0"}
     (folder / name).write_bytes(beginnings[Path(name).suffix] + bytes(100))
-    with pytest.warns(UserWarning, match=rf"Left out '{name}': image files with an extension") as caught:
+    with pytest.warns(
+        UserWarning, match=rf"Skipped '{name}': Pillow cannot open image files with this extension"
+    ) as caught:
         assert len(load_images(folder)) == 3
     assert caught[0].filename == __file__
     (folder / "only").mkdir()
@@ -413,7 +415,7 @@ def test_images_under_an_extension_that_is_not_read_are_named_in_a_warning(folde
 
 
 @pytest.mark.parametrize("name", ["run[1]", "a*b", "what?", "[x]"])
-def test_a_path_that_exists_is_not_a_pattern(tmp_path, monkeypatch, name):
+def test_existing_path_is_not_a_pattern(tmp_path, monkeypatch, name):
     folder = tmp_path / name / "[deeper]"
     folder.mkdir(parents=True)
     (tmp_path / "run1").mkdir()
@@ -427,7 +429,7 @@ def test_a_path_that_exists_is_not_a_pattern(tmp_path, monkeypatch, name):
     assert names(load_images("run[0-9]/*.jpg")) == ["other.jpg"]
 
 
-def test_damaged_files_are_skipped_if_asked(folder):
+def test_damaged_files_are_skipped_on_request(folder):
     whole = (folder / "frame1.png").read_bytes()
     (folder / "half.png").write_bytes(whole[:60])
     (folder / "empty.gif").write_bytes(b"")
@@ -441,13 +443,13 @@ def test_damaged_files_are_skipped_if_asked(folder):
         load_images(folder / "half.png", skip_unreadable=True)
 
 
-def test_a_broken_link_is_named(folder):
+def test_broken_link_error_names_link(folder):
     (folder / "frame3.png").symlink_to(folder / "gone.png")
     with pytest.raises(FileNotFoundError, match=r"frame3\.png', which is a broken link"):
         load_images(folder)
 
 
-# -- what images come as -----------------------------------------------------------------------------------------------
+# -- input types -------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -458,7 +460,7 @@ def encoded(rgb):
 
 
 class Pipe(io.RawIOBase):
-    """Bytes that come once, as from a network: no seeking."""
+    """Stream that cannot seek, like a network connection."""
 
     def __init__(self, content):
         self._content = io.BytesIO(content)
@@ -490,13 +492,13 @@ def test_encoded_images_in_memory(kind, encoded, rgb):
         np.testing.assert_array_equal(pixels(image), rgb)
 
 
-def test_a_buffer_that_was_just_written_is_read_from_its_start(rgb):
+def test_buffer_is_read_from_start(rgb):
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, "PNG")
     np.testing.assert_array_equal(pixels(load_images(buffer)[0]), rgb)
 
 
-def test_open_files_keep_their_name_and_stay_open(folder, encoded):
+def test_open_files_stay_open_and_keep_name(folder, encoded):
     with open(folder / "frame2.png", "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
         assert names(load_images([file, mapped])) == ["frame2.png", "image 1"]
         assert not file.closed
@@ -547,7 +549,7 @@ def test_collections_of_paths(folder, kind):
         lambda names, items: [{"name": name, "img": item} for name, item in zip(names, items, strict=True)],
     ],
 )
-def test_names_that_are_given_are_kept(folder, encoded, rgb, kind):
+def test_given_names_are_kept(folder, encoded, rgb, kind):
     items = [str(folder / "frame1.png"), rgb, Image.fromarray(rgb), encoded, io.BytesIO(encoded), torch.from_numpy(rgb)]
     given = [f"the {index}th" for index in range(len(items))]
     images = load_images(kind(given, items))
@@ -555,7 +557,7 @@ def test_names_that_are_given_are_kept(folder, encoded, rgb, kind):
     assert {image.size for image in images} == {(9, 6)}
 
 
-def test_several_items_of_a_dataset_at_once(rgb, encoded):
+def test_dataset_slice(rgb, encoded):
     batch = {"image": [Image.fromarray(rgb), {"bytes": encoded, "path": "a/b.png"}], "label": [1, 2]}
     assert names(load_images(batch)) == ["image 0.0", "b.png"]
     collated = [{"pixel_values": torch.rand(2, 3, 4, 5)}, {"pixel_values": torch.rand(1, 3, 4, 5)}]
@@ -563,7 +565,7 @@ def test_several_items_of_a_dataset_at_once(rgb, encoded):
 
 
 class Foreign:
-    """An array of another library."""
+    """Array type of another library."""
 
     def __init__(self, values):
         self._values = values
@@ -588,9 +590,9 @@ def test_arrays_of_other_libraries(rgb):
         "HTTP://example.org/a.jpg?size=[1]",
     ],
 )
-def test_a_url_says_to_download_it(url):
+def test_url_raises_with_remedy(url):
     for source in (url, [url], {"image": url}, {"mine": url}, np.array([str(url)])):
-        with pytest.raises(ValueError, match=r"is a URL, and `load_images` downloads nothing\. Download"):
+        with pytest.raises(ValueError, match=r"is a URL, and `load_images` does not download files\. Download"):
             load_images(source)
 
 
@@ -614,7 +616,7 @@ def test_a_url_says_to_download_it(url):
         ({}, ValueError, "There must be at least one image"),
     ],
 )
-def test_further_things_that_are_no_images(source, error, message):
+def test_other_non_images_raise(source, error, message):
     with pytest.raises(error, match=message):
         load_images(source)
 
@@ -622,7 +624,7 @@ def test_further_things_that_are_no_images(source, error, message):
 # -- damaged files -----------------------------------------------------------------------------------------------------
 
 
-def test_damaged_metadata_do_not_hide_the_pixels(tmp_path, rgb):
+def test_damaged_metadata_do_not_prevent_reading(tmp_path, rgb):
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 3
     exif[ExifTags.Base.ImageWidth] = 7
@@ -634,13 +636,13 @@ def test_damaged_metadata_do_not_hide_the_pixels(tmp_path, rgb):
     ):
         image.save(tmp_path / f"{name}.png", exif=data)
         np.testing.assert_array_equal(pixels(load_images(tmp_path / f"{name}.png")[0]), rgb)
-    # The type of an entry that has nothing to do with the orientation: text instead of a number.
+    # Damage the type of an entry unrelated to the orientation: text instead of a number.
     wrong = exif.tobytes().replace(b"\0\x01\x04\0", b"\0\x01\x02\0").replace(b"\x01\0\0\x04", b"\x01\0\0\x02")
     image.save(tmp_path / "wrong.png", exif=wrong)
     np.testing.assert_array_equal(pixels(load_images(tmp_path / "wrong.png")[0]), rgb[::-1, ::-1])
 
 
-def test_a_decompression_bomb_is_named(tmp_path, monkeypatch):
+def test_decompression_bomb_error_names_file(tmp_path, monkeypatch):
     Image.new("L", (64, 64)).save(tmp_path / "large.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 3000)
     assert len(load_images(tmp_path)) == 1
@@ -652,7 +654,7 @@ def test_a_decompression_bomb_is_named(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "error", [RuntimeError("no luck"), KeyError(3), ZeroDivisionError(), NotImplementedError("later")]
 )
-def test_whatever_a_decoder_raises_is_ours_and_closes_the_file(folder, monkeypatch, error):
+def test_decoder_errors_become_image_read_error(folder, monkeypatch, error):
     def decode(*_):
         raise error
 

@@ -1,4 +1,4 @@
-"""Feature maps keep values, places, names and weights together."""
+"""`FeatureMaps`: selection, weights and validation."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def interleaved():
     return FeatureMaps(torch.tensor([[1.0], [2.0], [3.0]]), grid, weights=torch.tensor([1.0, 2.0, 4.0]))
 
 
-def test_select_gathers_sources_that_are_interleaved(interleaved):
+def test_select_collects_interleaved_maps(interleaved):
     assert interleaved.select("a").values.ravel().tolist() == [1, 3]
     with pytest.raises(ValueError, match=r"`source` must be one of \['a', 'b'\]; got 'c'"):
         interleaved.select("c")
 
 
-def test_weights_go_where_their_nodes_go(interleaved, grid):
+def test_select_keeps_weights_of_nodes(interleaved, grid):
     assert interleaved.select("a").weights.tolist() == [1, 4]
     assert interleaved.select("b").weights.tolist() == [2]
     assert "weighted" in repr(interleaved)
@@ -37,7 +37,7 @@ def test_weights_go_where_their_nodes_go(interleaved, grid):
     assert "weighted" not in repr(plain)
 
 
-def test_values_grid_and_names_must_belong_together(grid):
+def test_mismatched_values_grid_and_names_raise(grid):
     for values, names, error, message in [
         (np.zeros((3, 4)), None, ValueError, r"must have shape \(2, channels\).*got \(3, 4\)"),
         ([[1], [2]], None, TypeError, "must be a numpy array or a tensor; got list"),
@@ -60,6 +60,6 @@ def test_values_grid_and_names_must_belong_together(grid):
         (np.array(["a", "b"]), TypeError, "`weights` must hold numbers"),
     ],
 )
-def test_weights_must_count_every_node(grid, weights, error, message):
+def test_invalid_weights_raise(grid, weights, error, message):
     with pytest.raises(error, match=message):
         FeatureMaps(np.zeros((2, 4)), grid, weights=weights)

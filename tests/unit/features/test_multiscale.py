@@ -1,4 +1,4 @@
-"""The built-in backbone tells regions apart by what their channel names say, and bounds its work."""
+"""The built-in backbone: its named channels respond to what they describe, and its cost is bounded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def stripes(vertical, period=8, size=(96, 64)):
 
 
 def channel(features, name):
-    """The mean of the channels whose name starts so, per map."""
+    """Return the mean of the channels whose name starts with `name`, per map."""
     columns = [i for i, other in enumerate(features.channel_names) if other.startswith(name)]
     assert columns, name
     return [m[..., columns].mean(2) for m in features.maps]
@@ -38,22 +38,22 @@ def channel(features, name):
         ((60, 60, 200), (200, 200, 60), "blue to yellow"),
     ],
 )
-def test_colors_show_in_the_channel_that_names_them(left, right, name):
+def test_color_difference_appears_in_named_channel(left, right, name):
     features = extract_features(halves(left, right), progress=False)
     index = features.channel_names.index(name)
     grid = features.maps[0][..., index]
     assert (grid[:, :6].max() < grid[:, 6:].min()).all()
 
 
-def test_orientation_and_contrast_show_in_their_channels():
+def test_orientation_and_contrast_channels():
     upright, level, flat = stripes(True), stripes(False), Image.new("RGB", (96, 64), (127, 127, 127))
     features = extract_features([upright, level, flat], progress=False)
-    along = channel(features, "upright against level edges")
+    along = channel(features, "vertical minus horizontal edges")
     assert along[0].mean() > 1 > abs(along[2].mean()) + 1e-3 > -1 > along[1].mean()
     x = np.add.outer(np.arange(64), np.arange(96))
     rising = Image.fromarray(np.uint8(127 + 60 * np.sin(2 * np.pi * x / 12))).convert("RGB")
     both = extract_features([rising, rising.transpose(Image.Transpose.FLIP_TOP_BOTTOM)], progress=False)
-    diagonal = channel(both, "rising against falling edges")
+    diagonal = channel(both, "rising minus falling edges")
     assert diagonal[0].mean() > 1 > -1 > diagonal[1].mean()
     contrast = channel(features, "contrast")
     assert contrast[0].mean() > 2 > contrast[2].mean()
@@ -61,16 +61,16 @@ def test_orientation_and_contrast_show_in_their_channels():
     assert abs(lightness[2].std()) < 1e-4
 
 
-def test_position_grows_down_and_to_the_right():
+def test_position_increases_down_and_right():
     features = extract_features(Image.new("RGB", (96, 64)), progress=False)
     vertical, horizontal = channel(features, "vertical position")[0], channel(features, "horizontal position")[0]
     assert (np.diff(vertical, axis=0) > 0).all()
     assert (np.diff(horizontal, axis=1) > 0).all()
-    # One patch to the right is as far as one patch down.
+    # A step of one patch has the same distance in both directions.
     np.testing.assert_allclose(np.diff(horizontal, axis=1).mean(), np.diff(vertical, axis=0).mean(), rtol=1e-5)
 
 
-def test_a_step_stays_sharp_while_noise_within_regions_goes():
+def test_smoothing_keeps_steps_and_removes_noise():
     rng = np.random.default_rng(0)
     noisy = np.asarray(halves((90, 90, 90), (190, 190, 190))) + rng.normal(0, 12, (64, 96, 3))
     image = Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
@@ -80,11 +80,11 @@ def test_a_step_stays_sharp_while_noise_within_regions_goes():
 
 
 @pytest.mark.parametrize(("size", "grid"), [((480, 320), (40, 60)), ((3000, 1000), (21, 64)), ((5, 3), (1, 1))])
-def test_patches_follow_the_aspect_ratio_and_large_images_cost_no_more(size, grid):
+def test_patches_follow_aspect_ratio_up_to_resolution(size, grid):
     assert Multiscale()([Image.new("RGB", size)])[0].shape[:2] == grid
 
 
-def test_stride_and_resolution_set_the_grid_and_the_name():
+def test_stride_and_resolution_set_grid_and_name():
     image = Image.new("RGB", (256, 128))
     backbone = Multiscale(stride=16, resolution=128)
     features = extract_features(image, backbone=backbone, progress=False)
@@ -93,20 +93,20 @@ def test_stride_and_resolution_set_the_grid_and_the_name():
     assert len(set(features.channel_names)) == features.shape[1]
 
 
-def test_a_mirrored_image_has_mirrored_features():
+def test_mirrored_image_has_mirrored_features():
     rng = np.random.default_rng(1)
     image = Image.fromarray(rng.integers(0, 256, (4, 6, 3), dtype=np.uint8)).resize((96, 64), Image.Resampling.BICUBIC)
     mirrored = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     features = extract_features([image, mirrored], progress=False)
-    changed = ("rising against falling edges", "horizontal position")
+    changed = ("rising minus falling edges", "horizontal position")
     kept = [i for i, name in enumerate(features.channel_names) if not name.startswith(changed)]
     plain, flipped = features.maps
-    # The smoothing runs to the right and then back, so it is mirrored only nearly.
+    # The smoothing runs right, then left, so the result is only approximately mirrored.
     apart = plain[:, ::-1, kept] - flipped[..., kept]
     assert np.sqrt(np.square(apart).mean()) < 0.05 * plain[..., kept].std()
 
 
-def test_smoothing_keeps_constants_range_and_hard_edges():
+def test_smoothing_keeps_constants_range_and_edges():
     rng = np.random.default_rng(0)
     values = rng.uniform(size=(12, 20, 2)).astype(np.float32)
     original = values.copy()
@@ -124,6 +124,6 @@ def test_smoothing_keeps_constants_range_and_hard_edges():
 
 
 @pytest.mark.parametrize(("options", "message"), [({"stride": 1}, "`stride`"), ({"resolution": 4}, "`resolution`")])
-def test_bad_options_say_so(options, message):
+def test_invalid_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         Multiscale(**options)

@@ -1,4 +1,4 @@
-"""Sources that speak different languages agree once each node is described by what its source finds alike."""
+"""Anchor alignment: sources with different channels agree after alignment."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def grid(source, rows=24, columns=32, sizes=SIZES):
 
 @pytest.fixture(scope="module")
 def scene():
-    """(n, 16): what there is to see, in eight kinds of different size, on a grid of 24 x 32 in each of two images."""
+    """Return latent values (n, 16) of two images of 24 x 32 patches, in eight classes of different size."""
     rng = np.random.default_rng(0)
     kinds = rng.choice(8, 2 * 24 * 32, p=np.arange(1, 9) / 36)
     return rng.normal(size=(8, 16))[kinds] + 0.5 * rng.normal(size=(len(kinds), 16))
 
 
 def seen(scene, channels, scale, seed, source, noise=0.05):
-    """The scene as a source of so many channels sees it: turned, scaled, shifted, with noise."""
+    """Return features of the scene with `channels` channels: rotated, scaled and shifted, with noise."""
     rng = np.random.default_rng(seed)
     turned = scene @ np.linalg.qr(rng.normal(size=(channels, channels)))[0][: scene.shape[1]]
     noisy = turned + noise * turned.std() * rng.normal(size=turned.shape)
@@ -39,7 +39,7 @@ def seen(scene, channels, scale, seed, source, noise=0.05):
 
 
 def cosines(images):
-    """A backbone: the lowest frequencies of gray patches of 8 x 8 pixels, 16 channels."""
+    """Backbone with 16 channels: the lowest frequencies of gray patches of 8 x 8 pixels."""
     maps = []
     for image in images:
         gray = np.asarray(image.convert("L"), dtype=np.float32)
@@ -51,7 +51,7 @@ def cosines(images):
 
 
 def node_at_center(of, within):
-    """(n,) for each node of one grid: the node of another grid that covers its center."""
+    """Return (n,): for each node of `of`, the node of `within` at its center."""
     found = []
     for node in range(of.n_nodes):
         x0, y0, x1, y1 = of.box(node)
@@ -59,14 +59,14 @@ def node_at_center(of, within):
     return np.array(found)
 
 
-def test_the_same_scene_seen_by_two_sources_is_the_same_again(scene):
+def test_two_sources_of_one_scene_align(scene):
     one, two = seen(scene, 24, 30.0, 1, "one"), seen(scene, 80, 0.01, 2, "two")
     one, two = AnchorAlignment().fit_transform([one, two])
     nearest = NearestNeighbors(n_neighbors=1).fit(two.values).kneighbors(one.values, return_distance=False).ravel()
     assert (nearest == np.arange(len(scene))).mean() > 0.95
 
 
-def test_turning_shifting_and_scaling_change_nothing(scene):
+def test_rotation_shift_and_scale_invariance(scene):
     one = seen(scene, 16, 1.0, 1, "one", noise=0)
     two = seen(scene, 16, 1e6, 2, "two", noise=0)
     one, two = AnchorAlignment(n_anchors=64).fit_transform([one, two])
@@ -78,7 +78,7 @@ def test_turning_shifting_and_scaling_change_nothing(scene):
 @pytest.mark.parametrize(
     ("backbone", "resolution", "least"), [("multiscale", 192, 0.85), (cosines, 320, 0.5)], ids=["finer", "other"]
 )
-def test_clusters_of_different_sources_agree_at_the_same_places(backbone, resolution, least):
+def test_clusters_agree_across_sources(backbone, resolution, least):
     images = sample_images()[:4]
     coarse = extract_features(images, backbone=backbone, resolution=resolution, source="first", progress=False)
     fine = extract_features(images, resolution=320, source="second", progress=False)
@@ -91,14 +91,14 @@ def test_clusters_of_different_sources_agree_at_the_same_places(backbone, resolu
     assert (first == second).mean() > least
 
 
-def test_new_images_of_one_source_alone_join_the_space(scene):
+def test_single_source_of_new_images_is_transformed(scene):
     one, two = seen(scene, 24, 3.0, 1, "one"), seen(scene, 40, 1.0, 2, "two")
     alignment = AnchorAlignment(n_anchors=32).fit([one, two])
     half = FeatureMaps(two.values[:768], PatchGrid(SIZES[:1], two.grid.maps[:1]))
     np.testing.assert_allclose(alignment.transform(half).values, alignment.transform(two).values[:768], atol=1e-5)
 
 
-def test_interleaved_sources_keep_their_places(scene):
+def test_interleaved_sources_keep_order(scene):
     one, two = seen(scene, 24, 3.0, 1, "one"), seen(scene, 24, 1.0, 2, "two")
     alignment = AnchorAlignment(n_anchors=32).fit([one, two])
     maps = [one.grid.maps[0], two.grid.maps[0], one.grid.maps[1]]
@@ -109,7 +109,7 @@ def test_interleaved_sources_keep_their_places(scene):
         np.testing.assert_allclose(mixed.select(source).values, aligned[: len(mixed.select(source))], atol=1e-5)
 
 
-def test_anchors_lie_evenly_on_what_all_sources_show():
+def test_anchors_are_even_over_shared_images():
     rng = np.random.default_rng(0)
     sizes = [(320, 160), (100, 100), (50, 50)]
     coarse = PatchGrid(sizes, [PatchMap(0, 8, 16, "coarse"), PatchMap(1, 8, 8, "coarse")])
@@ -117,7 +117,7 @@ def test_anchors_lie_evenly_on_what_all_sources_show():
     parts = [FeatureMaps(rng.normal(size=(g.n_nodes, 4)), g) for g in (coarse, fine)]
     anchors = AnchorAlignment(n_anchors=48).fit(parts).anchors_
     assert np.bincount(anchors[:, 0].astype(int)).tolist() == [32, 16]
-    # As many in each quarter of an image, give or take.
+    # About the same number in each quarter of an image.
     first = anchors[anchors[:, 0] == 0]
     counts = np.histogram2d(first[:, 1], first[:, 2], bins=2, range=[[0, 320], [0, 160]])[0]
     assert abs(counts - 8).max() <= 2
@@ -125,17 +125,17 @@ def test_anchors_lie_evenly_on_what_all_sources_show():
     assert len(every) == len(np.unique(every, axis=0)) == 8 * 16 + 8 * 8
 
 
-def test_every_source_is_most_like_an_anchor_at_its_place():
+def test_nodes_at_anchor_have_highest_affinity():
     rng = np.random.default_rng(0)
     grids = [PatchGrid([(90, 60)], [PatchMap(0, rows, 3 * rows // 2, str(rows))]) for rows in (4, 6, 14)]
     parts = [FeatureMaps(rng.normal(size=(g.n_nodes, 5)), g) for g in grids]
     alignment = AnchorAlignment().fit(parts)
     for part in parts:
-        likest = alignment.transform(part).values.argmax(0)
-        assert likest.tolist() == [part.grid.node_at(0, x, y) for _, x, y in alignment.anchors_]
+        nearest = alignment.transform(part).values.argmax(0)
+        assert nearest.tolist() == [part.grid.node_at(0, x, y) for _, x, y in alignment.anchors_]
 
 
-def test_torch_stays_torch_and_carries_gradients(scene):
+def test_torch_input_gives_torch_output_with_gradients(scene):
     half = FeatureMaps(torch.from_numpy(scene).half(), grid("half"))
     assert AnchorAlignment(n_anchors=8).fit([half]).transform(half).values.dtype == torch.float16
     values = torch.from_numpy(scene).requires_grad_()
@@ -147,8 +147,8 @@ def test_torch_stays_torch_and_carries_gradients(scene):
     assert bool((values.grad != 0).any())
 
 
-def test_flat_images_and_lone_patches_stay_finite():
-    """Most patches are the very same, and one is unlike everything."""
+def test_identical_patches_and_outliers_stay_finite():
+    """Most patches are identical, and one is an outlier."""
     values = np.zeros((2 * 24 * 32, 3), dtype=np.float32)
     values[::7] = [1, 0, 0]
     values[5] = [0, 0, 1e6]
@@ -157,7 +157,7 @@ def test_flat_images_and_lone_patches_stay_finite():
     assert np.abs(aligned.values).max() < 50
 
 
-def test_alignment_says_what_does_not_fit(scene):
+def test_invalid_alignment_arguments_raise(scene):
     one, two = seen(scene, 24, 3.0, 1, "one"), seen(scene, 40, 1.0, 2, "two")
     alignment = AnchorAlignment(n_anchors=8)
     with pytest.raises(NotFittedError, match="AnchorAlignment instance is not fitted yet"):
@@ -167,21 +167,21 @@ def test_alignment_says_what_does_not_fit(scene):
     right = FeatureMaps(one.values[768:], PatchGrid(SIZES, [PatchMap(1, 24, 32, "right")]))
     for call, error, message in [
         (lambda: alignment.transform(one.values), TypeError, "`features` must be FeatureMaps.*got ndarray"),
-        (lambda: alignment.transform(left), ValueError, r"were fitted, \['one', 'two'\]; got \['left'\]"),
+        (lambda: alignment.transform(left), ValueError, r"of fitted sources, \['one', 'two'\]; got \['left'\]"),
         (
             lambda: alignment.transform(FeatureMaps(two.values, one.grid)),
             ValueError,
-            "must have 24 channels, as source 'one' had when it was fitted; got 40",
+            "must have 24 channels, as in the fit of source 'one'; got 40",
         ),
         (
             lambda: AnchorAlignment().fit([left, right]),
             ValueError,
-            r"image that all sources share; there is none for \['left'",
+            r"at least one image in all sources; \['left'",
         ),
         (
             lambda: AnchorAlignment().fit(FeatureMaps(np.full_like(one.values, 0.1), grid("blank"))),
             ValueError,
-            "must differ between patches; they are all the same in source 'blank'",
+            "must differ between patches; they are all identical in source 'blank'",
         ),
         (lambda: AnchorAlignment(n_anchors=0).fit(one), ValueError, "`n_anchors` must be at least 1; got 0"),
     ]:
@@ -189,9 +189,9 @@ def test_alignment_says_what_does_not_fit(scene):
             call()
 
 
-def test_names_say_where_an_anchor_is():
+def test_channel_names_give_anchor_position():
     image = Image.new("RGB", (48, 32))
     values = np.arange(12.0).reshape(6, 2)
     features = FeatureMaps(values, PatchGrid([image.size], [PatchMap(0, 2, 3, "a")]))
     names = concat([features], align="anchors").channel_names
-    assert sorted(names) == [f"like image 0, ({x}, {y})" for x in (24, 40, 8) for y in (24, 8)]
+    assert sorted(names) == [f"similarity to image 0, ({x}, {y})" for x in (24, 40, 8) for y in (24, 8)]
