@@ -1,7 +1,7 @@
-"""Look inside vision models from Jupyter: Normalized Cut embeddings of image features in linked, live widgets.
+"""Explore vision models in Jupyter: Normalized Cut embeddings of image features in linked widgets.
 
-The names in `__init__.pyi` load when they are first used (PEP 562), so that importing the package costs
-little and the engine, `ncut_widgets.ncut`, never pulls in a widget or plotting library.
+The names in `__init__.pyi` load on first use (PEP 562). Importing the package is therefore cheap, and the engine,
+`ncut_widgets.ncut`, never imports a widget or plotting library.
 """
 
 import sys as _sys
@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 
 @_cache
 def _stub():  # type: ignore[no-untyped-def]
-    # Not at the top: a machine that has only what the engine needs can import the engine.
+    # Imported here so that the engine can be imported without lazy_loader.
     import lazy_loader
 
     return lazy_loader.attach_stub(__name__, __file__)

@@ -1,4 +1,4 @@
-"""What the estimators share with those of scikit-learn: columns that are counted and have names."""
+"""Base classes of the estimators, with scikit-learn's checks of the number and names of columns."""
 
 from __future__ import annotations
 
@@ -16,24 +16,25 @@ __all__ = ["NodeEstimator", "NodeTransformer"]
 
 
 class NodeEstimator(BaseEstimator):
-    """An estimator whose rows are nodes, and whose columns are checked as scikit-learn checks them.
+    """Base class of estimators whose rows are nodes; checks columns as scikit-learn does.
 
-    Their number always, and their names if `X` is a DataFrame or feature maps whose channels have names of their own.
+    The number of columns is always checked. Column names are checked if `X` is a DataFrame, or feature maps with
+    user-defined channel names.
     """
 
     n_features_in_: int
     feature_names_in_: np.ndarray
-    # What a user who passed another number of columns should do.
+    # The last sentence of the error for a wrong number of columns.
     _column_advice = "Extract the features with the backbone and the settings of the fit."
 
     def _check_fit(self, X: Any, name: str = "X", **checks: Any) -> tuple[torch.Tensor, Like]:
-        """Return the nodes to fit, as `check_features` does, and remember their columns."""
+        """Validate the nodes to fit with `check_features` and store the number and names of their columns."""
         nodes, like = check_features(X, name, **checks)
         self.remember_columns(X, nodes)
         return nodes, like
 
     def _check_new(self, X: Any, **checks: Any) -> tuple[torch.Tensor, Like]:
-        """Return new nodes, as `check_features` does, if they have the columns of the fit."""
+        """Validate new nodes with `check_features`; their columns must match those of the fit."""
         check_is_fitted(self)
         self.check_names(X)
         nodes, like = check_features(X, "X", **checks)
@@ -41,8 +42,8 @@ class NodeEstimator(BaseEstimator):
         return nodes, like
 
     def remember_columns(self, X: Any, nodes: torch.Tensor) -> None:
-        """Keep the number and the names of the columns of `X`, whose values are `nodes`."""
-        # It forgets the names of an earlier fit, too.
+        """Store the number and names of the columns of `X`, whose values are `nodes`."""
+        # Also deletes the names from an earlier fit.
         validate_data(self, _values_of(X), reset=True, skip_check_array=True, ensure_2d=False)
         names = _channel_names(X)
         if names is not None:
@@ -50,23 +51,23 @@ class NodeEstimator(BaseEstimator):
         self.n_features_in_ = int(nodes.shape[1])
 
     def check_names(self, X: Any) -> None:
-        """Compare the names of the columns of `X` with those of the fit, before its values are looked at."""
+        """Raise a ValueError if the column names of `X` differ from those of the fit."""
         names, fitted = _channel_names(X), getattr(self, "feature_names_in_", ())
         if names is None:
             validate_data(self, _values_of(X), reset=False, skip_check_array=True, ensure_2d=False)
         elif len(names) == len(fitted) and names != tuple(fitted):
             first = next(i for i, (new, old) in enumerate(zip(names, fitted, strict=True)) if new != old)
             raise ValueError(
-                "The feature names should match those that were passed during fit. `X` must have the channels of the "
-                f"fit in their order; got {names[first]!r} where the fit had {fitted[first]!r} (channel {first}). "
+                "The feature names should match those that were passed during fit. `X` must have the same channels in "
+                f"the same order as in the fit; got {names[first]!r} instead of {fitted[first]!r} (channel {first}). "
                 "Reorder them, or extract the features with the settings of the fit."
             )
 
     def check_width(self, nodes: torch.Tensor) -> None:
-        """Compare the number of columns with that of the fit."""
+        """Raise a ValueError if the number of columns differs from that of the fit."""
         n = int(nodes.shape[1])
         if n != self.n_features_in_:
-            # The middle part is scikit-learn's own sentence, which other code looks for.
+            # "X has ... as input" is scikit-learn's message, which its estimator checks match.
             raise ValueError(
                 f"`X` must have {self.n_features_in_} columns, as in the fit; got {n}: X has {n} features, but "
                 f"{type(self).__name__} is expecting {self.n_features_in_} features as input. {self._column_advice}"
@@ -74,7 +75,7 @@ class NodeEstimator(BaseEstimator):
 
 
 class NodeTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NodeEstimator):
-    """A `NodeEstimator` with `transform`, whose output can be a DataFrame (`set_output`) with named columns."""
+    """A `NodeEstimator` with `transform` and `set_output`, which can return a DataFrame with named columns."""
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -83,12 +84,12 @@ class NodeTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, NodeEst
 
 
 def _values_of(X: Any) -> Any:
-    """What scikit-learn should look for names in: feature maps without names of their own have none."""
+    """Return the object in which scikit-learn looks for column names: the plain array for feature maps."""
     return X.flatten() if hasattr(X, "grid") else X
 
 
 def _channel_names(X: Any) -> tuple[str, ...] | None:
-    """The names of the channels of feature maps; None if they were only numbered, and for all other kinds."""
+    """Return the user-defined channel names of feature maps, or None if there are none or X is another type."""
     names = getattr(X, "channel_names", None) if hasattr(X, "grid") else None
     if names is None or all(name == f"channel {i}" for i, name in enumerate(names)):
         return None

@@ -1,4 +1,4 @@
-"""Progress bars that need their library only if they are shown, and leave nothing behind."""
+"""Progress bars: tqdm is imported only if a bar is shown, and nothing remains open afterwards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _COLUMNS = 80
 
 @contextmanager
 def progress(total: int, what: str, *, unit: str, show: bool) -> Iterator[Callable[[int], object]]:
-    """Yield what to call with the number of units just done.
+    """Show a progress bar and yield its update function, which takes the number of units just finished.
 
     Examples
     --------
@@ -32,11 +32,11 @@ def progress(total: int, what: str, *, unit: str, show: bool) -> Iterator[Callab
 
 
 def _bar(total: int, what: str, unit: str) -> Any:
-    """Return a bar of text, in a notebook as an output that is updated.
+    """Return a text progress bar; in a notebook, it updates a cell output.
 
-    It is not the bar of ipywidgets that `tqdm.auto` shows in a notebook. While the widgets of one bar close and others
-    open, JupyterLab 4.6 can assign the new ones to a kernel subshell that it is about to delete. Their messages are
-    then lost, and a view among them waits for the kernel forever.
+    The ipywidgets bar of `tqdm.auto` is not used. While the widgets of one bar close and others open, JupyterLab 4.6
+    can assign the new ones to a kernel subshell that it is about to delete. Their messages are then lost, and a view
+    among them waits for the kernel forever.
     """
     from tqdm import tqdm
 
@@ -47,7 +47,7 @@ def _bar(total: int, what: str, unit: str) -> Any:
     from IPython.display import display
 
     class Output(tqdm):
-        # Its thread would never end.
+        # tqdm's monitor thread never ends.
         monitor_interval = 0
         handle: Any = None
 

@@ -2,7 +2,7 @@
 
 OpenMP and BLAS end every operation at a barrier, where their threads wait for each other in a busy loop. If another
 process uses one of the CPUs, each barrier can cost a time slice of the scheduler: thousands of small operations then
-take 10 to 70 times as long. A worker thread that computes a whole chunk on its own meets no barrier.
+take 10 to 70 times as long. A worker thread that computes a whole chunk alone has no barriers.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ _Item = TypeVar("_Item")
 _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
-# `before`: within `one_thread`, each OpenMP runtime with the number of threads it has outside.
+# `before`: inside `one_thread`, each OpenMP runtime with its number of threads outside.
 _this_thread = threading.local()
 
 
 def usable_threads() -> int:
     """Return how many threads this process may keep busy.
 
-    At most what torch was told to use (`torch.set_num_threads`, `OMP_NUM_THREADS`) and at most the CPUs that the
-    process really has, by its affinity and by the CPU quota of its container.
+    This is the smaller of torch's number of threads (`torch.set_num_threads`, `OMP_NUM_THREADS`) and the number of
+    CPUs that the affinity mask and the CPU quota of the container allow.
     """
     before = getattr(_this_thread, "before", None)
     return min(before[0][1] if before else torch.get_num_threads(), joblib.cpu_count())
 
 
 def one_thread(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
-    """Decorate a function so that torch's CPU operations run on the calling thread alone.
+    """Decorator that runs torch's CPU operations on the calling thread only.
 
-    Other threads are not affected. The limit ends with the call, also if Ctrl-C interrupts it while it sets or
-    restores the limit.
+    Other threads are not affected. The limit ends with the call, even if Ctrl-C interrupts it while the limit is
+    being set or restored.
     """
 
     @wraps(function)
@@ -54,39 +54,39 @@ def one_thread(function: Callable[_Parameters, _Result]) -> Callable[_Parameters
         if getattr(_this_thread, "before", None):
             return function(*args, **kwargs)
         _initialize_this_thread()
-        # A context manager would not do: an interrupt at the start of its exit would skip the exit.
+        # Not a context manager: an interrupt at the start of `__exit__` would skip it.
         try:
             try:
                 _this_thread.before = [(library, library.num_threads) for library in _openmp()]
-                _settle(1)
+                _set_threads(1)
                 return function(*args, **kwargs)
             finally:
-                _settle(None)
+                _set_threads(None)
         finally:
-            # Does nothing, unless the line above has been interrupted.
-            _settle(None)
+            # No effect unless the restore above was interrupted.
+            _set_threads(None)
 
     return call
 
 
 def all_threads(function: Callable[[], _Result]) -> _Result:
-    """Return `function()`, called within `one_thread` with as many threads as outside of it."""
+    """Call `function` inside `one_thread` with all threads, and return its result."""
     try:
-        _settle(usable_threads())
+        _set_threads(usable_threads())
         return function()
     finally:
-        _settle(1)
+        _set_threads(1)
 
 
 def map_in_order(
     function: Callable[[_Item], _Result], items: Sequence[_Item], *, parallel: bool = True
 ) -> Iterator[_Result]:
-    """Yield `function(item)` of each item, in order.
+    """Yield `function(item)` for each item, in order.
 
-    Worker threads compute them, one item each at a time; the calling thread, unless `parallel`.
+    Worker threads compute one item each at a time; with `parallel=False`, the calling thread computes all.
 
-    The function runs in the gradient mode of the caller. If it raises, or the caller stops, the items that have not
-    begun are dropped, and the workers are idle when this returns.
+    The function runs in the gradient mode of the caller. If it raises or the caller stops iterating, items that have
+    not started are dropped, and the generator waits for the running ones.
     """
     workers = min(usable_threads(), len(items)) if parallel else 1
     if workers < 2:
@@ -103,7 +103,7 @@ def map_in_order(
     try:
         for item in items:
             pending.append(_pool(workers).submit(run, item))
-            # At most this many results wait for the caller.
+            # Bounds the number of results kept in memory.
             if len(pending) > 2 * workers:
                 yield pending.popleft().result()
         while pending:
@@ -114,11 +114,11 @@ def map_in_order(
 
 @cache
 def _pool(workers: int) -> ThreadPoolExecutor:
-    """The worker threads of the process. They are kept: BLAS holds buffers of every thread that has ever used it."""
+    """Return the process-wide worker pool. It is kept because BLAS never frees its buffers of a thread."""
     return ThreadPoolExecutor(workers, "ncut-worker", initializer=_limit_this_thread)
 
 
-# A forked process has none of the threads.
+# The threads do not exist in a forked child process.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)
 
@@ -126,17 +126,17 @@ if hasattr(os, "register_at_fork"):
 def _limit_this_thread() -> None:
     _initialize_this_thread()
     _this_thread.before = [(library, 1) for library in _openmp()]
-    _settle(1)
+    _set_threads(1)
 
 
 def _initialize_this_thread() -> None:
-    # The first operations of a thread set its number of threads: they must not come after the limit.
+    # The first operations of a thread reset its number of threads, so they must precede the limit.
     torch.get_num_threads()
     torch.ones(1, 1) @ torch.ones(1, 1)
 
 
-def _settle(limit: int | None) -> None:
-    """Set the number of OpenMP threads of the calling thread, or restore it. Called again, it finishes the same."""
+def _set_threads(limit: int | None) -> None:
+    """Set the number of OpenMP threads of the calling thread; None restores it. Safe to repeat after an interrupt."""
     before = getattr(_this_thread, "before", None)
     if before is None:
         return
@@ -149,16 +149,16 @@ def _settle(limit: int | None) -> None:
 
 @cache
 def _openmp() -> list[Any]:
-    """The OpenMP runtimes that torch and scikit-learn loaded, that of torch first; each thread has its own limit."""
+    """Return the OpenMP runtimes that torch and scikit-learn loaded, torch's first; limits are per thread."""
     found = ThreadpoolController().select(user_api="openmp").lib_controllers
     return sorted(found, key=lambda library: "torch" not in library.filepath)
 
 
 def _set_mkl_threads(threads: int) -> None:
-    """Set how many threads the MKL inside torch uses in the calling thread.
+    """Set how many threads torch's MKL uses in the calling thread.
 
-    It follows OpenMP unless `torch.set_num_threads` has given it a number of its own. That function would not do here:
-    it also sets the number for every thread that starts later.
+    MKL follows OpenMP unless `torch.set_num_threads` was called. That function is not used here because it also
+    affects every thread that starts later.
     """
     function = _mkl_set_num_threads_local()
     if function is not None:
@@ -173,52 +173,52 @@ def _mkl_set_num_threads_local() -> Any:
     try:
         function = ctypes.CDLL(str(Path(torch.__file__).parent / "lib" / library)).MKL_Set_Num_Threads_Local
     except (AttributeError, OSError):
-        # A torch that links MKL in another way: its products follow OpenMP.
+        # MKL is linked in another way in this build; its number of threads follows OpenMP.
         return None
     function.argtypes, function.restype = [ctypes.c_int], ctypes.c_int
     return function
 
 
 _blas_lock = threading.Lock()
-# The calls that want one thread now, in any thread.
+# Running calls of functions decorated with `one_blas_thread`, from all threads.
 _blas_calls: set[object] = set()
-# Each BLAS library with its number of threads before the first of these calls; empty while there is no such call.
+# Each BLAS library with its number of threads before the first of these calls; empty if none is running.
 _blas_before: list[tuple[Any, int]] = []
 
 
 def one_blas_thread(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
-    """Decorate a function so that numpy's matrix products run on the calling thread alone.
+    """Decorator that runs numpy's matrix products on the calling thread only.
 
-    BLAS has one limit for the whole process. The first of the decorated calls that run at the same time sets it, the
-    last one to end restores it, also if Ctrl-C interrupts a call while it sets or restores the limit.
+    BLAS has one limit for the whole process. The first of several concurrent calls sets it and the last one restores
+    it, even if Ctrl-C interrupts a call while the limit is being set or restored.
     """
 
     @wraps(function)
     def call(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result:
         this = object()
-        # A context manager would not do: an interrupt at the start of its exit would skip the exit.
+        # Not a context manager: an interrupt at the start of `__exit__` would skip it.
         try:
             try:
                 _blas_calls.add(this)
-                _settle_blas()
+                _update_blas_limit()
                 return function(*args, **kwargs)
             finally:
                 _blas_calls.discard(this)
-                _settle_blas()
+                _update_blas_limit()
         finally:
-            # Does nothing, unless the lines above have been interrupted.
+            # No effect unless the restore above was interrupted.
             _blas_calls.discard(this)
-            _settle_blas()
+            _update_blas_limit()
 
     return call
 
 
-def _settle_blas() -> None:
-    """Make the number of BLAS threads what the present calls need. Called again, it finishes what was interrupted."""
+def _update_blas_limit() -> None:
+    """Set the number of BLAS threads that the running calls need. Safe to repeat after an interrupt."""
     with _blas_lock:
         if _blas_calls and not _blas_before:
             libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-            # In one step, before anything is changed.
+            # Recorded in one step, before any limit is changed.
             _blas_before.extend([(library, library.num_threads) for library in libraries])
         for library, threads in _blas_before:
             library.set_num_threads(1 if _blas_calls else threads)

@@ -1,4 +1,4 @@
-"""Numbers of any size in units of their own, so that squares and sums of them neither overflow nor vanish."""
+"""Scaling of rows of any magnitude, so that their squares and sums neither overflow nor underflow."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["OwnUnits"]
 
 
 class OwnUnits:
-    """The rows of a sample, centered and scaled into [-2, 2], and other rows in the same units.
+    """Centers and scales the rows of a sample to [-2, 2], and other rows in the same way.
 
-    Equal rows stay equal. Rows that are farther from 0 than the sixth root of the largest float, in units of the
-    largest number of the sample, are moved to that distance, in their direction.
+    Equal rows stay equal. In units of the sample's largest absolute value, rows farther from 0 than the sixth root of
+    the largest float are moved to that distance along their direction.
 
     Parameters
     ----------
     sample : torch.Tensor of shape (s, c)
-        Finite.
+        Finite values.
 
     Examples
     --------
@@ -28,7 +28,7 @@ class OwnUnits:
     """
 
     def __init__(self, sample: torch.Tensor) -> None:
-        # A power of two, which changes no digit.
+        # A power of two, so that the division is exact.
         self._unit = math.ldexp(1.0, math.frexp(float(sample.abs().amax()))[1] - 1)
         self._farthest = torch.finfo(sample.dtype).max ** (1 / 6)
         self.mean = (sample / self._unit).mean(0)
@@ -36,7 +36,7 @@ class OwnUnits:
         self.spread = torch.where(spread > 0, spread, torch.ones_like(spread))
 
     def __call__(self, nodes: torch.Tensor) -> torch.Tensor:
-        """Return the rows (n, c), of the dtype of the sample, in its units."""
+        """Return rows (n, c) of the sample's dtype, centered and scaled."""
         largest = nodes.abs().amax(1, keepdim=True)
         is_far = largest / self._unit > self._farthest
         moved = nodes / torch.where(is_far, largest, 1) * self._farthest

@@ -1,7 +1,7 @@
-"""One voice for every argument error, and one way in and out of torch.
+"""Argument validation, and conversion between numpy and torch.
 
-The library computes in torch and answers in the caller's own terms: `check_features` turns what was passed into a
-tensor and remembers in a `Like` how to hand results back.
+The library computes in torch and returns results in the caller's type: `check_features` converts the input to a tensor
+and returns a `Like`, which converts results back.
 """
 
 from __future__ import annotations
@@ -42,31 +42,31 @@ _WORK_DTYPES = (torch.float32, torch.float64)
 
 @dataclass(frozen=True)
 class Like:
-    """How the caller's array looked: enough to hand a result back as numpy or torch, on its device, in its dtype."""
+    """The type of the caller's array (numpy or torch, device and dtype), to convert results back to it."""
 
     is_numpy: bool
     dtype: torch.dtype
     device: torch.device
 
     def restore(self, result: torch.Tensor) -> Any:
-        """Return a floating `result` as the caller's kind of array, integers and booleans keeping their own dtype."""
+        """Convert `result` to the caller's type of array; only floats are cast to the caller's dtype."""
         result = result.detach() if self.is_numpy else result
         result = result.to(self.device, self.dtype if result.is_floating_point() else result.dtype)
         return result.numpy() if self.is_numpy else result
 
 
 def to_tensor(X: Any, name: str = "X") -> tuple[torch.Tensor, Like]:
-    """Return `X` as a real tensor, sharing memory where it can, and the `Like` that undoes it.
+    """Return `X` as a real tensor, and the `Like` that converts results back. Shares memory with `X` if possible.
 
-    Takes numpy arrays, torch tensors, nested sequences, and anything with `.flatten()` and `.grid` (feature maps).
-    Floats keep their dtype; integers and booleans become float64 from numpy and float32 from torch.
+    `X` may be a numpy array, a torch tensor, a nested sequence, or any object with `.flatten()` and `.grid` (feature
+    maps). Floats keep their dtype; integers and booleans become float64 from numpy and float32 from torch.
 
     Raises
     ------
     TypeError
-        Where `X` is sparse or does not hold numbers.
+        If `X` is sparse or does not hold numbers.
     ValueError
-        Where `X` is complex.
+        If `X` is complex.
     """
     if hasattr(X, "grid") and callable(getattr(X, "flatten", None)):
         X = X.flatten()
@@ -75,8 +75,8 @@ def to_tensor(X: Any, name: str = "X") -> tuple[torch.Tensor, Like]:
             raise TypeError(f"`{name}` must be dense; got a sparse tensor. Pass `{name}.to_dense()`.")
         if X.is_complex():
             raise ValueError(
-                f"`{name}` must be real; got {X.dtype}. Complex data not supported: pass real and imaginary parts "
-                "as columns."
+                f"`{name}` must be real; got {X.dtype}. Complex data not supported: pass the real and imaginary "
+                "parts as columns."
             )
         tensor = X if X.is_floating_point() else X.to(torch.float32)
         return tensor, Like(is_numpy=False, dtype=tensor.dtype, device=tensor.device)
@@ -84,7 +84,7 @@ def to_tensor(X: Any, name: str = "X") -> tuple[torch.Tensor, Like]:
         raise TypeError(f"`{name}` must be dense; got a sparse {type(X).__name__}. Pass `{name}.toarray()`.")
     if np.ma.is_masked(X):
         raise ValueError(
-            f"`{name}` has {np.ma.count_masked(X)} masked values, and masks are not supported. Fill them, "
+            f"`{name}` has {np.ma.count_masked(X)} masked values, and masked arrays are not supported. Fill them with "
             f"`{name}.filled(value)`, or drop their rows."
         )
     array = np.asarray(X)
@@ -92,8 +92,8 @@ def to_tensor(X: Any, name: str = "X") -> tuple[torch.Tensor, Like]:
         raise TypeError(f"`{name}` must hold numbers; got {type(X).__name__}. Pass a 2D array of floats.")
     if array.dtype.kind == "c":
         raise ValueError(
-            f"`{name}` must be real; got {array.dtype}. Complex data not supported: pass real and imaginary parts "
-            "as columns."
+            f"`{name}` must be real; got {array.dtype}. Complex data not supported: pass the real and imaginary "
+            "parts as columns."
         )
     if array.dtype.kind not in "fiub":
         array = _object_to_float(array, name)
@@ -106,10 +106,10 @@ def to_tensor(X: Any, name: str = "X") -> tuple[torch.Tensor, Like]:
 
 
 class _Writable:
-    """A read-only array, such as a memory-mapped one, that torch takes without a warning.
+    """Wraps a read-only array, such as a memory-mapped one, so that torch accepts it without a warning.
 
-    This is safe, because the package never writes into its input. To filter the warning would not be: the filters are
-    those of all threads.
+    This is safe because the package never writes to its input. Filtering the warning is not safe because warning
+    filters are shared by all threads.
     """
 
     def __init__(self, array: np.ndarray) -> None:
@@ -119,7 +119,7 @@ class _Writable:
 
 
 def to_numpy(values: np.ndarray | torch.Tensor) -> np.ndarray:
-    """Return an array, or a tensor as an array; float types that numpy lacks, as bfloat16, become float32."""
+    """Return an array or tensor as an array; float types that numpy lacks, such as bfloat16, become float32."""
     if isinstance(values, np.ndarray):
         return values
     tensor = values.detach().cpu()
@@ -146,36 +146,37 @@ def check_features(
     advice: str = "Pass an array of that shape.",
     device: Any = None,
 ) -> tuple[torch.Tensor, Like]:
-    """Return finite (n, c) features as a float32 or float64 tensor, and how to hand results back.
+    """Return finite (n, c) features as a float32 or float64 tensor, and the `Like` that converts results back.
 
     Parameters
     ----------
     X : array, tensor or feature maps of shape (n, c)
-        What the user passed: see `to_tensor` for the kinds.
+        The user's input; `to_tensor` lists the accepted types.
     name : str
-        How messages call it.
+        The argument's name in error messages.
     min_nodes : int
-        The smallest n that makes sense to the caller.
+        The smallest accepted n.
     n_channels : int, optional
-        The c that is required.
+        The required c.
     channels : str
-        What these channels are, or where their number comes from, for the message.
+        What the channels are, or where their number comes from; added to the error message.
     advice : str
-        What to do about another number of channels, for the message.
+        How to fix a wrong number of channels; added to the error message.
     device : torch device, optional
-        Where to compute; by default where `X` is.
+        Device of the returned tensor; by default that of `X`.
 
     Returns
     -------
     tensor : torch.Tensor of shape (n, c)
-        Half precision becomes float32, everything else keeps its dtype. Shares memory with `X` where it can.
+        Half precision becomes float32; other dtypes are kept. Shares memory with `X` if possible.
     like : Like
-        `like.restore(result)` has the kind, device and dtype of `X`.
+        `like.restore(result)` has the type, device and dtype of `X`.
 
     Raises
     ------
     TypeError, ValueError
-        Not numbers, sparse, complex, not 2D, empty, too few nodes, wrong channel count, NaN or infinity.
+        If `X` is not numeric, sparse, complex, not 2D, empty, or not finite, or has too few nodes or a wrong number of
+        channels.
 
     Examples
     --------
@@ -185,14 +186,15 @@ def check_features(
     (torch.float32, dtype('float16'))
     """
     if name == "X" and hasattr(X, "grid"):
-        # A user who passes feature maps does not know the name X.
+        # Callers who pass feature maps may not know that the argument is named X.
         name = "features"
     tensor, like = to_tensor(X, name)
     shape = tuple(tensor.shape)
     if tensor.ndim != 2:
         raise ValueError(
             f"`{name}` must be 2D, (nodes, channels); got shape {shape}. "
-            "Reshape your data: feature maps (b, h, w, c) by `.reshape(-1, c)`, a single node by `.reshape(1, -1)`."
+            "Reshape your data: feature maps (b, h, w, c) with `.reshape(-1, c)`, a single node with "
+            "`.reshape(1, -1)`."
         )
     n, c = shape
     if c == 0:
@@ -216,7 +218,7 @@ def check_features(
 
 def _check_finite(tensor: torch.Tensor, name: str) -> None:
     rows = max(1, _CHUNK_ELEMENTS // tensor.shape[1])
-    # A sum is finite where all its terms are, unless it overflows: the cheap question first, then the exact one.
+    # Check the sums first, which is cheap: they are finite if all terms are, unless a sum overflows.
     if all(bool(torch.isfinite(chunk.detach().sum())) for chunk in tensor.split(rows)):
         return
     bad = torch.cat([~torch.isfinite(chunk).all(1) for chunk in tensor.split(rows)])
@@ -229,10 +231,10 @@ def _check_finite(tensor: torch.Tensor, name: str) -> None:
 
 
 class _Brief(reprlib.Repr):
-    """A `repr` of bounded length and depth."""
+    """`repr` with bounded length and depth."""
 
     def repr_int(self, x: int, level: int) -> str:
-        # Python refuses to write an integer of more than 4300 digits.
+        # Python refuses to format integers of more than 4300 digits.
         return super().repr_int(x, level) if x.bit_length() < 10_000 else f"<an integer of {x.bit_length()} bits>"
 
 
@@ -243,7 +245,7 @@ _MAX_BRIEF_CHARACTERS = 200
 
 
 def brief(value: Any) -> str:
-    """Return `repr(value)` for an error message, cut to at most 200 characters.
+    """Return `repr(value)` for an error message, truncated to 200 characters.
 
     Examples
     --------
@@ -259,7 +261,7 @@ def _brief_with_type(value: Any) -> str:
 
 
 def scalar(value: Any) -> Any:
-    """Return the number in a 0-d array or tensor; return anything else unchanged.
+    """Return the number in a 0-d array or tensor; return other values unchanged.
 
     Examples
     --------
@@ -272,7 +274,7 @@ def scalar(value: Any) -> Any:
 
 
 def check_positive_int(value: Any, name: str, *, minimum: int = 1, maximum: int | None = None) -> int:
-    """Return `value` as an int in [minimum, maximum], or raise an error that says what is wrong with it.
+    """Return `value` as an int in [minimum, maximum]; raise TypeError or ValueError otherwise.
 
     Examples
     --------
@@ -301,7 +303,7 @@ def check_number(
     low_open: bool = False,
     high_open: bool = False,
 ) -> float:
-    """Return `value` as a finite float between `low` and `high`, or raise an error that says what is wrong with it.
+    """Return `value` as a finite float between `low` and `high`; raise TypeError or ValueError otherwise.
 
     Examples
     --------
@@ -330,7 +332,7 @@ def check_number(
 
 
 def check_flag(value: Any, name: str) -> bool:
-    """Return `value` as a bool if it is one of Python, numpy or torch; numbers are not.
+    """Return a Python, numpy or torch bool as a bool; raise TypeError for anything else, numbers included.
 
     Examples
     --------
@@ -344,7 +346,7 @@ def check_flag(value: Any, name: str) -> bool:
 
 
 def check_text(value: Any, name: str) -> str:
-    """Return `value` as a str that can be written as UTF-8.
+    """Return `value` if it is text that can be encoded as UTF-8.
 
     Examples
     --------
@@ -365,7 +367,7 @@ def check_text(value: Any, name: str) -> str:
 
 
 def valid_text(text: str) -> str:
-    """Return `text` with "?" for what cannot be written as UTF-8, such as the bytes of a Latin-1 file name.
+    """Return `text` with "?" in place of characters that UTF-8 cannot encode, as in a Latin-1 file name.
 
     Examples
     --------
@@ -376,7 +378,7 @@ def valid_text(text: str) -> str:
 
 
 def check_in(value: Any, name: str, allowed: Collection[str]) -> str:
-    """Return `value` if it is one of the `allowed` words; if not, the error lists them.
+    """Return `value` if it is one of the `allowed` words; otherwise raise an error that lists them.
 
     Examples
     --------
@@ -394,9 +396,9 @@ def check_in(value: Any, name: str, allowed: Collection[str]) -> str:
 
 
 def check_random_state(random_state: Any, name: str = "random_state") -> np.random.Generator:
-    """Return a numpy generator: from a seed, from an existing generator, or from fresh entropy for None.
+    """Return a numpy generator for a seed, an existing generator, or None (fresh entropy).
 
-    The global generators of numpy and torch are neither read nor written.
+    The global generators of numpy and torch are not used.
     """
     if isinstance(random_state, np.random.Generator):
         return random_state
@@ -408,38 +410,38 @@ def check_random_state(random_state: Any, name: str = "random_state") -> np.rand
 
 
 def torch_generator(random_state: Any, device: Any = "cpu") -> torch.Generator:
-    """Return a torch generator on `device`, seeded as `check_random_state` says.
+    """Return a torch generator on `device`, seeded from `check_random_state(random_state)`.
 
-    Draw on the CPU and move: the same seed then means the same numbers on every device.
+    Draw on the CPU and move the result, so that a seed gives the same numbers on every device.
     """
     rng = check_random_state(random_state)
     return torch.Generator(device).manual_seed(int(rng.integers(2**63)))
 
 
 def device_of(nodes: torch.Tensor, device: Any) -> torch.device:
-    """Return where to compute with the `nodes`: on `device`, or where they are if it is None."""
+    """Return the device to compute on: `device`, or that of `nodes` if it is None."""
     if device is None:
         return nodes.device
     found = check_device(device)
     if found.type == "mps" and nodes.dtype == torch.float64:
-        raise ValueError('`device` must support float64 for float64 features; got "mps". Pass float32 features.')
+        raise ValueError("`device='mps'` does not support float64, and the features are float64. Pass float32.")
     return found
 
 
 def check_device(device: Any) -> torch.device:
-    """Return the torch device, which must be available."""
+    """Return the torch device; raise ValueError if it is unknown or not available on this machine."""
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(f'`device` must be a torch device; got {device!r}. Pass "cpu", "cuda" or None.') from error
-    if not _holds_tensors(found):
+    if not _is_available(found):
         raise ValueError(f"`device={str(device)!r}` is not available on this machine. Pass 'cpu' or None.")
     return found
 
 
-def _holds_tensors(device: torch.device) -> bool:
+def _is_available(device: torch.device) -> bool:
     try:
-        # The only question that every kind of device answers, its index included.
+        # Works for every device type and checks the index too.
         return not torch.empty(0, device=device).is_meta
     except (AssertionError, ImportError, NotImplementedError, RuntimeError):
         return False

@@ -1,4 +1,4 @@
-"""The exceptions and warnings that `ncut_widgets` raises beyond the built-in ones."""
+"""Exceptions and warnings of `ncut_widgets`."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ class ImageReadError(ValueError):
 
 
 class ConvergenceError(RuntimeError):
-    """An eigensolver did not reach its tolerance; the message says what to raise or change."""
+    """An eigensolver did not reach its tolerance; the message says which setting to change."""
 
 
 class NystromWarning(RuntimeWarning):
-    """An embedding is not what an exact solution would give; the message says where and what to raise."""
+    """An embedding may differ from the exact solution; the message says for which nodes and what to change."""
 
 
 class DegenerateWarning(RuntimeWarning):
-    """Some eigenvectors mean nothing, because the nodes are too much alike; the message says what to change."""
+    """Some eigenvectors are meaningless because the nodes are too similar; the message says what to change."""
 
 
 class OutlierWarning(RuntimeWarning):
-    """Eigenvectors are spent on single nodes; the message names these nodes and says what to change."""
+    """Some eigenvectors only separate single nodes; the message names the nodes and says what to change."""

@@ -1,4 +1,4 @@
-"""Which image, source, row and column each node is; pixel <-> patch <-> node."""
+"""Patch grids: the image, source, row and column of each node, and conversion between pixels, patches and nodes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ncut_widgets._validation import check_text
 
 
 class PatchMap(NamedTuple):
-    """One image seen by one source: ``rows x columns`` nodes, row by row from the top left."""
+    """The grid of one image in one source: ``rows x columns`` nodes, row by row from the top left."""
 
     image: int
     rows: int
@@ -27,7 +27,7 @@ class PatchMap(NamedTuple):
 
 
 class Patch(NamedTuple):
-    """Where a node is: its image, its row and column there, and the source that saw it."""
+    """The position of a node: its image, row, column and source."""
 
     image: int
     row: int
@@ -36,7 +36,7 @@ class Patch(NamedTuple):
 
 
 def _plain(given: Any) -> PatchMap:
-    """Return a map with Python's own integers, which JSON takes, from those of any library."""
+    """Return the map with Python integers, which JSON can encode, instead of those of numpy or torch."""
     m = PatchMap(*given)
     source = check_text(m.source, "maps: source")
     return PatchMap(operator.index(m.image), operator.index(m.rows), operator.index(m.columns), source)
@@ -44,23 +44,23 @@ def _plain(given: Any) -> PatchMap:
 
 @dataclass(frozen=True)
 class PatchGrid:
-    """The place of every node: map by map, in each map row by row.
+    """The position of every node: map by map, and row by row within a map.
 
-    A map is one image seen by one source (a model, layer or resolution). Patches tile their image
+    A map holds the patches of one image in one source (a model, layer or resolution). Patches tile their image
     evenly, so a map of 2 x 3 patches over a 30 x 10 image has patches of 10 x 5 pixels.
 
     Parameters
     ----------
     image_sizes : sequence of (width, height)
-        In pixels, one pair per image. Images need not be square or of one size.
+        In pixels, one pair per image. Images may have any aspect ratio and different sizes.
     maps : sequence of PatchMap
-        In node order. Several maps may show one image, each under its own source.
+        In node order. An image may have several maps, each with a different source.
 
     Raises
     ------
     ValueError
-        If a size is not positive, a map names an image that is not there, or one image appears
-        twice under one source.
+        If a size is not positive, a map refers to an image that does not exist, or an image appears twice with the
+        same source.
 
     Examples
     --------
@@ -89,13 +89,13 @@ class PatchGrid:
         seen = set()
         for m in self.maps:
             if m.rows < 1 or m.columns < 1:
-                raise ValueError(f"`maps` must have at least one row and column; got {m.rows} x {m.columns}.")
+                raise ValueError(f"`maps` must have at least one row and one column each; got {m.rows} x {m.columns}.")
             if not 0 <= m.image < len(self.image_sizes):
-                raise ValueError(f"`maps` must name images 0 to {len(self.image_sizes) - 1}; got image {m.image}.")
+                raise ValueError(f"`maps` must refer to images 0 to {len(self.image_sizes) - 1}; got image {m.image}.")
             if (m.image, m.source) in seen:
                 raise ValueError(
-                    f"`maps` must show each image once per source; got image {m.image} twice under "
-                    f"{m.source!r}. Give the second another source."
+                    f"`maps` must have each image at most once per source; got image {m.image} twice with source "
+                    f"{m.source!r}. Rename the source of one of them."
                 )
             seen.add((m.image, m.source))
 
@@ -114,55 +114,55 @@ class PatchGrid:
 
     @cached_property
     def offsets(self) -> np.ndarray:
-        """(len(maps) + 1,) int64: the first node of each map, and the number of nodes."""
+        """(len(maps) + 1,) int64: the index of the first node of each map, then the number of nodes."""
         return np.concatenate([[0], np.cumsum([m.n_nodes for m in self.maps], dtype=np.int64)]).astype(np.int64)
 
     @cached_property
     def image_of(self) -> np.ndarray:
-        """(n,) int64: the image of each node."""
+        """(n,) int64: the index of the image of each node."""
         return np.repeat([m.image for m in self.maps], [m.n_nodes for m in self.maps]).astype(np.int64)
 
     def find(self, image: int, source: str | None = None) -> int:
-        """Return the index of the map that shows `image`, under `source` (the first source if None)."""
+        """Return the index of the map of `image` in `source`, or its first map if `source` is None."""
         for index, m in enumerate(self.maps):
             if m.image == image and source in (None, m.source):
                 return index
         raise ValueError(
-            f"`image` and `source` must name one of the {len(self.maps)} maps; got image {image}, "
+            f"`image` and `source` must refer to one of the {len(self.maps)} maps; got image {image}, "
             f"source {source!r}. There are images 0 to {self.n_images - 1} and sources {list(self.sources)}."
         )
 
     def locate(self, node: int) -> Patch:
         """Return the image, row, column and source of a node."""
         if not 0 <= node < self.n_nodes:
-            raise ValueError(f"`node` must lie in 0 to {self.n_nodes - 1}; got {node}.")
+            raise ValueError(f"`node` must be in 0 to {self.n_nodes - 1}; got {node}.")
         index = int(np.searchsorted(self.offsets, node, side="right")) - 1
         m = self.maps[index]
         row, column = divmod(int(node - self.offsets[index]), m.columns)
         return Patch(m.image, row, column, m.source)
 
     def node(self, image: int, row: int, column: int, source: str | None = None) -> int:
-        """Return the node at a patch's row and column."""
+        """Return the node at a row and column of an image."""
         index = self.find(image, source)
         m = self.maps[index]
         if not (0 <= row < m.rows and 0 <= column < m.columns):
             raise ValueError(
-                f"`row` and `column` must lie within {m.rows} x {m.columns} for image {image}; got ({row}, {column})."
+                f"`row` and `column` must be within {m.rows} x {m.columns} for image {image}; got ({row}, {column})."
             )
         return int(self.offsets[index]) + row * m.columns + column
 
     def node_at(self, image: int, x: float, y: float, source: str | None = None) -> int:
-        """Return the node whose patch covers a pixel (x to the right, y down, from the top left)."""
+        """Return the node whose patch contains a pixel (x to the right, y down, from the top left)."""
         m = self.maps[self.find(image, source)]
         width, height = self.image_sizes[image]
         if not (0 <= x < width and 0 <= y < height):
             raise ValueError(
-                f"`x` and `y` must lie within the {width} x {height} pixels of image {image}; got ({x}, {y})."
+                f"`x` and `y` must be within the {width} x {height} pixels of image {image}; got ({x}, {y})."
             )
         return self.node(image, int(y * m.rows / height), int(x * m.columns / width), m.source)
 
     def box(self, node: int) -> tuple[float, float, float, float]:
-        """Return a node's patch as (x0, y0, x1, y1) in pixels of its image."""
+        """Return the box (x0, y0, x1, y1) of a node's patch, in pixels of its image."""
         patch = self.locate(node)
         m = self.maps[self.find(patch.image, patch.source)]
         width, height = self.image_sizes[patch.image]
@@ -172,7 +172,7 @@ class PatchGrid:
     def split(self, values: Any) -> list[Any]:
         """Return per-node values (n, ...) as one (rows, columns, ...) view per map.
 
-        Works on numpy arrays and torch tensors alike; nothing is copied.
+        Works for numpy arrays and torch tensors; nothing is copied.
         """
         if len(values) != self.n_nodes:
             raise ValueError(f"`values` must have one entry for each of {self.n_nodes} nodes; got {len(values)}.")

@@ -1,4 +1,4 @@
-"""From images to an embedding, and to label maps, with the defaults that `explore` has."""
+"""One-call pipelines from images to an embedding or to label maps, with the defaults of `explore`."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ from ncut_widgets.readouts import kway_ncut
 
 __all__ = ["Embedding", "embed", "segment"]
 
-# Unless told otherwise.
-_N_EIG = 32
-# The built-in features are nearly constant within a region, so that a sharp kernel does not tear it apart: a patch
-# is like 1 or 2 of 100, but in small images like no fewer than a few dozen, for fewer leave odd patches alone, each a
-# cluster of its own. Other backbones get what `Ncut` finds for them.
+_DEFAULT_N_EIG = 32
+# Mean affinity for the built-in features. They are nearly constant within a region, so a narrow kernel does not split
+# it: 1.5 % of the nodes, but at least 36 neighbors, because outlier patches otherwise become singleton clusters, and
+# at most 25 %. For other backbones `Ncut` chooses sigma.
 _BUILT_IN_DEGREE = 0.015
-_FEWEST_ALIKE = 36
-_SMOOTHEST = 0.25
-# Scores are carried to pixels over about five patches, stopping at the contours that the features stop at.
+_MIN_NEIGHBORS = 36
+_MAX_DEGREE = 0.25
+# Cluster scores are smoothed over about five patches (40 pixels), but not across the contours that limit the features.
 _SCORE_RADIUS = 40.0
-_SEPARATES = 16.0
+_EDGE_THRESHOLD = 16.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,13 +38,13 @@ class Embedding:
     Attributes
     ----------
     images : list of PIL.Image.Image
-        As `load_images` returns them.
+        As returned by `load_images`.
     features : FeatureMaps
-        Of n nodes.
+        The features of the n nodes.
     ncut : Ncut
-        Fitted: it transforms the features of new images.
+        The fitted estimator, which can transform the features of new images.
     eigenvectors : array or tensor of shape (n, n_eig)
-        Of the kind of the features; column 0 is the trivial one.
+        numpy or torch, as the features; column 0 is the trivial eigenvector.
     """
 
     images: list[Image.Image]
@@ -72,28 +71,29 @@ def embed(
     random_state: Any = 0,
     progress: bool = True,
 ) -> Embedding:
-    """Return the spectral embedding of all patches of all images: features, then one Normalized Cut.
+    """Extract features of all images and embed all their patches with one Normalized Cut.
 
     Parameters
     ----------
-    images : anything that `load_images` takes
-        They share one graph, so what looks alike in two images gets the same place.
+    images : any input of `load_images`
+        All images share one graph, so similar patches of different images have similar embeddings.
     features : FeatureMaps, optional
-        Of these images, where you have them already, or joined them by `concat`.
+        Features of these images, if they are already computed, for example joined with `concat`.
     backbone, layer, resolution
-        As in `extract_features`. Not beside `features`.
+        See `extract_features`. Cannot be combined with `features`.
     n_eig : int, optional
-        The number of eigenvectors, less than that of patches. By default 32, or as many as few patches allow.
+        The number of eigenvectors, less than the number of patches. By default 32, or fewer if there are not enough
+        patches.
     degree : float in (0, 1), optional
-        The mean affinity: smaller is sharper. By default 0.015 for the built-in backbone's channels, which vary
-        little within a region (more in small images, where that would be a handful of patches), and `Ncut`'s own
-        sigma for others.
+        The mean affinity; smaller values give a narrower kernel. By default 0.015 for the channels of the built-in
+        backbone, which vary little within a region (more in small images, where 0.015 would be only a few patches),
+        and the sigma that `Ncut` chooses for other features.
     device : torch device, optional
-        Where a transformers model named by id and the cut run.
+        Device of the Normalized Cut, and of a transformers model given by its id.
     random_state : int, numpy Generator or None
-        Same images and seed, same embedding.
+        The same images and seed give the same embedding.
     progress : bool
-        Show a bar for each step.
+        Show a progress bar for each step.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def embed(
     Raises
     ------
     TypeError, ValueError
-        As `load_images`, `extract_features` and `Ncut` do.
+        See `load_images`, `extract_features` and `Ncut`.
 
     Examples
     --------
@@ -119,12 +119,12 @@ def embed(
         )
     elif not (isinstance(backbone, str) and backbone == "multiscale") or layer != -1 or resolution is not None:
         raise ValueError(
-            "`features` cannot be combined with `backbone`, `layer` or `resolution`, which say how to extract them. "
-            "Pass one or the other."
+            "`features` cannot be combined with `backbone`, `layer` or `resolution`, which control how features are "
+            "extracted. Pass one or the other."
         )
     _check_features_of(features, loaded)
     if n_eig is None:
-        n_eig = min(_N_EIG, len(features) - 1)
+        n_eig = min(_DEFAULT_N_EIG, len(features) - 1)
     ncut, eigenvectors = _fit(
         features, n_eig=n_eig, degree=degree, device=device, random_state=random_state, progress=progress
     )
@@ -145,31 +145,32 @@ def segment(
     random_state: Any = 0,
     progress: bool = False,
 ) -> list[np.ndarray]:
-    """Return a label for every pixel of every image: the k-way Normalized Cut of all of them together.
+    """Return a cluster label for every pixel of every image, by a k-way Normalized Cut of all images together.
 
-    The embedding is that of `explore`, the cut that of `kway_ncut`. Its soft scores are carried to the pixels along
-    regions, not across contours, and the largest wins.
+    The embedding is the same as in `explore`, and the clusters the same as in `kway_ncut`. The cluster scores of the
+    patches are upsampled to pixels by smoothing within regions but not across contours, and each pixel gets the label
+    of its largest score.
 
     Parameters
     ----------
-    images : anything that `load_images` takes
-        They are cut as one, so a label means the same in all of them.
+    images : any input of `load_images`
+        All images are clustered together, so a label has the same meaning in each of them.
     n_clusters : int
-        Labels over all images; an image need not have all of them.
+        The number of labels over all images; a single image may contain only some of them.
     n_eig : int, optional
-        How many eigenvectors to compute and cut, as in `Kway`. By default `n_clusters`.
+        The number of eigenvectors to compute and to cluster, as in `Kway`. By default `n_clusters`.
     backbone, layer, resolution, degree, device, random_state, progress
-        As in `embed`.
+        See `embed`.
 
     Returns
     -------
     list of array of shape (height, width)
-        int64 labels from 0 to `n_clusters` - 1, at each image's own size.
+        int64 labels from 0 to `n_clusters` - 1, at the size of each image.
 
     Raises
     ------
     TypeError, ValueError
-        As `embed` does, and where there are more clusters than patches.
+        See `embed`; also if there are more clusters than patches.
 
     References
     ----------
@@ -212,45 +213,45 @@ def segment(
 def _check_features_of(features: Any, images: list[Image.Image]) -> None:
     if not isinstance(features, FeatureMaps):
         raise TypeError(
-            f"`features` must be FeatureMaps, which know their grid; got {type(features).__name__}. "
+            f"`features` must be FeatureMaps, which include the patch grid; got {type(features).__name__}. "
             "Compute them with nw.extract_features."
         )
     if features.grid.image_sizes != tuple(image.size for image in images):
         raise ValueError(
-            "`features` must be those of the images passed; got features of images of other sizes or another number. "
+            "`features` must belong to `images`; got features for a different number or different sizes of images. "
             "Extract them from the same images."
         )
     if len(features) < 2:
         raise ValueError(
-            "`images` must have at least 2 patches in all; got 1. Pass more or larger images, or raise `resolution`."
+            "`images` must have at least 2 patches in total; got 1. Pass more or larger images, or raise `resolution`."
         )
 
 
-def _suggested_degree(features: FeatureMaps) -> float | None:
-    """Return the mean affinity that suits the channels: None where `Ncut` finds a sigma for itself."""
+def _default_degree(features: FeatureMaps) -> float | None:
+    """Return the default mean affinity for the built-in features; None, for a sigma chosen by `Ncut`, for others."""
     if features.channel_names != Multiscale().channel_names:
         return None
-    degree = min(_SMOOTHEST, max(_BUILT_IN_DEGREE, _FEWEST_ALIKE / len(features)))
-    # Of so few patches each is already that share of all pairs by being like itself: no sigma is that sharp.
+    degree = min(_MAX_DEGREE, max(_BUILT_IN_DEGREE, _MIN_NEIGHBORS / len(features)))
+    # The mean affinity is at least 1 / n, because each node has affinity 1 to itself.
     return degree if degree * len(features) > 1 else None
 
 
 def _fit(features: FeatureMaps, *, degree: float | None, progress: bool, **options: Any) -> tuple[Ncut, Any]:
-    """The fitted cut of the features, and its eigenvectors, as sharp as suits the channels."""
-    ncut = Ncut(degree=_suggested_degree(features) if degree is None else degree, verbose=progress, **options)
+    """Return a fitted `Ncut` of the features, and the eigenvectors; `degree=None` means the default for them."""
+    ncut = Ncut(degree=_default_degree(features) if degree is None else degree, verbose=progress, **options)
     return ncut, ncut.fit_transform(features)
 
 
 def _to_pixels(scores: np.ndarray, image: Image.Image) -> np.ndarray:
-    """Labels (height, width) of the image from scores (rows, columns, k) of its patches."""
-    # Two cells per patch, so that a fine grid keeps what it found.
+    """Return labels (height, width) of the image from the scores (rows, columns, k) of its patches."""
+    # At least two guide cells per patch, so that the detail of a fine grid is kept.
     edges, cell_size = guide(image, resolution=max(512, 8 * max(scores.shape[:2])))
     rows, columns = edges.shape[:2]
     cells = np.stack([_resize(scores[..., j], (columns, rows)) for j in range(scores.shape[2])], axis=2)
-    cells = smooth_within_edges(cells, edges, radius=_SCORE_RADIUS / cell_size, contrast=_SEPARATES, n_rounds=2)
+    cells = smooth_within_edges(cells, edges, radius=_SCORE_RADIUS / cell_size, contrast=_EDGE_THRESHOLD, n_rounds=2)
     best = np.full((image.height, image.width), -np.inf, dtype=np.float32)
     labels = np.zeros(best.shape, dtype=np.int64)
-    # One cluster at a time: all scores of a large photograph at once would fill gigabytes.
+    # One cluster at a time: all scores of a large photograph together would take gigabytes.
     for label in range(cells.shape[2]):
         score = _resize(cells[..., label], image.size)
         labels[score > best] = label

@@ -36,9 +36,9 @@ def test_grids_compare_by_what_they_say(grid):
     ("sizes", "maps", "message"),
     [
         ([(0, 5)], [], r"`image_sizes` must be positive .*; got \(0, 5\) for image 0"),
-        ([(5, 5)], [PatchMap(0, 0, 3)], "at least one row and column; got 0 x 3"),
-        ([(5, 5)], [PatchMap(1, 2, 3)], "must name images 0 to 0; got image 1"),
-        ([(5, 5)], [PatchMap(0, 2, 3), PatchMap(0, 1, 1)], "image 0 twice under 'features'. Give the second"),
+        ([(5, 5)], [PatchMap(0, 0, 3)], "at least one row and one column each; got 0 x 3"),
+        ([(5, 5)], [PatchMap(1, 2, 3)], "must refer to images 0 to 0; got image 1"),
+        ([(5, 5)], [PatchMap(0, 2, 3), PatchMap(0, 1, 1)], "image 0 twice with source 'features'. Rename"),
     ],
 )
 def test_impossible_grids_say_why(sizes, maps, message):
@@ -49,8 +49,8 @@ def test_impossible_grids_say_why(sizes, maps, message):
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
-        (lambda g: g.locate(43), "`node` must lie in 0 to 42; got 43"),
-        (lambda g: g.locate(-1), "`node` must lie in 0 to 42; got -1"),
+        (lambda g: g.locate(43), "`node` must be in 0 to 42; got 43"),
+        (lambda g: g.locate(-1), "`node` must be in 0 to 42; got -1"),
         (lambda g: g.node(0, 2, 0), r"within 2 x 4 for image 0; got \(2, 0\)"),
         (lambda g: g.node_at(0, 80, 0), r"within the 80 x 40 pixels of image 0; got \(80, 0\)"),
         (lambda g: g.node_at(0, 0, -1), r"got \(0, -1\)"),

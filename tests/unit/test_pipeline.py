@@ -155,13 +155,17 @@ def one_patch(images):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"images": np.zeros((8, 8, 3))}, ValueError, "`images` must have at least 2 patches in all; got 1. Pass more"),
-        ({"resolution": 8}, ValueError, "`images` must have at least 2 patches in all; got 1.*raise `resolution`"),
-        ({"backbone": one_patch}, ValueError, "`images` must have at least 2 patches in all; got 1"),
+        (
+            {"images": np.zeros((8, 8, 3))},
+            ValueError,
+            "`images` must have at least 2 patches in total; got 1. Pass more",
+        ),
+        ({"resolution": 8}, ValueError, "`images` must have at least 2 patches in total; got 1.*raise `resolution`"),
+        ({"backbone": one_patch}, ValueError, "`images` must have at least 2 patches in total; got 1"),
         (
             {"backbone": lambda images: None},
             TypeError,
-            "`backbone` must return a list of one map per image; got NoneType",
+            "`backbone` must return a list with one map per image; got NoneType",
         ),
         (
             {"backbone": lambda images: np.ones((4, 4, 3))},
@@ -169,7 +173,7 @@ def one_patch(images):
             "`backbone` must return a list.*got 4 for 1 image",
         ),
         ({"images": []}, ValueError, "There must be at least one image; got none"),
-        ({"images": None}, TypeError, r"Images must come as a path.*got None \(NoneType\)"),
+        ({"images": None}, TypeError, r"Images must be given as a path.*got None \(NoneType\)"),
     ],
 )
 def test_errors_speak_of_what_was_passed(call, options, error, message):
@@ -209,8 +213,8 @@ def test_features_must_be_of_the_images():
     features = extract_features(image, progress=False)
     for images, options, error, message in [
         (image, {"features": features.values}, TypeError, "`features` must be FeatureMaps.*got ndarray"),
-        ([image, image], {"features": features}, ValueError, "must be those of the images passed; got features of"),
-        (scene(96, 96)[0], {"features": features}, ValueError, "must be those of the images passed; got features of"),
+        ([image, image], {"features": features}, ValueError, "must belong to `images`; got features for"),
+        (scene(96, 96)[0], {"features": features}, ValueError, "must belong to `images`; got features for"),
         (image, {"features": features, "resolution": 96}, ValueError, "cannot be combined with `backbone`, `layer`"),
         (image, {"features": features, "layer": 2}, ValueError, "cannot be combined with `backbone`, `layer`"),
     ]:
