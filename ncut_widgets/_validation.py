@@ -31,6 +31,8 @@ __all__ = [
     "check_text",
     "device_of",
     "scalar",
+    "to_float32_array",
+    "to_numpy",
     "to_tensor",
     "torch_generator",
     "valid_text",
@@ -125,6 +127,11 @@ def to_numpy(values: np.ndarray | torch.Tensor) -> np.ndarray:
     tensor = values.detach().cpu()
     known = (torch.float16, torch.float32, torch.float64)
     return (tensor.float() if tensor.is_floating_point() and tensor.dtype not in known else tensor).numpy()
+
+
+def to_float32_array(values: Any, name: str) -> np.ndarray:
+    """Return an array, tensor or sequence of numbers as a numpy float32 array."""
+    return to_tensor(values, name)[0].detach().cpu().float().numpy()
 
 
 def _object_to_float(array: np.ndarray, name: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The views as figures for papers, and for hosts without widgets: matplotlib for images, plotly for the cloud."""
+"""Static figures: matplotlib for images, plotly for the 3D embedding, either one for channel attribution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A figure that a notebook shows without pyplot."""
+"""A matplotlib figure that notebooks display without pyplot."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _NOTEBOOK_DPI = 72
 
 
 class NotebookFigure(Figure):
-    """A figure that is a picture wherever it is the result of a cell.
+    """A matplotlib figure that a notebook displays as the result of a cell.
 
-    Notebooks learn to show figures when pyplot is imported, which this library never does. Where they have learned
-    it, their own way goes first.
+    IPython registers its formatter for figures when pyplot is imported, which this library never does. If the user
+    has imported pyplot, IPython's formatter takes precedence.
     """
 
     def _repr_png_(self) -> bytes:

@@ -1,4 +1,4 @@
-"""The channels of a cluster as bars, and the evidence for them as curves: figures of plotly or matplotlib."""
+"""Figures of channel attribution: bars of the top channels, and curves of their faithfulness."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ if TYPE_CHECKING:
 __all__ = ["plot_attribution", "plot_faithfulness"]
 
 BACKENDS = ("plotly", "matplotlib")
-# Told apart by those who do not see colors, too: blue helps, orange works against.
-_FOR, _AGAINST = "#2f6fb3", "#d9822b"
+# Blue and orange can be distinguished with all common types of color blindness.
+_POSITIVE, _NEGATIVE = "#2f6fb3", "#d9822b"
 _CURVES = (("top channels", "#2f6fb3"), ("random channels", "#8a8a8a"), ("bottom channels", "#d9822b"))
 _COLUMNS = 4
 _PANEL_INCHES = (3.0, 2.2)
 _PANEL_PIXELS = (280, 230)
-# Of the labels of plotly, on the average.
+# Average width of a character in plotly's labels.
 _CHARACTER_PIXELS = 6.2
 
 
 def plot_attribution(
     attribution: ChannelAttribution, target: int | str | None = None, *, k: int = 10, backend: str = "plotly"
 ) -> Any:
-    """Return a figure with signed bars of the first channels of one target, or of all of them side by side.
+    """Return a bar chart of the scores of the top channels, for one target or for all targets side by side.
 
     Parameters
     ----------
     attribution : ChannelAttribution
-        Of `channel_attribution`.
+        Result of `channel_attribution`.
     target : int or str, optional
-        By name or number; all by default.
+        Name or index of a target; by default all targets.
     k : int
-        How many channels, from the first of the ranking, which is on top; all where there are fewer.
+        The number of channels, the highest-ranked on top; all channels if there are fewer.
     backend : {"plotly", "matplotlib"}
-        Whose figure.
+        The plotting library.
 
     Returns
     -------
     plotly.graph_objects.Figure or matplotlib.figure.Figure
-        The one of matplotlib is not known to pyplot.
+        A matplotlib figure is not registered with pyplot.
 
     Examples
     --------
@@ -70,22 +70,22 @@ def plot_attribution(
 
 
 def plot_faithfulness(curves: Faithfulness, *, backend: str = "plotly") -> Any:
-    """Return a figure of the scores of targets as their channels are deleted: from the top, at random, from the bottom.
+    """Plot the score of each target as channels are deleted: top channels first, in random order, or bottom first.
 
-    Around the mean of the random orders, a band from the lowest to the highest. The higher it lies above the curve of
-    the top channels, the more these are what makes the target.
+    A band shows the range of the random orders around their mean. The farther the curve of the top channels is below
+    the band, the more the target depends on them.
 
     Parameters
     ----------
     curves : Faithfulness
-        Of `ChannelAttribution.faithfulness`.
+        Result of `ChannelAttribution.faithfulness`.
     backend : {"plotly", "matplotlib"}
-        Whose figure.
+        The plotting library.
 
     Returns
     -------
     plotly.graph_objects.Figure or matplotlib.figure.Figure
-        The one of matplotlib is not known to pyplot.
+        A matplotlib figure is not registered with pyplot.
     """
     draw = _plotly_curves if check_in(backend, "backend", BACKENDS) == "plotly" else _matplotlib_curves
     areas = zip(curves.target_names, curves.area, strict=True)
@@ -98,7 +98,7 @@ def _layout(n: int) -> tuple[int, int]:
 
 
 def _plotly_panels(titles: list[str], *, label: float = 40) -> tuple[go.Figure, list[dict[str, int]]]:
-    """Panels with `label` pixels for what is written at the left of each."""
+    """Return a figure with one panel per title, with `label` pixels at the left of each for tick labels."""
     from plotly.subplots import make_subplots
 
     rows, columns = _layout(len(titles))
@@ -121,13 +121,13 @@ def _plotly_bars(titles: list[str], bars: list[tuple[list[str], list[float]]]) -
     import plotly.graph_objects as go
 
     longest = max(len(name) for names, _ in bars for name in names)
-    figure, places = _plotly_panels(titles, label=_CHARACTER_PIXELS * longest)
-    for (names, scores), place in zip(bars, places, strict=True):
-        colors = [_FOR if score >= 0 else _AGAINST for score in scores]
+    figure, positions = _plotly_panels(titles, label=_CHARACTER_PIXELS * longest)
+    for (names, scores), position in zip(bars, positions, strict=True):
+        colors = [_POSITIVE if score >= 0 else _NEGATIVE for score in scores]
         bar = go.Bar(
             x=scores, y=names, orientation="h", marker_color=colors, hovertemplate="%{y}: %{x:.3f}<extra></extra>"
         )
-        figure.add_trace(bar, **place)
+        figure.add_trace(bar, **position)
     figure.update_yaxes(autorange="reversed", automargin=True, type="category")
     figure.update_layout(showlegend=False)
     return figure
@@ -136,9 +136,9 @@ def _plotly_bars(titles: list[str], bars: list[tuple[list[str], list[float]]]) -
 def _plotly_curves(curves: Faithfulness, titles: list[str]) -> go.Figure:
     import plotly.graph_objects as go
 
-    figure, places = _plotly_panels(titles)
+    figure, positions = _plotly_panels(titles)
     (top, random, bottom), counts = _CURVES, curves.counts
-    for i, place in enumerate(places):
+    for i, position in enumerate(positions):
         first = i == 0
         low, high = curves.random[i].min(0), curves.random[i].max(0)
         band = go.Scatter(
@@ -150,12 +150,12 @@ def _plotly_curves(curves: Faithfulness, titles: list[str]) -> go.Figure:
             hoverinfo="skip",
             showlegend=False,
         )
-        figure.add_trace(band, **place)
+        figure.add_trace(band, **position)
         for (name, color), y in ((top, curves.top[i]), (random, curves.random[i].mean(0)), (bottom, curves.bottom[i])):
             line = go.Scatter(
                 x=counts, y=y, name=name, legendgroup=name, showlegend=first, mode="lines+markers", line_color=color
             )
-            figure.add_trace(line, **place)
+            figure.add_trace(line, **position)
     figure.update_xaxes(title="channels deleted", tickformat="d")
     figure.update_yaxes(title="score", rangemode="tozero")
     return figure
@@ -180,9 +180,9 @@ def _matplotlib_panels(titles: list[str]) -> tuple[Figure, list[Any]]:
 def _matplotlib_bars(titles: list[str], bars: list[tuple[list[str], list[float]]]) -> Figure:
     figure, axes = _matplotlib_panels(titles)
     for (names, scores), one in zip(bars, axes, strict=True):
-        places = np.arange(len(names))
-        one.barh(places, scores, color=[_FOR if score >= 0 else _AGAINST for score in scores])
-        one.set_yticks(places, names)
+        positions = np.arange(len(names))
+        one.barh(positions, scores, color=[_POSITIVE if score >= 0 else _NEGATIVE for score in scores])
+        one.set_yticks(positions, names)
         one.invert_yaxis()
         one.axvline(0, color="0.5", linewidth=0.5)
     return figure

@@ -1,4 +1,4 @@
-"""The 3D embedding as a plotly figure."""
+"""Plotly figure of the 3D embedding."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 from ncut_widgets._validation import check_positive_int
 from ncut_widgets.grid import PatchGrid
 
-from ._scene import SessionLike, node_table, session_of
+from ._inputs import SessionLike, as_session, node_table
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 __all__ = ["plot_embedding"]
 
-# Nearer than plotly's own place, from which the cloud fills a third of the figure.
-_NEAR = {"eye": {"x": 0.85, "y": 0.85, "z": 0.6}}
+# Closer than plotly's default camera, at which the points fill only a third of the figure.
+_CAMERA = {"eye": {"x": 0.85, "y": 0.85, "z": 0.6}}
 
 
 def plot_embedding(
@@ -31,34 +31,34 @@ def plot_embedding(
     dark: bool = False,
     max_points: int = 30_000,
 ) -> go.Figure:
-    """Return a plotly figure of the 3D embedding, in the colors of its nodes.
+    """Return a plotly scatter plot of the 3D embedding, in the colors of the nodes.
 
     Parameters
     ----------
     session : Session or array of shape (n, 3)
-        The coordinates. A session brings its grid, colors and names with it.
+        A session, with its grid, colors and image names, or an array of coordinates.
     grid : PatchGrid, optional
-        Where each node is, for the text under the mouse: image, row and column.
+        Grid of the nodes, for the hover text: image, row and column.
     rgb : array of shape (n, 3), optional
-        In [0, 1]; required with an array of coordinates.
+        Colors in [0, 1]; required with an array of coordinates.
     names : sequence of str, optional
-        Of the images.
+        Names of the images, for the hover text.
     point_size : float
-        In pixels.
+        Size of the points in pixels.
     dark : bool
-        On a dark ground.
+        Use a dark background.
     max_points : int
-        Of more nodes a random part is drawn: plotly slows down long before the widget does.
+        If there are more nodes, a random subset is drawn, because plotly is much slower than the widget.
 
     Returns
     -------
     plotly.graph_objects.Figure
-        Axes hidden, all three to one scale.
+        With hidden axes and equal scales.
 
     Raises
     ------
     ValueError
-        Where coordinates and colors do not have one row of three per node.
+        If coordinates and colors do not have one row of three values per node.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def plot_embedding(
     """
     import plotly.graph_objects as go
 
-    session = session_of(session)
+    session = as_session(session)
     coords: Any = session
     if isinstance(session, SessionLike):
         coords, grid = session.coords, grid or session.grid
@@ -77,7 +77,7 @@ def plot_embedding(
         names = names or [str(image.info.get("name", f"image {i}")) for i, image in enumerate(session.images)]
     xyz = node_table(coords, "coords", len(coords) if grid is None else grid.n_nodes, columns=3)
     if rgb is None:
-        raise ValueError("`rgb` is needed with an array of coordinates. Pass colors of shape (n, 3).")
+        raise ValueError("`rgb` is required with an array of coordinates. Pass colors of shape (n, 3).")
     colors = np.rint(np.clip(node_table(rgb, "rgb", len(xyz), columns=3), 0, 1) * 255).astype(int)
     n_drawn = check_positive_int(max_points, "max_points")
     drawn = np.arange(len(xyz))
@@ -100,7 +100,7 @@ def plot_embedding(
     layout = go.Layout(
         template="plotly_dark" if dark else "plotly_white",
         margin={"l": 0, "r": 0, "t": 0, "b": 0},
-        scene={"xaxis": hidden, "yaxis": hidden, "zaxis": hidden, "aspectmode": "data", "camera": _NEAR},
+        scene={"xaxis": hidden, "yaxis": hidden, "zaxis": hidden, "aspectmode": "data", "camera": _CAMERA},
         showlegend=False,
     )
     return go.Figure(data=[cloud], layout=layout)

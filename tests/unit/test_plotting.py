@@ -1,4 +1,4 @@
-"""Figures: what they show, that they take sessions and arrays alike, and that pyplot never hears of them."""
+"""Figures of images and embeddings, from sessions and from arrays, without pyplot."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ncut_widgets.plotting import plot_eigenvectors, plot_embedding, plot_images
 
 @pytest.fixture
 def session():
-    """What the plots need of a session: two images of 4 x 2 and 3 x 3 patches."""
+    """Return an object with the session attributes that plots use: two images of 4 x 2 and 3 x 3 patches."""
     images = [Image.new("RGB", (40, 20), (100, 0, 0)), Image.new("RGB", (30, 30), (0, 100, 0))]
     images[0].info["name"] = "first"
     grid = PatchGrid([image.size for image in images], [PatchMap(0, 2, 4), PatchMap(1, 3, 3)])
@@ -35,7 +35,7 @@ def pixels(figure, index=0):
     return np.asarray(figure.axes[index].images[0].get_array())
 
 
-def test_a_cell_shows_a_figure_where_nobody_imported_pyplot(session):
+def test_figure_displays_without_pyplot_import(session):
     code = """
 from IPython.core.interactiveshell import InteractiveShell
 import numpy as np, sys
@@ -52,7 +52,7 @@ print(shown["image/png"][:4] == b"\\x89PNG", "matplotlib.pyplot" in sys.modules)
     assert result.stdout.split() == ["True", "False"], result.stderr
 
 
-def test_a_session_shows_its_colors(session):
+def test_plot_images_uses_colors_of_session(session):
     figure = plot_images(session, blend=1)
     assert [axes.get_title() for axes in figure.axes] == ["first", ""]
     expected = np.repeat(np.repeat(session.rgb[:8].reshape(2, 4, 3), 10, axis=0), 10, axis=1)
@@ -60,14 +60,14 @@ def test_a_session_shows_its_colors(session):
     assert pixels(figure, 1).shape == (30, 30, 3)
 
 
-def test_arrays_show_the_same_as_a_session(session):
+def test_arrays_and_session_give_same_figure(session):
     one = plot_images(session, blend=0.3)
     other = plot_images(session.images, session.grid, rgb=torch.from_numpy(session.rgb), blend=0.3)
     for index in range(2):
         np.testing.assert_array_equal(pixels(one, index), pixels(other, index))
 
 
-def test_the_array_passed_says_the_layer(session):
+def test_passed_array_sets_layer(session):
     bare = plot_images(session.images, session.grid)
     np.testing.assert_array_equal(pixels(bare), np.asarray(session.images[0]))
     heat = np.zeros(17)
@@ -77,7 +77,7 @@ def test_the_array_passed_says_the_layer(session):
     assert pixels(figure)[15, 35].max() < 6, "the cold end"
 
 
-def test_eigenvectors_diverge_from_white_at_zero(session):
+def test_eigenvector_colors_diverge_from_white(session):
     values = np.zeros((17, 2))
     values[:, 1] = np.linspace(-1, 1, 17)
     shown = pixels(plot_images(session, eigenvectors=values, eigenvector=1, blend=1), 0)
@@ -89,7 +89,7 @@ def test_eigenvectors_diverge_from_white_at_zero(session):
     assert zero.min() > 240, "white at zero"
 
 
-def test_one_outlier_does_not_bleach_the_rest(session):
+def test_outlier_does_not_compress_color_range(session):
     grid = PatchGrid([(20, 20)], [PatchMap(0, 20, 20)])
     values = np.tile([[0.0, 1.0], [0.0, -1.0]], (200, 1))
     values[0, 1] = 1000
@@ -98,12 +98,12 @@ def test_one_outlier_does_not_bleach_the_rest(session):
     assert tuple(shown[0, 2]) == (103, 0, 31)
 
 
-def test_an_eigenvector_of_zeros_is_white(session):
+def test_zero_eigenvector_is_white(session):
     shown = pixels(plot_images(session, eigenvectors=np.zeros((17, 2)), blend=1))
     assert shown.min() > 240
 
 
-def test_clusters_take_the_mean_color_of_their_nodes(session):
+def test_clusters_have_mean_color_of_nodes(session):
     labels = np.arange(17) % 2
     figure = plot_images(session, labels=labels, blend=1)
     mean = session.rgb[labels == 0].mean(0) * 255
@@ -113,7 +113,7 @@ def test_clusters_take_the_mean_color_of_their_nodes(session):
     assert len(np.unique(pixels(without).reshape(-1, 3), axis=0)) == 2
 
 
-def test_the_grid_has_the_columns_asked_for(session):
+def test_columns_set_layout(session):
     images, grid = session.images * 3, PatchGrid([(40, 20), (30, 30)] * 3, [PatchMap(i, 1, 1) for i in range(6)])
     for columns, expected in ((2, 2), (6, 6), (9, 6), (None, 3)):
         figure = plot_images(images, grid, columns=columns)
@@ -121,7 +121,7 @@ def test_the_grid_has_the_columns_asked_for(session):
         assert len(figure.axes) == 6
 
 
-def test_the_second_source_can_be_shown(session):
+def test_source_selects_patches(session):
     grid = PatchGrid([(8, 8)], [PatchMap(0, 1, 1, "coarse"), PatchMap(0, 1, 2, "fine")])
     rgb = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]])
     image = [Image.new("RGB", (8, 8))]
@@ -129,7 +129,7 @@ def test_the_second_source_can_be_shown(session):
     assert tuple(pixels(plot_images(image, grid, rgb=rgb, blend=1, source="fine"))[0, 7]) == (0, 0, 255)
 
 
-def test_plot_eigenvectors_is_a_row_per_image(session):
+def test_plot_eigenvectors_has_one_row_per_image(session):
     figure = plot_eigenvectors(session, which=(0, 2, 9))
     assert [axes.get_title() for axes in figure.axes] == ["", "eigenvector 0", "eigenvector 2", "", "", ""]
     np.testing.assert_array_equal(pixels(figure, 0), np.asarray(session.images[0]))
@@ -138,7 +138,7 @@ def test_plot_eigenvectors_is_a_row_per_image(session):
     np.testing.assert_array_equal(pixels(figure, 5), pixels(expected, 1))
 
 
-def test_figures_render_and_stay_out_of_pyplot(session, tmp_path):
+def test_figures_save_and_are_unknown_to_pyplot(session, tmp_path):
     plot_images(session).savefig(tmp_path / "images.png")
     plot_eigenvectors(session).savefig(tmp_path / "eigenvectors.png")
     assert (tmp_path / "images.png").stat().st_size > 1000
@@ -147,7 +147,7 @@ def test_figures_render_and_stay_out_of_pyplot(session, tmp_path):
     assert pyplot.get_fignums() == []
 
 
-def test_embedding_shows_every_node_in_its_color(session):
+def test_embedding_has_every_node_in_its_color(session):
     figure = plot_embedding(session)
     cloud = figure.data[0]
     np.testing.assert_allclose(np.stack([cloud.x, cloud.y, cloud.z], axis=1), session.coords, rtol=1e-6)
@@ -159,7 +159,7 @@ def test_embedding_shows_every_node_in_its_color(session):
     assert [figure.layout.scene[axis].visible for axis in ("xaxis", "yaxis", "zaxis")] == [False] * 3
 
 
-def test_embedding_is_light_or_dark_and_takes_arrays(session):
+def test_embedding_theme_and_array_input(session):
     light = plot_embedding(session.coords, rgb=session.rgb)
     dark = plot_embedding(torch.from_numpy(session.coords), session.grid, rgb=session.rgb, names=["a", "b"], dark=True)
     assert light.layout.template.layout.paper_bgcolor == "white"
@@ -168,7 +168,7 @@ def test_embedding_is_light_or_dark_and_takes_arrays(session):
     assert dark.data[0].text[0] == "a<br>row 0, column 0"
 
 
-def test_embedding_of_many_nodes_is_thinned_and_says_the_right_patch(session):
+def test_subsampled_embedding_has_correct_hover_text(session):
     figure = plot_embedding(session, max_points=5)
     cloud = figure.data[0]
     assert len(cloud.x) == 5
@@ -178,7 +178,7 @@ def test_embedding_of_many_nodes_is_thinned_and_says_the_right_patch(session):
         assert text == f"{['first', 'image 1'][image]}<br>row {row}, column {column}"
 
 
-def test_plotting_libraries_load_only_when_used():
+def test_plotting_libraries_load_on_use():
     script = (
         "import sys, ncut_widgets.plotting; "
         "assert not {'matplotlib', 'plotly', 'umap'} & {name.split('.')[0] for name in sys.modules}"
@@ -186,28 +186,28 @@ def test_plotting_libraries_load_only_when_used():
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def test_bad_arguments(session):
-    with pytest.raises(ValueError, match="`grid` is needed with a sequence of images"):
+def test_invalid_arguments_raise(session):
+    with pytest.raises(ValueError, match="`grid` is required with a sequence of images"):
         plot_images(session.images)
     with pytest.raises(ValueError, match="`images` must be the 2 images of `grid`; got 1"):
         plot_images(session.images[:1], session.grid)
     with pytest.raises(ValueError, match=r"`layer` must be one of 'image', 'ncut'.*got 'ncuts'"):
         plot_images(session, layer="ncuts")
-    with pytest.raises(ValueError, match="`labels` is needed for the layer 'clusters'"):
+    with pytest.raises(ValueError, match="`labels` is required for the layer 'clusters'"):
         plot_images(session, layer="clusters")
-    with pytest.raises(ValueError, match=r"`rgb` must be of shape \(17, 3\).*got \(16, 3\)"):
+    with pytest.raises(ValueError, match=r"`rgb` must have shape \(17, 3\).*got \(16, 3\)"):
         plot_images(session, rgb=session.rgb[:16])
-    with pytest.raises(ValueError, match=r"`heatmap` must be of shape \(17,\).*got \(17, 1\)"):
+    with pytest.raises(ValueError, match=r"`heatmap` must have shape \(17,\).*got \(17, 1\)"):
         plot_images(session, heatmap=np.zeros((17, 1)))
     with pytest.raises(ValueError, match="`eigenvector` must be at most 4; got 5"):
         plot_images(session, layer="eigenvector", eigenvector=5)
     with pytest.raises(ValueError, match=r"`blend` must be in \[0, 1\]; got 1.5"):
         plot_images(session, blend=1.5)
-    with pytest.raises(ValueError, match="`which` must name columns 0 to 4"):
+    with pytest.raises(ValueError, match="`which` must contain at least one of the columns 0 to 4"):
         plot_eigenvectors(session, which=[7])
-    with pytest.raises(ValueError, match="`eigenvectors` is needed for plot_eigenvectors"):
+    with pytest.raises(ValueError, match="`eigenvectors` is required for plot_eigenvectors"):
         plot_eigenvectors(session.images, session.grid)
-    with pytest.raises(ValueError, match="`rgb` is needed with an array of coordinates"):
+    with pytest.raises(ValueError, match="`rgb` is required with an array of coordinates"):
         plot_embedding(session.coords)
-    with pytest.raises(ValueError, match=r"`coords` must be of shape \(17, 3\).*got \(17, 2\)"):
+    with pytest.raises(ValueError, match=r"`coords` must have shape \(17, 3\).*got \(17, 2\)"):
         plot_embedding(session.coords[:, :2], session.grid, rgb=session.rgb)

@@ -1,4 +1,4 @@
-"""Bars and curves hold what the attribution says, in its order and with its signs."""
+"""Figures of channel attribution: bars and curves match the attribution."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def attribution():
     return channel_attribution(X, labels)
 
 
-def test_plotly_bars_are_the_top_channels_of_each_target(attribution):
+def test_plotly_bars_are_top_channels_per_target(attribution):
     figure = attribution.plot(k=4)
     assert [len(trace.x) for trace in figure.data] == [4, 4, 4]
     assert [note.text for note in figure.layout.annotations] == ["cluster 0", "cluster 1", "cluster 2"]
@@ -26,11 +26,11 @@ def test_plotly_bars_are_the_top_channels_of_each_target(attribution):
     np.testing.assert_allclose(figure.data[1].x, [row.score for row in attribution.top_k(4, target=1)])
     colors = figure.data[0].marker.color[0], figure.data[1].marker.color[0]
     assert colors[0] != colors[1], "a channel that works for its cluster looks like one that works against it"
-    # The first of the ranking is on top.
+    # The highest-ranked channel is on top.
     assert all(figure.layout[axis].autorange == "reversed" for axis in ("yaxis", "yaxis2", "yaxis3"))
 
 
-def test_matplotlib_bars_are_the_same_ones(attribution):
+def test_matplotlib_bars_match_plotly(attribution):
     figure = attribution.plot("cluster 1", k=3, backend="matplotlib")
     (axes,) = figure.axes
     assert axes.get_title() == "cluster 1"
@@ -41,7 +41,7 @@ def test_matplotlib_bars_are_the_same_ones(attribution):
     assert figure._repr_png_().startswith(b"\x89PNG")
 
 
-def test_unused_panels_are_left_out_and_few_channels_are_all_shown(attribution):
+def test_no_empty_panels_and_k_beyond_channels(attribution):
     rng = np.random.default_rng(0)
     many = channel_attribution(rng.normal(size=(60, 6)), np.arange(60) % 5)
     assert len(plot_attribution(many, k=50, backend="matplotlib").axes) == 5
@@ -49,7 +49,7 @@ def test_unused_panels_are_left_out_and_few_channels_are_all_shown(attribution):
 
 
 @pytest.mark.parametrize("backend", ["plotly", "matplotlib"])
-def test_curves_are_those_of_the_evidence(attribution, backend):
+def test_curves_match_faithfulness(attribution, backend):
     curves = attribution.faithfulness(3, n_random=3)
     figure = plot_faithfulness(curves, backend=backend)
     if backend == "plotly":
@@ -66,7 +66,7 @@ def test_curves_are_those_of_the_evidence(attribution, backend):
     assert titles[0] == f"cluster 0: area {curves.area[0]:.3f}"
 
 
-def test_wrong_options_are_said(attribution):
+def test_invalid_options_raise(attribution):
     with pytest.raises(ValueError, match="`backend` must be one of 'plotly', 'matplotlib'; got 'bokeh'"):
         attribution.plot(backend="bokeh")
     with pytest.raises(ValueError, match=r"`target` must be at most 2; got 3"):

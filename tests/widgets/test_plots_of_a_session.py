@@ -61,12 +61,12 @@ class TestLayersThatTheSessionPaints:
         assert set(session.layer_colors("channels")[:, 2]) == {0}
 
     def test_plain_images_have_neither(self, images, grid):
-        with pytest.raises(ValueError, match="`layer='masks'` needs a session"):
+        with pytest.raises(ValueError, match="`layer='masks'` requires a session"):
             nw.plot_images(images, grid, layer="masks")
 
 
 def test_a_heatmap_needs_a_pinned_patch(session):
-    with pytest.raises(ValueError, match=r"`session\.selection` is empty. Select one, or pass `heatmap`"):
+    with pytest.raises(ValueError, match=r"`session\.selection` is empty. Select a patch, or pass `heatmap`"):
         nw.plot_images(session, layer="heatmap")
 
 
