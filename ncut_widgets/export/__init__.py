@@ -1,19 +1,19 @@
-"""What leaves the notebook: masks as pictures, COCO and NPZ, clicks as JSON, and a whole session as one file.
+"""Export: masks as PNG, COCO and NPZ, clicks as JSON, and a whole session as one file.
 
-Everything here takes plain data: images, or their names and sizes, and a dict with a list of masks, one per image, for
-the name of each object. `session.images` and `session.masks()` are such.
+The functions take plain data: images, or their names and sizes, and a dict from object names to lists of masks, one per
+image, as in `session.images` and `session.masks()`.
 """
 
 from __future__ import annotations
 
 from ._scene import ImageInfo
+from .clicks import load_clicks, save_clicks
 from .coco import load_coco, save_coco
 from .download import export_bytes
 from .masks import save_label_maps, save_masks, save_overlays
 from .npz import load_npz, save_npz
 from .objects import check_objects
 from .session_file import SessionFile, read_session, write_session
-from .state import load_clicks, save_clicks
 
 __all__ = [
     "ImageInfo",

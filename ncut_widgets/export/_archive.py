@@ -1,4 +1,4 @@
-"""Zip files of arrays that come from anywhere: read without code, or refused with a ValueError that says why."""
+"""Safe reading of zip files of arrays from untrusted sources: no code is executed, and damage raises ValueError."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ import numpy as np
 
 __all__ = ["read_array", "reading_zip"]
 
-_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, OverflowError, struct.error)
+# Exceptions that reading a damaged zip file can raise.
+_DAMAGE_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, OverflowError, struct.error)
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_ENCRYPTED = 0x1
-# Of numpy 1; numpy 2 knows 64.
-_MOST_DIMENSIONS = 32
+_ENCRYPTED_FLAG = 0x1
+# The limit of numpy 1 (numpy 2: 64).
+_MAX_DIMENSIONS = 32
 _MAGIC = b"\x93NUMPY\x01\x00"
-# What numpy writes: matched as text, since numpy's own reader evaluates the header.
+# The header is matched as text because numpy's reader evaluates it.
 _HEADER = re.compile(
     r"\{'descr': '([<>|][biufcU][0-9]{1,6})', 'fortran_order': (True|False), 'shape': \(([0-9, ]*)\), \} *\n", re.ASCII
 )
@@ -30,40 +31,39 @@ _HEADER = re.compile(
 
 @contextmanager
 def reading_zip(path: str | os.PathLike[str], what: str) -> Iterator[zipfile.ZipFile]:
-    """Open a zip file to read; whatever turns out to be wrong with its content is a ValueError that calls it `what`.
+    """Open a zip file for reading, and convert errors in its content to a ValueError; `what` describes the file.
 
     Raises
     ------
     OSError
         If the file cannot be opened.
     ValueError
-        If it is damaged, encrypted, compressed in another way than by deflate, or the caller finds it wrong.
+        If it is damaged, encrypted or not compressed with deflate, or if the caller raises a ValueError.
     """
     shown = os.fspath(path)
     with Path(path).open("rb") as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 for info in archive.infolist():
-                    if info.compress_type not in _COMPRESSIONS or info.flag_bits & _ENCRYPTED:
-                        raise ValueError(
-                            f"{info.filename!r} is encrypted or compressed in another way than by deflate."
-                        )
+                    if info.compress_type not in _COMPRESSIONS or info.flag_bits & _ENCRYPTED_FLAG:
+                        raise ValueError(f"{info.filename!r} is encrypted or not compressed with deflate.")
                 yield archive
-        except _DAMAGE as error:
+        except _DAMAGE_ERRORS as error:
             raise ValueError(
-                f"`path` must be {what}; got {shown!r}, which is cut off, damaged or not a zip file "
+                f"`path` must be {what}; got {shown!r}, which is truncated, damaged or not a zip file "
                 f"({type(error).__name__}: {error}). Save it again, or check which file it is."
             ) from error
         except NotImplementedError as error:
             raise ValueError(
-                f"`path` must be {what}; got {shown!r}, a zip file of another kind ({error}). Check which file it is."
+                f"`path` must be {what}; got {shown!r}, an unsupported type of zip file ({error}). Check which file "
+                "it is."
             ) from error
         except ValueError as error:
             raise ValueError(f"`path` must be {what}; got {shown!r}: {error}") from error
 
 
 def read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """Return the array of numbers, booleans or text in a member ``*.npy`` of the archive."""
+    """Return the array of numbers, booleans or text in the member ``*.npy`` of the archive."""
     if name not in archive.namelist():
         raise ValueError(f"{name!r} is missing. The file is damaged.")
     info = archive.getinfo(name)
@@ -78,12 +78,12 @@ def read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
         try:
             dtype = np.dtype(header[1])
         except TypeError as error:
-            raise ValueError(f"{name!r} has the dtype {header[1]!r}, which numpy does not know.") from error
+            raise ValueError(f"{name!r} has the dtype {header[1]!r}, which numpy does not support.") from error
         shape = tuple(int(side) for side in header[3].replace(" ", "").rstrip(",").split(",") if side)
         n_bytes, found = math.prod(shape) * dtype.itemsize, info.file_size - len(start) - length
-        if found != n_bytes or len(shape) > _MOST_DIMENSIONS:
+        if found != n_bytes or len(shape) > _MAX_DIMENSIONS:
             raise ValueError(f"{name!r} must have {n_bytes} bytes for its shape {shape}; got {found}. It is damaged.")
-        # To its end, where the checksum is compared.
+        # Read to the end, where the checksum is verified.
         content = member.read()
     if len(content) != n_bytes:
         raise EOFError(f"{name} ends early")

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, under names that every system takes."""
+"""Atomic writing of files, file names that are valid on every system, and small helpers for zip, PNG and JSON."""
 
 from __future__ import annotations
 
@@ -18,21 +18,32 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
-__all__ = ["field", "file_names", "png_bytes", "read_json", "replacing", "to_json", "write_folder", "zip_of"]
+__all__ = [
+    "ZIP_TIMESTAMP",
+    "field",
+    "file_names",
+    "png_bytes",
+    "read_json",
+    "replacing",
+    "to_json",
+    "write_folder",
+    "zip_of",
+]
 
+# A fixed timestamp of zip members, so that equal content gives equal files.
+ZIP_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 _UNSAFE = frozenset('/\\:*?"<>|')
 _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
 _IMAGE_SUFFIX = re.compile(r"(?<=.)\.(bmp|gif|jpe?g|png|p[gp]m|tiff?|webp|avif)$", re.IGNORECASE)
-# File systems count bytes, mostly up to 255: this leaves room for a number and a suffix.
+# Most file systems allow 255 bytes; this leaves room for a number and a suffix.
 _MAX_BYTES = 120
-_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def file_names(names: Sequence[str], *, beside: Iterable[str] = ()) -> list[str]:
-    """Return a file name, without suffix, for each of `names`: readable, safe on every system, and unique.
+    """Return a file name without suffix for each of `names`: readable, valid on every system, and unique.
 
-    Slashes, control characters and what else some system refuses become "_"; the suffix of an image goes. None of them
-    is one of the names of files `beside` them.
+    Slashes, control characters and other invalid characters become "_"; the suffix of an image is removed. The result
+    contains none of the names in `beside`.
 
     Examples
     --------
@@ -46,7 +57,7 @@ def file_names(names: Sequence[str], *, beside: Iterable[str] = ()) -> list[str]
     for name in names:
         stem = _safe(name)
         unique, count = stem, 1
-        # macOS and Windows take names that differ only in case for the same.
+        # On macOS and Windows, names that differ only in case are the same file.
         while unique.casefold() in taken:
             count += 1
             unique = f"{stem}-{count}"
@@ -56,22 +67,24 @@ def file_names(names: Sequence[str], *, beside: Iterable[str] = ()) -> list[str]
 
 
 def _safe(name: str) -> str:
-    text = "".join(_plain(character) for character in unicodedata.normalize("NFC", _IMAGE_SUFFIX.sub("", name)))
+    text = "".join(
+        _safe_character(character) for character in unicodedata.normalize("NFC", _IMAGE_SUFFIX.sub("", name))
+    )
     text = text.strip(" .").encode()[:_MAX_BYTES].decode(errors="ignore").strip(" .") or "unnamed"
     return _RESERVED.sub(r"\1_\2", text) if _RESERVED.match(text) else text
 
 
-def _plain(character: str) -> str:
-    # "C": control, format, surrogate, private, unassigned; "Zl", "Zp": ends of lines and of paragraphs.
+def _safe_character(character: str) -> str:
+    # "C": control, format, surrogate, private, unassigned; "Zl", "Zp": line and paragraph separators.
     kind = unicodedata.category(character)
     return "_" if character in _UNSAFE or kind[0] == "C" or kind in ("Zl", "Zp") else character
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file that replaces `path` once it is complete; if that fails, `path` stays as it was.
+    """Open a file that replaces `path` when the block completes; if the block raises, `path` is unchanged.
 
-    A new file has the permissions that other new files get; a file that replaces an old one keeps those of the old.
+    A new file has default permissions; a replaced file keeps its permissions.
     """
     with ExitStack() as stack:
         draft = _Draft(path)
@@ -82,9 +95,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def write_folder(folder: str | os.PathLike[str], files: Iterable[tuple[str, bytes]]) -> list[Path]:
-    """Write files by their names relative to `folder`, and return their paths.
+    """Write files, named relative to `folder`, and return their paths.
 
-    All of them are written before the first one replaces an older file: a full disk leaves the old files as they were.
+    All files are written before the first one replaces an existing file, so a full disk changes no existing file.
     """
     with ExitStack() as stack:
         drafts = []
@@ -100,9 +113,9 @@ def write_folder(folder: str | os.PathLike[str], files: Iterable[tuple[str, byte
 
 
 class _Draft:
-    """A file beside its target, which takes the target's place in one step or is removed.
+    """A temporary file next to its target, which replaces the target in one step or is deleted.
 
-    `remove` is to be registered before `open` is called, so that Ctrl-C between the two leaves no file.
+    Register `remove` before calling `open`, so that Ctrl-C between the two leaves no file.
     """
 
     file: BinaryIO | None = None
@@ -110,19 +123,19 @@ class _Draft:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._target = Path(os.path.realpath(path))
-        # In the same folder: a rename is one step only within a file system.
+        # In the same folder, because a rename is atomic only within a file system.
         self._draft = self._target.with_name(f".ncut-{secrets.token_hex(8)}.tmp")
 
     def open(self) -> BinaryIO:
-        """Open the draft; only once."""
+        """Open the draft. May be called only once."""
         self._target.parent.mkdir(parents=True, exist_ok=True)
         if self._target.is_dir():
             raise IsADirectoryError(f"`path` must name a file; {str(self.path)!r} is a folder. Add a file name.")
-        self.file = _open_without_name(self._target.parent) or self._draft.open("xb")
+        self.file = _open_unnamed(self._target.parent) or self._draft.open("xb")
         return self.file
 
     def finish(self) -> None:
-        """Write everything to the disk and close the file, under the name of the draft."""
+        """Flush everything to disk and close the file, which then has the name of the draft."""
         file = self.file
         if file is None:
             raise RuntimeError("A draft must be opened before it is finished.")
@@ -131,7 +144,7 @@ class _Draft:
             os.chmod(file.fileno(), stat.S_IMODE(self._target.stat().st_mode))
         os.fsync(file.fileno())
         if not self._draft.exists():
-            # `src_dir_fd` is not used with an absolute path, but makes `os.link` follow the link in /proc.
+            # `src_dir_fd` has no meaning for an absolute path, but makes `os.link` follow the link in /proc.
             os.link(f"/proc/self/fd/{file.fileno()}", self._draft, src_dir_fd=0, follow_symlinks=True)
         file.close()
 
@@ -139,29 +152,29 @@ class _Draft:
         self._draft.replace(self._target)
 
     def remove(self) -> None:
-        """Close and remove what has not taken the target's place."""
-        # What could not be written is not tried again.
+        """Close the draft, and delete it unless it has replaced the target."""
+        # Closing may try to write the buffer again; ignore a failure.
         with suppress(OSError):
             if self.file is not None:
                 self.file.close()
         self._draft.unlink(missing_ok=True)
 
 
-def _open_without_name(folder: Path) -> BinaryIO | None:
-    """Open a file without a name, so that nothing is left of it if the process is killed; None if there are none."""
+def _open_unnamed(folder: Path) -> BinaryIO | None:
+    """Open an unnamed file, which disappears if the process is killed; None if the system does not support it."""
     if not hasattr(os, "O_TMPFILE") or not os.path.isdir("/proc/self/fd"):
         return None
     try:
         return open(folder, "w+b", opener=lambda path, _: os.open(path, os.O_TMPFILE | os.O_RDWR, 0o666))
     except OSError as error:
-        # The file system has no such files.
+        # The file system does not support unnamed files.
         if error.errno in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
             return None
         raise
 
 
 def zip_of(files: Iterable[tuple[str, bytes]]) -> bytes:
-    """Return a zip with these files, by name; the same files make the same bytes.
+    """Return a zip of files given as (name, content); the same files give the same bytes.
 
     Examples
     --------
@@ -172,24 +185,24 @@ def zip_of(files: Iterable[tuple[str, bytes]]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, content in files:
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
+            archive.writestr(zipfile.ZipInfo(name, ZIP_TIMESTAMP), content)
     return buffer.getvalue()
 
 
 def png_bytes(image: Image.Image) -> bytes:
-    """Return `image` as a PNG."""
+    """Return `image` encoded as PNG."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def to_json(value: Any) -> bytes:
-    """Return a document as JSON that people can read, too."""
+    """Return a document as indented JSON."""
     return (json.dumps(value, indent=1, allow_nan=False) + "\n").encode()
 
 
 def read_json(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
-    """Return the object in a JSON file; ValueError where the file holds something else."""
+    """Return the object in a JSON file; raise ValueError for other content. `what` describes the expected file."""
     try:
         document = json.loads(Path(path).read_bytes())
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
@@ -198,20 +211,20 @@ def read_json(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
         ) from error
     if not isinstance(document, dict):
         raise ValueError(
-            f"`path` must be {what}; got {os.fspath(path)!r}, which holds a {type(document).__name__}. "
+            f"`path` must be {what}; got {os.fspath(path)!r}, which contains a {type(document).__name__}. "
             "Check which file it is."
         )
     return document
 
 
 def field(record: Any, key: str, kind: type | tuple[type, ...], where: str) -> Any:
-    """Return an entry of a record that was read from a file; ValueError where it is missing or of another kind."""
+    """Return an entry of a record read from a file; raise ValueError if it is missing or has the wrong type."""
     value = record.get(key) if isinstance(record, dict) else None
-    # To Python, true is a number.
+    # In Python, bool is a subclass of int.
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         kinds = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
         got = f"{type(value).__name__} {value!r}"[:80] if isinstance(record, dict) and key in record else "nothing"
         raise ValueError(
-            f"{where} must have a {kinds} named {key!r}; got {got}. The file is damaged or of another kind."
+            f"{where} must have a {kinds} named {key!r}; got {got}. The file is damaged or of a different type."
         )
     return value

@@ -1,4 +1,4 @@
-"""What every export is made from: images with names and sizes, and the masks of named objects in them."""
+"""Inputs of the exports: names and sizes of images, and checks of masks and colors of named objects."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ncut_widgets._validation import brief, check_positive_int, to_numpy, valid_
 
 __all__ = ["ImageInfo", "check_color", "check_colors", "check_masks", "default_color", "describe_images"]
 
-# Okabe and Ito's, which nearly everybody tells apart; without black, in which a mask would look like a shadow. Then
-# those that are farthest from all before, where neither dark nor dull nor glaring. The page's are the same, objects.ts.
+# The colorblind-safe palette of Okabe and Ito without black (a black mask looks like a shadow), then the colors that
+# are farthest from all previous ones and not too dark, dull or bright. objects.ts has the same palette.
 _PALETTE = (
     *("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"),
     *("#662299", "#cc0044", "#eecc99", "#559900", "#aa99ff", "#44ee88"),
@@ -25,7 +25,7 @@ _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
 class ImageInfo(NamedTuple):
-    """The name of an image, and its size in pixels; stands for the image where no pixels are needed."""
+    """The name of an image and its size in pixels; replaces the image if the pixels are not needed."""
 
     name: str
     width: int
@@ -33,7 +33,7 @@ class ImageInfo(NamedTuple):
 
 
 def describe_images(images: Any) -> list[ImageInfo]:
-    """Return name and size of each image, or say which one is none.
+    """Return the name and size of each image; raise TypeError or ValueError for anything else.
 
     Examples
     --------
@@ -43,10 +43,10 @@ def describe_images(images: Any) -> list[ImageInfo]:
     if not isinstance(images, Sequence) or isinstance(images, str | bytes):
         raise TypeError(
             f"`images` must be a list of PIL images or (name, width, height); got {type(images).__name__}. "
-            "Pass `session.images`, or what load_images returns."
+            "Pass `session.images`, or the result of load_images."
         )
     if not images:
-        raise ValueError("`images` must hold at least one image; got none. Pass the images of the masks.")
+        raise ValueError("`images` must contain at least one image; got none. Pass the images of the masks.")
     return [_describe(image, index) for index, image in enumerate(images)]
 
 
@@ -57,24 +57,24 @@ def _describe(image: Any, index: int) -> ImageInfo:
         name, width, height = image
         return ImageInfo(valid_text(name), check_positive_int(width, "images"), check_positive_int(height, "images"))
     raise TypeError(
-        f"`images` must hold PIL images or (name, width, height); got {type(image).__name__} at index {index}. "
+        f"`images` must contain PIL images or (name, width, height); got {type(image).__name__} at index {index}. "
         "Open files with load_images."
     )
 
 
 def check_masks(images: Sequence[ImageInfo], masks: Any) -> dict[str, list[np.ndarray]]:
-    """Return the masks as numpy arrays, one per object and image, or say which one does not fit."""
+    """Return the masks as numpy arrays, one per object and image; raise TypeError or ValueError if one is invalid."""
     if not isinstance(masks, Mapping):
         raise TypeError(
-            f"`masks` must be a dict of object names, each with a list of (height, width) masks; "
+            f"`masks` must be a dict from object names to lists of (height, width) masks; "
             f"got {type(masks).__name__}. Pass {{'name': [mask of each image]}}."
         )
     if not masks:
-        raise ValueError("`masks` must hold at least one object; got none. Make one first: click on something.")
+        raise ValueError("`masks` must contain at least one object; got none. Click on an object in an image first.")
     checked = {}
     for name, per_image in masks.items():
         if not isinstance(name, str) or not name:
-            raise TypeError(f"`masks` must have names for keys; got {name!r} ({type(name).__name__}). Name the object.")
+            raise TypeError(f"`masks` must have names as keys; got {name!r} ({type(name).__name__}). Name the object.")
         if len(per_image) != len(images):
             raise ValueError(
                 f"`masks` must have one mask for each of the {len(images)} images; got {len(per_image)} for {name!r}. "
@@ -89,18 +89,18 @@ def _mask(mask: Any, name: str, index: int, image: ImageInfo) -> np.ndarray:
     if array.dtype != bool:
         raise TypeError(
             f"`masks` must be boolean; got {array.dtype} for {name!r} in image {index}. "
-            "Compare with a threshold or a label: `heatmap > 0.5`, `labels == 3`."
+            "Compare it with a threshold or label: `heatmap > 0.5`, `labels == 3`."
         )
     if array.shape != (image.height, image.width):
         raise ValueError(
-            f"`masks` must be of shape (height, width), ({image.height}, {image.width}) for image {index} "
+            f"`masks` must have shape (height, width), ({image.height}, {image.width}) for image {index} "
             f"({image.name!r}); got {array.shape} for {name!r}. Pass masks at the resolution of the images."
         )
     return array
 
 
 def default_color(index: int) -> str:
-    """Return the color of the object of that index where none was given, as "#rrggbb".
+    """Return the default color of the object with this index, as "#rrggbb".
 
     Examples
     --------
@@ -111,19 +111,19 @@ def default_color(index: int) -> str:
 
 
 def check_color(color: Any, name: str) -> str:
-    """Return a color in lower case where it is of the form "#rrggbb"."""
+    """Return a color of the form "#rrggbb" in lower case; raise ValueError for other values."""
     if not isinstance(color, str) or not _COLOR.fullmatch(color):
-        raise ValueError(f"`{name}` must be of the form '#rrggbb'; got {brief(color)}. Write red as '#ff0000'.")
+        raise ValueError(f"`{name}` must have the form '#rrggbb'; got {brief(color)}. For example, red is '#ff0000'.")
     return color.lower()
 
 
 def check_colors(colors: Mapping[str, str] | None, names: Sequence[str]) -> np.ndarray:
-    """Return the (len(names), 3) uint8 colors of the objects, those that are given and defaults for the others."""
+    """Return the (len(names), 3) uint8 colors of the objects: the given ones, and defaults for the others."""
     given = {} if colors is None else dict(colors)
     unknown = [name for name in given if name not in names]
     if unknown:
         raise ValueError(
-            f"`colors` must be of objects in `masks`, {', '.join(map(repr, names))}; got a color for {unknown[0]!r}. "
+            f"`colors` must have keys from `masks`: {', '.join(map(repr, names))}; got a color for {unknown[0]!r}. "
             "Check the name."
         )
     chosen = [check_color(given.get(name, default_color(index)), "colors") for index, name in enumerate(names)]

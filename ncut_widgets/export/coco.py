@@ -1,4 +1,4 @@
-"""Masks as COCO instances: JSON with run lengths, as pycocotools reads and writes them."""
+"""COCO instance files: masks as run-length encoded JSON, compatible with pycocotools."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ._scene import ImageInfo, check_masks, describe_images
 __all__ = ["coco_document", "load_coco", "rle_decode", "rle_encode", "save_coco"]
 
 
-# A damaged size must not take all memory.
-_MOST_PIXELS = 1 << 30
+# Limits the memory that a file with a damaged image size can take.
+_MAX_PIXELS = 1 << 30
 
 
 def save_coco(images: Any, masks: Mapping[str, Sequence[Any]], path: str | os.PathLike[str]) -> Path:
@@ -25,23 +25,23 @@ def save_coco(images: Any, masks: Mapping[str, Sequence[Any]], path: str | os.Pa
     Parameters
     ----------
     images : list of PIL.Image or (name, width, height)
-        Those of the masks. An image's name becomes its ``file_name``.
+        The images of the masks. An image's name becomes its ``file_name``.
     masks : dict of str to list of (height, width) bool arrays
-        By the name of the object, one mask for each image.
+        From the name of an object to one mask per image.
     path : path
-        Where to write, usually ``*.json``; folders on the way are made, an older file is replaced.
+        The file to write, usually ``*.json``; missing folders are created, an existing file is replaced.
 
     Returns
     -------
     pathlib.Path
-        The file: a category for each object, and an annotation for each image in which the object is to be seen, with
-        its mask as compressed run lengths, its area, and its bounding box ``[x, y, width, height]`` in pixels. All ids
-        count from 1. ``iscrowd`` is 0: a mask is one instance, even where it falls into pieces.
+        The file. It has a category for each object, and an annotation for each image in which the mask of the object is
+        not empty, with the mask as compressed run lengths, its area, and its bounding box ``[x, y, width, height]`` in
+        pixels. All ids start at 1. ``iscrowd`` is 0: a mask is one instance even if it has several parts.
 
     Raises
     ------
     TypeError, ValueError
-        Where a mask is not boolean, or not of the size of its image; nothing is written then.
+        If a mask is not boolean, or does not have the size of its image; in that case nothing is written.
 
     References
     ----------
@@ -63,7 +63,7 @@ def save_coco(images: Any, masks: Mapping[str, Sequence[Any]], path: str | os.Pa
 
 
 def coco_document(images: Any, masks: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
-    """Return what `save_coco` writes, as a dict, which ``pycocotools.coco.COCO().dataset`` takes as well."""
+    """Return the content of `save_coco`'s file as a dict, which can be assigned to pycocotools' ``COCO().dataset``."""
     scene = describe_images(images)
     annotations: list[dict[str, Any]] = []
     checked = check_masks(scene, masks)
@@ -99,22 +99,22 @@ def load_coco(path: str | os.PathLike[str]) -> tuple[list[ImageInfo], dict[str, 
     Parameters
     ----------
     path : path
-        A file of `save_coco`, or any other whose segmentations are run lengths, compressed or not.
+        A file of `save_coco`, or any other COCO file with segmentations as run lengths, compressed or not.
 
     Returns
     -------
     images : list of (name, width, height)
         In the order of the file.
     masks : dict of str to list of (height, width) bool arrays
-        By the name of the category, one mask for each image, empty where there is no annotation. Several annotations
-        of a category in an image become one mask.
+        From the name of a category to one mask per image, empty if there is no annotation. Several annotations of a
+        category in an image are combined to one mask.
 
     Raises
     ------
     FileNotFoundError
-        Where there is no such file.
+        If the file does not exist.
     ValueError
-        Where it is another kind of file, or damaged; the message says what is wrong where.
+        If the file is damaged or of a different type; the message names the problem and its location.
 
     Examples
     --------
@@ -132,38 +132,35 @@ def load_coco(path: str | os.PathLike[str]) -> tuple[list[ImageInfo], dict[str, 
     }
     categories = {field(entry, "id", int, "a category"): field(entry, "name", str, "a category") for entry in kinds}
     if len(images) < len(entries) or len(set(categories.values())) < len(kinds):
-        raise ValueError(
-            "A COCO file must have each id and each category only once; got a duplicate. The file is damaged."
-        )
+        raise ValueError("A COCO file must have unique ids and category names; got a duplicate. The file is damaged.")
     if any(image.width < 1 or image.height < 1 for image in images.values()):
-        raise ValueError("The images of a COCO file must have a positive size; got one without. The file is damaged.")
+        raise ValueError("The images of a COCO file must have positive sizes; got a size below 1. The file is damaged.")
     largest = max((image.width * image.height for image in images.values()), default=0)
-    if largest > _MOST_PIXELS:
-        raise ValueError(f"The images of a COCO file must have at most {_MOST_PIXELS} pixels; got one of {largest}.")
+    if largest > _MAX_PIXELS:
+        raise ValueError(f"The images of a COCO file must have at most {_MAX_PIXELS} pixels; got one with {largest}.")
     masks = {name: [np.zeros((i.height, i.width), bool) for i in images.values()] for name in categories.values()}
-    place = {identity: index for index, identity in enumerate(images)}
+    index_of = {identity: index for index, identity in enumerate(images)}
     for number, annotation in enumerate(_records(document, "annotations")):
         where = f"annotation {number}"
         image, category = (field(annotation, key, int, where) for key in ("image_id", "category_id"))
         if image not in images or category not in categories:
             raise ValueError(
                 f"{where} must refer to an image and a category in the file; got image {image} and category "
-                f"{category}. "
-                "The file is damaged."
+                f"{category}. The file is damaged."
             )
         if isinstance(annotation.get("segmentation"), list):
             raise ValueError(
-                f"{where} must be run lengths; got polygons, which several conventions turn into different pixels. "
-                "Convert them with pycocotools, `COCO.annToRLE`."
+                f"{where} must be run lengths; got polygons, whose conversion to pixels is not standardized. "
+                "Convert them with `COCO.annToRLE` of pycocotools."
             )
         rle = field(annotation, "segmentation", dict, where)
-        known = masks[categories[category]][place[image]]
-        if rle.get("size") != list(known.shape):
+        mask = masks[categories[category]][index_of[image]]
+        if rle.get("size") != list(mask.shape):
             raise ValueError(
-                f"{where} must be of the size of its image, {list(known.shape)}; got {rle.get('size')}. "
+                f"{where} must have the size of its image, {list(mask.shape)}; got {rle.get('size')}. "
                 "The file is damaged."
             )
-        known |= rle_decode(rle)
+        mask |= rle_decode(rle)
     return list(images.values()), masks
 
 
@@ -173,7 +170,7 @@ def _records(document: dict[str, Any], key: str) -> list[Any]:
 
 
 def _box(mask: np.ndarray) -> list[int]:
-    """The smallest [x, y, width, height] around a mask that is not empty."""
+    """Return the bounding box [x, y, width, height] of a non-empty mask."""
     columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
     return [
         int(columns[0]),
@@ -193,10 +190,10 @@ def rle_encode(mask: np.ndarray) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``{"size": [height, width], "counts": text}``. The text holds the lengths of runs in column-major order, of
-        zeros and of ones in turn, zeros first. From the fourth on, a length is given as its difference to the one two
-        before. Each number takes as many characters as it needs: five bits of it at a time, the lowest first, a sixth
-        bit that tells of more, plus 48.
+        ``{"size": [height, width], "counts": text}``. The text encodes the lengths of alternating runs of zeros and
+        ones in column-major order, zeros first. From the fourth length on, the difference to the length two positions
+        before is encoded. A number takes one character per five bits, lowest bits first; a sixth bit marks that more
+        characters follow, and 48 is added.
 
     Examples
     --------
@@ -217,19 +214,19 @@ def rle_encode(mask: np.ndarray) -> dict[str, Any]:
         while more:
             bits = number & 31
             number >>= 5
-            # The highest of the five bits is the sign: of a number that is done, it agrees with what is left.
+            # The highest of the five bits is the sign; the number ends when the remaining bits equal it.
             more = number != (-1 if bits & 16 else 0)
             characters.append(48 + (bits | 32 if more else bits))
     return {"size": list(np.shape(mask)), "counts": characters.decode("ascii")}
 
 
 def rle_decode(rle: Mapping[str, Any]) -> np.ndarray:
-    """Return the mask that `rle_encode` or pycocotools made these run lengths of.
+    """Return the mask of run lengths from `rle_encode` or pycocotools.
 
     Parameters
     ----------
     rle : dict
-        ``{"size": [height, width], "counts": ...}``, the counts as text, bytes, or a list of the lengths themselves.
+        ``{"size": [height, width], "counts": ...}``; counts are text, bytes, or a list of uncompressed lengths.
 
     Returns
     -------
@@ -238,7 +235,7 @@ def rle_decode(rle: Mapping[str, Any]) -> np.ndarray:
     Raises
     ------
     ValueError
-        Where the runs are damaged or don't fill the mask.
+        If the runs are damaged or do not add up to the size of the mask.
 
     Examples
     --------
@@ -256,7 +253,7 @@ def rle_decode(rle: Mapping[str, Any]) -> np.ndarray:
     whole = [n for n in [*size, *runs] if type(n) is int and n >= 0]
     if len(size) != 2 or len(whole) != 2 + len(runs) or sum(runs) != size[0] * size[1]:
         raise ValueError(
-            f"run lengths must not be negative and must add up to the mask's {size}; got {len(runs)} that do not. "
+            f"run lengths must be non-negative and add up to the mask's size {size}; got {len(runs)} that do not. "
             "The file is damaged."
         )
     flat = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
@@ -281,5 +278,5 @@ def _lengths(characters: bytes) -> list[int]:
         lengths.append(number + (lengths[-2] if len(lengths) > 2 else 0))
         number = shift = 0
     if shift:
-        raise ValueError("run lengths must be complete; they end within a number. The file is damaged.")
+        raise ValueError("run lengths must be complete; they end inside a number. The file is damaged.")
     return lengths

@@ -1,4 +1,4 @@
-"""Any export as the bytes of one file, to be handed to a browser."""
+"""Exports as the bytes of one file, for a download in the browser."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from ncut_widgets._validation import check_in
 
 from ._files import to_json, zip_of
+from .clicks import clicks_document
 from .coco import coco_document
 from .masks import label_map_files, mask_files, overlay_files
 from .npz import write_npz
-from .state import clicks_document
 
 __all__ = ["FORMATS", "export_bytes"]
 
-# The name that a browser gives the file, by the format asked for.
+# File names of the downloads, by format.
 FORMATS = {
     "masks": "masks.zip",
     "overlays": "overlays.zip",
@@ -35,32 +35,32 @@ def export_bytes(
     *,
     opacity: float = 0.5,
 ) -> tuple[str, bytes]:
-    """Return a name and the content of one file with everything in it.
+    """Return the name and content of one file with the masks or clicks of all objects.
 
     Parameters
     ----------
     format : "masks", "overlays", "labels", "coco", "npz" or "clicks"
-        "masks", "overlays" and "labels" are zips of what `save_masks`, `save_overlays` and `save_label_maps` write;
+        "masks", "overlays" and "labels" are zips of the files of `save_masks`, `save_overlays` and `save_label_maps`;
         the others are the files of `save_coco`, `save_npz` and `save_clicks`.
     images : list of PIL.Image or (name, width, height)
-        Those of the masks; overlays need the pictures.
+        The images of the masks; overlays require PIL images.
     masks : dict of str to list of (height, width) bool arrays, optional
-        By the name of the object, one mask for each image. All formats but "clicks" need them.
+        From the name of an object to one mask per image. Required by all formats except "clicks".
     objects : list of dict
-        As in ``session.objects``. "clicks" needs them, the others take the colors of those in `masks` from here.
+        As in ``session.objects``. Required by "clicks"; the other formats use the colors of the objects in `masks`.
     opacity : float in [0, 1]
-        Of the masks in overlays.
+        Opacity of the masks in overlays.
 
     Returns
     -------
     name : str
-        Such as "masks.zip".
+        For example "masks.zip".
     content : bytes
 
     Raises
     ------
     TypeError, ValueError
-        Where there is no such format, or as the function that writes it.
+        If the format is unknown; also the errors of the function that writes the format.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def export_bytes(
     if format == "clicks":
         return name, to_json(clicks_document(images, objects))
     if masks is None:
-        raise ValueError(f"`masks` is needed for the format {format!r}. Pass the masks of the objects.")
+        raise ValueError(f"`masks` is required for the format {format!r}. Pass the masks of the objects.")
     if format == "coco":
         return name, to_json(coco_document(images, masks))
     if format == "npz":

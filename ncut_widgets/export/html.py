@@ -1,4 +1,4 @@
-"""One HTML file with the data, the views and a small host for them: no kernel, and not one network request."""
+"""Export of an explorer as one HTML file, which contains data and views and needs neither kernel nor network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from ._files import replacing
 
-# The browser itself keeps the promise that nothing is fetched: only what is in the file may run or show.
+# Makes the browser block all requests: only scripts, styles and images inside the file are allowed.
 _POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src blob: data:"
 
 _PAGE = """<!doctype html>
@@ -50,15 +50,15 @@ def write_html(
     Parameters
     ----------
     path : pathlib.Path
-        Where to write; folders on the way are made.
+        The file to write; missing folders are created.
     state : mapping
-        The session's traits, as JSON takes them.
+        The session's traits, as JSON values.
     arrays : mapping of str to array
-        By the names that views ask for.
+        Arrays by the names that views request.
     title : str
         The heading of the page.
     view : mapping
-        The explorer's own traits: its height in CSS pixels, and its open tab.
+        The explorer's traits: its height in CSS pixels and its open tab.
     """
     static = resources.files("ncut_widgets") / "static"
     blocks = [
@@ -75,16 +75,16 @@ def write_html(
         script=_javascript((static / "standalone.js").read_text("utf-8")),
     )
     with replacing(path) as file:
-        # A file name that is no valid text, as Latin-1 names are on Linux, can't be written as UTF-8.
+        # Names of images may contain characters that UTF-8 cannot encode, as in Latin-1 file names on Linux.
         file.write(page.encode("utf-8", errors="replace"))
     return path
 
 
 def _json(value: Any) -> str:
-    """JSON in which nothing can open or close an element: a name in it may be anything."""
+    """Return JSON in which no text, such as a user-defined name, can open or close an HTML element."""
     return json.dumps(value, allow_nan=False).replace("<", "\\u003c")
 
 
 def _javascript(text: str) -> str:
-    """Keep a closing tag (in any case, as HTML reads it) or a comment in a string from ending the element early."""
+    """Escape closing script tags (case-insensitive, as in HTML) and comments in strings of the script."""
     return re.sub("</(?=script)", r"<\\/", text, flags=re.IGNORECASE).replace("<!--", "<\\x21--")

@@ -1,4 +1,4 @@
-"""Masks as pictures: one file per object, laid over the images, or all objects in one map of numbers."""
+"""Masks as PNG files: one per object and image, overlays on the images, or label maps with all objects."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 _MAX_LABELS = 255
-# Lies beside the folders of the objects.
+# Next to the folders of the objects.
 _MASKS_JSON = "masks.json"
 
 
@@ -36,27 +36,27 @@ def save_masks(images: Any, masks: Mapping[str, Sequence[Any]], folder: str | os
     Parameters
     ----------
     images : list of PIL.Image or (name, width, height)
-        Those of the masks. An image's name is its ``info["name"]``, or "image 3" where it has none.
+        The images of the masks. An image's name is its ``info["name"]``, or for example "image 3" if it has none.
     masks : dict of str to list of (height, width) bool arrays
-        By the name of the object, one mask for each image.
+        From the name of an object to one mask per image.
     folder : path
-        Is made where it is not there. Files of the same names are replaced, others stay.
+        Created if it does not exist. Existing files with the same names are replaced, other files are kept.
 
     Returns
     -------
     list of pathlib.Path
-        The masks, 8 bit gray with 0 outside and 255 inside, and at the end ``masks.json``, which tells of each file
-        which object and image it is of.
+        The masks, 8-bit gray with 0 outside and 255 inside, followed by ``masks.json``, which lists the object and
+        image of each file.
 
     Raises
     ------
     TypeError, ValueError
-        Where a mask is not boolean, or not of the size of its image; nothing is written then.
+        If a mask is not boolean, or does not have the size of its image; in that case nothing is written.
 
     Notes
     -----
-    Names become file names as they are, except for what some system does not take: slashes, control characters and
-    the like become "_", and of two that would then be the same, the second is numbered.
+    Names are used as file names, with slashes, control characters and other characters that are invalid on some system
+    replaced by "_". If two names become equal, a number is appended to the second.
 
     Examples
     --------
@@ -78,32 +78,32 @@ def save_overlays(
     colors: Mapping[str, str] | None = None,
     opacity: float = 0.5,
 ) -> list[Path]:
-    """Write each image with its masks laid over it, ``<folder>/<image>.png``, and return the paths.
+    """Write each image with its masks blended over it, ``<folder>/<image>.png``, and return the paths.
 
         out = (1 - opacity) image + opacity color,  inside each mask, one object after the other
 
     Parameters
     ----------
     images : list of PIL.Image
-        Of any mode.
+        Images of any mode.
     masks : dict of str to list of (height, width) bool arrays
-        By the name of the object, one mask for each image. Later objects lie over earlier ones.
+        From the name of an object to one mask per image. Later objects cover earlier ones.
     folder : path
-        Is made where it is not there. Files of the same names are replaced, others stay.
+        Created if it does not exist. Existing files with the same names are replaced, other files are kept.
     colors : dict of str to "#rrggbb", optional
-        By the name of the object; who is not in it gets a color by its place.
+        Colors by object name; other objects get default colors.
     opacity : float in [0, 1]
         0 shows only the image, 1 only the colors.
 
     Returns
     -------
     list of pathlib.Path
-        RGB, of the size of the images.
+        RGB images of the same size as `images`.
 
     Raises
     ------
     TypeError, ValueError
-        Where masks, colors and images do not belong together; nothing is written then.
+        If masks, colors and images do not fit together; in that case nothing is written.
 
     Examples
     --------
@@ -126,36 +126,36 @@ def save_label_maps(
     *,
     colors: Mapping[str, str] | None = None,
 ) -> list[Path]:
-    """Write all objects of each image as one map of numbers, ``<folder>/<image>.png``, and return the paths.
+    """Write all objects of each image as one label map, ``<folder>/<image>.png``, and return the paths.
 
     Parameters
     ----------
     images : list of PIL.Image or (name, width, height)
-        Those of the masks.
+        The images of the masks.
     masks : dict of str to list of (height, width) bool arrays
-        By the name of the object, one mask for each image; at most 255 objects. For clusters, as `segment` finds them:
+        From the name of an object to one mask per image; at most 255 objects. For the clusters of `segment`:
         ``{f"cluster {k}": [labels == k for labels in label_maps] for k in range(n_clusters)}``.
     folder : path
-        Is made where it is not there. Files of the same names are replaced, others stay.
+        Created if it does not exist. Existing files with the same names are replaced, other files are kept.
     colors : dict of str to "#rrggbb", optional
-        By the name of the object; who is not in it gets a color by its place.
+        Colors by object name; other objects get default colors.
 
     Returns
     -------
     list of pathlib.Path
-        The maps, PNG with a palette, in which 0 is the background and the objects are numbered from 1 in the order of
-        `masks`; and at the end ``labels.json``, with names, numbers and colors of the objects and the file of each
-        image.
+        The label maps, PNG files with a palette, in which 0 is the background and objects are numbered from 1 in the
+        order of `masks`; followed by ``labels.json`` with the names, numbers and colors of the objects and the file of
+        each image.
 
     Raises
     ------
     TypeError, ValueError
-        Where masks, colors and images do not belong together, or there are too many objects; nothing is written then.
+        If masks, colors and images do not fit together, or there are too many objects; in that case nothing is written.
 
     Warns
     -----
     UserWarning
-        Where objects overlap. A pixel has one number: the later object's.
+        If objects overlap: a pixel can have only one number, that of the later object.
 
     Examples
     --------
@@ -171,7 +171,7 @@ def save_label_maps(
 
 
 def mask_files(images: Any, masks: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, bytes]]:
-    """Return name and content of each file that `save_masks` writes, one after the other."""
+    """Yield the name and content of each file of `save_masks`."""
     scene = describe_images(images)
     return _mask_files(scene, check_masks(scene, masks))
 
@@ -195,12 +195,12 @@ def overlay_files(
     colors: Mapping[str, str] | None = None,
     opacity: float = 0.5,
 ) -> Iterator[tuple[str, bytes]]:
-    """Return name and content of each file that `save_overlays` writes, one after the other."""
+    """Yield the name and content of each file of `save_overlays`."""
     scene = describe_images(images)
     for index, image in enumerate(images):
         if not isinstance(image, Image.Image):
             raise TypeError(
-                f"`images` must be PIL images, to draw the masks on; got {type(image).__name__} at index {index}. "
+                f"`images` must be PIL images for overlays; got {type(image).__name__} at index {index}. "
                 "Open files with load_images."
             )
     checked = check_masks(scene, masks)
@@ -226,7 +226,7 @@ def _overlay_files(
 def label_map_files(
     images: Any, masks: Mapping[str, Sequence[Any]], *, colors: Mapping[str, str] | None = None
 ) -> Iterator[tuple[str, bytes]]:
-    """Return name and content of each file that `save_label_maps` writes, one after the other."""
+    """Yield the name and content of each file of `save_label_maps`."""
     scene = describe_images(images)
     checked = check_masks(scene, masks)
     if len(checked) > _MAX_LABELS:
@@ -235,11 +235,11 @@ def label_map_files(
             "Save them with save_masks or save_coco."
         )
     rgb = check_colors(colors, list(checked))
-    hidden = sum(int((np.sum(per_image, axis=0) > 1).sum()) for per_image in zip(*checked.values(), strict=True))
-    if hidden:
+    n_overlap = sum(int((np.sum(per_image, axis=0) > 1).sum()) for per_image in zip(*checked.values(), strict=True))
+    if n_overlap:
         warn(
-            f"Objects overlap in {hidden} pixels, and a label map holds one object per pixel: the later one. "
-            "save_masks, save_coco and save_npz keep all of them.",
+            f"Objects overlap in {n_overlap} pixels, and a label map has one object per pixel: the later one. "
+            "save_masks, save_coco and save_npz keep overlapping objects.",
         )
     return _label_map_files(scene, checked, rgb)
 
@@ -253,10 +253,10 @@ def _label_map_files(
         labels = np.zeros((image.height, image.width), np.uint8)
         for number, per_image in enumerate(masks.values(), 1):
             labels[per_image[index]] = number
-        picture = Image.fromarray(labels)
-        # Turns gray into palette, and keeps every number.
-        picture.putpalette(palette)
-        yield file, png_bytes(picture)
+        label_map = Image.fromarray(labels)
+        # Changes the mode from gray to palette; the numbers stay the same.
+        label_map.putpalette(palette)
+        yield file, png_bytes(label_map)
     yield (
         "labels.json",
         to_json(

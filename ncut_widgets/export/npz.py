@@ -1,4 +1,4 @@
-"""Masks as one compressed file of numpy arrays."""
+"""Masks as one compressed ``.npz`` file."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ def save_npz(images: Any, masks: Mapping[str, Sequence[Any]], path: str | os.Pat
     Parameters
     ----------
     images : list of PIL.Image or (name, width, height)
-        Those of the masks.
+        The images of the masks.
     masks : dict of str to list of (height, width) bool arrays
-        By the name of the object, one mask for each image.
+        From the name of an object to one mask per image.
     path : path
-        Where to write; folders on the way are made, an older file is replaced. No suffix is added.
+        The file to write; missing folders are created, an existing file is replaced. No suffix is added.
 
     Returns
     -------
     pathlib.Path
-        The file, compressed: the arrays "objects" and "images" with the names, "sizes" with (width, height) of each
-        image, and "mask_0_2" for the first object in the third image. `numpy.load` reads it as well, without pickle.
+        The compressed file, with arrays "objects" and "images" (names), "sizes" (width, height of each image), and for
+        example "mask_0_2" for the first object in the third image. `numpy.load` can read it too, without pickle.
 
     Raises
     ------
     TypeError, ValueError
-        Where a mask is not boolean, or not of the size of its image; nothing is written then.
+        If a mask is not boolean, or does not have the size of its image; in that case nothing is written.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def save_npz(images: Any, masks: Mapping[str, Sequence[Any]], path: str | os.Pat
 
 
 def write_npz(file: BinaryIO, images: Any, masks: Mapping[str, Sequence[Any]]) -> None:
-    """Write what `save_npz` writes into an open file."""
+    """Write the content of `save_npz`'s file to an open file."""
     scene = describe_images(images)
     checked = check_masks(scene, masks)
     arrays: dict[str, Any] = {
@@ -68,7 +68,7 @@ def write_npz(file: BinaryIO, images: Any, masks: Mapping[str, Sequence[Any]]) -
 
 
 def load_npz(path: str | os.PathLike[str]) -> tuple[list[ImageInfo], dict[str, list[np.ndarray]]]:
-    """Return the images and masks of a file that `save_npz` wrote.
+    """Return the images and masks of a file written by `save_npz`.
 
     Parameters
     ----------
@@ -78,23 +78,23 @@ def load_npz(path: str | os.PathLike[str]) -> tuple[list[ImageInfo], dict[str, l
     -------
     images : list of (name, width, height)
     masks : dict of str to list of (height, width) bool arrays
-        By the name of the object, one mask for each image.
+        From the name of an object to one mask per image.
 
     Raises
     ------
     FileNotFoundError
-        Where there is no such file.
+        If the file does not exist.
     ValueError
-        Where it is another kind of file, or damaged. Pickled objects are refused, not opened.
+        If the file is damaged or of a different type. Pickled objects are rejected without loading them.
 
     Examples
     --------
     See `save_npz`.
     """
-    with reading_zip(path, "a file that save_npz wrote") as archive:
+    with reading_zip(path, "a file written by save_npz") as archive:
         names, objects, sizes = (read_array(archive, f"{name}.npy") for name in ("images", "objects", "sizes"))
         if [names.ndim, objects.ndim, sizes.shape] != [1, 1, (len(names), 2)] or sizes.dtype.kind not in "iu":
-            raise ValueError("the names and sizes of its images and objects do not fit. The file is damaged.")
+            raise ValueError("the names and sizes of its images and objects do not match. The file is damaged.")
         images = [
             ImageInfo(str(name), int(width), int(height)) for name, (width, height) in zip(names, sizes, strict=True)
         ]

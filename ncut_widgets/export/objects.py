@@ -1,4 +1,4 @@
-"""What an object is: its name, its prompts in the images, and how they become a mask."""
+"""Schema of a mask object: its name, color, clicks, boxes and mask settings."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ._scene import ImageInfo, check_color, default_color, describe_images
 
 __all__ = ["check_objects"]
 
-# JSON in a browser holds integers exactly up to here.
+# The largest integer that JavaScript represents exactly.
 _LARGEST_INTEGER = 2**53 - 1
 _METHODS = ("similarity", "ncut")
 _FIELDS = (
     *("name", "color", "visible", "clicks", "boxes"),
     *("threshold", "gamma", "negative_threshold", "denoise", "n_eig", "method", "click_weight"),
 )
-_CLICK = ("image", "x", "y", "positive")
-_BOX = ("image", "x0", "y0", "x1", "y1", "positive")
+_CLICK_FIELDS = ("image", "x", "y", "positive")
+_BOX_FIELDS = ("image", "x0", "y0", "x1", "y1", "positive")
 
 
 def check_objects(objects: Any, images: Any, *, n_eig: int = 20) -> list[dict[str, Any]]:
-    """Return complete copies of the objects, with defaults for what is missing, or say what is wrong with one.
+    """Return copies of the objects with defaults for missing values; raise TypeError or ValueError if one is invalid.
 
     Parameters
     ----------
@@ -31,29 +31,29 @@ def check_objects(objects: Any, images: Any, *, n_eig: int = 20) -> list[dict[st
         Each with any of
 
         - ``name``: text, unique; "object 3" if missing,
-        - ``color``: "#rrggbb"; by the object's place if missing,
+        - ``color``: "#rrggbb"; by the object's index if missing,
         - ``visible``: bool, True,
         - ``clicks``: list of ``{"image", "x", "y", "positive"}``, pixels of the original image from its top left,
           0 <= x < width and 0 <= y < height; ``positive`` is True if missing,
-        - ``boxes``: list of ``{"image", "x0", "y0", "x1", "y1", "positive"}``, 0 <= x0 < x1 <= width and alike y,
+        - ``boxes``: list of ``{"image", "x0", "y0", "x1", "y1", "positive"}``, 0 <= x0 < x1 <= width, same for y,
         - ``threshold`` in [0, 1], 0.5, ``gamma`` in (0, 10], 1.0, ``negative_threshold`` in [0, 1], 0.99,
-        - ``denoise``: smallest number of patches of a piece of the mask, 3,
-        - ``n_eig``: how many eigenvectors are looked at, the argument `n_eig` if missing,
-        - ``method``: "similarity" or "ncut", and for the latter ``click_weight`` in [0, 1], 0.5.
+        - ``denoise``: smallest connected component of the mask in patches, 3,
+        - ``n_eig``: number of eigenvectors used; the argument `n_eig` if missing,
+        - ``method``: "similarity" or "ncut"; with "ncut", ``click_weight`` in [0, 1], 0.5.
     images : list of PIL.Image or (name, width, height)
-        Those that the clicks are in.
+        The images that the clicks refer to.
     n_eig : int
-        How many eigenvectors an object looks at where it doesn't say.
+        Default for the ``n_eig`` of an object.
 
     Returns
     -------
     list of dict
-        Plain values throughout, as JSON takes them.
+        With values that JSON can encode.
 
     Raises
     ------
     TypeError, ValueError
-        Where something is of the wrong kind, out of range, twice there, or unknown.
+        If a value has the wrong type or is out of range, a key is unknown, or a name is not unique.
 
     Examples
     --------
@@ -71,9 +71,9 @@ def check_objects(objects: Any, images: Any, *, n_eig: int = 20) -> list[dict[st
         where = f"objects[{index}]"
         name = check_text(item.get("name", _free_name(index, taken)), f"{where}.name")
         if not name:
-            raise ValueError(f"`{where}.name` must be text that is not empty; got ''. Name the object.")
+            raise ValueError(f"`{where}.name` must not be empty; got ''. Name the object.")
         if name in (other["name"] for other in checked):
-            raise ValueError(f"`{where}.name` must be unique; got {brief(name)} a second time. Rename one of them.")
+            raise ValueError(f"`{where}.name` must be unique; got {brief(name)} twice. Rename one of them.")
         taken.append(name)
         checked.append(
             {
@@ -104,11 +104,13 @@ def _is_list(value: Any) -> bool:
 
 def _record(item: Any, where: str, fields: Sequence[str]) -> dict[str, Any]:
     if not isinstance(item, Mapping):
-        raise TypeError(f"`{where}` must be a dict; got {type(item).__name__}. Pass one with {', '.join(fields)}.")
+        raise TypeError(
+            f"`{where}` must be a dict; got {type(item).__name__}. Pass a dict with keys from {', '.join(fields)}."
+        )
     unknown = [key for key in item if key not in fields]
     if unknown:
         raise ValueError(
-            f"`{where}` must have keys of {', '.join(fields)}; got {brief(unknown[0])}. Check the spelling."
+            f"`{where}` may only have the keys {', '.join(fields)}; got {brief(unknown[0])}. Check the spelling."
         )
     return dict(item)
 
@@ -128,7 +130,7 @@ def _prompts(item: Mapping[str, Any], key: str, where: str) -> list[tuple[Any, s
 
 
 def _click(prompt: Any, where: str, images: Sequence[ImageInfo]) -> dict[str, Any]:
-    click, image = _prompt(prompt, where, _CLICK, images)
+    click, image = _prompt(prompt, where, _CLICK_FIELDS, images)
     return {
         "image": click["image"],
         "x": check_number(click["x"], f"{where}.x", low=0, high=image.width, high_open=True),
@@ -138,7 +140,7 @@ def _click(prompt: Any, where: str, images: Sequence[ImageInfo]) -> dict[str, An
 
 
 def _box(prompt: Any, where: str, images: Sequence[ImageInfo]) -> dict[str, Any]:
-    box, image = _prompt(prompt, where, _BOX, images)
+    box, image = _prompt(prompt, where, _BOX_FIELDS, images)
     x0 = check_number(box["x0"], f"{where}.x0", low=0, high=image.width, high_open=True)
     y0 = check_number(box["y0"], f"{where}.y0", low=0, high=image.height, high_open=True)
     return {
@@ -154,10 +156,10 @@ def _box(prompt: Any, where: str, images: Sequence[ImageInfo]) -> dict[str, Any]
 def _prompt(
     prompt: Any, where: str, fields: Sequence[str], images: Sequence[ImageInfo]
 ) -> tuple[dict[str, Any], ImageInfo]:
-    """The prompt with all of its fields there, and the image that it is in."""
+    """Return the prompt, which must have all required fields, and its image."""
     record = _record(prompt, where, fields)
     missing = [key for key in fields if key not in record and key != "positive"]
     if missing:
-        raise ValueError(f"`{where}` must have {', '.join(fields[:-1])}; got no {missing[0]!r}. Add it.")
+        raise ValueError(f"`{where}` must have the keys {', '.join(fields[:-1])}; {missing[0]!r} is missing. Add it.")
     record["image"] = check_positive_int(record["image"], f"{where}.image", minimum=0, maximum=len(images) - 1)
     return record, images[record["image"]]

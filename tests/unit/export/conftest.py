@@ -1,4 +1,4 @@
-"""Images of several sizes with awkward names, and objects in them: one overlaps another, one is in one image only."""
+"""Fixtures: images of several sizes with unusual names, and masks, some of which overlap or are empty."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ SIZES = {"cat.jpg": (20, 12), "train/dög 🐕.png": (7, 9), "cat.png": (5, 5)}
 @pytest.fixture
 def images():
     rng = np.random.default_rng(0)
-    pictures = []
+    images = []
     for name, (width, height) in SIZES.items():
-        picture = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
-        picture.info["name"] = name
-        pictures.append(picture)
-    return pictures
+        image = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+        image.info["name"] = name
+        images.append(image)
+    return images
 
 
 @pytest.fixture

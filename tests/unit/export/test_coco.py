@@ -1,4 +1,4 @@
-"""COCO files that pycocotools reads as it reads its own, and the way back."""
+"""COCO files: round trips, compatibility with pycocotools, and errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pycocotools.coco import COCO
 from ncut_widgets.export import load_coco, save_coco
 from ncut_widgets.export.coco import rle_decode, rle_encode
 
-# pycocotools 2.0 decodes by a way that numpy 2 means to close.
+# pycocotools 2.0 uses a deprecated numpy feature for decoding.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 
 SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 40))
@@ -33,7 +33,7 @@ def blob(shape):
 
 @settings(deadline=None)
 @given(SHAPES.flatmap(lambda shape: arrays(bool, shape)))
-def test_run_lengths_are_those_of_pycocotools(mask):
+def test_run_lengths_match_pycocotools(mask):
     assert rle_encode(mask) == theirs(mask)
     np.testing.assert_array_equal(rle_decode(theirs(mask)), mask)
 
@@ -51,13 +51,13 @@ def test_run_lengths_are_those_of_pycocotools(mask):
     ],
     ids=["0", "1", "ones", "zeros", "blob", "around a blob", "long and short runs"],
 )
-def test_run_lengths_of_real_sizes_are_those_of_pycocotools(mask):
+def test_run_lengths_of_large_masks_match_pycocotools(mask):
     assert rle_encode(mask) == theirs(mask)
     np.testing.assert_array_equal(coco_mask.decode(rle_encode(mask)), mask)
     np.testing.assert_array_equal(rle_decode(rle_encode(mask)), mask)
 
 
-def test_run_lengths_come_as_bytes_and_as_numbers_too():
+def test_run_lengths_may_be_bytes_or_numbers():
     mask = blob((30, 20))
     as_bytes = coco_mask.encode(np.asfortranarray(mask, np.uint8))
     np.testing.assert_array_equal(rle_decode(as_bytes), mask)
@@ -67,7 +67,7 @@ def test_run_lengths_come_as_bytes_and_as_numbers_too():
     np.testing.assert_array_equal(rle_decode({"size": [30, 20], "counts": counts}), mask)
 
 
-def test_pycocotools_reads_the_file(images, masks, tmp_path):
+def test_pycocotools_reads_file(images, masks, tmp_path):
     path = save_coco(images, masks, tmp_path / "deep" / "coco.json")
     coco = COCO(str(path))
     assert [item["file_name"] for item in coco.loadImgs(coco.getImgIds())] == ["cat.jpg", "train/dög 🐕.png", "cat.png"]
@@ -87,7 +87,7 @@ def test_pycocotools_reads_the_file(images, masks, tmp_path):
     assert seen == len(coco.anns) == 7
 
 
-def test_masks_come_back(images, infos, masks, same, tmp_path):
+def test_masks_round_trip(images, infos, masks, same, tmp_path):
     loaded_images, loaded = load_coco(save_coco(images, masks, tmp_path / "coco.json"))
     assert loaded_images == infos
     same(loaded, masks)
@@ -95,7 +95,7 @@ def test_masks_come_back(images, infos, masks, same, tmp_path):
     assert path.read_bytes() == (tmp_path / "coco.json").read_bytes()
 
 
-def test_several_instances_of_a_category_become_one_mask(tmp_path):
+def test_instances_of_category_are_combined(tmp_path):
     first, second = np.eye(3, dtype=bool), np.eye(3, dtype=bool)[::-1]
     document = {
         "images": [{"id": 7, "file_name": "a", "width": 3, "height": 3}],
@@ -121,35 +121,35 @@ def changed(document, *keys, value):
         (["images"], None, "a COCO file must have a list named 'images'; got NoneType"),
         (["images", 0, "width"], "20", "an image must have a int named 'width'; got str '20'"),
         (["images", 0, "width"], True, "an image must have a int named 'width'; got bool"),
-        (["images", 0, "width"], -1, "must have a positive size"),
-        (["images", 1, "id"], 1, "must have each id and each category only once"),
-        (["categories", 1, "name"], "tail", "must have each id and each category only once"),
+        (["images", 0, "width"], -1, "must have positive sizes"),
+        (["images", 1, "id"], 1, "must have unique ids and category names"),
+        (["categories", 1, "name"], "tail", "must have unique ids and category names"),
         (["categories", 0], "tail", "a category must have a int named 'id'; got nothing"),
         (["annotations", 2, "image_id"], 99, "annotation 2 must refer to an image and a category.*image 99"),
         (["annotations", 0, "segmentation"], [[0, 0, 1, 1, 2, 2]], "must be run lengths; got polygons.*annToRLE"),
-        (["annotations", 0, "segmentation", "size"], [9, 9], r"must be of the size of its image, \[12, 20\]; got \[9"),
-        (["annotations", 0, "segmentation", "counts"], "0", r"must add up to the mask.s \[12, 20\]"),
-        (["annotations", 0, "segmentation", "counts"], [-1, 241], "must not be negative and must add up to"),
-        (["annotations", 0, "segmentation", "counts"], [239.0, 1], "must not be negative and must add up to"),
+        (["annotations", 0, "segmentation", "size"], [9, 9], r"must have the size of its image, \[12, 20\]; got \[9"),
+        (["annotations", 0, "segmentation", "counts"], "0", r"add up to the mask.s size \[12, 20\]"),
+        (["annotations", 0, "segmentation", "counts"], [-1, 241], "must be non-negative and add up to"),
+        (["annotations", 0, "segmentation", "counts"], [239.0, 1], "must be non-negative and add up to"),
         (["annotations", 0, "segmentation", "counts"], "é", "must consist of the characters '0' to 'o'"),
         (["annotations", 0, "segmentation", "counts"], "0" + "o" * 40, "must consist of the characters '0' to 'o'"),
-        (["annotations", 0, "segmentation", "counts"], "00P", "they end within a number"),
+        (["annotations", 0, "segmentation", "counts"], "00P", "they end inside a number"),
         (["annotations", 0, "segmentation", "counts"], None, "run lengths must have a str or bytes or list"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_named(images, masks, tmp_path, keys, value, message):
+def test_invalid_file_raises(images, masks, tmp_path, keys, value, message):
     path = save_coco(images, masks, tmp_path / "coco.json")
     path.write_text(json.dumps(changed(json.loads(path.read_text()), *keys, value=value)))
     with pytest.raises(ValueError, match=message):
         load_coco(path)
 
 
-def test_a_file_that_is_not_there_is_not_found(tmp_path):
+def test_missing_file_raises(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.json"):
         load_coco(tmp_path / "none.json")
 
 
-def test_bad_masks_leave_an_older_file_as_it_was(images, masks, tmp_path):
+def test_invalid_masks_keep_existing_file(images, masks, tmp_path):
     path = save_coco(images, masks, tmp_path / "coco.json")
     before = path.read_bytes()
     with pytest.raises(ValueError, match="one mask for each of the 2 images"):

@@ -1,4 +1,4 @@
-"""What a button downloads is what the functions write."""
+"""`export_bytes` gives the same content as the functions that write files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COLORS = {"tail": "#123456"}
 
 
 @pytest.fixture
-def apart(masks):
+def disjoint_masks(masks):
     del masks["Ohr"]
     masks["tail"][0] &= ~masks["left/paw"][0]
     return masks
@@ -44,28 +44,28 @@ def unzipped(content):
         ("labels", lambda *arguments: save_label_maps(*arguments, colors=COLORS)),
     ],
 )
-def test_a_zip_holds_the_files_of_a_folder(images, apart, tmp_path, format, save):
-    name, content = export_bytes(format, images, apart, OBJECTS, opacity=0.3)
+def test_zip_has_files_of_folder_export(images, disjoint_masks, tmp_path, format, save):
+    name, content = export_bytes(format, images, disjoint_masks, OBJECTS, opacity=0.3)
     assert name == f"{format}.zip"
-    paths = save(images, apart, tmp_path)
+    paths = save(images, disjoint_masks, tmp_path)
     assert unzipped(content) == {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in paths}
 
 
 @pytest.mark.parametrize(("format", "file", "save"), [("coco", "coco.json", save_coco), ("npz", "masks.npz", save_npz)])
-def test_a_file_is_the_one_that_is_saved(images, masks, tmp_path, format, file, save):
+def test_bytes_equal_saved_file(images, masks, tmp_path, format, file, save):
     name, content = export_bytes(format, images, masks)
     assert name == file
     assert content == save(images, masks, tmp_path / file).read_bytes()
 
 
-def test_clicks_need_no_masks(images, tmp_path):
+def test_clicks_do_not_require_masks(images, tmp_path):
     name, content = export_bytes("clicks", images, objects=OBJECTS)
     assert name == "clicks.json"
     assert content == save_clicks(images, OBJECTS, tmp_path / name).read_bytes()
 
 
-def test_masks_may_be_smaller_than_the_images_that_clicks_are_in(same, tmp_path, masks, infos):
-    # At the resolution of patches: the clicks are still in pixels.
+def test_low_resolution_masks_with_clicks_in_pixels(same, tmp_path, masks, infos):
+    # Masks at patch resolution; clicks are in pixels of the original image.
     objects = [{"name": "tail", "color": "#123456", "clicks": [{"image": 0, "x": 999, "y": 999}]}]
     for format, load in (("coco", load_coco), ("npz", load_npz)):
         name, content = export_bytes(format, infos, masks, objects)
@@ -75,10 +75,10 @@ def test_masks_may_be_smaller_than_the_images_that_clicks_are_in(same, tmp_path,
     assert len(unzipped(content)) == 10
 
 
-def test_what_is_missing_is_named(images, masks):
+def test_missing_or_invalid_arguments_raise(images, masks):
     with pytest.raises(ValueError, match=r"`format` must be one of 'masks', .*; got 'jpeg'"):
         export_bytes("jpeg", images, masks)
-    with pytest.raises(ValueError, match="`masks` is needed for the format 'coco'"):
+    with pytest.raises(ValueError, match="`masks` is required for the format 'coco'"):
         export_bytes("coco", images)
-    with pytest.raises(ValueError, match=r"`masks` must hold at least one object; got none. Make one first"):
+    with pytest.raises(ValueError, match=r"`masks` must contain at least one object; got none. Click on an object"):
         export_bytes("npz", images, {})

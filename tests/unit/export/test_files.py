@@ -1,4 +1,4 @@
-"""Names that every system takes, and files that are whole or not there."""
+"""File names that are valid on every system, and atomic writing of files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ncut_widgets.export._files import file_names, read_json, replacing, zip_of
 
 @settings(deadline=None)
 @given(st.lists(st.text(max_size=200), max_size=8))
-def test_any_names_become_safe_and_unique(names):
+def test_arbitrary_names_become_safe_and_unique(names):
     files = file_names(names)
     assert len({file.casefold() for file in files}) == len(names)
     for file in files:
@@ -42,7 +42,7 @@ def test_any_names_become_safe_and_unique(names):
         (["e\u0301", "\u00e9"], ["\u00e9", "\u00e9-2"]),
     ],
 )
-def test_names_stay_readable(names, files):
+def test_file_names_stay_readable(names, files):
     assert file_names(names) == files
 
 
@@ -53,7 +53,7 @@ def write(path, content, *, fail=False):
             raise RuntimeError("halfway")
 
 
-def test_a_failure_while_writing_leaves_the_old_file_and_nothing_else(tmp_path):
+def test_failed_write_keeps_old_file_only(tmp_path):
     path = tmp_path / "deep" / "file"
     write(path, b"old")
     with pytest.raises(RuntimeError, match="halfway"):
@@ -64,7 +64,7 @@ def test_a_failure_while_writing_leaves_the_old_file_and_nothing_else(tmp_path):
     assert path.read_bytes() == b"new"
 
 
-def test_a_file_is_replaced_where_its_link_points_to(tmp_path):
+def test_replacing_link_replaces_its_target(tmp_path):
     (tmp_path / "data").mkdir()
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "data" / "file")
@@ -73,7 +73,7 @@ def test_a_file_is_replaced_where_its_link_points_to(tmp_path):
     assert (tmp_path / "data" / "file").read_bytes() == b"new"
 
 
-def test_a_zip_holds_the_files_and_is_the_same_each_time():
+def test_zip_has_files_and_is_reproducible():
     files = [("a/b.png", b"1"), ("ü.json", b"2")]
     content = zip_of(files)
     assert content == zip_of(files)
@@ -83,23 +83,23 @@ def test_a_zip_holds_the_files_and_is_the_same_each_time():
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"{", b"", b"[" * 100_000])
-def test_what_is_no_json_is_named(tmp_path, content):
+def test_invalid_json_raises(tmp_path, content):
     path = tmp_path / "x.json"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"`path` must be a COCO file; got '.*x\.json', which is not JSON"):
         read_json(path, "a COCO file")
 
 
-def test_json_of_another_kind_is_named(tmp_path):
+def test_json_without_object_raises(tmp_path):
     path = tmp_path / "x.json"
     path.write_text(json.dumps([1]))
-    with pytest.raises(ValueError, match="which holds a list"):
+    with pytest.raises(ValueError, match="which contains a list"):
         read_json(path, "a COCO file")
 
 
 @pytest.mark.parametrize("name", ["masks.json", "MASKS.json", "masks.json.png", " masks.json. ", "Masks.Json"])
-def test_no_object_takes_the_place_of_a_file_beside_it(tmp_path, name):
-    """Folders of objects lie beside masks.json, on file systems that tell no case as well."""
+def test_object_folders_do_not_replace_masks_json(tmp_path, name):
+    """Object folders are next to masks.json and must not collide with it, even on case-insensitive file systems."""
     masks = {name: [np.eye(3, dtype=bool)], "masks.json-2": [np.eye(3, dtype=bool)]}
     paths = save_masks([("a", 3, 3)], masks, tmp_path)
     assert [entry["object"] for entry in read_json(paths[-1], "masks")["masks"]] == list(masks)

@@ -1,3 +1,7 @@
+"""The exported HTML page: data, state, escaping and content security policy."""
+
+from __future__ import annotations
+
 import base64
 import json
 import re
@@ -37,21 +41,21 @@ def array(page, name):
     return np.frombuffer(base64.b64decode(text), dtype).reshape(json.loads(shape))
 
 
-def test_carries_the_data(page, session):
+def test_page_contains_data(page, session):
     np.testing.assert_allclose(array(page, "eigenvectors"), session.eigenvectors, rtol=1e-3, atol=1e-4)
     np.testing.assert_array_equal(array(page, "coords"), session.coords)
     for k in (2, 3, 4):
         np.testing.assert_array_equal(array(page, f"labels/{k}"), session.labels(k))
 
 
-def test_carries_the_state_but_not_a_passing_hover(page):
+def test_page_contains_state_without_hover(page):
     state = manifest(page)["session"]
     assert state["layer"] == "clusters"
     assert state["selection"] == [3]
     assert state["hover"] is None
 
 
-def test_names_cannot_break_out_of_the_page(page):
+def test_names_are_escaped(page):
     assert manifest(page)["session"]["meta"]["images"][0]["name"] == "</script><b>evil</b>"
     assert "<b>evil" not in page.split('id="ncut-manifest"')[0]
     assert page.count("</script><b>") == 0
@@ -59,7 +63,7 @@ def test_names_cannot_break_out_of_the_page(page):
 
 
 @pytest.mark.parametrize("name", ["<!--", "</SCRIPT><b>evil</b>", "<!--<script>", "<\\!--"])
-def test_an_image_may_have_any_name(tmp_path, name):
+def test_image_names_may_be_arbitrary_text(tmp_path, name):
     image = Image.new("RGB", (40, 30))
     image.info["name"] = name
     session = Session([image], grid=PatchGrid([(40, 30)], [PatchMap(0, 3, 4)]), eigenvectors=np.eye(12)[:, :4])
@@ -68,18 +72,18 @@ def test_an_image_may_have_any_name(tmp_path, name):
     assert "<" not in re.search(r'id="ncut-manifest">(.*?)</script>', page, re.S)[1]
 
 
-def test_strings_of_the_program_cannot_end_it():
+def test_script_strings_are_escaped():
     assert _javascript('"</ScRiPt>" + "</script>"') == r'"<\/ScRiPt>" + "<\/script>"'
     assert _javascript('"<!--<script>"') == r'"<\x21--<script>"'
 
 
-def test_the_page_forbids_itself_the_network(page):
+def test_content_security_policy_blocks_network(page):
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1]
     assert policy.startswith("default-src &#x27;none&#x27;")
     assert not re.search(r'(src|href)="https?:', page)
 
 
-def test_the_session_is_left_as_it_was(session, tmp_path):
+def test_export_leaves_session_unchanged(session, tmp_path):
     session.hover = 2
     version = session.meta["version"]
     session.to_html(tmp_path / "x.html")

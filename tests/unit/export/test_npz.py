@@ -1,4 +1,4 @@
-"""Masks as numpy arrays in one file."""
+"""Masks as ``.npz`` files: round trips and errors."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def path(images, masks, tmp_path):
     return save_npz(images, masks, tmp_path / "deep" / "masks.npz")
 
 
-def test_masks_come_back(path, infos, masks, same):
+def test_masks_round_trip(path, infos, masks, same):
     loaded_images, loaded = load_npz(path)
     assert loaded_images == infos
     same(loaded, masks)
 
 
-def test_numpy_alone_reads_it(path, masks):
+def test_numpy_can_load_file(path, masks):
     with np.load(path, allow_pickle=False) as arrays:
         assert arrays["objects"].tolist() == list(masks)
         assert arrays["images"].tolist() == ["cat.jpg", "train/dög 🐕.png", "cat.png"]
@@ -44,26 +44,26 @@ def rewrite(path, **changes):
         ({"mask_1_2": np.zeros((5, 4), bool)}, r"\(5, 5\) for image 2"),
         ({"mask_1_2": np.zeros((5, 5))}, "must be boolean; got float64"),
         ({"sizes": np.zeros((3, 2), int)}, "must be at least 1; got 0"),
-        ({"sizes": np.zeros((2, 2), int)}, "do not fit"),
-        ({"sizes": np.zeros(3, int)}, "do not fit"),
+        ({"sizes": np.zeros((2, 2), int)}, "do not match"),
+        ({"sizes": np.zeros(3, int)}, "do not match"),
         ({"objects": np.array([print], object)}, "not an array of numbers"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_named(path, changes, message):
+def test_invalid_file_raises(path, changes, message):
     rewrite(path, **changes)
-    with pytest.raises(ValueError, match=f"`path` must be a file that save_npz wrote.*{message}"):
+    with pytest.raises(ValueError, match=f"`path` must be a file written by save_npz.*{message}"):
         load_npz(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", pickle.dumps([1]), b"\x93NUMPY\x01\x00"])
-def test_other_files_are_refused_and_not_unpickled(tmp_path, content):
+def test_other_files_raise_without_unpickling(tmp_path, content):
     path = tmp_path / "x.npz"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"damaged|is missing"):
         load_npz(path)
 
 
-def test_another_zip_is_refused(tmp_path):
+def test_other_zip_raises(tmp_path):
     path = tmp_path / "x.npz"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "hello")
@@ -71,7 +71,7 @@ def test_another_zip_is_refused(tmp_path):
         load_npz(path)
 
 
-def test_a_cut_or_changed_file_is_refused(path):
+def test_truncated_or_changed_file_raises(path):
     content = path.read_bytes()
     path.write_bytes(content[:-40])
     with pytest.raises(ValueError, match=r"damaged|is missing"):
@@ -81,6 +81,6 @@ def test_a_cut_or_changed_file_is_refused(path):
         load_npz(path)
 
 
-def test_a_file_that_is_not_there_is_not_found(tmp_path):
+def test_missing_file_raises(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.npz"):
         load_npz(tmp_path / "none.npz")

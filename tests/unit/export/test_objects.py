@@ -1,4 +1,4 @@
-"""Objects as they should be: complete, plain, and inside their images."""
+"""Validation of mask objects: defaults, builtin types and errors."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ COMPLETE = {
 }
 
 
-def test_a_complete_object_stays_what_it_is():
+def test_complete_object_is_unchanged():
     assert check_objects([COMPLETE], IMAGES) == [COMPLETE]
     assert check_objects([{}], IMAGES, n_eig=4)[0]["n_eig"] == 4
 
 
-def test_what_is_missing_gets_its_default():
+def test_missing_values_get_defaults():
     assert check_objects([{"name": "object 2"}, {}], IMAGES) == [
         {
             **{"name": name, "color": color, "visible": True, "clicks": [], "boxes": [], "threshold": 0.5},
@@ -51,7 +51,7 @@ def test_what_is_missing_gets_its_default():
     ]
 
 
-def test_the_result_is_plain_and_a_copy():
+def test_result_is_a_copy_with_builtin_types():
     clicks = [{"image": np.int64(0), "x": np.float32(1.5), "y": 2}]
     given = {"name": "paw", "clicks": clicks, "threshold": np.float64(0.25), "denoise": np.uint8(4)}
     (item,) = check_objects((given,), IMAGES)
@@ -73,10 +73,14 @@ def box(**changes):
     ("item", "error", "message"),
     [
         ("paw", TypeError, r"`objects\[1\]` must be a dict; got str"),
-        ({"treshold": 1}, ValueError, r"`objects\[1\]` must have keys of name, .*; got 'treshold'. Check the spelling"),
-        ({"name": ""}, ValueError, r"`objects\[1\].name` must be text that is not empty; got ''"),
-        ({"name": "first"}, ValueError, r"`objects\[1\].name` must be unique; got 'first' a second time"),
-        ({"color": "red"}, ValueError, r"`objects\[1\].color` must be of the form '#rrggbb'; got 'red'"),
+        (
+            {"treshold": 1},
+            ValueError,
+            r"`objects\[1\]` may only have the keys name, .*; got 'treshold'. Check the spelling",
+        ),
+        ({"name": ""}, ValueError, r"`objects\[1\].name` must not be empty; got ''"),
+        ({"name": "first"}, ValueError, r"`objects\[1\].name` must be unique; got 'first' twice"),
+        ({"color": "red"}, ValueError, r"`objects\[1\].color` must have the form '#rrggbb'; got 'red'"),
         ({"visible": 1}, TypeError, r"`objects\[1\].visible` must be True or False; got 1"),
         ({"threshold": 1.1}, ValueError, r"`objects\[1\].threshold` must be in \[0, 1\]; got 1.1"),
         ({"gamma": 0}, ValueError, r"`objects\[1\].gamma` must be in \(0, 10\]; got 0"),
@@ -87,8 +91,12 @@ def box(**changes):
         ({"click_weight": "1"}, TypeError, "click_weight` must be a number; got '1'"),
         ({"clicks": {}}, TypeError, r"`objects\[1\].clicks` must be a list of dicts; got dict"),
         ({"clicks": [(0, 1, 1)]}, TypeError, r"`objects\[1\].clicks\[0\]` must be a dict; got tuple"),
-        ({"clicks": [{"image": 0, "x": 1}]}, ValueError, r"clicks\[0\]` must have image, x, y; got no 'y'"),
-        (click(z=1), ValueError, r"clicks\[0\]` must have keys of image, x, y, positive; got 'z'"),
+        (
+            {"clicks": [{"image": 0, "x": 1}]},
+            ValueError,
+            r"clicks\[0\]` must have the keys image, x, y; 'y' is missing",
+        ),
+        (click(z=1), ValueError, r"clicks\[0\]` may only have the keys image, x, y, positive; got 'z'"),
         (click(image=2), ValueError, r"clicks\[0\].image` must be at most 1; got 2"),
         (click(x=20), ValueError, r"clicks\[0\].x` must be in \[0, 20\); got 20"),
         (click(image=1, y=-0.1), ValueError, r"clicks\[0\].y` must be in \[0, 9\); got -0.1"),
@@ -98,18 +106,18 @@ def box(**changes):
         (box(x0=20), ValueError, r"boxes\[0\].x0` must be in \[0, 20\); got 20"),
     ],
 )
-def test_what_is_wrong_is_named(item, error, message):
+def test_invalid_object_raises(item, error, message):
     with pytest.raises(error, match=message):
         check_objects([{"name": "first"}, item], IMAGES)
 
 
-def test_objects_are_a_list():
+def test_objects_must_be_a_list():
     with pytest.raises(TypeError, match="`objects` must be a list of dicts; got dict"):
         check_objects({"name": "paw"}, IMAGES)
 
 
-def test_objects_get_the_colors_that_the_page_gives_them():
-    # The page's own tests read this file as well.
+def test_default_colors_match_page():
+    # The front-end tests read the same file.
     colors = json.loads((VECTORS / "colors.json").read_text())
     assert len(set(colors)) == 19
     found = check_objects([{"name": str(i)} for i in range(20)], IMAGES)

@@ -1,4 +1,4 @@
-"""Clicks as JSON: they come back, and only into the images that they were made in."""
+"""Clicks as JSON: round trips, matching of images, and errors."""
 
 from __future__ import annotations
 
@@ -33,42 +33,42 @@ def path(images, objects, tmp_path):
     return save_clicks(images, objects, tmp_path / "deep" / "clicks.json")
 
 
-def test_objects_come_back_to_the_last_bit(path, images, infos, objects):
+def test_objects_round_trip_exactly(path, images, infos, objects):
     assert load_clicks(path, images) == objects
     assert load_clicks(path, infos) == objects
 
 
-def test_the_file_says_what_it_is_of(path):
+def test_file_has_format_version_and_images(path):
     document = json.loads(path.read_text())
     assert document["format"] == "ncut-widgets clicks"
     assert document["version"] == 1
     assert document["images"][1] == {"name": "train/dög 🐕.png", "width": 7, "height": 9}
 
 
-def test_clicks_follow_their_images(path, infos, objects):
+def test_clicks_follow_reordered_images(path, infos, objects):
     loaded = load_clicks(path, [("new", 5, 5), infos[2], infos[0]])
     assert [click["image"] for click in loaded[0]["clicks"]] == [2, 1]
     assert [box["image"] for box in loaded[1]["boxes"]] == [2]
     assert loaded[0]["clicks"][1]["x"] == objects[0]["clicks"][1]["x"]
 
 
-def test_images_of_one_name_are_told_apart_by_their_place_alone(tmp_path):
+def test_images_with_equal_names_are_matched_by_index(tmp_path):
     twins = [("cat", 5, 5)] * 3
     objects = check_objects([{"clicks": [{"image": 1, "x": 1, "y": 1}]}], twins)
     path = save_clicks(twins, objects, tmp_path / "clicks.json")
     assert load_clicks(path, twins) == objects
-    with pytest.raises(ValueError, match=r"must have one named 'cat' of 5 x 5 pixels.*got 2 of them"):
+    with pytest.raises(ValueError, match=r"must have one image named 'cat' of 5 x 5 pixels.*got 2 of them"):
         load_clicks(path, [("cat", 5, 5), ("dog", 5, 5), ("cat", 5, 5)])
 
 
 @pytest.mark.parametrize(
     ("others", "message"),
     [
-        ([("cat.png", 5, 5)], "must have one named 'cat.jpg' of 20 x 12 pixels.*got none of that name"),
+        ([("cat.png", 5, 5)], "must have one image named 'cat.jpg' of 20 x 12 pixels.*got none with that name"),
         ([("cat.jpg", 40, 24), ("cat.png", 5, 5)], "named 'cat.jpg' of 20 x 12 pixels.*got one of 40 x 24 pixels"),
     ],
 )
-def test_images_that_do_not_fit_are_named(path, others, message):
+def test_missing_image_raises(path, others, message):
     with pytest.raises(ValueError, match=message):
         load_clicks(path, others)
 
@@ -76,27 +76,27 @@ def test_images_that_do_not_fit_are_named(path, others, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": "COCO"}, "which is another kind of JSON"),
-        ({"version": 2}, "must be of version 1 or older; got version 2. Upgrade ncut_widgets"),
+        ({"format": "COCO"}, "which is a different type of JSON"),
+        ({"version": 2}, "must have version 1 or older; got version 2. Upgrade ncut_widgets"),
         ({"version": None}, "the file must have a int named 'version'"),
         ({"images": [{"name": "cat.jpg"}]}, "an image must have a int named 'width'; got nothing"),
-        ({"images": []}, "which is damaged: `images` must hold at least one image"),
+        ({"images": []}, "which is damaged: `images` must contain at least one image"),
         ({"objects": None}, "which is damaged: `objects` must be a list of dicts; got NoneType"),
         ({"objects": [{"gamma": 11}]}, r"which is damaged: `objects\[0\].gamma` must be in \(0, 10\]; got 11"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_named(path, images, changes, message):
+def test_invalid_file_raises(path, images, changes, message):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     with pytest.raises(ValueError, match=message):
         load_clicks(path, images)
 
 
-def test_a_file_that_is_not_there_is_not_found(images, tmp_path):
+def test_missing_file_raises(images, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.json"):
         load_clicks(tmp_path / "none.json", images)
 
 
-def test_bad_objects_leave_an_older_file_as_it_was(path, images):
+def test_invalid_objects_keep_existing_file(path, images):
     before = path.read_bytes()
     with pytest.raises(ValueError, match="click_weight"):
         save_clicks(images, [{"click_weight": 2}], path)
