@@ -14,6 +14,7 @@ from ncut_widgets._validation import check_positive_int
 from ncut_widgets.features import FeatureMaps, Multiscale, extract_features, load_images
 from ncut_widgets.features.edge_aware import smooth_within_edges
 from ncut_widgets.features.multiscale import guide
+from ncut_widgets.imaging import resize_map
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.readouts import kway_ncut
 
@@ -247,19 +248,13 @@ def _to_pixels(scores: np.ndarray, image: Image.Image) -> np.ndarray:
     # At least two guide cells per patch, so that the detail of a fine grid is kept.
     edges, cell_size = guide(image, resolution=max(512, 8 * max(scores.shape[:2])))
     rows, columns = edges.shape[:2]
-    cells = np.stack([_resize(scores[..., j], (columns, rows)) for j in range(scores.shape[2])], axis=2)
+    cells = np.stack([resize_map(scores[..., j], (columns, rows)) for j in range(scores.shape[2])], axis=2)
     cells = smooth_within_edges(cells, edges, radius=_SCORE_RADIUS / cell_size, contrast=_EDGE_THRESHOLD, n_rounds=2)
     best = np.full((image.height, image.width), -np.inf, dtype=np.float32)
     labels = np.zeros(best.shape, dtype=np.int64)
     # One cluster at a time: all scores of a large photograph together would take gigabytes.
     for label in range(cells.shape[2]):
-        score = _resize(cells[..., label], image.size)
+        score = resize_map(cells[..., label], image.size)
         labels[score > best] = label
         np.maximum(best, score, out=best)
     return labels
-
-
-def _resize(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Bilinear, between the centers of the cells."""
-    plane = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32))
-    return np.asarray(plane.resize(size, Image.Resampling.BILINEAR))

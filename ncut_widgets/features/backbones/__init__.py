@@ -14,10 +14,11 @@ from PIL import Image
 
 from ncut_widgets._validation import check_device
 from ncut_widgets.features.multiscale import Multiscale
+from ncut_widgets.imaging import shrink
 
 from .model import TransformersBackbone
 
-__all__ = ["Backbone", "TransformersBackbone", "resolve_backbone", "shrink"]
+__all__ = ["Backbone", "TransformersBackbone", "resolve_backbone"]
 
 Backbone = Callable[[Sequence[Image.Image]], Sequence[Any]]
 
@@ -79,15 +80,6 @@ def _by_name(path: str, options: dict[str, Any], device: Any) -> TransformersBac
 
     model, processor = load_model(path)
     return TransformersBackbone(model.to(found), processor, **options)
-
-
-def shrink(image: Image.Image, resolution: int) -> Image.Image:
-    """Return the image with its longer side at most `resolution` pixels; smaller images stay as they are."""
-    longest = max(image.size)
-    if longest <= resolution:
-        return image
-    width, height = (max(1, round(side * resolution / longest)) for side in image.size)
-    return image.resize((width, height), Image.Resampling.BOX)
 
 
 class _AtResolution:
