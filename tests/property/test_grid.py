@@ -1,4 +1,4 @@
-"""Pixels, patches and nodes name the same place, whatever the sizes."""
+"""Conversions between pixels, patches and nodes are consistent for all grid and image sizes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ counts = st.integers(1, 23)
 
 @st.composite
 def grids(draw):
-    """One to four images of any sizes, each seen by one to three sources of any resolutions."""
+    """Draw a grid of one to four images of any size in one to three sources of any resolution."""
     sizes = draw(st.lists(st.tuples(sides, sides), min_size=1, max_size=4))
     sources = draw(st.lists(st.sampled_from("abc"), min_size=1, max_size=3, unique=True))
     maps = [PatchMap(i, draw(counts), draw(counts), source) for source in sources for i in range(len(sizes))]
@@ -30,7 +30,7 @@ def grids_and_nodes(draw):
 
 @settings(deadline=None)
 @given(grids_and_nodes())
-def test_node_to_patch_and_back(case):
+def test_node_to_patch_round_trip(case):
     grid, node = case
     patch = grid.locate(node)
     assert grid.node(patch.image, patch.row, patch.column, patch.source) == node
@@ -39,7 +39,7 @@ def test_node_to_patch_and_back(case):
 
 @settings(deadline=None)
 @given(grids_and_nodes())
-def test_node_to_pixels_and_back(case):
+def test_node_to_pixel_round_trip(case):
     grid, node = case
     patch = grid.locate(node)
     x0, y0, x1, y1 = grid.box(node)
@@ -48,7 +48,7 @@ def test_node_to_pixels_and_back(case):
 
 @settings(deadline=None)
 @given(grids(), st.data())
-def test_every_pixel_lies_in_the_box_of_its_node(grid, data):
+def test_pixels_are_in_box_of_their_node(grid, data):
     m = data.draw(st.sampled_from(grid.maps))
     width, height = grid.image_sizes[m.image]
     x, y = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
@@ -72,7 +72,7 @@ def test_boxes_tile_every_image(grid):
 
 @settings(deadline=None)
 @given(grids())
-def test_split_gives_each_map_its_own_nodes_without_copying(grid):
+def test_split_returns_views_per_map(grid):
     nodes = np.arange(grid.n_nodes)
     for split in (grid.split(nodes), grid.split(torch.from_numpy(nodes))):
         assert [tuple(part.shape) for part in split] == [(m.rows, m.columns) for m in grid.maps]

@@ -1,4 +1,4 @@
-"""Masks against those of the published `get_mask`: four images of 12 x 20 patches, six prompts and settings."""
+"""`get_mask` against masks of the published function: four images of 12 x 20 patches, six prompts and settings."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def golden():
 
 
 @pytest.mark.parametrize("index", range(len(CASES)))
-def test_masks_are_the_published_ones(golden, index):
+def test_masks_match_published_masks(golden, index):
     image, row, column, threshold, gamma, denoise, area = CASES[index]
     eigvecs, _ = golden
     prompt = eigvecs[int(image), int(row), int(column)]
@@ -28,14 +28,14 @@ def test_masks_are_the_published_ones(golden, index):
     np.testing.assert_array_equal(mask, MASKS[index])
 
 
-def test_a_single_click_is_get_mask(golden):
+def test_click_mask_with_one_click_equals_get_mask(golden):
     image, row, column, threshold, gamma, _, area = CASES[0]
     click = [(int(image), int(row), int(column))]
     mask = click_mask(golden[0], click, threshold=threshold, gamma=gamma, denoise=int(area))
     np.testing.assert_array_equal(mask, MASKS[0])
 
 
-def test_the_mask_is_the_heatmap_above_the_threshold(golden):
+def test_mask_is_thresholded_heatmap(golden):
     eigvecs, heatmap = golden
     np.testing.assert_array_equal(get_mask(eigvecs, eigvecs[0, 3, 4], denoise=False), heatmap > 0.5)
     np.testing.assert_allclose(similarity_heatmap(eigvecs, eigvecs[0, 3, 4]), heatmap.clip(0, 1), atol=1e-3)

@@ -1,4 +1,4 @@
-"""The arrows of the architecture that import-linter cannot draw: laziness of the root, and nobody importing it."""
+"""Import rules that import-linter cannot check: the root package is lazy, and no module imports it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ HEAVY = ("matplotlib", "plotly", "torchdr", "transformers", "umap", "anywidget",
 
 
 def modules_loaded_by(statement: str) -> set[str]:
-    """Return the top-level modules that a fresh interpreter has loaded after `statement`."""
+    """Return the top-level modules loaded in a fresh interpreter after `statement`."""
     script = f"{statement}\nimport json, sys\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 
 @pytest.mark.parametrize("statement", ["import ncut_widgets", "import ncut_widgets.ncut"])
-def test_importing_loads_no_widget_or_plotting_library(statement):
+def test_import_loads_no_widget_or_plotting_library(statement):
     assert modules_loaded_by(statement).isdisjoint(HEAVY)
 
 
@@ -32,15 +32,15 @@ def test_every_public_name_resolves():
     assert set(ncut_widgets.__all__) <= set(dir(ncut_widgets))
 
 
-def test_an_unknown_name_is_an_attribute_error():
+def test_unknown_name_raises():
     import ncut_widgets
 
     with pytest.raises(AttributeError, match="kway_nct"):
         _ = ncut_widgets.kway_nct
 
 
-def test_nothing_but_the_command_line_imports_the_root():
-    # Through the root every arrow can be turned round unseen: it knows all the names there are.
+def test_only_command_line_imports_root():
+    # The root exports every name, so an import from it could bypass the layers unnoticed.
     graph = grimp.build_graph("ncut_widgets", exclude_type_checking_imports=True)
     importers = graph.find_modules_that_directly_import("ncut_widgets")
     assert importers <= {"ncut_widgets.__main__", "ncut_widgets.cli"}

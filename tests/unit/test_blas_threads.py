@@ -1,4 +1,4 @@
-"""One BLAS thread for many small products, and as many as before when they are done."""
+"""`one_blas_thread` limits BLAS to one thread during a call, and restores the number afterwards."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def two_threads():
 
 
 @one_blas_thread
-def inside(then=limits):
+def limited(then=limits):
     return then()
 
 
-def test_the_limit_holds_in_the_call_and_not_after_it():
-    assert inside() == {1}
+def test_limit_holds_only_during_call():
+    assert limited() == {1}
     assert limits() == {2}
 
 
-def test_the_limit_is_lifted_by_the_last_of_those_who_set_it():
-    first_inside, first_may_end = threading.Event(), threading.Event()
+def test_limit_ends_with_last_concurrent_call():
+    first_started, first_may_end = threading.Event(), threading.Event()
 
     def first():
-        first_inside.set()
+        first_started.set()
         first_may_end.wait()
 
     def second():
@@ -44,26 +44,26 @@ def test_the_limit_is_lifted_by_the_last_of_those_who_set_it():
         thread.join()
         return limits()
 
-    thread = threading.Thread(target=inside, args=[first])
+    thread = threading.Thread(target=limited, args=[first])
     thread.start()
-    first_inside.wait()
-    assert inside(second) == {1}
+    first_started.wait()
+    assert limited(second) == {1}
     assert limits() == {2}
 
 
-def test_the_limit_is_lifted_when_the_call_fails():
+def test_limit_ends_when_call_raises():
     with pytest.raises(ZeroDivisionError, match="by zero"):
-        inside(lambda: 1 / 0)
+        limited(lambda: 1 / 0)
     assert limits() == {2}
 
 
-def test_the_limit_is_lifted_wherever_the_call_is_interrupted():
+def test_limit_ends_after_interrupt_at_any_line():
     interrupter = Interrupter()
-    interrupter.run(inside)
+    interrupter.run(limited)
     lines = interrupter.lines
     assert lines > 20
     for last in range(1, lines + 1):
         with pytest.raises(KeyboardInterrupt, match="by the test"):
-            interrupter.run(inside, last)
+            interrupter.run(limited, last)
         assert limits() == {2}, interrupter.place
-        assert inside() == {1}
+        assert limited() == {1}

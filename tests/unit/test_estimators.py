@@ -1,4 +1,4 @@
-"""Every class with `fit` is an estimator of scikit-learn: its checks, data frames, pipelines, and other columns."""
+"""Every class with `fit` is a scikit-learn estimator: official checks, data frames, pipelines and column checks."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ ESTIMATORS = {
     "click_mask": ClickMask(denoise=0),
 }
 _CLICKS = {
-    "check_dtype_object": "asks for an error about classes, and `y` holds the numbers of clicked nodes",
-    "check_estimators_nan_inf": "passes `y` as floats, which cannot be the numbers of clicked nodes",
+    "check_dtype_object": "expects an error about classes, but `y` contains the indices of clicked nodes",
+    "check_estimators_nan_inf": "passes `y` as floats, which cannot be indices of clicked nodes",
 }
-# The checks of scikit-learn that are not met, and why.
+# Checks of scikit-learn that are expected to fail, with the reason.
 EXPECTED_FAILED_CHECKS = {
-    "kway": {"check_clustering": "asks for three clusters of two columns, which has to be said: `n_eig=2`"},
+    "kway": {"check_clustering": "expects three clusters of two columns, which requires `n_eig=2`"},
     "click_ncut": _CLICKS,
-    "click_mask": {**_CLICKS, "check_fit2d_1sample": "clicks on a second node where there is only one"},
+    "click_mask": {**_CLICKS, "check_fit2d_1sample": "clicks on the second of only one node"},
 }
-# What `check_estimator` leaves to scikit-learn's own tests of its estimators.
+# Checks that `check_estimator` does not run, but scikit-learn runs for its own estimators.
 FURTHER_CHECKS = [
     estimator_checks.check_dataframe_column_names_consistency,
     estimator_checks.check_n_features_in_after_fitting,
@@ -54,9 +54,9 @@ FURTHER_CHECKS = [
 ]
 
 
-# M-space differs from the others in its layout alone.
+# M-space differs from the other colorings only in its layout.
 @pytest.mark.parametrize("name", [name for name in ESTIMATORS if name != "coloring-mspace"])
-def test_scikit_learns_checks_pass(name):
+def test_scikit_learn_checks_pass(name):
     expected = EXPECTED_FAILED_CHECKS.get(name, {})
     results = estimator_checks.check_estimator(
         ESTIMATORS[name], expected_failed_checks=expected, on_skip=None, on_fail=None
@@ -66,18 +66,18 @@ def test_scikit_learns_checks_pass(name):
         by_status.setdefault(result["status"], {})[result["check_name"]] = str(result["exception"])
     assert by_status.get("failed", {}) == {}
     assert set(by_status.get("xfail", {})) == set(expected)
-    # It needs SCIPY_ARRAY_API before scipy is imported; that tensors are answered by tensors is tested below.
+    # Requires SCIPY_ARRAY_API to be set before scipy is imported; tensors are tested below.
     assert set(by_status.get("skipped", {})) <= {"check_array_api_input"}
 
 
-# They go from names to none and back on purpose.
+# These checks intentionally mix inputs with and without feature names.
 @pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")
 @pytest.mark.parametrize("check", FURTHER_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", ["ncut", "kway", "coloring-pca", "click_ncut", "click_mask"])
-def test_columns_and_output_pass_scikit_learns_further_checks(name, check):
+def test_additional_scikit_learn_checks_pass(name, check):
     estimator = ESTIMATORS[name]
     if hasattr(estimator, "transform") or check in FURTHER_CHECKS[:2]:
-        # A heatmap has one value for each node, and this check asks for its second dimension.
+        # A heatmap is one-dimensional, but this check uses its second dimension.
         one_dimensional = name == "click_ncut" and "feature_names_out" in check.__name__
         if one_dimensional:
             assert clone(estimator).fit(np.eye(4), [0]).get_feature_names_out().tolist() == ["clickncut0"]
@@ -85,7 +85,7 @@ def test_columns_and_output_pass_scikit_learns_further_checks(name, check):
             check(name, estimator)
 
 
-def test_no_class_with_fit_is_left_out():
+def test_every_class_with_fit_is_tested():
     classes = set()
     for module in pkgutil.walk_packages(nw.__path__, "ncut_widgets."):
         if "__main__" not in module.name:
@@ -102,7 +102,7 @@ def X():
     return np.concatenate([rng.normal(0, 1, (30, 4)), rng.normal(4, 1, (30, 4))])
 
 
-def test_a_pipeline_goes_from_features_to_colors_and_clusters(X):
+def test_pipelines_to_colors_clusters_and_masks(X):
     colors = make_pipeline(nw.Ncut(6), nw.Coloring("pca")).fit(X)
     np.testing.assert_allclose(colors.transform(X), colors[-1].rgb, atol=1e-9)
     np.testing.assert_array_equal(make_pipeline(nw.Ncut(6), nw.Coloring("pca")).fit_transform(X), colors[-1].rgb)
@@ -113,13 +113,13 @@ def test_a_pipeline_goes_from_features_to_colors_and_clusters(X):
     assert make_pipeline(nw.Ncut(4), ClickMask(n_eig=2, denoise=0)).fit(X, [0]).predict(X)[:30].mean() > 0.9
 
 
-def test_a_pipeline_of_tensors_stays_with_tensors(X):
+def test_pipeline_of_tensors_returns_tensors(X):
     rgb = make_pipeline(nw.Ncut(3), nw.Coloring("pca")).fit_transform(torch.from_numpy(X).float())
     assert isinstance(rgb, torch.Tensor)
     assert rgb.dtype == torch.float32
 
 
-def test_data_frames_come_out_on_request(X):
+def test_set_output_returns_data_frames(X):
     df = pd.DataFrame(X, columns=list("abcd"), index=[f"node {i}" for i in range(60)])
     pipeline = make_pipeline(nw.Ncut(3), nw.Kway(2, n_eig=3)).set_output(transform="pandas")
     scores = pipeline.fit_transform(df)
@@ -136,7 +136,7 @@ def test_data_frames_come_out_on_request(X):
 
 
 @pytest.mark.parametrize("name", ["ncut", "ncut-nystrom", "kway", "coloring-pca", "coloring-tsne", "click_ncut"])
-def test_fitted_is_told_from_not_fitted(name, X):
+def test_unfitted_estimator_raises(name, X):
     estimator = clone(ESTIMATORS[name])
     with pytest.raises(NotFittedError, match="is not fitted yet"):
         check_is_fitted(estimator)
@@ -154,7 +154,7 @@ METHODS = [
 
 
 @pytest.mark.parametrize(("name", "method"), METHODS)
-def test_other_columns_than_those_of_the_fit_are_refused(name, method, X):
+def test_columns_must_match_fit(name, method, X):
     df = pd.DataFrame(X, columns=["one", "two", "three", "four"])
     call = getattr(clone(ESTIMATORS[name]).fit(df, [0]), method)
     call(df)
@@ -176,7 +176,7 @@ def test_other_columns_than_those_of_the_fit_are_refused(name, method, X):
         unnamed(df)
 
 
-def test_a_second_fit_forgets_the_names_of_the_first(X):
+def test_refit_replaces_feature_names(X):
     ncut = nw.Ncut(2).fit(pd.DataFrame(X, columns=list("abcd")))
     ncut.fit(X)
     assert not hasattr(ncut, "feature_names_in_")
@@ -184,7 +184,7 @@ def test_a_second_fit_forgets_the_names_of_the_first(X):
     assert not hasattr(ncut, "feature_names_in_")
 
 
-def test_chunks_of_a_data_frame_have_its_columns(X):
+def test_data_frame_chunks_keep_column_names(X):
     df = pd.DataFrame(X, columns=list("abcd"))
     ncut = nw.Ncut(2).fit_chunks([df[:30], df[30:]])
     assert ncut.feature_names_in_.tolist() == list("abcd")
@@ -204,20 +204,20 @@ def maps(values, names=None, source="one"):
 
 
 @pytest.mark.parametrize("name", ["ncut", "coloring-mspace", "click_ncut"])
-def test_named_channels_of_feature_maps_keep_their_order(name, X):
+def test_channel_names_of_feature_maps_must_match_fit(name, X):
     fitted = clone(ESTIMATORS[name]).fit(maps(X[:30], ["red", "green", "edge", "shade"]), [0])
     fitted.transform(maps(X[30:], ["red", "green", "edge", "shade"], source="two"))
-    with pytest.raises(ValueError, match="got 'green' where the fit had 'red' \\(channel 0\\)"):
+    with pytest.raises(ValueError, match="got 'green' instead of 'red' \\(channel 0\\)"):
         fitted.transform(maps(X[:30, [1, 0, 2, 3]], ["green", "red", "edge", "shade"]))
-    with pytest.raises(ValueError, match="got 'texture' where the fit had 'shade'"):
+    with pytest.raises(ValueError, match="got 'texture' instead of 'shade'"):
         fitted.transform(maps(X[:30], ["red", "green", "edge", "texture"]))
-    # Numbered channels are not named.
+    # Default channel names are not feature names.
     numbered = clone(ESTIMATORS[name]).fit(maps(X[:30]), [0])
     assert not hasattr(numbered, "feature_names_in_")
     numbered.transform(X[30:])
 
 
-def test_the_channels_of_two_alignments_are_different_channels(X):
+def test_different_alignments_have_different_channel_names(X):
     one, two = (nw.AnchorAlignment(n_anchors=4, random_state=seed).fit(maps(X[:30])) for seed in (0, 1))
     ncut = nw.Ncut(2).fit(one.transform(maps(X[:30])))
     ncut.transform(one.transform(maps(X[30:])))
@@ -227,7 +227,7 @@ def test_the_channels_of_two_alignments_are_different_channels(X):
         ncut.transform(two.transform(maps(X[:30])))
 
 
-def test_an_alignment_is_an_estimator_of_feature_maps(X):
+def test_anchor_alignment_is_a_transformer(X):
     features = maps(X[:30])
     alignment = nw.AnchorAlignment(n_anchors=8)
     with pytest.warns(SkipTestWarning, match="Can't test estimator AnchorAlignment which requires input"):
@@ -244,7 +244,7 @@ def test_an_alignment_is_an_estimator_of_feature_maps(X):
     assert both.shape == (60, 8)
 
 
-def test_sources_may_come_in_another_order(X):
+def test_alignment_is_independent_of_source_order(X):
     first, second = maps(X[:30]), maps(X[30:], source="two")
     one = nw.AnchorAlignment(n_anchors=8).fit([first, second])
     other = nw.AnchorAlignment(n_anchors=8).fit([second, first])
@@ -277,12 +277,12 @@ def test_sources_may_come_in_another_order(X):
         (lambda X: nw.nystrom_propagate(X, X, X[:, :2]), "`X` must have 2 columns, as `nystrom_X` has; got 4"),
     ],
 )
-def test_another_width_is_answered_in_the_terms_of_what_was_passed(call, message, X):
+def test_wrong_number_of_columns_raises_with_advice(call, message, X):
     with pytest.raises(ValueError, match=message):
         call(X)
 
 
-def test_clicks_are_the_target_of_a_fit(X):
+def test_clicks_may_be_passed_as_y(X):
     clicks = nw.ClickNcut().fit(X, [0, 1], [40])
     np.testing.assert_array_equal(clicks.heatmap_, nw.ClickNcut().fit(X, positive=[0, 1], negative=[40]).heatmap_)
     np.testing.assert_array_equal(clicks.heatmap_, nw.ClickNcut().fit_transform(X, [0, 1], [40]))
@@ -293,7 +293,7 @@ def test_clicks_are_the_target_of_a_fit(X):
             estimator.fit(X, [0], positive=[0])
 
 
-def test_nothing_is_warned_of_in_a_pipeline_without_names(X):
+def test_pipeline_without_names_does_not_warn(X):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         make_pipeline(nw.Ncut(3), nw.Kway(2)).fit(maps(X[:30], list("abcd"))).predict(maps(X[30:], list("abcd")))

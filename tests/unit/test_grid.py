@@ -1,4 +1,4 @@
-"""The grid refuses what it cannot place, and answers in the order it was given."""
+"""`PatchGrid`: order of nodes, defaults and errors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ncut_widgets.grid import PatchGrid, PatchMap
 
 @pytest.fixture
 def grid():
-    """A wide image and a tall one, each seen coarsely and finely, the sources interleaved."""
+    """Return a grid of a wide and a tall image in a coarse and a fine source, with interleaved maps."""
     maps = [PatchMap(0, 2, 4, "coarse"), PatchMap(1, 3, 1, "coarse"), PatchMap(0, 4, 8, "fine")]
     return PatchGrid([(80, 40), (10, 30)], maps)
 
@@ -21,13 +21,13 @@ def test_counts_and_order(grid):
     assert np.bincount(grid.image_of).tolist() == [40, 3]
 
 
-def test_the_first_source_counts_where_none_is_named(grid):
+def test_first_source_is_default(grid):
     assert grid.node_at(0, 79, 39) == 7
     assert grid.node_at(0, 79, 39, "fine") == 42
     assert grid.find(0, "fine") == 2
 
 
-def test_grids_compare_by_what_they_say(grid):
+def test_grids_compare_by_value(grid):
     assert grid == PatchGrid(grid.image_sizes, grid.maps)
     assert grid != PatchGrid(grid.image_sizes, grid.maps[:2])
 
@@ -41,7 +41,7 @@ def test_grids_compare_by_what_they_say(grid):
         ([(5, 5)], [PatchMap(0, 2, 3), PatchMap(0, 1, 1)], "image 0 twice with source 'features'. Rename"),
     ],
 )
-def test_impossible_grids_say_why(sizes, maps, message):
+def test_invalid_grids_raise(sizes, maps, message):
     with pytest.raises(ValueError, match=message):
         PatchGrid(sizes, maps)
 
@@ -59,6 +59,6 @@ def test_impossible_grids_say_why(sizes, maps, message):
         (lambda g: g.split(np.zeros(42)), "one entry for each of 43 nodes; got 42"),
     ],
 )
-def test_places_that_are_not_there_say_so(grid, ask, message):
+def test_invalid_positions_raise(grid, ask, message):
     with pytest.raises(ValueError, match=message):
         ask(grid)

@@ -1,4 +1,4 @@
-"""`python -m ncut_widgets`, as `make demo` runs it."""
+"""The command line `python -m ncut_widgets`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from ncut_widgets.__main__ import main
 
 
-def test_the_demo_writes_the_explorer_and_times_every_step(tmp_path):
+def test_demo_writes_explorer_and_prints_step_times(tmp_path):
     output = tmp_path / "new folder" / "explorer.html"
     command = [sys.executable, "-m", "ncut_widgets", "demo", "--output", str(output)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -25,7 +25,7 @@ def test_the_demo_writes_the_explorer_and_times_every_step(tmp_path):
     assert sum(map(float, steps)) <= float(total.group(1)) + 0.2
 
 
-def test_a_command_that_does_not_exist_is_named(capsys):
+def test_unknown_command_exits_with_error(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["dmeo"])
     assert "invalid choice: 'dmeo'" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Coming from ncut_pytorch: its tutorials with the changes that the page tells, and a hint at every other name."""
+"""Migration from ncut_pytorch: its tutorials with the documented changes, and hints for all other names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "from_ncut_pytorch.md").read_text()
 
 
 def rows_under(heading):
-    """Return the cells of the table under a heading of the page."""
+    """Return the table cells in a section of the page."""
     section = PAGE.split(f"\n### {heading}\n", 1)[1].split("\n#", 1)[0]
     table = [line for line in section.splitlines() if line.startswith("|")][2:]
     return [tuple(cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]) for line in table]
@@ -33,7 +33,7 @@ def cells(old, hint):
 
 
 def option_rows():
-    """Return a row for each option and hint, with all functions that give it."""
+    """Return a row for each option and hint, with all functions that share it."""
     functions = {}
     for function, hints in OPTIONS.items():
         for old, hint in hints.items():
@@ -42,16 +42,16 @@ def option_rows():
 
 
 @pytest.mark.parametrize(("heading", "hints"), [("Names", {**NAMES, **METHODS}), ("Modules", MODULES)])
-def test_the_page_lists_the_names_that_are_answered(heading, hints):
+def test_page_lists_all_old_names(heading, hints):
     assert rows_under(heading) == [cells(old, hint) for old, hint in hints.items()]
 
 
-def test_the_page_lists_the_options_that_are_answered():
+def test_page_lists_all_old_options():
     assert rows_under("Options") == option_rows()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_old_name_is_answered_by_a_hint(name):
+def test_old_name_raises_with_hint(name):
     message = re.escape(NAMES[name].about(name))
     with pytest.raises(AttributeError, match=message):
         getattr(nw, name)
@@ -60,8 +60,8 @@ def test_an_old_name_is_answered_by_a_hint(name):
     assert name not in dir(nw)
 
 
-def test_from_import_gives_the_hint_too():
-    # Not in this process, where other tests may have looked for the names.
+def test_from_import_raises_with_hint():
+    # In a new process, because other tests may have looked up the names in this one.
     code = """
 for line in ("from ncut_widgets import NCUT", "from ncut_widgets.color import umap_color",
              "from ncut_widgets.utils.sigma import find_sigma", "from ncut_widgets import Missing"):
@@ -78,14 +78,14 @@ for line in ("from ncut_widgets import NCUT", "from ncut_widgets.color import um
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_an_old_module_is_answered_by_a_hint(name):
+def test_old_module_raises_with_hint(name):
     with pytest.raises(ImportError, match=re.escape(MODULES[name].about(name))):
         importlib.import_module(f"ncut_widgets.{name}.anything")
     with pytest.raises(AttributeError, match=re.escape(MODULES[name].about(name))):
         getattr(nw, name)
 
 
-def test_other_missing_names_and_modules_are_pythons_own_errors():
+def test_other_unknown_names_raise_standard_errors():
     with pytest.raises(AttributeError, match="No ncut_widgets attribute NCUTS"):
         nw.NCUTS  # noqa: B018
     with pytest.raises(ModuleNotFoundError, match=r"No module named 'ncut_widgets\.colors'"):
@@ -93,7 +93,7 @@ def test_other_missing_names_and_modules_are_pythons_own_errors():
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_an_old_method_is_answered_by_a_hint(name):
+def test_old_method_raises_with_hint(name):
     with pytest.raises(AttributeError, match=re.escape(METHODS[name].about(name))):
         getattr(Ncut(), name)
     assert not hasattr(Ncut(), name)
@@ -109,7 +109,7 @@ OLD_OPTIONS = [(function, old) for function, hints in OPTIONS.items() for old in
 
 
 @pytest.mark.parametrize(("function", "old"), OLD_OPTIONS)
-def test_an_old_option_is_answered_by_a_hint(function, old):
+def test_old_option_raises_with_hint(function, old):
     hint, target = OPTIONS[function][old], target_of(function)
     with pytest.raises(TypeError, match=f"^{re.escape(hint.about(old))}$"):
         target(**{old: 1})
@@ -119,7 +119,7 @@ def test_an_old_option_is_answered_by_a_hint(function, old):
 
 
 @pytest.mark.parametrize("function", OPTIONS)
-def test_typing_mistakes_stay_pythons_own_errors(function):
+def test_misspelled_options_raise_standard_errors(function):
     with pytest.raises(TypeError, match="got an unexpected keyword argument 'n_eigg'"):
         target_of(function)(n_eigg=3)
 
@@ -138,12 +138,12 @@ def test_typing_mistakes_stay_pythons_own_errors(function):
         (lambda X: nw.Coloring("pca", 300), "`Coloring` takes `method` by position; got 2"),
     ],
 )
-def test_options_by_position_are_told_their_names(call, message):
+def test_positional_options_raise_with_names(call, message):
     with pytest.raises(TypeError, match=message):
         call(torch.eye(12))
 
 
-def test_what_is_decorated_keeps_its_signature():
+def test_decorated_functions_keep_signature():
     assert list(inspect.signature(nw.tsne_color).parameters)[:2] == ["eig", "n_sample"]
     assert set(Ncut().get_params()) == set(inspect.signature(Ncut).parameters)
     assert clone(nw.Coloring("pca", n_sample=9)).get_params()["n_sample"] == 9
@@ -157,14 +157,14 @@ def test_what_is_decorated_keeps_its_signature():
 
 
 @pytest.mark.parametrize("call", [nw.tsne_color, nw.pca_color, nw.mspace_color, nw.umap_sphere_color])
-def test_colors_take_a_device(call):
+def test_color_functions_accept_device(call):
     eig = torch.rand(12, 5, generator=torch.Generator().manual_seed(0))
     assert torch.equal(call(eig, device="cpu"), call(eig))
     with pytest.raises(ValueError, match="`device` must be a torch device; got 'abacus'"):
         call(eig, device="abacus")
 
 
-def test_clusters_and_propagation_take_a_device():
+def test_clusters_and_propagation_accept_device():
     eig = torch.rand(12, 5, generator=torch.Generator().manual_seed(0))
     assert torch.equal(kway_ncut(eig, n_clusters=3, device="cpu"), kway_ncut(eig, n_clusters=3))
     assert torch.equal(nw.nystrom_propagate(eig, eig, eig, device=torch.device("cpu")), eig)
@@ -175,14 +175,14 @@ def test_clusters_and_propagation_take_a_device():
 
 @pytest.fixture
 def feats():
-    """Return features (images, rows, columns, channels) of four kinds of patches, as the extractor of the tutorials."""
+    """Return features (images, rows, columns, channels) of four classes of patches, in the format of the tutorials."""
     rng = np.random.default_rng(0)
     quadrants = np.arange(4).reshape(2, 2).repeat(4, 0).repeat(4, 1)
     kinds = np.stack([(quadrants + image) % 4 for image in range(6)])
     return torch.from_numpy(rng.normal(size=(4, 16))[kinds] * 3 + rng.normal(size=(6, 8, 8, 16))).float()
 
 
-def test_the_quick_start(feats):
+def test_quick_start(feats):
     features = feats.flatten(0, 2)
     # from ncut_pytorch import Ncut, kway_ncut
     # from ncut_pytorch.color import umap_color, mspace_color
@@ -203,7 +203,7 @@ def test_the_quick_start(feats):
     assert scores.shape == (384, 3)
 
 
-def test_the_tutorial_on_images(feats):
+def test_tutorial_on_images(feats):
     # from ncut_pytorch import NCUT, rgb_from_tsne_3d
     from ncut_widgets import tsne_color
 
@@ -216,7 +216,7 @@ def test_the_tutorial_on_images(feats):
     assert rgb.reshape(h, w, 3).numpy().shape == (8, 8, 3)
 
 
-def test_the_tutorial_on_new_images(feats):
+def test_tutorial_on_new_images(feats):
     # from ncut_pytorch import NCUT, rgb_from_tsne_3d, propagate_eigenvectors, propagate_rgb_color
     from ncut_widgets import Coloring
 
@@ -229,12 +229,12 @@ def test_the_tutorial_on_new_images(feats):
     new_eigenvectors = ncut.transform(new_feats.reshape(-1, new_feats.shape[-1]))  # propagate_eigenvectors(...)
     new_rgb = coloring.transform(new_eigenvectors[:, :20])  # propagate_rgb_color(...)
     assert new_rgb.reshape((*new_feats.shape[:3], 3)).cpu().shape == (2, 8, 8, 3)
-    # The same kind of patch has the same color in new images.
+    # Patches of a class have the same color in new images.
     near = torch.cdist(new_feats.flatten(0, 2), feats.flatten(0, 2)).argmin(1)
     assert (rgb[near] - new_rgb).abs().mean() < 0.15
 
 
-def test_the_tutorial_on_gradients(feats):
+def test_tutorial_on_gradients(feats):
     features = feats[0].clone().requires_grad_(True)
     # Ncut(n_eig=20, track_grad=True, device='cuda')
     eigvecs = Ncut(n_eig=4, exact_gradient=True).fit_transform(features.view(-1, features.shape[-1]))
@@ -245,7 +245,7 @@ def test_the_tutorial_on_gradients(feats):
     assert len(set(topk_idx.tolist())) == 10
 
 
-def test_the_tutorial_on_point_prompts(feats):
+def test_tutorial_on_point_prompts(feats):
     # from ncut_pytorch import NCUT, get_mask
     from ncut_widgets import get_mask
 
@@ -263,7 +263,7 @@ def test_the_tutorial_on_point_prompts(feats):
         negative_masks.append(get_mask(eigvectors, clicked, threshold=0.99, gamma=1.0, denoise=False))
     final_mask = (np.stack(positive_masks).sum(0) > 0) & ~(np.stack(negative_masks).sum(0) > 0)
     assert final_mask.shape == (6, 8, 8)
-    # The clicked kind of patch is found in every image, and nothing else.
+    # The mask contains exactly the clicked class in every image.
     for image, mask in enumerate(final_mask):
         rows, columns = divmod((1 - image) % 4, 2)
         assert mask[4 * rows : 4 * rows + 4, 4 * columns : 4 * columns + 4].mean() > 0.9

@@ -1,4 +1,4 @@
-"""What reaches the user: the wheel and the sdist hold the built front end, and a widget needs nothing but the wheel."""
+"""Contents of the wheel and the sdist: both include the built front end, and widgets work from the wheel alone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BUNDLES = [f"ncut_widgets/static/{name}.js" for name in [*WIDGETS, "standalone"]
 
 
 def run(*command, **options):
-    """Run a command, and return what it wrote on standard output; what it complained of is in the failure."""
+    """Run a command and return its standard output; if it fails, the assertion message has its output."""
     done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -26,7 +26,7 @@ def run(*command, **options):
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory):
-    """The folder with the sdist, and the wheel that was built from it."""
+    """Return the folder with the sdist and the wheel built from it."""
     folder = tmp_path_factory.mktemp("dist")
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT))
     return folder
@@ -48,7 +48,7 @@ def sdist(distributions):
 
 @pytest.fixture(scope="module")
 def installed(distributions, tmp_path_factory):
-    """An otherwise empty folder into which the wheel is installed."""
+    """Return a folder into which only the wheel is installed."""
     (path,) = distributions.glob("*.whl")
     target = tmp_path_factory.mktemp("site")
     run(sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target", str(target), str(path))
@@ -59,21 +59,21 @@ def sdist_names(sdist):
     return {name.split("/", 1)[1] for name in sdist.getnames() if "/" in name}
 
 
-def test_the_wheel_holds_every_bundle_and_the_licenses(wheel):
+def test_wheel_contains_bundles_and_licenses(wheel):
     names = set(wheel.namelist())
     assert set(BUNDLES) <= names
     assert {"ncut_widgets/static/THIRD_PARTY_LICENSES.txt", "ncut_widgets/py.typed"} <= names
     assert any(re.fullmatch(r"ncut_widgets-.*\.dist-info/licenses/LICENSE", name) for name in names)
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(wheel):
+def test_wheel_contains_only_the_package(wheel):
     outside = {name for name in wheel.namelist() if not re.match(r"ncut_widgets(-[^/]+\.dist-info)?/", name)}
     assert outside == set()
     assert not [name for name in wheel.namelist() if "node_modules" in name or name.endswith((".map", ".ts", ".pyc"))]
 
 
-def test_the_sdist_builds_without_node(sdist):
-    # The wheel of these fixtures is built from this sdist: it has the bundles, so nobody has to build them.
+def test_sdist_builds_without_node(sdist):
+    # The wheel of the fixture is built from this sdist, which includes the bundles.
     names = sdist_names(sdist)
     assert set(BUNDLES) <= names
     assert {"LICENSE", "Makefile", "constraints.txt", "package-lock.json", "js/build.mjs", ".npmrc"} <= names
@@ -81,14 +81,14 @@ def test_the_sdist_builds_without_node(sdist):
 
 
 @pytest.mark.parametrize("bundle", BUNDLES)
-def test_a_bundle_is_minified_and_tells_nothing_of_where_it_was_built(wheel, bundle):
+def test_bundle_is_minified_without_build_paths(wheel, bundle):
     text = wheel.read(bundle).decode()
     assert "sourceMappingURL" not in text
     assert str(ROOT) not in text
     assert len(text.splitlines()) < len(text) / 100
 
 
-def test_an_installed_widget_renders_without_node_or_sources(installed, tmp_path):
+def test_installed_widgets_work_without_node_or_sources(installed, tmp_path):
     script = f"""
 import numpy, PIL.Image, ncut_widgets as nw
 assert nw.__file__.startswith({str(installed)!r}), nw.__file__
@@ -101,7 +101,7 @@ print(all(len(str(widget._esm)) > 1000 for widget in (session, *views)))
     assert run(sys.executable, "-c", script, cwd=tmp_path, env=environment).strip() == "True"
 
 
-def test_the_pinned_versions_name_no_address_and_no_cuda_package():
+def test_pinned_versions_have_no_urls_or_cuda_packages():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = [line for line in lines if not line.startswith("#")]
     assert "torch==2.13.0" in pins

@@ -1,4 +1,4 @@
-"""From images to labels: what looks apart is cut apart, the same in every image and every run."""
+"""`embed` and `segment`: results on synthetic scenes, defaults and errors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SKY, GRASS, BALL = (120, 170, 230), (60, 120, 40), (220, 60, 50)
 
 
 def scene(width=192, height=128, ball=None):
-    """Sky over grass with some noise, and a ball where asked; and the truth."""
+    """Return a noisy image of sky over grass, optionally with a ball, and its true labels."""
     truth = np.zeros((height, width), dtype=int)
     truth[height // 2 :] = 1
     if ball:
@@ -31,12 +31,12 @@ def scene(width=192, height=128, ball=None):
 
 
 def agreement(labels, truth):
-    """The share of pixels that agree when every label means the part of the truth that it meets most."""
+    """Return the fraction of matching pixels if every label is assigned to the true label it overlaps most."""
     matches = [np.bincount(truth[labels == label]).max() for label in np.unique(labels)]
     return sum(matches) / truth.size
 
 
-def test_cuts_along_contours_to_the_pixel():
+def test_segments_follow_contours():
     image, truth = scene(ball=(60, 50))
     (labels,) = segment(image, n_clusters=3)
     assert labels.shape == (128, 192)
@@ -45,19 +45,19 @@ def test_cuts_along_contours_to_the_pixel():
     assert agreement(labels, truth) > 0.98
 
 
-def test_a_label_means_the_same_in_images_of_all_sizes():
+def test_labels_agree_across_image_sizes():
     images, truths = zip(scene(), scene(96, 160), scene(160, 90), strict=True)
     labels = segment(list(images), n_clusters=2)
     assert [found.shape for found in labels] == [(128, 192), (160, 96), (90, 160)]
     assert agreement(np.concatenate([a.ravel() for a in labels]), np.concatenate([t.ravel() for t in truths])) > 0.98
 
 
-def test_same_seed_same_labels():
+def test_same_seed_gives_same_labels():
     image, _ = scene(ball=(60, 50))
     np.testing.assert_array_equal(segment(image, n_clusters=5)[0], segment(image, n_clusters=5)[0])
 
 
-def test_embed_is_features_then_ncut_at_the_built_in_sharpness():
+def test_embed_uses_default_degree_for_built_in_features():
     image, _ = scene(512, 320, ball=(200, 100))
     result = embed(image, n_eig=4, progress=False)
     features = extract_features(image, progress=False)
@@ -72,7 +72,7 @@ def square_distances(values):
     return np.square(values[:, None] - values[None]).sum(2)
 
 
-def test_options_of_the_built_in_backbone_reach_it():
+def test_options_reach_built_in_backbone():
     image, truth = scene()
     coarse = embed(image, backbone=Multiscale(stride=16), n_eig=3, progress=False)
     assert len(coarse.features) == 96
@@ -80,7 +80,7 @@ def test_options_of_the_built_in_backbone_reach_it():
     assert agreement(segment(image, n_clusters=2, backbone=Multiscale(stride=16))[0], truth) > 0.97
 
 
-def test_other_backbones_keep_ncuts_own_sigma_and_may_answer_in_torch():
+def test_other_backbones_use_sigma_of_ncut_and_may_use_torch():
     def colors(images):
         return [torch.from_numpy(np.asarray(image.resize((24, 16)), dtype=np.float32)) for image in images]
 
@@ -92,13 +92,13 @@ def test_other_backbones_keep_ncuts_own_sigma_and_may_answer_in_torch():
     assert agreement(segment(image, n_clusters=2, backbone=colors)[0], truth) > 0.97
 
 
-def test_degree_is_the_mean_affinity_asked_for():
+def test_degree_sets_mean_affinity():
     image, _ = scene()
     smooth, sharp = (embed(image, degree=d, n_eig=3, progress=False).ncut.sigma_ for d in (0.3, 0.003))
     assert smooth > 2 * sharp
 
 
-def test_progress_says_what_it_does(capsys):
+def test_progress_bars_name_steps(capsys):
     image, _ = scene()
     embed(image, n_eig=3)
     assert "features: multiscale" in capsys.readouterr().err
@@ -119,20 +119,20 @@ def test_progress_says_what_it_does(capsys):
         ({"n_clusters": 384}, ValueError, "`n_clusters` must be less than the number of patches, 384; got 384"),
     ],
 )
-def test_bad_options_say_so(options, error, message):
+def test_invalid_options_raise(options, error, message):
     with pytest.raises(error, match=message):
         segment(scene()[0], **options)
 
 
 @pytest.mark.parametrize("n_eig", [2, 5])
-def test_clusters_may_come_from_another_number_of_eigenvectors(n_eig):
+def test_n_eig_may_differ_from_n_clusters(n_eig):
     image, truth = scene(ball=(60, 50))
     (labels,) = segment(image, n_clusters=3, n_eig=n_eig)
     assert agreement(labels, truth) > 0.9
 
 
 @pytest.mark.parametrize("size", [(16, 8), (24, 8), (16, 16), (40, 8)])
-def test_images_of_a_few_patches_are_embedded(size):
+def test_images_with_few_patches_are_embedded(size):
     values = np.random.default_rng(0).integers(0, 255, (*size[::-1], 3), np.uint8)
     result = embed(Image.fromarray(values), n_eig=1, progress=False)
     assert result.eigenvectors.shape == (size[0] * size[1] // 64, 1)
@@ -142,7 +142,7 @@ def test_images_of_a_few_patches_are_embedded(size):
 @pytest.mark.parametrize(
     ("size", "n_images", "n_eig"), [((16, 8), 1, 1), ((8, 8), 3, 2), ((32, 32), 1, 15), ((64, 64), 1, 32)]
 )
-def test_few_patches_have_fewer_eigenvectors_unless_told_otherwise(size, n_images, n_eig):
+def test_default_n_eig_is_limited_by_number_of_patches(size, n_images, n_eig):
     images = [np.full((*size, 3), 40 * index, np.uint8) for index in range(n_images)]
     assert embed(images, progress=False).eigenvectors.shape[1] == n_eig
 
@@ -176,13 +176,13 @@ def one_patch(images):
         ({"images": None}, TypeError, r"Images must be given as a path.*got None \(NoneType\)"),
     ],
 )
-def test_errors_speak_of_what_was_passed(call, options, error, message):
+def test_errors_name_the_passed_argument(call, options, error, message):
     with pytest.raises(error, match=message):
         call(**{"images": scene(64, 64)[0]} | options)
 
 
 @pytest.mark.parametrize("values", [np.full((4, 3), np.nan), np.ones((4, 3)) * 1j])
-def test_errors_call_feature_maps_features(values):
+def test_errors_refer_to_feature_maps_as_features(values):
     features = FeatureMaps(values, PatchGrid([(16, 16)], [PatchMap(0, 2, 2)]))
     image = np.zeros((16, 16, 3))
     for call in (
@@ -194,21 +194,21 @@ def test_errors_call_feature_maps_features(values):
             call(features)
 
 
-def test_features_that_are_there_already_are_embedded_as_they_are():
+def test_given_features_are_used_unchanged():
     image, _ = scene(ball=(60, 50))
     parts = [extract_features(image, resolution=r, progress=False) for r in (96, 192)]
     both = concat(parts)
     result = embed(image, features=both, n_eig=4, progress=False)
     assert result.features is both
     assert result.eigenvectors.shape == (len(both), 4)
-    # The built-in channels keep their sharpness, wherever they were made.
+    # The default degree depends on the channels, not on who extracted them.
     own = embed(image, n_eig=4, progress=False)
     given = embed(image, features=extract_features(image, progress=False), n_eig=4, progress=False)
     assert given.ncut.degree == own.ncut.degree is not None
     assert embed(image, features=concat(parts, align="anchors"), n_eig=4, progress=False).ncut.degree is None
 
 
-def test_features_must_be_of_the_images():
+def test_features_must_belong_to_images():
     image, _ = scene()
     features = extract_features(image, progress=False)
     for images, options, error, message in [

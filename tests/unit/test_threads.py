@@ -1,4 +1,4 @@
-"""Threads: how many a process uses, and what a busy machine must not cost."""
+"""Thread limits, worker threads, and determinism for any number of threads."""
 
 import os
 import threading
@@ -27,7 +27,7 @@ def two_cpus(monkeypatch):
     monkeypatch.setattr("joblib.cpu_count", lambda: 2)
 
 
-def test_the_limit_ends_with_the_call_and_spares_other_threads(two_threads):
+def test_limit_holds_for_call_in_its_thread_only(two_threads):
     @one_thread
     def limited():
         seen = []
@@ -40,7 +40,7 @@ def test_the_limit_ends_with_the_call_and_spares_other_threads(two_threads):
     assert torch.get_num_threads() == 2
 
 
-def test_the_limit_ends_when_the_call_raises(two_threads):
+def test_limit_ends_when_call_raises(two_threads):
     @one_thread
     def stop():
         raise KeyboardInterrupt("stop")
@@ -50,13 +50,13 @@ def test_the_limit_ends_when_the_call_raises(two_threads):
     assert torch.get_num_threads() == 2
 
 
-def test_the_limit_holds_in_a_thread_that_starts_after_torch_was_given_a_number(two_threads):
+def test_limit_holds_in_new_thread_after_set_num_threads(two_threads):
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(one_thread(torch.get_num_threads)).result() == 1
         assert pool.submit(torch.get_num_threads).result() == 2
 
 
-def test_matrix_products_use_no_other_thread_within_the_limit(two_threads):
+def test_matrix_products_use_only_calling_thread(two_threads):
     M = torch.ones(1000, 1000)
 
     @one_thread
@@ -69,12 +69,12 @@ def test_matrix_products_use_no_other_thread_within_the_limit(two_threads):
     assert seconds_of_other_threads() < 0.02
 
 
-def test_no_more_threads_than_the_process_has_cpus(two_threads, monkeypatch):
+def test_usable_threads_are_limited_by_cpus(two_threads, monkeypatch):
     monkeypatch.setattr("joblib.cpu_count", lambda: 1)
     assert usable_threads() == 1
 
 
-def test_workers_keep_the_order_and_the_gradient_mode(two_threads):
+def test_workers_keep_order_and_gradient_mode(two_threads):
     with torch.no_grad():
         modes = list(map_in_order(lambda i: (i, torch.is_grad_enabled(), torch.get_num_threads()), range(20)))
     assert modes == [(i, False, 1) for i in range(20)]
@@ -82,12 +82,12 @@ def test_workers_keep_the_order_and_the_gradient_mode(two_threads):
         assert all(map_in_order(lambda _: torch.is_inference_mode_enabled(), range(4)))
 
 
-def test_both_workers_compute_at_once(two_threads):
+def test_workers_run_concurrently(two_threads):
     meeting = threading.Barrier(2, timeout=30)
     assert len({index for index in map_in_order(lambda _: meeting.wait(), range(2))}) == 2
 
 
-def test_what_has_not_begun_is_dropped_when_a_worker_raises(two_threads):
+def test_pending_items_are_dropped_when_worker_raises(two_threads):
     begun = []
 
     def fail(i):
@@ -99,7 +99,7 @@ def test_what_has_not_begun_is_dropped_when_a_worker_raises(two_threads):
     assert len(begun) < 10
 
 
-def test_a_forked_process_has_workers_of_its_own(two_threads):
+def test_forked_process_starts_new_workers(two_threads):
     assert list(map_in_order(abs, [-1, 2])) == [1, 2]
     child = os.fork()
     if child == 0:
@@ -107,7 +107,7 @@ def test_a_forked_process_has_workers_of_its_own(two_threads):
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_sums_over_slices_are_the_same_in_every_run(two_threads):
+def test_sums_over_chunks_are_deterministic(two_threads):
     values = torch.randn(4000, generator=torch.Generator().manual_seed(0))
 
     def total():
@@ -124,7 +124,7 @@ def test_sums_over_slices_are_the_same_in_every_run(two_threads):
 
 
 @pytest.mark.parametrize("n", [600, 3000, 5000], ids=["dense", "exact", "nystrom"])
-def test_the_embedding_does_not_depend_on_the_number_of_threads(n, two_threads):
+def test_embedding_is_independent_of_number_of_threads(n, two_threads):
     X = np.random.default_rng(0).normal(size=(n, 12)).astype(np.float32)
     X[: n // 2] += 3
     two = Ncut(4, n_sample=512).fit(X)
@@ -134,8 +134,8 @@ def test_the_embedding_does_not_depend_on_the_number_of_threads(n, two_threads):
     np.testing.assert_array_equal(one.transform(X[:50]), two.transform(X[:50]))
 
 
-def test_a_fit_runs_its_small_problems_on_one_thread(two_threads, monkeypatch):
-    """Thousands of barriers would make a fit many times slower if another process used one of the CPUs."""
+def test_small_problems_run_on_one_thread(two_threads, monkeypatch):
+    """With several threads, thousands of barriers would make a fit much slower on a busy machine."""
     seen = []
     eigh = torch.linalg.eigh
     monkeypatch.setattr(torch.linalg, "eigh", lambda M: seen.append(torch.get_num_threads()) or eigh(M))
@@ -145,7 +145,7 @@ def test_a_fit_runs_its_small_problems_on_one_thread(two_threads, monkeypatch):
     assert torch.get_num_threads() == 2
 
 
-def test_a_callable_affinity_runs_in_the_thread_of_the_caller_with_all_threads(two_threads):
+def test_callable_affinity_runs_in_main_thread_with_all_threads(two_threads):
     seen = set()
 
     def affinity(X, Z):

@@ -1,3 +1,5 @@
+"""Argument validation and conversion between numpy and torch."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -40,25 +42,25 @@ class Maps:
         (None, TypeError, "`X` must hold numbers"),
     ],
 )
-def test_unusable_features_are_named(X, error, message):
+def test_invalid_features_raise(X, error, message):
     with pytest.raises(error, match=message):
         check_features(X)
 
 
-def test_too_few_nodes_and_wrong_channels_are_named():
+def test_too_few_nodes_and_wrong_channels_raise():
     with pytest.raises(ValueError, match="`Z` must have at least 2 nodes; got 1 sample"):
         check_features(np.zeros((1, 3)), "Z", min_nodes=2)
     with pytest.raises(ValueError, match=r"`Z` must have 4 columns; got 3"):
         check_features(np.zeros((1, 3)), "Z", n_channels=4)
 
 
-def test_finite_values_whose_sum_overflows_pass():
+def test_finite_values_with_overflowing_sum_are_accepted():
     X = np.full((4, 4), 3e38, dtype=np.float32)
     assert check_features(X)[0].shape == (4, 4)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_numpy_comes_back_as_numpy_in_its_dtype(dtype):
+def test_numpy_dtype_is_restored(dtype):
     tensor, like = check_features(np.ones((3, 2), dtype=dtype))
     assert tensor.dtype == (torch.float64 if dtype is np.float64 else torch.float32)
     back = like.restore(tensor)
@@ -67,33 +69,33 @@ def test_numpy_comes_back_as_numpy_in_its_dtype(dtype):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-def test_torch_comes_back_as_torch_in_its_dtype(dtype):
+def test_torch_dtype_is_restored(dtype):
     tensor, like = check_features(torch.ones(3, 2, dtype=dtype))
     back = like.restore(tensor)
     assert isinstance(back, torch.Tensor)
     assert back.dtype == dtype
 
 
-def test_integers_and_masks_keep_their_dtype_on_the_way_back():
+def test_integer_and_bool_results_keep_dtype():
     _, like = to_tensor(np.ones((2, 2), dtype=np.float16))
     assert like.restore(torch.arange(3)).dtype == np.int64
     assert like.restore(torch.tensor([True])).dtype == np.bool_
 
 
-def test_awkward_memory_is_read_as_it_is():
+def test_unusual_memory_layouts_are_accepted():
     X = np.arange(12.0).reshape(3, 4)
     X.setflags(write=False)
     for view in (X, X[::-1], X.T, X.astype(">f8")):
         np.testing.assert_array_equal(check_features(view)[0].numpy(), view)
 
 
-def test_anything_with_flatten_and_grid_is_feature_maps():
+def test_objects_with_flatten_and_grid_are_feature_maps():
     tensor, like = check_features(Maps())
     assert tensor.shape == (6, 2)
     assert like.is_numpy
 
 
-def test_integers_are_checked():
+def test_check_positive_int():
     assert check_positive_int(np.int64(3), "k") == 3
     with pytest.raises(TypeError, match=r"`k` must be an integer; got 2\.5 \(float\)"):
         check_positive_int(2.5, "k")
@@ -105,7 +107,7 @@ def test_integers_are_checked():
         check_positive_int(6, "k", maximum=5)
 
 
-def test_numbers_are_checked():
+def test_check_number():
     assert check_number(1, "t", low=0, high=1) == 1.0
     with pytest.raises(ValueError, match=r"`t` must be in \[0, 1\]; got 2"):
         check_number(2, "t", low=0, high=1)
@@ -117,14 +119,14 @@ def test_numbers_are_checked():
         check_number("x", "t")
 
 
-def test_words_are_checked():
+def test_check_in():
     with pytest.raises(ValueError, match="`how` must be one of 'a', 'b'; got 'c'"):
         check_in("c", "how", ("a", "b"))
     with pytest.raises(TypeError, match="`how` must be one of 'a', 'b'; got 3"):
         check_in(3, "how", ("a", "b"))
 
 
-def test_a_seed_means_the_same_numbers_and_leaves_the_global_state_alone():
+def test_seed_is_reproducible_without_global_state():
     before = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
     first = torch.rand(3, generator=torch_generator(7))
     assert torch.equal(first, torch.rand(3, generator=torch_generator(7)))
@@ -133,7 +135,7 @@ def test_a_seed_means_the_same_numbers_and_leaves_the_global_state_alone():
     np.testing.assert_array_equal(before[1], np.random.get_state()[1])  # noqa: NPY002
 
 
-def test_generators_are_taken_and_others_are_not():
+def test_check_random_state():
     rng = np.random.default_rng(0)
     assert check_random_state(rng) is rng
     state = np.random.RandomState(3)
@@ -143,7 +145,7 @@ def test_generators_are_taken_and_others_are_not():
         check_random_state("x")
 
 
-def test_masked_values_are_refused():
+def test_masked_values_raise():
     features = np.ma.masked_invalid([[1.0, np.nan], [2.0, 3.0]])
     with pytest.raises(ValueError, match=r"`X` has 1 masked values.*filled"):
         check_features(features)

@@ -1,4 +1,4 @@
-"""A warning names the line of the user's code that led to it."""
+"""Warnings point to the line of the user's code."""
 
 import numpy as np
 import pytest
@@ -8,13 +8,13 @@ from ncut_widgets.errors import DegenerateWarning, NystromWarning
 
 
 @pytest.mark.parametrize("call", ["fit", "fit_transform"])
-def test_a_cut_of_identical_nodes_warns_the_caller(call):
+def test_warning_for_identical_nodes_points_to_caller(call):
     with pytest.warns(DegenerateWarning, match="arbitrary") as caught:
         getattr(nw.Ncut(3), call)(np.ones((30, 4)))
     assert {warning.filename for warning in caught} == {__file__}
 
 
-def test_few_landmarks_warn_the_caller():
+def test_warning_for_few_landmarks_points_to_caller():
     X = np.random.default_rng(0).normal(size=(600, 6))
     with pytest.warns(NystromWarning, match="n_sample") as caught:
         nw.Ncut(8, sigma=0.5, solver="nystrom", n_sample=12).fit(X)
