@@ -213,7 +213,7 @@ class Ncut(NodeTransformer):
         def __getattr__(self, name: str) -> Any:
             """Answer the names of methods that ncut_pytorch has, and that are not here, by a hint."""
             if name in METHODS:
-                raise AttributeError(METHODS[name].about(name), name=name, obj=self)
+                raise AttributeError(METHODS[name].message(name), name=name, obj=self)
             # Once more, for the error that it had, such as that of `eigval` before the fit.
             return self.__getattribute__(name)
 

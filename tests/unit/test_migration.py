@@ -52,7 +52,7 @@ def test_page_lists_all_old_options():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_old_name_raises_with_hint(name):
-    message = re.escape(NAMES[name].about(name))
+    message = re.escape(NAMES[name].message(name))
     with pytest.raises(AttributeError, match=message):
         getattr(nw, name)
     with pytest.raises(ImportError, match=message):
@@ -71,17 +71,19 @@ for line in ("from ncut_widgets import NCUT", "from ncut_widgets.color import um
         print(error)
 """
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
-    assert shown[0].startswith("`NCUT` is `Ncut` here. `num_eig` is `n_eig`.")
+    assert shown[0].startswith("`NCUT` of ncut_pytorch is replaced by `Ncut` in ncut_widgets. `num_eig` is `n_eig`.")
     assert shown[1].endswith("Import from `ncut_widgets` itself: `from ncut_widgets import tsne_color`.")
-    assert shown[2].startswith("`utils` is not here. Affinities, the search for a scale and sampling are options")
+    assert shown[2].startswith(
+        "`utils` of ncut_pytorch does not exist in ncut_widgets. Affinities, the search for a scale and sampling are "
+    )
     assert shown[3].startswith("cannot import name 'Missing' from 'ncut_widgets'")
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_old_module_raises_with_hint(name):
-    with pytest.raises(ImportError, match=re.escape(MODULES[name].about(name))):
+    with pytest.raises(ImportError, match=re.escape(MODULES[name].message(name))):
         importlib.import_module(f"ncut_widgets.{name}.anything")
-    with pytest.raises(AttributeError, match=re.escape(MODULES[name].about(name))):
+    with pytest.raises(AttributeError, match=re.escape(MODULES[name].message(name))):
         getattr(nw, name)
 
 
@@ -94,7 +96,7 @@ def test_other_unknown_names_raise_standard_errors():
 
 @pytest.mark.parametrize("name", METHODS)
 def test_old_method_raises_with_hint(name):
-    with pytest.raises(AttributeError, match=re.escape(METHODS[name].about(name))):
+    with pytest.raises(AttributeError, match=re.escape(METHODS[name].message(name))):
         getattr(Ncut(), name)
     assert not hasattr(Ncut(), name)
 
@@ -111,7 +113,7 @@ OLD_OPTIONS = [(function, old) for function, hints in OPTIONS.items() for old in
 @pytest.mark.parametrize(("function", "old"), OLD_OPTIONS)
 def test_old_option_raises_with_hint(function, old):
     hint, target = OPTIONS[function][old], target_of(function)
-    with pytest.raises(TypeError, match=f"^{re.escape(hint.about(old))}$"):
+    with pytest.raises(TypeError, match=f"^{re.escape(hint.message(old))}$"):
         target(**{old: 1})
     options = inspect.signature(target).parameters
     assert old not in options
@@ -129,13 +131,19 @@ def test_misspelled_options_raise_standard_errors(function):
     [
         (
             lambda X: Ncut(20, 0.3),
-            "`Ncut` takes `n_eig` by position; got 2 arguments. Pass the others by name: `aff",
+            "`Ncut` takes only `n_eig` by position; got 2 arguments. Pass the others by name: `aff",
         ),
-        (lambda X: kway_ncut(X, 10), "`kway_ncut` takes `eig` by position; got 2 arguments. .* `n_clusters`, `n_eig`"),
-        (lambda X: nw.tsne_color(X, 300), "`tsne_color` takes `eig` by position; got 2 arguments"),
-        (lambda X: nw.get_mask(X, X[0], 0.5), "`get_mask` takes `eigvecs` and `prompt_eigvec` by position; got 3"),
-        (lambda X: nw.nystrom_propagate(X, X, X, 1.0), "takes `nystrom_out`, `X` and `nystrom_X` by position; got 4"),
-        (lambda X: nw.Coloring("pca", 300), "`Coloring` takes `method` by position; got 2"),
+        (
+            lambda X: kway_ncut(X, 10),
+            "`kway_ncut` takes only `eig` by position; got 2 arguments. .* `n_clusters`, `n_eig`",
+        ),
+        (lambda X: nw.tsne_color(X, 300), "`tsne_color` takes only `eig` by position; got 2 arguments"),
+        (lambda X: nw.get_mask(X, X[0], 0.5), "`get_mask` takes only `eigvecs` and `prompt_eigvec` by position; got 3"),
+        (
+            lambda X: nw.nystrom_propagate(X, X, X, 1.0),
+            "takes only `nystrom_out`, `X` and `nystrom_X` by position; got 4",
+        ),
+        (lambda X: nw.Coloring("pca", 300), "`Coloring` takes only `method` by position; got 2"),
     ],
 )
 def test_positional_options_raise_with_names(call, message):
