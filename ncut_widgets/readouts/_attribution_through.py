@@ -11,7 +11,7 @@ import torch
 from ncut_widgets._validation import check_features, check_in, check_positive_int
 from ncut_widgets.features import extract_features, load_images
 from ncut_widgets.features.backbones import resolve_backbone
-from ncut_widgets.features.through import PIXELS, layer_of, module_of, pull_back
+from ncut_widgets.features.vjp import PIXELS, backpropagate_to, find_layer, find_module
 from ncut_widgets.grid import PatchGrid, PatchMap
 from ncut_widgets.ncut import Ncut
 
@@ -122,8 +122,8 @@ def backbone_attribution(
     n_maps = check_positive_int(n_maps, "n_maps", minimum=0)
     pictures = load_images(images)
     extract = resolve_backbone(backbone, layer=layer, norm=norm, resolution=resolution, device=device)
-    module = module_of(extract) if module is None else module
-    layer_of(module, through)
+    module = find_module(extract) if module is None else module
+    find_layer(module, through)
     features = extract_features(pictures, backbone=extract, batch_size=batch_size, progress=False)
     nodes = check_features(features, "features", min_nodes=3)[0].detach()
     targets = check_targets(target, len(nodes), clusters=clusters, n_eig=n_eig)
@@ -144,7 +144,7 @@ def backbone_attribution(
             tables.append(features.grid.split(table))
             done(1)
         per_image = [torch.stack([parts[i] for parts in tables]) for i in range(len(pictures))]
-        pulled = pull_back(pictures, extract, module, through, per_image, batch_size=batch_size, done=done)
+        pulled = backpropagate_to(pictures, extract, module, through, per_image, batch_size=batch_size, done=done)
 
     shapes = [(int(part.values.shape[0]), int(part.values.shape[1])) for part in pulled]
     grid = PatchGrid(

@@ -15,7 +15,7 @@ from PIL import Image
 from ncut_widgets.features import extract_features
 from ncut_widgets.features.backbones import TransformersBackbone
 from ncut_widgets.features.backbones.families import FAMILIES
-from ncut_widgets.features.through import pull_back
+from ncut_widgets.features.vjp import backpropagate_to
 
 PROCESSOR = SimpleNamespace(image_mean=[0.5, 0.4, 0.3], image_std=[0.5, 0.6, 0.7], rescale_factor=1 / 255)
 ENCODER = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
@@ -460,19 +460,19 @@ def test_gradients_reach_pixels_and_blocks(case, through):
     name = through if through == "pixels" else case.block
     near_block = int(case.block[-1]) + 1
     weights = torch.randn_like(extracting([image])[0])
-    pulled = pull_back([image], extracting, module, name, [weights[None]], batch_size=1, done=lambda n: None)[0]
+    found = backpropagate_to([image], extracting, module, name, [weights[None]], batch_size=1, done=lambda n: None)[0]
     if through == "block":
         raw = TransformersBackbone(model, PROCESSOR, layer=near_block, norm=False, **seen)([image])[0]
-        torch.testing.assert_close(pulled.values, raw)
+        torch.testing.assert_close(found.values, raw)
     else:
-        assert pulled.values.shape == (*pixels_of(case, image).shape[2:], 3)
-    direction = torch.randn_like(pulled.values)
+        assert found.values.shape == (*pixels_of(case, image).shape[2:], 3)
+    direction = torch.randn_like(found.values)
     ends = []
     for sign in (1, -1):
         with nudged(extracting, name, sign * case.nudge * direction, image.size):
             ends.append((extracting([image])[0] * weights).sum())
     expected = (ends[0] - ends[1]) / (2 * case.nudge)
-    torch.testing.assert_close((pulled.gradients[0] * direction).sum(), expected, rtol=5e-3, atol=1e-3)
+    torch.testing.assert_close((found.gradients[0] * direction).sum(), expected, rtol=5e-3, atol=1e-3)
 
 
 class nudged:
@@ -507,11 +507,12 @@ class nudged:
         self.handle.remove()
 
 
-def pulled(case, name, images=None):
+def layer_values(case, name):
     model, image = made(case), photograph(case, (4, 6))
     extracting = TransformersBackbone(model, PROCESSOR, **options(case, image))
     ones = torch.ones_like(extracting([image])[0])[None]
-    found = pull_back([image], extracting, extracting._model, name, [ones], batch_size=1, done=lambda n: None)[0]
+    module = extracting._model
+    found = backpropagate_to([image], extracting, module, name, [ones], batch_size=1, done=lambda n: None)[0]
     return found.values, extract(image, model, layer=0, **options(case, image))
 
 
@@ -521,7 +522,7 @@ def pulled(case, name, images=None):
 )
 def test_layers_before_blocks_have_grid_of_state_0(family, name):
     case = CASES[family]
-    values, state = pulled(case, name)
+    values, state = layer_values(case, name)
     if family == "sam 2":  # adds position embeddings to it
         assert values.shape == state.shape
     else:
@@ -531,16 +532,16 @@ def test_layers_before_blocks_have_grid_of_state_0(family, name):
 @pytest.mark.parametrize(
     ("family", "name", "message"),
     [
-        ("sam", "layers.0.attn", "must see every image once; got 4 for 1 images"),
-        ("swin", "encoder.layers.0.blocks.0.attention", "must see every image once; got 6 for 1 images"),
-        ("beit", "layers.0.relative_position_bias", "a map \\(4 x 6\\); got shape"),
+        ("sam", "layers.0.attn", "must process every image once; got 4 for 1 images"),
+        ("swin", "encoder.layers.0.blocks.0.attention", "must process every image once; got 6 for 1 images"),
+        ("beit", "layers.0.relative_position_bias", "map \\(4 x 6\\); got shape"),
         ("sam 3", "layers.1.rotary_emb", "depends on the pixels; got 'layers.1.rotary_emb', whose output is constant"),
-        ("dinov2", "layernorm", "got 'layernorm', which comes after them"),
+        ("dinov2", "layernorm", "got 'layernorm', which is after them"),
     ],
 )
 def test_layers_without_map_raise(family, name, message):
     with pytest.raises(ValueError, match=message):
-        pulled(CASES[family], name)
+        layer_values(CASES[family], name)
 
 
 def test_pretraining_models_do_not_mask_and_heads_are_ignored():

@@ -251,14 +251,14 @@ class TestMessages:
         def describe(images):
             return [torch.from_numpy(np.array(image)).float()[::4, ::4] for image in images]
 
-        with pytest.raises(TypeError, match="`module` is needed if `backbone` is not a torch module; got function"):
+        with pytest.raises(TypeError, match="`module` is required if `backbone` does not contain a torch module; got"):
             backbone_attribution(image, mask, backbone=describe)
-        with pytest.raises(ValueError, match="`module` must see every image once; got 0 for 1 images"):
+        with pytest.raises(ValueError, match="`module` must process every image once; got 0 for 1 images"):
             backbone_attribution(image, mask, backbone=describe, module=torch.nn.Identity(), n_eig=2)
 
         class Detached(Planted):
             def __call__(self, images):
                 return [m.detach() for m in super().__call__(images)]
 
-        with pytest.raises(ValueError, match="`backbone` must pass gradients; got features without a graph"):
+        with pytest.raises(ValueError, match="`backbone` must be differentiable; got features without"):
             backbone_attribution(image, mask, backbone=Detached(), n_eig=2)

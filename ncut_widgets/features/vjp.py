@@ -1,4 +1,4 @@
-"""From gradients at the features of a torch backbone to its pixels, or to any layer on the way."""
+"""Vector-Jacobian products through a torch backbone: from gradients at its features to its pixels or a layer."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from PIL import Image
 
 from .backbones import Backbone, TransformersBackbone
 
-__all__ = ["PIXELS", "Pulled", "layer_of", "module_of", "pull_back"]
+__all__ = ["PIXELS", "LayerGradients", "backpropagate_to", "find_layer", "find_module"]
 
 PIXELS = "pixels"
 
 
-class Pulled(NamedTuple):
-    """Of one image: what a layer holds (rows, columns, c), and its gradients (t, rows, columns, c)."""
+class LayerGradients(NamedTuple):
+    """The output of a layer for one image (rows, columns, c), and its gradients (t, rows, columns, c)."""
 
     values: torch.Tensor
     gradients: torch.Tensor
 
 
-def module_of(extract: Any) -> torch.nn.Module:
-    """Return the torch module that a backbone runs: itself, or what it holds."""
+def find_module(extract: Any) -> torch.nn.Module:
+    """Return the torch module that a backbone runs: the backbone itself, or one of its attributes."""
     if isinstance(extract, torch.nn.Module):
         return extract
-    held = list(vars(extract).values()) if hasattr(extract, "__dict__") else []
-    for part in held:
-        if isinstance(part, torch.nn.Module):
-            return part
-    for part in held:
-        if callable(part) and hasattr(part, "__dict__") and not isinstance(part, type):
-            return module_of(part)
+    attributes = list(vars(extract).values()) if hasattr(extract, "__dict__") else []
+    for attribute in attributes:
+        if isinstance(attribute, torch.nn.Module):
+            return attribute
+    for attribute in attributes:
+        if callable(attribute) and hasattr(attribute, "__dict__") and not isinstance(attribute, type):
+            return find_module(attribute)
     raise TypeError(
-        f"`module` is needed if `backbone` is not a torch module; got {type(extract).__name__}. "
+        f"`module` is required if `backbone` does not contain a torch module; got {type(extract).__name__}. "
         "Pass the module that it runs."
     )
 
 
-def layer_of(module: torch.nn.Module, through: str) -> torch.nn.Module:
-    """Return the module itself for its pixels, or one of its submodules by name."""
+def find_layer(module: torch.nn.Module, through: str) -> torch.nn.Module:
+    """Return the submodule with the name `through`, or the module itself for "pixels"."""
     if through == PIXELS:
         return module
     layers = dict(module.named_modules())
@@ -56,7 +56,7 @@ def layer_of(module: torch.nn.Module, through: str) -> torch.nn.Module:
     return layers[through]
 
 
-def pull_back(
+def backpropagate_to(
     images: Sequence[Image.Image],
     extract: Backbone,
     module: torch.nn.Module,
@@ -65,57 +65,58 @@ def pull_back(
     *,
     batch_size: int,
     done: Callable[[int], object],
-) -> list[Pulled]:
-    """Return, for each image, the gradients at its pixels or at a layer: vector-Jacobian products, batch by batch.
+) -> list[LayerGradients]:
+    """Return the gradients of each image at its pixels or at a layer, computed batch by batch.
 
     Parameters
     ----------
     images : sequence of PIL.Image.Image
-        None of them influences the features of another.
+        The features of an image must not depend on the other images.
     extract : callable
-        The backbone, of feature maps (rows, columns, c) in torch.
+        The backbone; it must return feature maps (rows, columns, c) as tensors.
     module : torch.nn.Module
-        What it runs, whether it asks for no gradients or not.
+        The module that the backbone runs, with or without `torch.no_grad`.
     through : "pixels" or str
-        The input of the module, or the output of one of its submodules, by name.
+        The input of the module, or the name of a submodule, for its output.
     gradients : sequence of torch.Tensor of shape (t, rows, columns, c)
-        At the features of each image.
+        The gradients at the features of each image.
     batch_size : int
-        Images at a time; they are grouped by size.
+        Images per batch; only images of the same size share a batch.
     done : callable
-        Told how many images are done.
+        Called with the number of images just finished.
     """
     by_size: dict[tuple[int, int], list[int]] = {}
     for index, image in enumerate(images):
         by_size.setdefault(image.size, []).append(index)
-    found: dict[int, Pulled] = {}
+    results: dict[int, LayerGradients] = {}
     for members in by_size.values():
         for start in range(0, len(members), batch_size):
             batch = members[start : start + batch_size]
-            pulled = _pull_batch([images[i] for i in batch], extract, module, through, [gradients[i] for i in batch])
-            found.update(zip(batch, pulled, strict=True))
+            batch_images, batch_gradients = [images[i] for i in batch], [gradients[i] for i in batch]
+            batch_results = _backpropagate_batch(batch_images, extract, module, through, batch_gradients)
+            results.update(zip(batch, batch_results, strict=True))
             done(len(batch))
-    return [found[index] for index in range(len(images))]
+    return [results[index] for index in range(len(images))]
 
 
-def _pull_batch(
+def _backpropagate_batch(
     images: list[Image.Image],
     extract: Backbone,
     module: torch.nn.Module,
     through: str,
     gradients: list[torch.Tensor],
-) -> list[Pulled]:
-    with torch.enable_grad(), _captured(module, through) as captured:
+) -> list[LayerGradients]:
+    with torch.enable_grad(), _capture(module, through) as captured:
         maps = list(extract(images))
     if sum(len(part) for part in captured) != len(images):
         raise ValueError(
-            f"`module` must see every image once; got {sum(len(part) for part in captured)} for {len(images)} images. "
-            "Pass the module whose first argument is the pixels, or another layer."
+            f"`module` must process every image once; got {sum(len(part) for part in captured)} for {len(images)} "
+            "images. Pass the module whose first argument is the pixels, or another layer."
         )
     if not all(isinstance(m, torch.Tensor) and m.requires_grad for m in maps):
         raise ValueError(
-            "`backbone` must pass gradients; got features without a graph. Return the tensors of the module, "
-            "neither detached nor computed in inference mode."
+            "`backbone` must be differentiable; got features without a gradient graph. Return the tensors of the "
+            "module without detaching them, and not from inference mode."
         )
     if not all(part.requires_grad for part in captured):
         raise ValueError(
@@ -124,31 +125,31 @@ def _pull_batch(
         )
     sums: list[torch.Tensor] = []
     for target in range(len(gradients[0])):
-        found = torch.autograd.grad(
+        grads = torch.autograd.grad(
             maps,
             captured,
             [g[target].to(m) for g, m in zip(gradients, maps, strict=True)],
             retain_graph=target + 1 < len(gradients[0]),
             allow_unused=True,
         )
-        if any(part is None for part in found):
+        if any(part is None for part in grads):
             raise ValueError(
-                f"`through` must name a layer that the features depend on; got {through!r}, which comes after them. "
-                "Pick an earlier one."
+                f"`through` must name a layer that the features depend on; got {through!r}, which is after them. "
+                "Pick an earlier layer."
             )
-        sums.append(torch.cat(found))
+        sums.append(torch.cat(grads))
     values = torch.cat([part.detach() for part in captured])
-    placed = [_as_maps(part, extract, through, images[0], maps[0]) for part in (values, *sums)]
-    return [Pulled(value, torch.stack(gradients)) for value, *gradients in zip(*placed, strict=True)]
+    layer_maps = [_as_maps(part, extract, through, images[0], maps[0]) for part in (values, *sums)]
+    return [LayerGradients(value, torch.stack(gradients)) for value, *gradients in zip(*layer_maps, strict=True)]
 
 
 @contextmanager
-def _captured(module: torch.nn.Module, through: str) -> Iterator[list[torch.Tensor]]:
-    """Collect the pixels, or what a layer hands on, while the module runs; with gradients, even under `no_grad`."""
+def _capture(module: torch.nn.Module, through: str) -> Iterator[list[torch.Tensor]]:
+    """Collect the pixels or the output of a layer while the module runs, with gradients even under `no_grad`."""
     captured: list[torch.Tensor] = []
 
     def enter(_: torch.nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        # Whoever has switched gradients off restores what was before when leaving.
+        # An enclosing `no_grad` restores its own state on exit.
         torch.set_grad_enabled(True)
         inputs = [*args, *kwargs.values()]
         for at, value in enumerate(inputs):
@@ -170,7 +171,7 @@ def _captured(module: torch.nn.Module, through: str) -> Iterator[list[torch.Tens
     handles = [module.register_forward_pre_hook(enter, with_kwargs=True)]
     try:
         if through != PIXELS:
-            handles.append(layer_of(module, through).register_forward_hook(leave))
+            handles.append(find_layer(module, through).register_forward_hook(leave))
         yield captured
     finally:
         for handle in handles:
@@ -180,7 +181,7 @@ def _captured(module: torch.nn.Module, through: str) -> Iterator[list[torch.Tens
 def _as_maps(
     state: torch.Tensor, extract: Backbone, through: str, image: Image.Image, features: torch.Tensor
 ) -> torch.Tensor:
-    """Return what images of one size are at the pixels or a layer as (b, rows, columns, c)."""
+    """Return pixels or the output of a layer, for images of one size, as (b, rows, columns, c)."""
     if through != PIXELS and isinstance(extract, TransformersBackbone):
         return extract.map_of(state, through, image.size)
     if state.ndim == 4:
@@ -189,8 +190,8 @@ def _as_maps(
     extra = state.shape[1] - rows * columns if state.ndim == 3 else -1
     if extra < 0:
         raise ValueError(
-            f"`through` must name a layer with a map, or a token for each of {rows} x {columns} patches; got shape "
+            f"`through` must name a layer with a map, or with a token per patch ({rows} x {columns}); got shape "
             f"{tuple(state.shape[1:])} for an image in {through!r}. Pick another layer."
         )
-    # Class and register tokens come first.
+    # Class and register tokens precede the patches.
     return state[:, extra:].reshape(len(state), rows, columns, -1)
