@@ -6,7 +6,7 @@ image, as in `session.images` and `session.masks()`.
 
 from __future__ import annotations
 
-from ._scene import ImageInfo
+from ._inputs import ImageInfo
 from .clicks import load_clicks, save_clicks
 from .coco import load_coco, save_coco
 from .download import export_bytes

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ._files import field, read_json, replacing, to_json
-from ._scene import ImageInfo, describe_images
+from ._inputs import ImageInfo, describe_images
 from .objects import check_objects
 
 __all__ = ["clicks_document", "load_clicks", "save_clicks"]
@@ -55,12 +55,12 @@ def save_clicks(images: Any, objects: Sequence[Mapping[str, Any]], path: str | o
 
 def clicks_document(images: Any, objects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the content of `save_clicks`'s file as a dict."""
-    scene = describe_images(images)
+    infos = describe_images(images)
     return {
         "format": _FORMAT,
         "version": _VERSION,
-        "images": [image._asdict() for image in scene],
-        "objects": check_objects(objects, scene),
+        "images": [image._asdict() for image in infos],
+        "objects": check_objects(objects, infos),
     }
 
 
@@ -116,12 +116,12 @@ def load_clicks(path: str | os.PathLike[str], images: Any) -> list[dict[str, Any
         raise ValueError(
             f"`path` must be a file written by save_clicks; got {os.fspath(path)!r}, which is damaged: {error}"
         ) from error
-    scene = describe_images(images)
+    infos = describe_images(images)
     new_indices: dict[int, int] = {}
     for prompt in (prompt for item in objects for kind in ("clicks", "boxes") for prompt in item[kind]):
         index = prompt["image"]
         if index not in new_indices:
-            new_indices[index] = _find_image(index, saved_images[index], scene)
+            new_indices[index] = _find_image(index, saved_images[index], infos)
         prompt["image"] = new_indices[index]
     return objects
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ._files import field, read_json, replacing, to_json
-from ._scene import ImageInfo, check_masks, describe_images
+from ._inputs import ImageInfo, check_masks, describe_images
 
 __all__ = ["coco_document", "load_coco", "rle_decode", "rle_encode", "save_coco"]
 
@@ -64,9 +64,9 @@ def save_coco(images: Any, masks: Mapping[str, Sequence[Any]], path: str | os.Pa
 
 def coco_document(images: Any, masks: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Return the content of `save_coco`'s file as a dict, which can be assigned to pycocotools' ``COCO().dataset``."""
-    scene = describe_images(images)
+    infos = describe_images(images)
     annotations: list[dict[str, Any]] = []
-    checked = check_masks(scene, masks)
+    checked = check_masks(infos, masks)
     for category, per_image in enumerate(checked.values(), 1):
         for image, mask in enumerate(per_image, 1):
             if mask.any():
@@ -86,7 +86,7 @@ def coco_document(images: Any, masks: Mapping[str, Sequence[Any]]) -> dict[str, 
         "licenses": [],
         "images": [
             {"id": index, "file_name": image.name, "width": image.width, "height": image.height}
-            for index, image in enumerate(scene, 1)
+            for index, image in enumerate(infos, 1)
         ],
         "categories": [{"id": index, "name": name, "supercategory": ""} for index, name in enumerate(checked, 1)],
         "annotations": annotations,

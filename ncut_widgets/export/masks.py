@@ -14,7 +14,7 @@ from ncut_widgets._process import warn
 from ncut_widgets._validation import check_number
 
 from ._files import file_names, png_bytes, to_json, write_folder
-from ._scene import ImageInfo, check_colors, check_masks, describe_images
+from ._inputs import ImageInfo, check_colors, check_masks, describe_images
 
 __all__ = [
     "label_map_files",
@@ -172,16 +172,16 @@ def save_label_maps(
 
 def mask_files(images: Any, masks: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, bytes]]:
     """Yield the name and content of each file of `save_masks`."""
-    scene = describe_images(images)
-    return _mask_files(scene, check_masks(scene, masks))
+    infos = describe_images(images)
+    return _mask_files(infos, check_masks(infos, masks))
 
 
-def _mask_files(scene: list[ImageInfo], masks: dict[str, list[np.ndarray]]) -> Iterator[tuple[str, bytes]]:
-    stems = file_names([image.name for image in scene])
+def _mask_files(infos: list[ImageInfo], masks: dict[str, list[np.ndarray]]) -> Iterator[tuple[str, bytes]]:
+    stems = file_names([image.name for image in infos])
     entries = []
     folders = file_names(list(masks), beside=[_MASKS_JSON])
     for (name, per_image), folder in zip(masks.items(), folders, strict=True):
-        for image, stem, mask in zip(scene, stems, per_image, strict=True):
+        for image, stem, mask in zip(infos, stems, per_image, strict=True):
             file = f"{folder}/{stem}.png"
             entries.append({"file": file, "object": name, "image": image.name})
             yield file, png_bytes(Image.fromarray(mask.astype(np.uint8) * 255))
@@ -196,26 +196,26 @@ def overlay_files(
     opacity: float = 0.5,
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the name and content of each file of `save_overlays`."""
-    scene = describe_images(images)
+    infos = describe_images(images)
     for index, image in enumerate(images):
         if not isinstance(image, Image.Image):
             raise TypeError(
                 f"`images` must be PIL images for overlays; got {type(image).__name__} at index {index}. "
                 "Open files with load_images."
             )
-    checked = check_masks(scene, masks)
+    checked = check_masks(infos, masks)
     rgb = check_colors(colors, list(checked))
-    return _overlay_files(images, scene, checked, rgb, check_number(opacity, "opacity", low=0, high=1))
+    return _overlay_files(images, infos, checked, rgb, check_number(opacity, "opacity", low=0, high=1))
 
 
 def _overlay_files(
     images: Sequence[Image.Image],
-    scene: list[ImageInfo],
+    infos: list[ImageInfo],
     masks: dict[str, list[np.ndarray]],
     rgb: np.ndarray,
     opacity: float,
 ) -> Iterator[tuple[str, bytes]]:
-    for index, stem in enumerate(file_names([image.name for image in scene])):
+    for index, stem in enumerate(file_names([image.name for image in infos])):
         pixels = np.array(images[index].convert("RGB"), np.float32)
         for per_image, color in zip(masks.values(), rgb, strict=True):
             mask = per_image[index]
@@ -227,8 +227,8 @@ def label_map_files(
     images: Any, masks: Mapping[str, Sequence[Any]], *, colors: Mapping[str, str] | None = None
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the name and content of each file of `save_label_maps`."""
-    scene = describe_images(images)
-    checked = check_masks(scene, masks)
+    infos = describe_images(images)
+    checked = check_masks(infos, masks)
     if len(checked) > _MAX_LABELS:
         raise ValueError(
             f"`masks` must have at most {_MAX_LABELS} objects in a label map; got {len(checked)}. "
@@ -241,15 +241,15 @@ def label_map_files(
             f"Objects overlap in {n_overlap} pixels, and a label map has one object per pixel: the later one. "
             "save_masks, save_coco and save_npz keep overlapping objects.",
         )
-    return _label_map_files(scene, checked, rgb)
+    return _label_map_files(infos, checked, rgb)
 
 
 def _label_map_files(
-    scene: list[ImageInfo], masks: dict[str, list[np.ndarray]], rgb: np.ndarray
+    infos: list[ImageInfo], masks: dict[str, list[np.ndarray]], rgb: np.ndarray
 ) -> Iterator[tuple[str, bytes]]:
     palette = [0, 0, 0, *rgb.ravel().tolist()]
-    files = [f"{stem}.png" for stem in file_names([image.name for image in scene])]
-    for index, (image, file) in enumerate(zip(scene, files, strict=True)):
+    files = [f"{stem}.png" for stem in file_names([image.name for image in infos])]
+    for index, (image, file) in enumerate(zip(infos, files, strict=True)):
         labels = np.zeros((image.height, image.width), np.uint8)
         for number, per_image in enumerate(masks.values(), 1):
             labels[per_image[index]] = number
@@ -266,7 +266,7 @@ def _label_map_files(
                     {"label": number, "name": name, "color": f"#{bytes(color).hex()}"}
                     for number, (name, color) in enumerate(zip(masks, rgb, strict=True), 1)
                 ],
-                "images": [{**image._asdict(), "file": file} for image, file in zip(scene, files, strict=True)],
+                "images": [{**image._asdict(), "file": file} for image, file in zip(infos, files, strict=True)],
             }
         ),
     )

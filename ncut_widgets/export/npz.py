@@ -11,7 +11,7 @@ import numpy as np
 
 from ._archive import read_array, reading_zip
 from ._files import replacing
-from ._scene import ImageInfo, check_masks, describe_images
+from ._inputs import ImageInfo, check_masks, describe_images
 
 __all__ = ["load_npz", "save_npz", "write_npz"]
 
@@ -55,12 +55,12 @@ def save_npz(images: Any, masks: Mapping[str, Sequence[Any]], path: str | os.Pat
 
 def write_npz(file: BinaryIO, images: Any, masks: Mapping[str, Sequence[Any]]) -> None:
     """Write the content of `save_npz`'s file to an open file."""
-    scene = describe_images(images)
-    checked = check_masks(scene, masks)
+    infos = describe_images(images)
+    checked = check_masks(infos, masks)
     arrays: dict[str, Any] = {
         "objects": np.array(list(checked), np.str_),
-        "images": np.array([image.name for image in scene], np.str_),
-        "sizes": np.array([image[1:] for image in scene], np.int64),
+        "images": np.array([image.name for image in infos], np.str_),
+        "sizes": np.array([image[1:] for image in infos], np.int64),
     }
     for number, per_image in enumerate(checked.values()):
         arrays |= {f"mask_{number}_{index}": mask for index, mask in enumerate(per_image)}

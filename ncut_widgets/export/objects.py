@@ -7,7 +7,7 @@ from typing import Any
 
 from ncut_widgets._validation import brief, check_flag, check_in, check_number, check_positive_int, check_text
 
-from ._scene import ImageInfo, check_color, default_color, describe_images
+from ._inputs import ImageInfo, check_color, default_color, describe_images
 
 __all__ = ["check_objects"]
 
@@ -61,7 +61,7 @@ def check_objects(objects: Any, images: Any, *, n_eig: int = 20) -> list[dict[st
     >>> paw["name"], paw["color"], paw["threshold"], paw["clicks"]
     ('object 1', '#e69f00', 0.5, [{'image': 0, 'x': 12.0, 'y': 3.0, 'positive': True}])
     """
-    scene = describe_images(images)
+    infos = describe_images(images)
     if not _is_list(objects):
         raise TypeError(f"`objects` must be a list of dicts; got {type(objects).__name__}. Pass `session.objects`.")
     given = [_record(item, f"objects[{index}]", _FIELDS) for index, item in enumerate(objects)]
@@ -80,8 +80,8 @@ def check_objects(objects: Any, images: Any, *, n_eig: int = 20) -> list[dict[st
                 "name": name,
                 "color": check_color(item.get("color", default_color(index)), f"{where}.color"),
                 "visible": check_flag(item.get("visible", True), f"{where}.visible"),
-                "clicks": [_click(*prompt, scene) for prompt in _prompts(item, "clicks", where)],
-                "boxes": [_box(*prompt, scene) for prompt in _prompts(item, "boxes", where)],
+                "clicks": [_click(*prompt, infos) for prompt in _prompts(item, "clicks", where)],
+                "boxes": [_box(*prompt, infos) for prompt in _prompts(item, "boxes", where)],
                 "threshold": check_number(item.get("threshold", 0.5), f"{where}.threshold", low=0, high=1),
                 "gamma": check_number(item.get("gamma", 1.0), f"{where}.gamma", low=0, high=10, low_open=True),
                 "negative_threshold": check_number(

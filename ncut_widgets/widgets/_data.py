@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ncut_widgets._validation import brief, check_features, check_positive_int, to_tensor, valid_text
-from ncut_widgets.export._scene import describe_images
+from ncut_widgets.export._inputs import describe_images
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.grid import PatchGrid
 from ncut_widgets.readouts import Coloring
