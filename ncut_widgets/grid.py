@@ -35,7 +35,7 @@ class Patch(NamedTuple):
     source: str
 
 
-def _plain(given: Any) -> PatchMap:
+def _with_builtin_ints(given: Any) -> PatchMap:
     """Return the map with Python integers, which JSON can encode, instead of those of numpy or torch."""
     m = PatchMap(*given)
     source = check_text(m.source, "maps: source")
@@ -80,7 +80,7 @@ class PatchGrid:
 
     def __init__(self, image_sizes: Sequence[tuple[int, int]], maps: Sequence[PatchMap]) -> None:
         object.__setattr__(self, "image_sizes", tuple((int(w), int(h)) for w, h in image_sizes))
-        object.__setattr__(self, "maps", tuple(_plain(m) for m in maps))
+        object.__setattr__(self, "maps", tuple(_with_builtin_ints(m) for m in maps))
         for index, (width, height) in enumerate(self.image_sizes):
             if width < 1 or height < 1:
                 raise ValueError(

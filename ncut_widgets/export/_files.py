@@ -39,23 +39,23 @@ _IMAGE_SUFFIX = re.compile(r"(?<=.)\.(bmp|gif|jpe?g|png|p[gp]m|tiff?|webp|avif)$
 _MAX_BYTES = 120
 
 
-def file_names(names: Sequence[str], *, beside: Iterable[str] = ()) -> list[str]:
+def file_names(names: Sequence[str], *, reserved: Iterable[str] = ()) -> list[str]:
     """Return a file name without suffix for each of `names`: readable, valid on every system, and unique.
 
     Slashes, control characters and other invalid characters become "_"; the suffix of an image is removed. The result
-    contains none of the names in `beside`.
+    contains none of the names in `reserved`.
 
     Examples
     --------
     >>> file_names(["cat.jpg", "CAT.png", "../a/b", "…", "..", "nul"])
     ['cat', 'CAT-2', '_a_b', '…', 'unnamed', 'nul_']
-    >>> file_names(["Masks.json"], beside=["masks.json"])
+    >>> file_names(["Masks.json"], reserved=["masks.json"])
     ['Masks.json-2']
     """
-    taken = {name.casefold() for name in beside}
+    taken = {name.casefold() for name in reserved}
     result = []
     for name in names:
-        stem = _safe(name)
+        stem = _safe_stem(name)
         unique, count = stem, 1
         # On macOS and Windows, names that differ only in case are the same file.
         while unique.casefold() in taken:
@@ -66,7 +66,7 @@ def file_names(names: Sequence[str], *, beside: Iterable[str] = ()) -> list[str]
     return result
 
 
-def _safe(name: str) -> str:
+def _safe_stem(name: str) -> str:
     text = "".join(
         _safe_character(character) for character in unicodedata.normalize("NFC", _IMAGE_SUFFIX.sub("", name))
     )

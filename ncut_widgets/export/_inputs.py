@@ -15,7 +15,8 @@ from ncut_widgets._validation import brief, check_positive_int, to_numpy, valid_
 __all__ = ["ImageInfo", "check_color", "check_colors", "check_masks", "default_color", "describe_images"]
 
 # The colorblind-safe palette of Okabe and Ito without black (a black mask looks like a shadow), then the colors that
-# are farthest from all previous ones and not too dark, dull or bright. objects.ts has the same palette.
+# are farthest from all previous ones and not too dark, dull or bright. The front end has the same palette:
+# tests/vectors/colors.json checks both.
 _PALETTE = (
     *("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"),
     *("#662299", "#cc0044", "#eecc99", "#559900", "#aa99ff", "#44ee88"),

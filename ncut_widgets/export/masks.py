@@ -179,7 +179,7 @@ def mask_files(images: Any, masks: Mapping[str, Sequence[Any]]) -> Iterator[tupl
 def _mask_files(infos: list[ImageInfo], masks: dict[str, list[np.ndarray]]) -> Iterator[tuple[str, bytes]]:
     stems = file_names([image.name for image in infos])
     entries = []
-    folders = file_names(list(masks), beside=[_MASKS_JSON])
+    folders = file_names(list(masks), reserved=[_MASKS_JSON])
     for (name, per_image), folder in zip(masks.items(), folders, strict=True):
         for image, stem, mask in zip(infos, stems, per_image, strict=True):
             file = f"{folder}/{stem}.png"

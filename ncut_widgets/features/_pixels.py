@@ -65,7 +65,7 @@ def from_file(path: str | os.PathLike[str], name: str | None = None) -> Image.Im
     name = name or path.name
     try:
         with open(path, "rb") as file:
-            return _decoded(file, str(path), name)
+            return _decode(file, str(path), name)
     except OSError as error:
         raise ImageReadError(
             f"{shorten(str(path))} cannot be opened: {error.strerror}. Check the permissions of the file."
@@ -74,7 +74,7 @@ def from_file(path: str | os.PathLike[str], name: str | None = None) -> Image.Im
 
 def from_bytes(encoded: Any, name: str) -> Image.Image:
     """Return the image encoded in a bytes-like object."""
-    return _decoded(io.BytesIO(encoded), name, name)
+    return _decode(io.BytesIO(encoded), name, name)
 
 
 def from_stream(stream: Any, name: str | None, fallback: str) -> Image.Image:
@@ -83,7 +83,7 @@ def from_stream(stream: Any, name: str | None, fallback: str) -> Image.Image:
         raise TypeError(f"{fallback!r} is a file opened as text. Open it in binary mode: `open(path, 'rb')`.")
     path = getattr(stream, "name", None)
     own = os.path.basename(os.fsdecode(path)) if isinstance(path, str | bytes) and path else fallback
-    return _decoded(stream, own, name or own)
+    return _decode(stream, own, name or own)
 
 
 def from_pil(image: Image.Image, name: str | None, fallback: str) -> Image.Image:
@@ -94,10 +94,10 @@ def from_pil(image: Image.Image, name: str | None, fallback: str) -> Image.Image
     if 0 in image.size:
         raise ValueError(f"{label!r} has no pixels; got an image of size {image.size}. Remove it.")
     try:
-        upright = _upright(image)
+        upright = _apply_orientation(image)
     except _DECODER_ERRORS as error:
-        raise _unreadable(label, error) from error
-    return _finish(upright, label, label)
+        raise _read_error(label, error) from error
+    return _to_named_rgb(upright, label, label)
 
 
 def from_array(array: np.ndarray, name: str) -> Image.Image:
@@ -118,7 +118,7 @@ def from_array(array: np.ndarray, name: str) -> Image.Image:
     pixels = _array_to_bytes(array, name)
     mode = ("L", "LA", "RGB", "RGBA")[pixels.shape[2] - 1]
     size = (pixels.shape[1], pixels.shape[0])
-    return _named(_opaque_rgb(Image.frombytes(mode, size, np.ascontiguousarray(pixels).tobytes())), name)
+    return _set_name(_opaque_rgb(Image.frombytes(mode, size, np.ascontiguousarray(pixels).tobytes())), name)
 
 
 def from_tensor(tensor: torch.Tensor, name: str) -> Image.Image:
@@ -138,20 +138,20 @@ def shorten(text: str) -> str:
     return repr(text if len(text) <= 300 else f"{text[:140]} ... {text[-140:]}")
 
 
-def _decoded(file: BinaryIO, source: str, name: str) -> Image.Image:
+def _decode(file: BinaryIO, source: str, name: str) -> Image.Image:
     """Read the image in an open file; error messages refer to it as `source`."""
     try:
         # Pillow's warnings about metadata and large images do not mention the file and do not affect the pixels.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(file) as image:
-                upright = _upright(image)
+                upright = _apply_orientation(image)
     except _DECODER_ERRORS as error:
-        raise _unreadable(source, error) from error
-    return _finish(upright, source, name)
+        raise _read_error(source, error) from error
+    return _to_named_rgb(upright, source, name)
 
 
-def _unreadable(source: str, error: BaseException) -> ImageReadError:
+def _read_error(source: str, error: BaseException) -> ImageReadError:
     if isinstance(error, UnidentifiedImageError):
         return ImageReadError(
             f"{shorten(source)} cannot be read: it is empty, damaged, or in a format that Pillow does not know. "
@@ -167,7 +167,7 @@ def _unreadable(source: str, error: BaseException) -> ImageReadError:
     )
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _apply_orientation(image: Image.Image) -> Image.Image:
     """Apply the EXIF orientation, and convert to opaque RGB unless the mode has more than 8 bits."""
     image.load()
     transposition = _TRANSPOSITIONS.get(_orientation(image))
@@ -196,10 +196,10 @@ def _opaque_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _finish(image: Image.Image, source: str, name: str) -> Image.Image:
+def _to_named_rgb(image: Image.Image, source: str, name: str) -> Image.Image:
     if _is_deep(image):
         image = Image.fromarray(_deep_to_bytes(np.asarray(image), image.mode, source)).convert("RGB")
-    return _named(image, name)
+    return _set_name(image, name)
 
 
 def _deep_to_bytes(values: np.ndarray, mode: str, source: str) -> np.ndarray:
@@ -208,7 +208,7 @@ def _deep_to_bytes(values: np.ndarray, mode: str, source: str) -> np.ndarray:
     low, high = float(values.min()), float(values.max())
     for white, smallest_maximum in levels:
         if (high >= smallest_maximum or smallest_maximum == 0) and _within(low, high, white):
-            return _scaled(values, white)
+            return _to_8_bit(values, white)
     scales = " or ".join(f"0..{white}" for white, _ in levels)
     raise ImageReadError(
         f"{shorten(source)} must have gray values in {scales} because its PIL mode is {mode!r}; got {low:g} to "
@@ -222,7 +222,7 @@ def _array_to_bytes(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype == bool:
         return array.astype(np.uint8) * np.uint8(255)
     if array.dtype == np.uint16:
-        return _scaled(array, 65535)
+        return _to_8_bit(array, 65535)
     if array.dtype.kind not in "iuf":
         raise TypeError(
             f"{name!r} must hold uint8, uint16, bool or float pixels; got {array.dtype}. Convert it with `.astype`."
@@ -234,7 +234,7 @@ def _array_to_bytes(array: np.ndarray, name: str) -> np.ndarray:
                 f"{name!r} must hold floats in [0, 1]; got {low:g} to {high:g}. Divide 8-bit values by 255, undo "
                 "a model's normalization, or clip the overshoot of resampling: `array.clip(0, 1)`."
             )
-        return _scaled(array, 1)
+        return _to_8_bit(array, 1)
     if low < 0 or high > 255:
         raise ValueError(
             f"{name!r} must hold integers in 0..255, or in 0..65535 as uint16; got {low} to {high}. "
@@ -248,10 +248,10 @@ def _within(low: float, high: float, white: float) -> bool:
     return low >= -_OVERSHOOT * white and high <= (1 + _OVERSHOOT) * white
 
 
-def _scaled(values: np.ndarray, white: float) -> np.ndarray:
+def _to_8_bit(values: np.ndarray, white: float) -> np.ndarray:
     return np.rint(np.clip(values, 0, white) * (255 / white)).astype(np.uint8)
 
 
-def _named(image: Image.Image, name: str) -> Image.Image:
+def _set_name(image: Image.Image, name: str) -> Image.Image:
     image.info = {"name": name}
     return image

@@ -11,7 +11,7 @@ import torch
 from ncut_widgets._validation import check_in, check_number
 from ncut_widgets.grid import PatchGrid
 
-from .maps import Array, FeatureMaps, check_parts, join
+from .maps import Array, FeatureMaps, check_parts, concat_arrays
 from .relative import AnchorAlignment
 
 __all__ = ["concat"]
@@ -93,26 +93,28 @@ def concat(
     same = all(part.channel_names == first.channel_names for part in parts)
     grid = PatchGrid(first.grid.image_sizes, [m for part in parts for m in part.grid.maps])
     return FeatureMaps(
-        join([part.values for part in parts]),
+        concat_arrays([part.values for part in parts]),
         grid,
         first.channel_names if same else None,
-        weights=_joined_weights(parts, weights),
+        weights=_concat_weights(parts, weights),
     )
 
 
-def _joined_weights(parts: list[FeatureMaps], weights: Any) -> Array | None:
+def _concat_weights(parts: list[FeatureMaps], weights: Any) -> Array | None:
     """Return one weight per node, or None if all nodes have the same weight."""
     if weights is None and all(part.weights is None for part in parts):
         return None
     own = [_ones(part.values) if part.weights is None else part.weights for part in parts]
     if weights is None:
-        return join(own)
-    shares = _shares(weights, len(parts))
+        return concat_arrays(own)
+    shares = _part_weights(weights, len(parts))
     n_nodes = sum(len(part) for part in parts)
-    return join([w * (share / sum(shares) * n_nodes / float(w.sum())) for w, share in zip(own, shares, strict=True)])
+    return concat_arrays(
+        [w * (share / sum(shares) * n_nodes / float(w.sum())) for w, share in zip(own, shares, strict=True)]
+    )
 
 
-def _shares(weights: Any, n_parts: int) -> list[float]:
+def _part_weights(weights: Any, n_parts: int) -> list[float]:
     if isinstance(weights, str):
         check_in(weights, "weights", ("equal",))
         return [1.0] * n_parts

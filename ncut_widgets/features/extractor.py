@@ -17,7 +17,7 @@ from ncut_widgets.grid import PatchGrid, PatchMap
 
 from .backbones import resolve_backbone
 from .images import load_images
-from .maps import Array, FeatureMaps, join
+from .maps import Array, FeatureMaps, concat_arrays
 
 __all__ = ["extract_features"]
 
@@ -110,7 +110,7 @@ def extract_features(
         [image.size for image in loaded],
         [PatchMap(index, int(m.shape[0]), int(m.shape[1]), str(name)) for index, m in enumerate(maps)],
     )
-    values = join([m.reshape(-1, m.shape[2]) for m in maps])
+    values = concat_arrays([m.reshape(-1, m.shape[2]) for m in maps])
     return FeatureMaps(values, grid, getattr(extract, "channel_names", None))
 
 

@@ -12,7 +12,7 @@ import torch
 from ncut_widgets._validation import to_tensor
 from ncut_widgets.grid import PatchGrid
 
-__all__ = ["Array", "FeatureMaps", "check_parts", "join", "take_maps"]
+__all__ = ["Array", "FeatureMaps", "check_parts", "concat_arrays", "take_maps"]
 
 Array = np.ndarray | torch.Tensor
 
@@ -150,7 +150,7 @@ def check_parts(features: Any) -> list[FeatureMaps]:
     return parts
 
 
-def join(parts: Sequence[Array]) -> Array:
+def concat_arrays(parts: Sequence[Array]) -> Array:
     """Concatenate arrays or tensors; a single one is returned without a copy."""
     if len(parts) == 1:
         return parts[0]
@@ -171,8 +171,10 @@ def take_maps(features: FeatureMaps, maps: Sequence[int]) -> FeatureMaps:
         rows = [slice(starts[maps[0]], stops[maps[-1]])]
     else:
         rows = [slice(starts[index], stops[index]) for index in maps]
-    weights = None if features.weights is None else join([features.weights[part] for part in rows])
-    return FeatureMaps(join([features.values[part] for part in rows]), grid, features.channel_names, weights=weights)
+    weights = None if features.weights is None else concat_arrays([features.weights[part] for part in rows])
+    return FeatureMaps(
+        concat_arrays([features.values[part] for part in rows]), grid, features.channel_names, weights=weights
+    )
 
 
 def _check_weights(weights: Any, values: Array) -> None:

@@ -18,7 +18,7 @@ from ncut_widgets._units import OwnUnits
 from ncut_widgets._validation import check_features, check_positive_int, check_random_state
 
 from ._places import spread_places
-from .maps import FeatureMaps, check_parts, join, take_maps
+from .maps import FeatureMaps, check_parts, concat_arrays, take_maps
 
 __all__ = ["AnchorAlignment"]
 
@@ -196,7 +196,7 @@ class AnchorAlignment(TransformerMixin, BaseEstimator):
         self.fit(parts)
         aligned = [self._transform(part) for part in parts]
         if self._returns_frame():
-            return join([part.values for part in aligned])
+            return concat_arrays([part.values for part in aligned])
         return aligned[0] if isinstance(features, FeatureMaps) else aligned
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:  # noqa: ARG002

@@ -35,7 +35,7 @@ def _one_patch(config: Any, _: int) -> int:
     return _patch(config)
 
 
-def _none(_: Any) -> int:
+def _zero(_: Any) -> int:
     return 0
 
 
@@ -70,13 +70,13 @@ class Family:
     layout : str
         "tokens" (b, special tokens followed by positions row by row, c), "channels_last" (b, rows, columns, c),
         "channels_first" (b, c, rows, columns), or "mask_units" (b, positions in the order of Hiera, c).
-    special : callable
+    n_special_tokens : callable
         Configuration -> number of class, distillation and register tokens before the patches.
     stride : callable
         Configuration and i -> image pixels per position of hidden state i, in each direction.
     step : callable
         Configuration -> number of pixels of which both sides of the image must be multiples.
-    trained_at : callable
+    training_size : callable
         Configuration -> image size of the training, in the form of the configuration.
     fixed : callable
         Configuration -> whether the model accepts only that size.
@@ -84,9 +84,9 @@ class Family:
         Whether its position embeddings are interpolated on request.
     arguments : callable
         Model and pixels -> additional arguments of its forward.
-    during : callable
+    overrides : callable
         Model and pixels -> (object, attribute, value) triples to set while it runs.
-    patches : bool
+    takes_patches : bool
         Whether its forward takes patches (b, rows x columns, channels of a patch) instead of images.
     """
 
@@ -94,19 +94,19 @@ class Family:
     blocks: str
     norm: str | None = None
     layout: Layout = "tokens"
-    special: Callable[[Any], int] = _none
+    n_special_tokens: Callable[[Any], int] = _zero
     stride: Callable[[Any, int], int] = _one_patch
     step: Callable[[Any], int] = _patch
-    trained_at: Callable[[Any], Any] = _image_size
+    training_size: Callable[[Any], Any] = _image_size
     fixed: Callable[[Any], bool] = _never
     interpolates: bool = False
     arguments: Callable[[Any, torch.Tensor], dict[str, Any]] = _no_arguments
-    during: Callable[[Any, torch.Tensor], list[tuple[Any, str, Any]]] = _no_settings
-    patches: bool = False
+    overrides: Callable[[Any, torch.Tensor], list[tuple[Any, str, Any]]] = _no_settings
+    takes_patches: bool = False
 
 
-def _count(tokens: int) -> Callable[[Any], int]:
-    return lambda _: tokens
+def _constant(value: int) -> Callable[[Any], int]:
+    return lambda _: value
 
 
 def _class_and_registers(config: Any) -> int:
@@ -120,7 +120,7 @@ def _mae_arguments(model: Any, pixels: torch.Tensor) -> dict[str, Any]:
     return {"noise": torch.arange(patches, device=pixels.device, dtype=torch.float32).expand(len(pixels), -1)}
 
 
-def _mae_during(model: Any, _: torch.Tensor) -> list[tuple[Any, str, Any]]:
+def _mae_overrides(model: Any, _: torch.Tensor) -> list[tuple[Any, str, Any]]:
     return [(model.embeddings.config, "mask_ratio", 0.0)]
 
 
@@ -155,7 +155,7 @@ def _swin_arguments(model: Any, pixels: torch.Tensor) -> dict[str, Any]:
     return {"always_partition": smallest < model.config.window_size}
 
 
-def _swin_during(model: Any, _: torch.Tensor) -> list[tuple[Any, str, Any]]:
+def _swin_overrides(model: Any, _: torch.Tensor) -> list[tuple[Any, str, Any]]:
     # Restores window and shift: after an image as small as the window, layers keep reduced values for later images.
     window = model.config.window_size
     blocks = [(layer, index % 2) for stage in model.encoder.layers for index, layer in enumerate(stage.blocks)]
@@ -178,7 +178,7 @@ def _hiera_step(config: Any) -> int:
     return _hiera_patch(config) * math.lcm(unrolled, square(config.masked_unit_size, "mask unit"))
 
 
-def _hiera_during(model: Any, _: torch.Tensor) -> list[tuple[Any, str, Any]]:
+def _hiera_overrides(model: Any, _: torch.Tensor) -> list[tuple[Any, str, Any]]:
     return [(model.embeddings.patch_embeddings, "is_mae", False)]
 
 
@@ -221,12 +221,12 @@ def _deepest(stride: Callable[[Any, int], int]) -> Callable[[Any], int]:
     return lambda config: stride(config, _stages(config))
 
 
-_VIT = Family("ViT", "layers", "layernorm", special=_count(1), interpolates=True)
+_VIT = Family("ViT", "layers", "layernorm", n_special_tokens=_constant(1), interpolates=True)
 _BEIT = Family(
     "BEiT",
     "layers",
     "layernorm",
-    special=_count(1),
+    n_special_tokens=_constant(1),
     interpolates=True,
 )
 # Position embeddings are always interpolated, from a square grid.
@@ -234,11 +234,11 @@ _DINOV2 = Family(
     "DINOv2",
     "encoder.layer",
     "layernorm",
-    special=_count(1),
-    trained_at=lambda config: square(config.image_size, "image size"),
+    n_special_tokens=_constant(1),
+    training_size=lambda config: square(config.image_size, "image size"),
 )
-_DINOV3 = Family("DINOv3", "model.layer", "norm", special=_class_and_registers)
-_CLIP = Family("CLIP", "encoder.layers", special=_count(1), interpolates=True)
+_DINOV3 = Family("DINOv3", "model.layer", "norm", n_special_tokens=_class_and_registers)
+_CLIP = Family("CLIP", "encoder.layers", n_special_tokens=_constant(1), interpolates=True)
 _SAM = Family("SAM", "layers", layout="channels_last", fixed=_always)
 _SWIN = Family(
     "Swin",
@@ -248,7 +248,7 @@ _SWIN = Family(
     step=_swin_step,
     interpolates=True,
     arguments=_swin_arguments,
-    during=_swin_during,
+    overrides=_swin_overrides,
 )
 _HIERA = Family(
     "Hiera",
@@ -257,7 +257,7 @@ _HIERA = Family(
     stride=_hiera_stride,
     step=_hiera_step,
     interpolates=True,
-    during=_hiera_during,
+    overrides=_hiera_overrides,
 )
 _CONVNEXT = Family(
     "ConvNeXt",
@@ -281,16 +281,16 @@ _RESNET = Family(
 # Key: name of the class whose forward takes pixels; later versions of transformers may not have all of them.
 FAMILIES: dict[str, Family] = {
     "ViTModel": _VIT,
-    "DeiTModel": replace(_VIT, name="DeiT", special=_count(2)),
+    "DeiTModel": replace(_VIT, name="DeiT", n_special_tokens=_constant(2)),
     "ViTMSNModel": replace(_VIT, name="MSN"),
-    "ViTMAEModel": replace(_VIT, name="MAE", arguments=_mae_arguments, during=_mae_during),
-    "IJepaModel": replace(_VIT, name="I-JEPA", special=_none),
+    "ViTMAEModel": replace(_VIT, name="MAE", arguments=_mae_arguments, overrides=_mae_overrides),
+    "IJepaModel": replace(_VIT, name="I-JEPA", n_special_tokens=_zero),
     "BeitModel": _BEIT,
     "Data2VecVisionModel": replace(_BEIT, name="Data2Vec", blocks="encoder.layer"),
     "Dinov2Model": _DINOV2,
     "Dinov2Backbone": _DINOV2,
-    "Dinov2WithRegistersModel": replace(_DINOV2, special=_class_and_registers),
-    "Dinov2WithRegistersBackbone": replace(_DINOV2, special=_class_and_registers),
+    "Dinov2WithRegistersModel": replace(_DINOV2, n_special_tokens=_class_and_registers),
+    "Dinov2WithRegistersBackbone": replace(_DINOV2, n_special_tokens=_class_and_registers),
     "DINOv3ViTModel": _DINOV3,
     "DINOv3ViTBackbone": _DINOV3,
     "DINOv3ConvNextModel": _DINOV3_CONVNEXT,
@@ -304,20 +304,20 @@ FAMILIES: dict[str, Family] = {
         "SigLIP 2",
         "encoder.layers",
         "post_layernorm",
-        trained_at=_siglip2_size,
+        training_size=_siglip2_size,
         arguments=_siglip2_arguments,
-        patches=True,
+        takes_patches=True,
     ),
     "Aimv2VisionModel": Family("AIMv2", "encoder.layers", "rms_norm", fixed=lambda config: not config.is_native),
-    "RadioModel": Family("RADIO", "encoder.layer", special=lambda config: config.num_summary_tokens),
-    "Tipsv2VisionModel": replace(_DINOV2, name="TIPSv2", special=_class_and_registers),
+    "RadioModel": Family("RADIO", "encoder.layer", n_special_tokens=lambda config: config.num_summary_tokens),
+    "Tipsv2VisionModel": replace(_DINOV2, name="TIPSv2", n_special_tokens=_class_and_registers),
     "SamVisionEncoder": _SAM,
     "SamHQVisionEncoder": replace(_SAM, name="SAM-HQ"),
     "Sam2HieraDetModel": Family("SAM 2", "blocks", layout="channels_last", stride=_sam2_stride, step=_sam2_step),
     "Sam3ViTModel": replace(_SAM, name="SAM 3"),
     "HieraModel": _HIERA,
     "SwinModel": _SWIN,
-    "Swinv2Model": replace(_SWIN, name="Swin V2", arguments=_no_arguments, during=_no_settings),
+    "Swinv2Model": replace(_SWIN, name="Swin V2", arguments=_no_arguments, overrides=_no_settings),
     "ConvNextModel": _CONVNEXT,
     "ConvNextBackbone": _CONVNEXT,
     "ConvNextV2Model": replace(_CONVNEXT, name="ConvNeXt V2"),

@@ -33,7 +33,7 @@ def state_map(state: torch.Tensor, family: Family, config: Any, candidates: list
     """
     grid = candidates[level]
     if state.ndim == 3:
-        placed = _tokens(state, family, config, [grid], candidates[0], (family.special(config),))
+        placed = _tokens_to_map(state, family, config, [grid], candidates[0], (family.n_special_tokens(config),))
     elif state.ndim == 4:
         placed = state.permute(0, 2, 3, 1) if family.layout == "channels_first" else state
     else:
@@ -69,9 +69,9 @@ def module_map(
             # Hiera reorders its tokens by mask units just before the blocks.
             family = replace(family, layout="tokens")
         # Patch tokens may appear with or without the special tokens before them.
-        placed = _tokens(state, family, config, candidates, candidates[0], (0, family.special(config)))
+        placed = _tokens_to_map(state, family, config, candidates, candidates[0], (0, family.n_special_tokens(config)))
     elif state.ndim == 4:
-        order = family.layout if is_block else _order(module)
+        order = family.layout if is_block else _channel_axis(module)
         last = order != "channels_first" and tuple(state.shape[1:3]) in candidates
         # Convolutions and pooling do not split the map into windows, so their output is a map at any size.
         first = isinstance(module, _SPATIAL) or (order != "channels_last" and tuple(state.shape[2:4]) in candidates)
@@ -86,7 +86,7 @@ def module_map(
     return placed
 
 
-def _order(module: nn.Module) -> str:
+def _channel_axis(module: nn.Module) -> str:
     """Return the position of the channel axis that the module's type implies, or "unknown"."""
     if isinstance(module, _SPATIAL):
         return "channels_first"
@@ -95,7 +95,7 @@ def _order(module: nn.Module) -> str:
     return "channels_last" if isinstance(module, nn.Linear) else "unknown"
 
 
-def _tokens(
+def _tokens_to_map(
     state: torch.Tensor, family: Family, config: Any, candidates: list[Grid], finest: Grid, special: tuple[int, ...]
 ) -> torch.Tensor | None:
     """Return tokens (b, special tokens and positions, c) on the grid with the same number of positions, or None."""

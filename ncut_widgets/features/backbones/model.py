@@ -89,7 +89,7 @@ class TransformersBackbone:
             )
         self._level = layer % (n + 1)
         self._norm = self._final_norm(norm)
-        height, width = self._trained_at(processor)
+        height, width = self._training_size(processor)
         # Position embeddings can be interpolated from a square grid only.
         self._interpolates = self._family.interpolates and height == width
         self._is_fixed = self._family.fixed(self._config) or self._interpolates != self._family.interpolates
@@ -156,9 +156,9 @@ class TransformersBackbone:
         apply = self._level == len(self._blocks) if norm is None else norm
         return module if apply else None
 
-    def _trained_at(self, processor: Any) -> tuple[int, int]:
+    def _training_size(self, processor: Any) -> tuple[int, int]:
         """Return the (height, width) of the training images."""
-        size = self._family.trained_at(self._config)
+        size = self._family.training_size(self._config)
         if size is None:
             size = getattr(getattr(processor, "image_processor", processor), "size", None)
         if size is not None and not isinstance(size, int | list | tuple):
@@ -187,7 +187,7 @@ class TransformersBackbone:
         arguments = self._family.arguments(self._model, pixels)
         if self._interpolates:
             arguments["interpolate_pos_encoding"] = True
-        with torch.no_grad(), self._recorded() as states, _temporarily(self._family.during(self._model, pixels)):
+        with torch.no_grad(), self._record_state() as states, _temporarily(self._family.overrides(self._model, pixels)):
             self._model(pixel_values=pixels, **arguments)
             size = (int(pixels.shape[2]), int(pixels.shape[3]))
             candidates = grids(self._family, self._config, len(self._blocks), size)
@@ -204,7 +204,7 @@ class TransformersBackbone:
             return self._norm.forward(state)
 
     @contextmanager
-    def _recorded(self) -> Iterator[list[torch.Tensor]]:
+    def _record_state(self) -> Iterator[list[torch.Tensor]]:
         """Record the chosen hidden state while the model runs."""
         states: list[torch.Tensor] = []
 
@@ -219,7 +219,7 @@ class TransformersBackbone:
                 hooks.enter_context(self._blocks[0].register_forward_pre_hook(before, with_kwargs=True))
             else:
                 hooks.enter_context(self._blocks[self._level - 1].register_forward_hook(after))
-            if self._family.patches:
+            if self._family.takes_patches:
                 patch = self._family.step(self._config)
                 hooks.enter_context(self._model.register_forward_pre_hook(_patchify(patch), with_kwargs=True))
             yield states
