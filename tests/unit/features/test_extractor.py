@@ -10,7 +10,7 @@ from PIL import Image
 from ncut_widgets.features import extract_features
 
 
-def picture(width=48, height=32, color="red"):
+def solid_image(width=48, height=32, color="red"):
     return Image.new("RGB", (width, height), color)
 
 
@@ -24,7 +24,7 @@ def extract(images, backbone=means, **options):
 
 
 def test_values_grid_and_channel_names_correspond():
-    features = extract([picture(), picture(20, 60, "blue")])
+    features = extract([solid_image(), solid_image(20, 60, "blue")])
     assert len(features) == features.flatten().shape[0] == features.grid.n_nodes == 12
     assert features.shape == (12, 3)
     assert features.grid.image_sizes == ((48, 32), (20, 60))
@@ -42,7 +42,7 @@ def test_batch_size_reaches_backbone_without_changing_result():
         seen.append(len(images))
         return means(images)
 
-    images = [picture(color=(i, 0, 0)) for i in range(5)]
+    images = [solid_image(color=(i, 0, 0)) for i in range(5)]
     np.testing.assert_array_equal(extract(images, recording, batch_size=2).values, extract(images).values)
     assert seen == [2, 2, 1]
 
@@ -54,7 +54,7 @@ def test_resolution_limits_input_of_callable():
         seen.extend(image.size for image in images)
         return means(images)
 
-    features = extract([picture(400, 100), picture(20, 30)], recording, resolution=200)
+    features = extract([solid_image(400, 100), solid_image(20, 30)], recording, resolution=200)
     assert seen == [(200, 50), (20, 30)]
     assert features.grid.image_sizes == ((400, 100), (20, 30))
     assert features.sources == ("recording, 200 px",)
@@ -68,7 +68,7 @@ def test_callable_may_return_tensors_and_channel_names():
         def __call__(self, images):
             return torch.stack([torch.from_numpy(m) for m in means(images)])
 
-    features = extract(picture(), Named())
+    features = extract(solid_image(), Named())
     assert isinstance(features.values, torch.Tensor)
     assert features.channel_names == ("red", "green", "blue")
     assert features.sources == ("my model",)
@@ -91,7 +91,7 @@ def test_callable_may_return_tensors_and_channel_names():
 )
 def test_invalid_backbone_output_raises(answer, error, message):
     with pytest.raises(error, match=message):
-        extract([picture(), picture()], lambda images: answer(means(images)))
+        extract([solid_image(), solid_image()], lambda images: answer(means(images)))
 
 
 @pytest.mark.parametrize(
@@ -105,11 +105,11 @@ def test_invalid_backbone_output_raises(answer, error, message):
 )
 def test_invalid_options_raise(options, error, message):
     with pytest.raises(error, match=message):
-        extract(picture(), **options)
+        extract(solid_image(), **options)
 
 
 def test_progress_bar_names_backbone(capsys):
-    extract_features([picture()], backbone=means)
+    extract_features([solid_image()], backbone=means)
     assert "features: means" in capsys.readouterr().err
-    extract([picture()])
+    extract([solid_image()])
     assert capsys.readouterr().err == ""

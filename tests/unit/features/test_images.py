@@ -148,7 +148,7 @@ def test_dataset_items(rgb, key):
         {key: image},
         [{key: image, "label": 3}],
         [(image, 3)],
-        ((picture, label) for picture, label in [(rgb, 1)]),
+        ((image, label) for image, label in [(rgb, 1)]),
         MapStyle(rgb),
         [{key: undecoded}],
         buffer.getvalue(),
