@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 
 import torch
 
-__all__ = ["undisturbed", "warn", "without_warnings"]
+__all__ = ["restores_process_state", "warn", "without_warnings"]
 
 # Frames of these packages are skipped; scikit-learn wraps the methods of estimators.
 _INTERNAL_PACKAGES = ("ncut_widgets", "sklearn")
@@ -25,7 +25,7 @@ _Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
 
-def undisturbed(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
+def restores_process_state(function: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
     """Decorator that restores torch's gradient mode and the warning filters if the call raises.
 
     `torch.no_grad` and `warnings.catch_warnings` restore them too, but a Ctrl-C at the start of their `__exit__`

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ncut_widgets._process import undisturbed
+from ncut_widgets._process import restores_process_state
 from ncut_widgets._validation import check_positive_int
 from ncut_widgets.features import FeatureMaps, Multiscale, extract_features, load_images
 from ncut_widgets.features.edge_aware import smooth_within_edges
@@ -58,7 +58,7 @@ class Embedding:
         return f"Embedding({len(self.images)} images, {n} nodes, {k} eigenvectors)"
 
 
-@undisturbed
+@restores_process_state
 def embed(
     images: Any,
     *,
@@ -132,7 +132,7 @@ def embed(
     return Embedding(loaded, features, ncut, eigenvectors)
 
 
-@undisturbed
+@restores_process_state
 def segment(
     images: Any,
     *,

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from ncut_widgets._process import undisturbed
+from ncut_widgets._process import restores_process_state
 
 from ._archive import read_array, reading_zip
 from ._files import ZIP_TIMESTAMP, field, replacing
@@ -133,7 +133,7 @@ def write_session(
     return Path(path)
 
 
-@undisturbed
+@restores_process_state
 def read_session(path: str | os.PathLike[str]) -> SessionFile:
     """Return the content of a file written by `write_session`.
 

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from ncut_widgets._migration import answers_old_options
-from ncut_widgets._process import undisturbed
+from ncut_widgets._process import restores_process_state
 from ncut_widgets._progress import progress as progress_bar
 from ncut_widgets._validation import check_positive_int
 from ncut_widgets.grid import PatchGrid, PatchMap
@@ -23,7 +23,7 @@ __all__ = ["extract_features"]
 
 
 @answers_old_options("extract_features")
-@undisturbed
+@restores_process_state
 def extract_features(
     images: Any,
     *,

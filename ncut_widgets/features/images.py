@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ncut_widgets._process import undisturbed, warn
+from ncut_widgets._process import restores_process_state, warn
 from ncut_widgets.errors import ImageReadError
 
 from ._paths import has_image_extension, image_files, list_names
@@ -52,7 +52,7 @@ _SAMPLES = (
 )
 
 
-@undisturbed
+@restores_process_state
 def load_images(source: Any, *, skip_unreadable: bool = False) -> list[Image.Image]:
     """Return the images in `source` as upright 8-bit RGB PIL images, in order.
 
@@ -137,7 +137,7 @@ def load_images(source: Any, *, skip_unreadable: bool = False) -> list[Image.Ima
     return images
 
 
-@undisturbed
+@restores_process_state
 def sample_images() -> list[Image.Image]:
     """Return 12 photographs that come with scikit-image and scikit-learn; nothing is downloaded.
 

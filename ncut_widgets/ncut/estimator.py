@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ncut_widgets._estimator import NodeEstimator, NodeTransformer
 from ncut_widgets._migration import METHODS, answers_old_options
-from ncut_widgets._process import undisturbed, warn
+from ncut_widgets._process import restores_process_state, warn
 from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import check_positive_int, device_of, torch_generator
 from ncut_widgets.errors import OutlierWarning
@@ -274,7 +274,7 @@ class Ncut(NodeTransformer):
             self.feature_names_in_ = columns.feature_names_in_
         return self
 
-    @undisturbed
+    @restores_process_state
     @one_thread
     def transform(self, X: Any) -> Any:
         """Return the embedding (n, n_eig) of the nodes `X`, new ones or those of `fit`, of their kind and dtype."""
@@ -293,7 +293,7 @@ class Ncut(NodeTransformer):
         check_is_fitted(self)
         return (self.transform(chunk) for chunk in chunks)
 
-    @undisturbed
+    @restores_process_state
     @one_thread
     def coverage(self, X: Any) -> Any:
         """Return how far the fitted nodes cover each of the nodes `X`: (n,) in [0, 1].
@@ -329,7 +329,7 @@ class Ncut(NodeTransformer):
     def _n_features_out(self) -> int:
         return int(self.eigenvectors_.shape[1])
 
-    @undisturbed
+    @restores_process_state
     @one_thread
     def _fit(self, X: Any, sample_weight: Any = None) -> Any:
         settings = check_settings(self.get_params(deep=False))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ncut_widgets._process import undisturbed, warn
+from ncut_widgets._process import restores_process_state, warn
 from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import check_features, check_in, check_positive_int
 from ncut_widgets.errors import OutlierWarning
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-@undisturbed
+@restores_process_state
 @one_thread
 def channel_attribution(
     features: Any,

@@ -10,7 +10,7 @@ from sklearn.utils import Tags
 
 from ncut_widgets._estimator import NodeTransformer
 from ncut_widgets._migration import answers_old_options
-from ncut_widgets._process import undisturbed
+from ncut_widgets._process import restores_process_state
 from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import check_features, check_number, check_positive_int, device_of, torch_generator
 from ncut_widgets.ncut import Ncut
@@ -124,7 +124,7 @@ class ClickNcut(NodeTransformer):
         return tags
 
     @answers_old_options("ClickNcut.fit")
-    @undisturbed
+    @restores_process_state
     @one_thread
     def fit(self, X: Any, y: Any = None, negative: Any = (), *, positive: Any = None) -> ClickNcut:
         """Return the estimator, with the heatmap of the nodes `X` in `heatmap_`.
@@ -195,7 +195,7 @@ class ClickNcut(NodeTransformer):
         """Return the heatmap (n,) of the fitted nodes, `heatmap_`; parameters as in `fit`."""
         return self.fit(X, y, negative, positive=positive).heatmap_
 
-    @undisturbed
+    @restores_process_state
     @one_thread
     def transform(self, X: Any) -> Any:
         """Return the heatmap (n,) in [0, 1] of the nodes `X`, new ones or those of `fit`, of their kind and dtype."""

@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 
 from ncut_widgets._estimator import NodeTransformer
 from ncut_widgets._migration import answers_old_options
-from ncut_widgets._process import undisturbed
+from ncut_widgets._process import restores_process_state
 from ncut_widgets._validation import (
     Like,
     check_features,
@@ -146,7 +146,7 @@ class Coloring(NodeTransformer):
         """
         return self._fit(X, "X", shared, onto, on_step)
 
-    @undisturbed
+    @restores_process_state
     def _fit(
         self,
         X: Any,

@@ -19,7 +19,7 @@ import ipywidgets
 from IPython import get_ipython
 from ipywidgets.widgets.widget import _instances
 
-from ncut_widgets._process import undisturbed
+from ncut_widgets._process import restores_process_state
 
 __all__ = ["ManagedWidget", "closes_on_failure"]
 
@@ -95,7 +95,7 @@ def closes_on_failure(function: Callable[P, R]) -> Callable[P, R]:
     """Close the widgets that a call has made if it raises or is interrupted."""
 
     @wraps(function)
-    @undisturbed
+    @restores_process_state
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         outer = _local.made
         made: list[ManagedWidget] = [] if outer is None else outer

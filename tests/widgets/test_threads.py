@@ -10,7 +10,7 @@ import pytest
 from traitlets import TraitError
 
 import ncut_widgets as nw
-from ncut_widgets._process import undisturbed
+from ncut_widgets._process import restores_process_state
 from ncut_widgets._validation import to_tensor
 from ncut_widgets.widgets import _colors, _jobs, _lifetime
 from ncut_widgets.widgets._jobs import Jobs
@@ -205,7 +205,7 @@ class TestWarnings:
         started, go_on = threading.Event(), threading.Event()
         before = list(warnings.filters)
 
-        @undisturbed
+        @restores_process_state
         def fail():
             started.set()
             go_on.wait(ENDS)
