@@ -7,8 +7,8 @@ The names in `__init__.pyi` load on first use (PEP 562). Importing the package i
 import sys as _sys
 from functools import cache as _cache
 
-from ._migration import OldModules as _OldModules
-from ._migration import hint_at_name as _hint_at_name
+from ._migration import OldModuleFinder as _OldModuleFinder
+from ._migration import hint_for_name as _hint_for_name
 
 __version__ = "0.1.0"
 
@@ -25,13 +25,13 @@ def __getattr__(name: str) -> object:
     load, _, names = _stub()
     if name == "__all__":
         return names
-    hint = _hint_at_name(name)
+    hint = _hint_for_name(name)
     if hint is not None and name not in names:
         raise AttributeError(hint, name=name, obj=_sys.modules[__name__])
     return load(name)
 
 
-_sys.meta_path.append(_OldModules)
+_sys.meta_path.append(_OldModuleFinder)
 
 
 def __dir__() -> list[str]:

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-__all__ = ["METHODS", "MODULES", "NAMES", "OPTIONS", "OldModules", "answers_old_options", "hint_at_name"]
+__all__ = ["METHODS", "MODULES", "NAMES", "OPTIONS", "OldModuleFinder", "explains_old_options", "hint_for_name"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -270,13 +270,13 @@ OPTIONS: dict[str, dict[str, Hint]] = {
 }
 
 
-def hint_at_name(name: str) -> str | None:
+def hint_for_name(name: str) -> str | None:
     """Return the error message for a name or module of ncut_pytorch, or None for other names."""
     hint = NAMES.get(name) or MODULES.get(name)
     return None if hint is None else hint.message(name)
 
 
-def answers_old_options(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def explains_old_options(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorator for a function, or the `__init__` of a class, whose old options raise a TypeError with a hint.
 
     The signature is unchanged, and other unknown options raise Python's usual TypeError.
@@ -311,13 +311,13 @@ def _join_names(names: list[str]) -> str:
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} and {quoted[-1]}"
 
 
-class OldModules:
+class OldModuleFinder:
     """Import finder, last in `sys.meta_path`, that raises hints for old names and modules of `ncut_widgets`."""
 
     @staticmethod
     def find_spec(fullname: str, path: Any = None, target: Any = None) -> None:  # noqa: ARG004
         """Raise an ImportError with a hint for an old name; find no module otherwise."""
         package, _, name = fullname.partition(".")
-        hint = hint_at_name(name) if package == "ncut_widgets" else None
+        hint = hint_for_name(name) if package == "ncut_widgets" else None
         if hint is not None:
             raise ImportError(hint, name=fullname)

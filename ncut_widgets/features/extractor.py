@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ncut_widgets._migration import answers_old_options
+from ncut_widgets._migration import explains_old_options
 from ncut_widgets._process import restores_process_state
 from ncut_widgets._progress import progress as progress_bar
 from ncut_widgets._validation import check_positive_int
@@ -22,7 +22,7 @@ from .maps import Array, FeatureMaps, concat_arrays
 __all__ = ["extract_features"]
 
 
-@answers_old_options("extract_features")
+@explains_old_options("extract_features")
 @restores_process_state
 def extract_features(
     images: Any,

@@ -9,7 +9,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from ncut_widgets._estimator import NodeEstimator, NodeTransformer
-from ncut_widgets._migration import METHODS, answers_old_options
+from ncut_widgets._migration import METHODS, explains_old_options
 from ncut_widgets._process import restores_process_state, warn
 from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import check_positive_int, device_of, torch_generator
@@ -174,7 +174,7 @@ class Ncut(NodeTransformer):
     _covering: torch.Tensor
     _coverage: Coverage | None
 
-    @answers_old_options("Ncut")
+    @explains_old_options("Ncut")
     def __init__(
         self,
         n_eig: int = 20,
@@ -223,7 +223,7 @@ class Ncut(NodeTransformer):
         check_is_fitted(self)
         return self.eigenvalues_
 
-    @answers_old_options("Ncut.fit")
+    @explains_old_options("Ncut.fit")
     def fit(self, X: Any, y: object = None, sample_weight: Any = None) -> Ncut:  # noqa: ARG002
         """Return the estimator, with the embedding of the nodes `X` in `eigenvectors_`.
 
@@ -241,7 +241,7 @@ class Ncut(NodeTransformer):
         self._fit(X, sample_weight)
         return self
 
-    @answers_old_options("Ncut.fit")
+    @explains_old_options("Ncut.fit")
     def fit_transform(self, X: Any, y: object = None, sample_weight: Any = None) -> Any:  # noqa: ARG002
         """Return the embedding (n, n_eig) of the nodes `X`, of their kind, dtype and device: see `fit`."""
         return self._fit(X, sample_weight)

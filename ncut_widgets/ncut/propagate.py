@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from scipy.spatial import cKDTree
 
-from ncut_widgets._migration import answers_old_options
+from ncut_widgets._migration import explains_old_options
 from ncut_widgets._threads import usable_threads
 from ncut_widgets._units import OwnUnits
 from ncut_widgets._validation import check_features, check_positive_int, device_of, to_tensor
@@ -20,7 +20,7 @@ _CHUNK_ELEMENTS = 1 << 22
 _TREE_CHANNELS = 32
 
 
-@answers_old_options("nystrom_propagate")
+@explains_old_options("nystrom_propagate")
 def nystrom_propagate(
     nystrom_out: Any,
     X: Any,

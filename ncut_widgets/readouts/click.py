@@ -9,7 +9,7 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from ncut_widgets._estimator import NodeEstimator
-from ncut_widgets._migration import answers_old_options
+from ncut_widgets._migration import explains_old_options
 from ncut_widgets._validation import Like, check_features, check_number, check_positive_int, to_tensor
 from ncut_widgets.grid import PatchGrid
 
@@ -19,7 +19,7 @@ from .similarity import Stretch, distances_to
 __all__ = ["ClickMask", "click_mask", "get_mask"]
 
 
-@answers_old_options("get_mask")
+@explains_old_options("get_mask")
 def get_mask(
     eigvecs: Any,
     prompt_eigvec: Any,

@@ -9,7 +9,7 @@ import torch
 from sklearn.utils import Tags
 
 from ncut_widgets._estimator import NodeTransformer
-from ncut_widgets._migration import answers_old_options
+from ncut_widgets._migration import explains_old_options
 from ncut_widgets._process import restores_process_state
 from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import check_features, check_number, check_positive_int, device_of, torch_generator
@@ -94,7 +94,7 @@ class ClickNcut(NodeTransformer):
     array([ True])
     """
 
-    @answers_old_options("ClickNcut")
+    @explains_old_options("ClickNcut")
     def __init__(
         self,
         *,
@@ -123,7 +123,7 @@ class ClickNcut(NodeTransformer):
         tags.target_tags.required = True
         return tags
 
-    @answers_old_options("ClickNcut.fit")
+    @explains_old_options("ClickNcut.fit")
     @restores_process_state
     @one_thread
     def fit(self, X: Any, y: Any = None, negative: Any = (), *, positive: Any = None) -> ClickNcut:
@@ -190,7 +190,7 @@ class ClickNcut(NodeTransformer):
         self.sigma_ = affinity.sigma
         return self
 
-    @answers_old_options("ClickNcut.fit")
+    @explains_old_options("ClickNcut.fit")
     def fit_transform(self, X: Any, y: Any = None, negative: Any = (), *, positive: Any = None) -> Any:
         """Return the heatmap (n,) of the fitted nodes, `heatmap_`; parameters as in `fit`."""
         return self.fit(X, y, negative, positive=positive).heatmap_
@@ -208,7 +208,7 @@ def _unless_higher(heat: torch.Tensor, against: torch.Tensor | None = None) -> t
     return heat if against is None else torch.where(against > heat, 0, heat)
 
 
-@answers_old_options("click_ncut")
+@explains_old_options("click_ncut")
 def click_ncut(
     features: Any,
     positive: Any,

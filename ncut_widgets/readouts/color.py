@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ncut_widgets._migration import answers_old_options
+from ncut_widgets._migration import explains_old_options
 
 from .coloring import Coloring
 
@@ -16,7 +16,7 @@ def _one_shot(method: str, nodes: Any, options: dict[str, Any], name: str = "eig
     return Coloring(method, **options)._fit(nodes, name).rgb
 
 
-@answers_old_options("tsne_color")
+@explains_old_options("tsne_color")
 def tsne_color(
     eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, device: Any = None, random_state: Any = 0
 ) -> Any:
@@ -39,7 +39,7 @@ def tsne_color(
     return _one_shot("tsne", eig, options)
 
 
-@answers_old_options("umap_color")
+@explains_old_options("umap_color")
 def umap_color(
     eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, device: Any = None, random_state: Any = 0
 ) -> Any:
@@ -63,7 +63,7 @@ def umap_color(
     return _one_shot("umap", eig, options)
 
 
-@answers_old_options("umap_sphere_color")
+@explains_old_options("umap_sphere_color")
 def umap_sphere_color(
     eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, device: Any = None, random_state: Any = 0
 ) -> Any:
@@ -87,7 +87,7 @@ def umap_sphere_color(
     return _one_shot("umap_sphere", eig, options)
 
 
-@answers_old_options("pca_color")
+@explains_old_options("pca_color")
 def pca_color(eig: Any, *, device: Any = None) -> Any:
     """Return colours (n, 3) in [0, 1] from the three principal axes of eigenvectors (n, n_eig), rows at length one.
 
@@ -102,7 +102,7 @@ def pca_color(eig: Any, *, device: Any = None) -> Any:
     return _one_shot("pca", eig, {"device": device})
 
 
-@answers_old_options("mspace_color")
+@explains_old_options("mspace_color")
 def mspace_color(
     features: Any,
     *,

@@ -10,7 +10,7 @@ import torch
 from sklearn.exceptions import NotFittedError
 
 from ncut_widgets._estimator import NodeTransformer
-from ncut_widgets._migration import answers_old_options
+from ncut_widgets._migration import explains_old_options
 from ncut_widgets._process import restores_process_state
 from ncut_widgets._validation import (
     Like,
@@ -91,7 +91,7 @@ class Coloring(NodeTransformer):
     _coords: torch.Tensor
     _n_features_out = 3
 
-    @answers_old_options("Coloring")
+    @explains_old_options("Coloring")
     def __init__(
         self,
         method: str = "tsne",

@@ -10,7 +10,7 @@ from sklearn.base import ClusterMixin
 from sklearn.cluster import kmeans_plusplus
 
 from ncut_widgets._estimator import NodeTransformer
-from ncut_widgets._migration import answers_old_options
+from ncut_widgets._migration import explains_old_options
 from ncut_widgets._threads import one_blas_thread
 from ncut_widgets._validation import Like, check_features, check_positive_int, check_random_state, device_of
 
@@ -98,7 +98,7 @@ class Kway(ClusterMixin, NodeTransformer):
 
     _column_advice = "Pass the same eigenvectors as to `fit`: those that `transform` of the same `Ncut` returns."
 
-    @answers_old_options("Kway")
+    @explains_old_options("Kway")
     def __init__(
         self,
         n_clusters: int = 8,
@@ -193,7 +193,7 @@ class Kway(ClusterMixin, NodeTransformer):
         return rows @ self._rotation.to(rows.device, rows.dtype)
 
 
-@answers_old_options("kway_ncut")
+@explains_old_options("kway_ncut")
 def kway_ncut(
     eig: Any,
     *,

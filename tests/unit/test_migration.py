@@ -16,7 +16,7 @@ from sklearn.base import clone
 
 import ncut_widgets as nw
 from ncut_widgets import Ncut, kway_ncut, readouts
-from ncut_widgets._migration import METHODS, MODULES, NAMES, OPTIONS, answers_old_options
+from ncut_widgets._migration import METHODS, MODULES, NAMES, OPTIONS, explains_old_options
 
 PAGE = (Path(__file__).parents[2] / "docs" / "from_ncut_pytorch.md").read_text()
 
@@ -156,7 +156,7 @@ def test_decorated_functions_keep_signature():
     assert set(Ncut().get_params()) == set(inspect.signature(Ncut).parameters)
     assert clone(nw.Coloring("pca", n_sample=9)).get_params()["n_sample"] == 9
 
-    @answers_old_options("get_mask")
+    @explains_old_options("get_mask")
     def one_by_position(eigvecs):
         return eigvecs
 
