@@ -14,7 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import check_is_fitted
 
-from ncut_widgets._units import OwnUnits
+from ncut_widgets._scaling import SafeScaler
 from ncut_widgets._validation import check_features, check_positive_int, check_random_state
 
 from ._places import spread_places
@@ -213,7 +213,7 @@ class AnchorAlignment(TransformerMixin, BaseEstimator):
 class _Anchors:
     """The anchors of one source, with their bandwidths (2 sigma^2) and the statistics of their affinities."""
 
-    units: OwnUnits
+    scaler: SafeScaler
     scale: float
     anchors: torch.Tensor
     bandwidth: torch.Tensor
@@ -225,7 +225,7 @@ class _Anchors:
         # Use the wider dtype: large float64 values are infinite in float32.
         rows = nodes.to(torch.promote_types(nodes.dtype, self.anchors.dtype))
         anchors, bandwidth, mean, std = (t.to(rows) for t in (self.anchors, self.bandwidth, self.mean, self.std))
-        squared = _squared_distances(self.units(rows) / self.scale, anchors)
+        squared = _squared_distances(self.scaler(rows) / self.scale, anchors)
         return ((torch.exp(-squared / bandwidth) - mean) / std).to(nodes.dtype)
 
 
@@ -241,16 +241,16 @@ def _fit_anchors(part: FeatureMaps, places: np.ndarray, mean_affinity: float, rn
             "Omit this source, or pass other images."
         )
     # With centered and scaled rows, squared distances are accurate and cannot overflow.
-    units = OwnUnits(sample)
-    scale = float(units(sample).square().sum(1).mean().sqrt())
+    scaler = SafeScaler(sample)
+    scale = float(scaler(sample).square().sum(1).mean().sqrt())
     chosen = [part.grid.node_at(int(image), x, y) for image, x, y in places.tolist()]
-    anchors = units(nodes[torch.tensor(chosen, device=nodes.device)]) / scale
-    squared = _squared_distances(units(sample) / scale, anchors)
+    anchors = scaler(nodes[torch.tensor(chosen, device=nodes.device)]) / scale
+    squared = _squared_distances(scaler(sample) / scale, anchors)
     bandwidth = _bandwidths(squared, mean_affinity)
     affinity = torch.exp(-squared / bandwidth)
     std, mean = torch.std_mean(affinity, 0, correction=0)
     # Typically about 0.05; near 0 if all nodes are equally similar to the anchor.
-    return _Anchors(units, scale, anchors, bandwidth, mean, std.clamp_min(_MIN_STD))
+    return _Anchors(scaler, scale, anchors, bandwidth, mean, std.clamp_min(_MIN_STD))
 
 
 def _bandwidths(squared: torch.Tensor, mean_affinity: float) -> torch.Tensor:

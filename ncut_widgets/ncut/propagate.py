@@ -9,8 +9,8 @@ import torch
 from scipy.spatial import cKDTree
 
 from ncut_widgets._migration import explains_old_options
+from ncut_widgets._scaling import SafeScaler
 from ncut_widgets._threads import usable_threads
-from ncut_widgets._units import OwnUnits
 from ncut_widgets._validation import check_features, check_positive_int, device_of, to_tensor
 
 __all__ = ["nystrom_propagate"]
@@ -135,14 +135,14 @@ class _NeighborSearch:
         sampled = sampled.detach()
         self._k = k
         # |x|^2 - 2 x.z + |z|^2 cancels far from the origin and overflows far from one.
-        self._units = OwnUnits(sampled)
-        self._sampled = self._units(sampled)
+        self._scaler = SafeScaler(sampled)
+        self._sampled = self._scaler(sampled)
         self._norms = self._sampled.square().sum(1)
         use_tree = sampled.device.type == "cpu" and sampled.shape[1] <= _TREE_CHANNELS
         self._tree = cKDTree(self._sampled.numpy()) if use_tree else None
 
     def __call__(self, nodes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        nodes = self._units(nodes.detach())
+        nodes = self._scaler(nodes.detach())
         if self._tree is not None:
             _, found = self._tree.query(nodes.numpy(), k=self._k, workers=usable_threads())
             neighbors = torch.from_numpy(np.asarray(found, dtype=np.int64).reshape(len(nodes), self._k))

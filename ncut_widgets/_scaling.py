@@ -6,10 +6,10 @@ import math
 
 import torch
 
-__all__ = ["OwnUnits"]
+__all__ = ["SafeScaler"]
 
 
-class OwnUnits:
+class SafeScaler:
     """Centers and scales the rows of a sample to [-2, 2], and other rows in the same way.
 
     Equal rows stay equal. In units of the sample's largest absolute value, rows farther from 0 than the sixth root of
@@ -22,8 +22,8 @@ class OwnUnits:
 
     Examples
     --------
-    >>> units = OwnUnits(torch.tensor([[1e38], [3e38]]))
-    >>> units(torch.tensor([[1e38], [3e38]])).flatten().round(decimals=3).tolist()
+    >>> scaler = SafeScaler(torch.tensor([[1e38], [3e38]]))
+    >>> scaler(torch.tensor([[1e38], [3e38]])).flatten().round(decimals=3).tolist()
     [-1.0, 1.0]
     """
 
