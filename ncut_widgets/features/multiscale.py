@@ -35,7 +35,7 @@ _REGION_RADIUS = 160.0
 _EDGE_THRESHOLD = 16.0
 # Less than 1 because shading changes lightness more than chroma.
 _LIGHTNESS_WEIGHT = 0.7
-# Less than 1 because histograms describe regions better than means do.
+# Less than 1 because means say little if histograms differ: a step counts about half as much as it does as a contour.
 _CUE_WEIGHT = 0.6
 # Disjoint histograms of one cue have distance sqrt(2) * 80, about that of black and white in lightness.
 _HISTOGRAM_WEIGHT = 80.0
