@@ -182,7 +182,7 @@ def check_features(
     Raises
     ------
     TypeError, ValueError
-        If `X` is not numeric, sparse, complex, not 2D, empty, or not finite, or has too few nodes or a wrong number of
+        If `X` is sparse, complex, not numeric, not 2D, empty or not finite, or has too few nodes or a wrong number of
         channels.
 
     Examples
