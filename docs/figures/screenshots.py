@@ -1,0 +1,130 @@
+"""Take the screenshots in docs/images: the views of an explorer, in light and dark mode.
+
+    python docs/figures/screenshots.py
+
+Needs a Chromium: NCUT_CHROMIUM, playwright's own, or one on the PATH. Takes about a minute on two cores. The same
+version of the package and of Chromium gives the same images.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Locator, sync_playwright
+
+import ncut_widgets as nw
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "browser"))
+from chromium import ARGUMENTS, find_chromium
+
+FOLDER = Path(__file__).parents[1] / "images"
+WIDTH, HEIGHT = 1380, 560  # CSS pixels of the explorer
+QUALITY = 78
+NAMES = ("motorcycle, left", "motorcycle, right", "astronaut", "coffee", "flower", "temple")
+SKY, LEAVES, SUIT, FLOOR = (5, 500, 60), (4, 60, 60), (2, 150, 300), (0, 60, 470)  # image, x, y
+OBJECTS = {
+    "paint": ("#2f6fde", [(0, 445, 215), (0, 560, 300)]),
+    "floor": ("#2e9e5b", [FLOOR]),
+    "suit": ("#9b59b6", [SUIT]),
+    "leaves": ("#c2185b", [LEAVES]),
+    "saucer": ("#e08a1e", [(3, 130, 290)]),
+    "sky": ("#2bb5b0", [SKY]),
+}
+
+
+def shoot(browser: Browser, page: Path, name: str, prepare: Callable[[Locator], None] | None = None) -> None:
+    """Save a screenshot of an exported page in both modes, after `prepare(explorer)`."""
+    for mode in ("light", "dark"):
+        tab = browser.new_page(viewport={"width": WIDTH + 60, "height": HEIGHT + 140}, color_scheme=mode)
+        tab.goto(page.as_uri())
+        explorer = tab.locator("[data-ncut-view=explorer][data-ready=true]")
+        explorer.wait_for()
+        tab.wait_for_function(
+            "() => [...document.querySelectorAll('[data-ncut-view]')].every((view) => view.dataset.ready === 'true')"
+        )
+        if prepare is not None:
+            prepare(explorer)
+        tab.wait_for_timeout(500)  # transitions
+        with Image.open(io.BytesIO(explorer.screenshot())) as image:
+            image.convert("RGB").save(FOLDER / f"{name}-{mode}.webp", quality=QUALITY, method=6)
+        tab.close()
+
+
+def hover(image: int, x: float, y: float) -> Callable[[Locator], None]:
+    """Return a function that moves the mouse to a point of an image, in fractions of its sides."""
+
+    def move(explorer: Locator) -> None:
+        tile = explorer.locator(f"[data-image='{image}']:visible")
+        box = tile.bounding_box()
+        tile.page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"])
+
+    return move
+
+
+def show_channel(explorer: Locator) -> None:
+    explorer.locator("[data-channel]:visible").nth(2).hover()
+
+
+def explore(browser: Browser, folder: Path) -> None:
+    explorer = nw.explore(nw.sample_images(), progress=False)
+    session = explorer.session
+    shoot(browser, explorer.to_html(folder / "explorer.html", progress=False), "explorer")
+    session.selection = [session.grid.node_at(0, x=265, y=90)]
+    shoot(browser, explorer.to_html(folder / "pinned.html", progress=False), "pinned")
+    explorer.close()
+
+
+def edit(browser: Browser, folder: Path) -> None:
+    photographs = {image.info["name"]: image for image in nw.sample_images()}
+    explorer = nw.explore([photographs[name] for name in NAMES], n_eig=32, progress=False)
+    session = explorer.session
+    session.objects = [
+        {
+            "name": name,
+            "color": color,
+            "clicks": [{"image": i, "x": x, "y": y} for i, x, y in points],
+            "n_eig": 32,
+            "threshold": 0.4,
+        }
+        for name, (color, points) in OBJECTS.items()
+    ]
+    session.active = 0
+    explorer.tab = "segment"
+    shoot(browser, explorer.to_html(folder / "segment.html", attributions=[14], progress=False), "segment")
+    session.n_clusters = 14
+    labels = session.labels()
+    for name, place in {"sky": SKY, "leaves": LEAVES, "suit": SUIT, "floor": FLOOR}.items():
+        cluster = int(labels[session.grid.node_at(place[0], x=place[1], y=place[2])])
+        session.cluster_names = {**session.cluster_names, str(cluster): name}
+    explorer.tab = "clusters"
+    page = explorer.to_html(folder / "clusters.html", attributions=[14], progress=False)
+    shoot(browser, page, "clusters", hover(2, 0.33, 0.6))
+    session.cluster = int(labels[session.grid.node_at(SKY[0], x=SKY[1], y=SKY[2])])
+    top = session.attribute(n_clusters=14).top_k(3, target=f"cluster {session.cluster}")
+    session.channels = [row.channel for row in top]
+    explorer.tab = "channels"
+    shoot(
+        browser,
+        explorer.to_html(folder / "channels.html", attributions=[14], progress=False),
+        "channels",
+        show_channel,
+    )
+    explorer.close()
+
+
+def main() -> None:
+    chromium = find_chromium()
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*ARGUMENTS])
+        explore(browser, Path(name))
+        edit(browser, Path(name))
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
