@@ -1,4 +1,4 @@
-"""The documentation points at things that exist."""
+"""Links, paths and commands in the documentation exist."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 FENCE = re.compile(r"^(```|~~~).*?^\1", re.MULTILINE | re.DOTALL)
-LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)[^)]*\)|(?:src|href)=\"([^\"]+)\"")
+# Paths from the root of the repository, in backticks.
+PATH = re.compile(r"`((?:ncut_widgets|js|tests|docs|benchmarks|notebooks)/[\w./-]*)`")
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)[^)]*\)|(?:src|srcset|href)=\"([^\"]+)\"")
 
 
 def prose(page):
@@ -25,7 +27,7 @@ def anchors(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_within_the_repository_lead_somewhere(page):
+def test_relative_links_resolve(page):
     broken = []
     for link in (markdown or html for markdown, html in LINK.findall(prose(page))):
         if re.match(r"[a-z]+:", link):
@@ -37,19 +39,24 @@ def test_links_within_the_repository_lead_somewhere(page):
     assert broken == []
 
 
-def test_the_pages_a_newcomer_looks_for_are_there():
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_named_paths_exist(page):
+    assert [path for path in PATH.findall(page.read_text()) if not (ROOT / path).exists()] == []
+
+
+def test_standard_pages_exist():
     assert {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md"} <= {
         str(page.relative_to(ROOT)) for page in PAGES
     }
 
 
-def test_the_readme_names_the_prerequisites_and_the_two_commands():
+def test_readme_names_prerequisites_and_commands():
     readme = (ROOT / "README.md").read_text()
     for words in ("Python 3.10", "Node 20", "make demo", "make test"):
         assert words in readme
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_make_commands_a_page_names_exist(page):
+def test_named_make_commands_exist(page):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"`make ([a-z-]+)", page.read_text())) <= targets
