@@ -1,9 +1,9 @@
-# `make demo` and `make test` do everything a fresh checkout needs, installation included; a second run is fast,
-# because every step leaves a stamp and runs again only when what it was made from has changed.
+# `make demo` and `make test` do everything that a fresh checkout needs, including the installation. A second run is
+# fast: every step leaves a stamp file and runs again only when its inputs change.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-# One shell for all lines of a recipe, so that it can tell how long they took together.
+# One shell for all lines of a recipe, so that it can report their total time.
 .ONESHELL:
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
@@ -32,25 +32,25 @@ took = printf '    %d s\n' $$SECONDS
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# ---- what a user runs ------------------------------------------------------------------------------------------------
+# ---- for users -------------------------------------------------------------------------------------------------------
 
 demo: $(PACKAGE) $(BUNDLES) ## install, build, and write demo/explorer.html from the sample photographs
 	@$(say) "Running explore() on the sample photographs"
 	@$(PY) -m ncut_widgets demo --output demo/explorer.html
 	@printf '\nOpen demo/explorer.html in a browser, or run `make lab` for the notebook.\n'
 
-build: $(BUNDLES) ## build the front end, without which a checkout has no widgets
+build: $(BUNDLES) ## build the front end, which widgets in a checkout need
 
 lab: $(PACKAGE) $(BUNDLES) ## open the notebooks in JupyterLab
-	@# JupyterLab's own scripts are no ES modules, as our package.json would have it of all below; root is usual in containers.
+	@# Our package.json declares ES modules, but JupyterLab's scripts below .venv are not. Containers often run as root.
 	@echo '{}' > $(VENV)/package.json
 	@$(BIN)/jupyter lab --notebook-dir=notebooks $(if $(filter 0,$(shell id -u)),--allow-root)
 
-# ---- what a contributor runs -----------------------------------------------------------------------------------------
+# ---- for contributors -----------------------------------------------------------------------------------------------
 
 test: lint types imports test-js test-py ## install, build, and run every check and every test
 
-check: lint types imports ## the linters and type checkers alone
+check: lint types imports ## run only the linters and type checkers
 
 lint: $(PACKAGE)
 	@$(say) "ruff"
@@ -72,56 +72,56 @@ test-js: $(NODE)
 
 test-py: $(PACKAGE) $(BUNDLES) $(CHROMIUM)
 	@$(say) "pytest"
-	@# A process for each CPU, with one OpenMP thread each: more threads than CPUs would wait for one another.
+	@# One process per CPU with one OpenMP thread each: more threads than CPUs would wait for each other.
 	@OMP_NUM_THREADS=1 NCUT_CHROMIUM="$$(cat $(CHROMIUM))" \
 	  $(PY) -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile
 
 fuzz: $(PACKAGE) ## run the fuzz tests with many random examples; EXAMPLES=50000 sets how many (10000)
 	@NCUT_FUZZ_EXAMPLES=$(or $(EXAMPLES),10000) $(PY) -m pytest tests/fuzz
 
-docs: $(PACKAGE) ## check the links of the documentation and run the examples of every docstring
+docs: $(PACKAGE) ## check the links in the documentation and run the examples in all docstrings
 	@$(PY) -m pytest tests/unit/test_docs.py ncut_widgets
 
-bench: $(PACKAGE) $(BUNDLES) $(INCUMBENT) ## run the benchmarks; DATA=folder runs those that need data, too
+bench: $(PACKAGE) $(BUNDLES) $(INCUMBENT) ## run the benchmarks; DATA=folder also runs those that need data
 	@for benchmark in benchmarks/[!_]*.py; do \
 	  $(say) "$$benchmark"; \
 	  if ! $(PY) "$$benchmark" --help | grep '^  folder' >/dev/null; then $(PY) "$$benchmark"; \
 	  elif [ -n "$(DATA)" ]; then $(PY) "$$benchmark" "$(DATA)"; \
-	  else echo "Needs data, which the repository does not carry: make bench DATA=/path/to/it"; fi; \
+	  else echo "Skipped: it needs data that is not in the repository. Run make bench DATA=/path/to/data."; fi; \
 	done
 
-watch: $(NODE) ## rebuild the front end at every change
+watch: $(NODE) ## rebuild the front end on every change
 	@npm run --silent watch
 
-constraints: $(VENV)/pyvenv.cfg ## resolve the tested versions of all Python dependencies anew
+constraints: $(VENV)/pyvenv.cfg ## resolve the tested versions of all Python dependencies again
 	@$(say) "Resolving constraints.txt"
 	@$(PY) -m pip install --quiet uv
-	@{ printf '# The versions under which the tests pass, for Python 3.10 and newer. Written by `make constraints`.\n'; \
+	@{ printf '# The versions that the tests run with, for Python 3.10 and newer. Written by `make constraints`.\n'; \
 	   $(PY) -m uv pip compile pyproject.toml --quiet --universal --python-version 3.10 --all-extras --upgrade \
 	     --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
 	   | grep -vE '^(cuda-|nvidia-|triton)'; } > constraints.tmp
 	@mv constraints.tmp constraints.txt
 
-clean: ## remove what was built, and the caches; keeps .venv and node_modules
+clean: ## remove build outputs and caches; keep .venv and node_modules
 	@rm -rf ncut_widgets/static demo dist test-results .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find ncut_widgets tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} +
 
-distclean: clean ## remove everything that the other commands made
+distclean: clean ## also remove .venv and node_modules
 	@rm -rf $(VENV) node_modules
 
-# ---- the steps behind them -------------------------------------------------------------------------------------------
+# ---- steps ----------------------------------------------------------------------------------------------------------
 
 $(VENV)/pyvenv.cfg:
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found. Install Python 3.10 or newer, or pass PYTHON=/path/to/python3."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-	  { echo "Python 3.10 or newer is needed; $(PYTHON) is $$($(PYTHON) -V). Pass PYTHON=/path/to/a/newer/python3."; exit 1; }
+	  { echo "Python 3.10 or newer is required; $(PYTHON) is $$($(PYTHON) -V). Pass PYTHON=/path/to/a/newer/python3."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "$(PYTHON) cannot create virtual environments. Install its venv module (Debian, Ubuntu: apt-get install python3-venv)."; exit 1; }
 	@$(say) "Creating $(VENV) with $$($(PYTHON) -V)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(took)
 
-# torch goes first and alone: whatever comes later finds it installed and does not ask for another build of it.
+# Install torch first and separately, so that later steps find it and do not ask for another build.
 $(TORCH): constraints.txt | $(VENV)/pyvenv.cfg
 	@$(say) "Installing PyTorch (a few minutes the first time)"
 	@$(PY) -m pip install -qq --constraint constraints.txt torch
@@ -134,9 +134,9 @@ $(PACKAGE): pyproject.toml constraints.txt $(TORCH)
 	@$(took)
 	@touch $@
 
-# What the benchmarks compare with, and no other command needs.
+# Only the benchmarks need this.
 $(INCUMBENT): $(PACKAGE)
-	@$(say) "Installing ncut-pytorch, to compare with"
+	@$(say) "Installing ncut-pytorch for comparison"
 	@$(PY) -m pip install -qq --constraint constraints.txt ncut-pytorch==3.2.0
 	@$(took)
 	@touch $@
@@ -144,7 +144,7 @@ $(INCUMBENT): $(PACKAGE)
 $(NODE): package.json package-lock.json .npmrc
 	@command -v npm >/dev/null || { echo "npm was not found. Install Node 20 or newer: https://nodejs.org"; exit 1; }
 	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || \
-	  { echo "Node 20 or newer is needed; this is $$(node --version)."; exit 1; }
+	  { echo "Node 20 or newer is required; this is $$(node --version)."; exit 1; }
 	@$(say) "Installing the front end's dependencies"
 	@npm ci --loglevel=error
 	@$(took)
@@ -155,7 +155,7 @@ $(BUNDLES): $(JS_SOURCES) $(NODE)
 	@npm run --silent build
 	@$(took)
 
-# Found again at every run (it takes no time): a browser that was removed since must not be remembered.
+# Search on every run (it takes no time), because the browser may have been removed.
 .PHONY: $(CHROMIUM)
 $(CHROMIUM): $(PACKAGE)
 	@$(PY) tests/browser/chromium.py > $@
