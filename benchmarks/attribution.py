@@ -1,14 +1,15 @@
-"""How fast channels are traced, and how often rightly, against the tutorial's recipe on ncut-pytorch (if installed).
+"""Time and accuracy of channel attribution, against the recipe in the ncut-pytorch tutorial (if installed).
 
     python benchmarks/attribution.py [--nodes 10000] [--channels 300] [--clusters 8] [--threads 2]
 
-Every engine traces all clusters of one graph, in a process of its own, at the same sigma and for the same labels. The
-recipe is the gradient of minus the mean |k-way score| of a cluster, averaged over its nodes, with gradients as exact as
-that library has them. Prints a table and writes it as JSON. `peak MB` is what the process held beyond its imports and
-its input; processor time is printed beside wall time, for on a busy machine only the first says anything.
+Each engine computes the attributions of all clusters of one graph in a separate process, with the same sigma and
+labels. The recipe is the gradient of minus the mean |k-way score| of a cluster, averaged over its nodes, with the most
+exact gradients of that library. Prints a table and writes it as JSON. `peak MB` is the peak memory minus imports and
+input. On a busy machine, trust CPU time and not wall time.
 
-`first` and `sign`: of 20 generated graphs of 400 nodes and 16 channels, in each of which three of four clusters have a
-channel that makes them, how often that channel comes first for its cluster, and comes with the right sign.
+`first` and `sign` are measured on 20 generated graphs with 400 nodes and 16 channels. In each graph, three of four
+clusters are defined by one planted channel. `first` is the share of planted channels with the largest magnitude for
+their cluster, and `sign` the share with the right sign.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from apart import INCUMBENT, apart, has_incumbent, peak_megabytes
+from subprocess_runner import INCUMBENT, has_incumbent, peak_megabytes, run_in_subprocess
 
 from ncut_widgets import Ncut, channel_attribution, kway_ncut
 
@@ -32,23 +33,23 @@ PLANTED_SIGMA = 5.0
 
 
 def clusters(n: int, channels: int) -> torch.Tensor:
-    """Twenty overlapping clusters."""
+    """Return nodes of twenty overlapping clusters."""
     generator = torch.Generator().manual_seed(0)
-    centres = torch.randn(20, channels, generator=generator)
-    return centres[torch.randint(20, (n,), generator=generator)] + torch.randn(n, channels, generator=generator)
+    centers = torch.randn(20, channels, generator=generator)
+    return centers[torch.randint(20, (n,), generator=generator)] + torch.randn(n, channels, generator=generator)
 
 
 def planted(seed: int) -> tuple[torch.Tensor, np.ndarray, np.ndarray]:
-    """Clusters 0, 1 and 2 are high in a channel of their own, and 3 in none."""
+    """Return nodes, labels and the planted channels of clusters 0, 1 and 2; cluster 3 has none."""
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(400) % 4)
     X = rng.normal(size=(400, 16)).astype(np.float32)
-    own = rng.permutation(16)[:3]
-    X[:, own] += np.float32(PLANTED) * np.eye(4, 3, dtype=np.float32)[labels]
-    return torch.from_numpy(X), labels, own
+    planted_channels = rng.permutation(16)[:3]
+    X[:, planted_channels] += np.float32(PLANTED) * np.eye(4, 3, dtype=np.float32)[labels]
+    return torch.from_numpy(X), labels, planted_channels
 
 
-def recipe(X: torch.Tensor, labels: np.ndarray, sigma: float) -> np.ndarray:
+def tutorial_recipe(X: torch.Tensor, labels: np.ndarray, sigma: float) -> np.ndarray:
     from ncut_pytorch import Ncut as TheirNcut
     from ncut_pytorch import kway_ncut as their_kway_ncut
 
@@ -56,20 +57,20 @@ def recipe(X: torch.Tensor, labels: np.ndarray, sigma: float) -> np.ndarray:
     k = int(labels.max()) + 1
     eig = TheirNcut(n_eig=k, sigma=sigma, exact_gradient=True, device="cpu").fit_transform(X)
     scores = their_kway_ncut(eig)
-    of_clusters = []
+    attributions = []
     for cluster in range(k):
         members = torch.from_numpy(labels == cluster)
-        # Its own numbering: the column that its cluster is in.
+        # ncut-pytorch numbers clusters differently: find the column of this cluster.
         column = int(scores[members].detach().abs().mean(0).argmax())
         loss = -scores[members, column].abs().mean()
         (gradient,) = torch.autograd.grad(loss, X, retain_graph=cluster + 1 < k)
-        of_clusters.append(gradient[members].mean(0).numpy())
-    return np.stack(of_clusters)
+        attributions.append(gradient[members].mean(0).numpy())
+    return np.stack(attributions)
 
 
-def trace(engine: str, X: torch.Tensor, labels: np.ndarray, sigma: float) -> np.ndarray:
+def attribute(engine: str, X: torch.Tensor, labels: np.ndarray, sigma: float) -> np.ndarray:
     if engine == INCUMBENT:
-        return recipe(X, labels, sigma)
+        return tutorial_recipe(X, labels, sigma)
     method, _, solver = engine.partition(", ")
     return channel_attribution(X, labels, method=method, sigma=sigma, solver=solver or "auto").raw
 
@@ -79,15 +80,15 @@ def measure(engine: str, options: argparse.Namespace) -> dict[str, float | str |
     warnings.simplefilter("ignore")
     first, sign = [], []
     for seed in range(20):
-        X, labels, own = planted(seed)
-        raw = trace(engine, X, labels, PLANTED_SIGMA)[:3]
-        first.append(np.abs(raw).argmax(1) == own)
-        sign.append(raw[np.arange(3), own] > 0)
+        X, labels, planted_channels = planted(seed)
+        raw = attribute(engine, X, labels, PLANTED_SIGMA)[:3]
+        first.append(np.abs(raw).argmax(1) == planted_channels)
+        sign.append(raw[np.arange(3), planted_channels] > 0)
     X = clusters(options.nodes, options.channels)
     eig = Ncut(options.clusters, sigma=options.sigma).fit_transform(X)
     labels = kway_ncut(eig, n_clusters=options.clusters).argmax(1).numpy()
     before, wall, processor = peak_megabytes(), time.perf_counter(), time.process_time()
-    raw = trace(engine, X, labels, options.sigma)
+    raw = attribute(engine, X, labels, options.sigma)
     return {
         "engine": engine,
         "wall": time.perf_counter() - wall,
@@ -111,7 +112,7 @@ def main() -> None:
     rows = []
     print(f"{'engine':<18}{'wall s':>9}{'cpu s':>9}{'peak MB':>9}{'finite':>8}{'first':>7}{'sign':>7}")
     for engine in ENGINES if has_incumbent() else ENGINES[:-1]:
-        row = apart(measure, engine, options)
+        row = run_in_subprocess(measure, engine, options)
         rows.append(row)
         print(
             f"{engine:<18}{row['wall']:>9.2f}{row['cpu']:>9.2f}{row['peak']:>9.0f}{row['finite']!s:>8}"

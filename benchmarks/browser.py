@@ -1,9 +1,9 @@
-"""How fast the views are in a browser: hovering, scrolling, the first frame of the scatter against plotly's, `explore`.
+"""Speed of the views in a browser: hover, click, scroll, first frame compared with plotly, and `explore`.
 
     python benchmarks/browser.py [--nodes 100000] [--out browser.json]
 
 Needs a Chromium: NCUT_CHROMIUM, playwright's own, or one on the PATH. Prints a table and writes it as JSON. With
-software rendering, what the GPU would do is in the figures too.
+software rendering, the times include the work that a GPU would do.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from chromium import ARGUMENTS, find_chromium
 
 STATIC = Path(nw.__file__).parent / "static"
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-SIDE = 32  # patches, so that an image has about a thousand
+SIDE = 32  # patches per side of an image
 VIEWPORT = {"width": 1400, "height": 900}
 
-# Both draw the same points on one page, warm, in turn. A pixel is read back, so that the time holds what the GPU did.
+# Both draw the same points alternately on one page, after a warm-up. Reading a pixel waits for the GPU.
 FIRST_FRAMES = """
 async ({ n, rounds }) => {
   const session = (await import("/session.js")).default;
@@ -75,7 +75,7 @@ async ({ n, rounds }) => {
                            host: { getWidget: async () => ({ exports: { store } }) } });
     const root = el.firstElementChild;
     while (root.dataset.ready !== "true") {
-      if (performance.now() - start > 60000) throw new Error("the scatter never got ready: " + root.textContent);
+      if (performance.now() - start > 60000) throw new Error("the scatter was not ready in time: " + root.textContent);
       await new Promise((done) => setTimeout(done));
     }
     root.querySelector("canvas").getContext("2d").getImageData(0, 0, 1, 1);
@@ -98,13 +98,13 @@ async ({ n, rounds }) => {
     return took;
   };
   const times = [];
-  await ours(); // the first WebGL context of a page starts the GPU process, whoever asks for it
+  await ours(); // the first WebGL context of a page starts the GPU process
   for (let round = 0; round < rounds; round++) times.push([await ours(), await theirs()]);
   return times;
 }
 """
 
-# Every piece of script that a frame runs, from the event to the last callback.
+# Measures all script time of a frame, from the event to the last callback.
 TIMING = """
 window.spent = 0;
 const request = window.requestAnimationFrame.bind(window);
@@ -140,12 +140,12 @@ def synthetic(n_nodes: int) -> nw.Session:
     n_images = max(1, round(n_nodes / SIDE**2))
     grid = nw.PatchGrid([(256, 256)] * n_images, [nw.PatchMap(i, SIDE, SIDE) for i in range(n_images)])
     images = [np.repeat(np.repeat(rng.integers(0, 255, (32, 32, 3), np.uint8), 8, 0), 8, 1) for _ in range(n_images)]
-    centres = rng.normal(size=(12, 20))
-    vectors = centres[rng.integers(0, 12, grid.n_nodes)] + 0.4 * rng.normal(size=(grid.n_nodes, 20))
+    centers = rng.normal(size=(12, 20))
+    vectors = centers[rng.integers(0, 12, grid.n_nodes)] + 0.4 * rng.normal(size=(grid.n_nodes, 20))
     return nw.Session(images, grid=grid, eigenvectors=vectors)
 
 
-def opened(browser: Browser, path: Path, script: str = "") -> Page:
+def open_page(browser: Browser, path: Path, script: str = "") -> Page:
     page = browser.new_page(viewport=VIEWPORT)
     page.add_init_script(script)
     page.goto(path.as_uri())
@@ -154,8 +154,8 @@ def opened(browser: Browser, path: Path, script: str = "") -> Page:
 
 
 def hover(browser: Browser, path: Path) -> float:
-    """Milliseconds of script from the mouse over a patch to its heatmap drawn, the median of 40."""
-    page = opened(browser, path, TIMING)
+    """Return the median script time in ms from the mouse over a patch to its drawn heatmap, over 40 patches."""
+    page = open_page(browser, path, TIMING)
     box = page.locator("[data-image='0']").evaluate("(tile) => tile.getBoundingClientRect().toJSON()")
     times = []
     for i in range(40):
@@ -168,8 +168,8 @@ def hover(browser: Browser, path: Path) -> float:
 
 
 def click(browser: Browser, path: Path) -> float:
-    """Milliseconds of script from a click to its mask drawn in all images, each click the first, the median of 40."""
-    page = opened(browser, path, TIMING)
+    """Return the median script time in ms from a click to its drawn mask in all images, over 40 first clicks."""
+    page = open_page(browser, path, TIMING)
     page.wait_for_selector("[data-ncut-view=click-segmenter][data-ready=true]")
     box = page.locator("[data-image='0']").evaluate("(tile) => tile.getBoundingClientRect().toJSON()")
     times = []
@@ -189,9 +189,9 @@ def click(browser: Browser, path: Path) -> float:
 
 
 def scroll(browser: Browser, path: Path) -> tuple[float, float]:
-    """Milliseconds from frame to frame while scrolling through all images: the median and the 95 % quantile."""
-    page = opened(browser, path)
-    # Large enough that there is something to scroll; the first time through, pictures are decoded.
+    """Return the median and the 95 % quantile of the frame time in ms while scrolling through all images."""
+    page = open_page(browser, path)
+    # Large tiles, so that there is something to scroll. The first pass decodes the images.
     page.get_by_role("slider", name="Image size").fill("180")
     area = page.locator(".ncut-tiles")
     area.evaluate(SCROLL)
@@ -201,7 +201,7 @@ def scroll(browser: Browser, path: Path) -> tuple[float, float]:
 
 
 def first_frames(browser: Browser, n: int, rounds: int = 3) -> tuple[float, float]:
-    """Milliseconds to the first frame of n points, ours and plotly's on one page."""
+    """Return the time in ms to the first frame of n points, ours and plotly's, on one page."""
 
     def serve(route: Route) -> None:
         name = route.request.url.rsplit("/", 1)[-1]
@@ -223,12 +223,12 @@ def first_frames(browser: Browser, n: int, rounds: int = 3) -> tuple[float, floa
 
 
 def explore_to_paint(browser: Browser, folder: Path) -> float:
-    """Seconds from `explore(sample_images())` to the first paint, imports and browser warm."""
+    """Return the seconds from `explore(sample_images())` to the first paint, with imports and browser warm."""
     images = nw.sample_images()
     nw.explore(images[:1], progress=False)
     start = time.perf_counter()
     path = nw.explore(images, progress=False).to_html(folder / "explored.html", progress=False)
-    page = opened(browser, path)
+    page = open_page(browser, path)
     took = time.perf_counter() - start
     page.close()
     return took

@@ -1,13 +1,13 @@
-"""Whether a click in one image of a stereo pair lands in the right place of the other, by their measured disparity.
+"""Accuracy of clicks across the two images of a stereo pair with measured disparity.
 
     python benchmarks/clicks.py [--clicks 1000] [--threads 2] [--out clicks.json]
 
-The pair is scikit-image's `stereo_motorcycle`, 741 x 500 pixels. A click lands on the patch of the right image that is
-most similar to the clicked one: by eigenvectors, or by the features that these came from. PCK@a is the share that
-lands within a times the long side of the true place, to the middle of the patch; patches are about 12 pixels wide.
-"in mask" is the share of true places that lie in the mask of `click_mask`, "mask" the share of the right image that it
-takes. Beside them: the same place in both images, for no disparity is above 60 pixels, and chance. Clicks on what the
-right image does not see are not left out, so that nothing reaches 1. Prints a table, and writes it as JSON.
+The pair is scikit-image's `stereo_motorcycle`, 741 x 500 pixels. A click in the left image is matched to the most
+similar patch in the right image, by eigenvectors or by features. PCK@a is the share of clicks whose matched patch
+center is within a times the long side of the true position; patches are about 12 pixels wide. "in mask" is the share of
+true positions inside the mask of `click_mask`, and "mask" the share of the right image that the mask covers. Two
+baselines are the same position in both images (no disparity is above 60 pixels) and a random patch. Clicks on parts
+that are hidden in the right image are included, so no method reaches 1. Prints a table and writes it as JSON.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from skimage.data import stereo_motorcycle
 from ncut_widgets import Ncut, PatchGrid, click_mask, embed
 
 SHARES = (0.01, 0.02, 0.05, 0.1)
-# A mask for each is more than its mean needs.
-MOST_MASKS = 200
+# Enough for a stable mean.
+MAX_MASKS = 200
 
 
 def clicks(disparity: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return pixels (n, 2) of the left image, drawn from those with a match in the right one, and these matches."""
+    """Return n random pixels (n, 2) of the left image that have a match in the right image, and the matches (n, 2)."""
     width = disparity.shape[1]
     y, x = np.nonzero(np.isfinite(disparity) & (np.arange(width) >= np.where(np.isfinite(disparity), disparity, width)))
     drawn = np.random.default_rng(0).choice(len(y), n, replace=False)
@@ -38,20 +38,20 @@ def clicks(disparity: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def most_similar(rows: np.ndarray, nodes: list[int], grid: PatchGrid) -> np.ndarray:
-    """Return the node of the right image with the largest cosine to each of the left one."""
+    """Return, for each node of the left image, the node of the right image with the largest cosine similarity."""
     unit = rows.astype(np.float64) / np.linalg.norm(rows, axis=1, keepdims=True)
     first = int(grid.offsets[1])
     return first + (unit[nodes] @ unit[first:].T).argmax(1)
 
 
 def masked(eig: np.ndarray, nodes: list[int], matches: list[int], grid: PatchGrid) -> tuple[float, float]:
-    """Return how often the mask of a click holds its match, and how much of the right image it takes."""
-    held, size = [], []
-    for node, match in list(zip(nodes, matches, strict=True))[:MOST_MASKS]:
+    """Return how often the mask of a click contains its match, and the share of the right image that it covers."""
+    contained, size = [], []
+    for node, match in list(zip(nodes, matches, strict=True))[:MAX_MASKS]:
         mask = click_mask(eig, [node], grid=grid)
-        held.append(mask[match])
+        contained.append(mask[match])
         size.append(mask[int(grid.offsets[1]) :].mean())
-    return float(np.mean(held)), float(np.mean(size))
+    return float(np.mean(contained)), float(np.mean(size))
 
 
 def main() -> None:
@@ -77,16 +77,16 @@ def main() -> None:
         "20 eigenvectors, Ncut's sigma": Ncut(20).fit_transform(features),
         "100 of them, Ncut's sigma": Ncut(100).fit_transform(features),
     }
-    landed = {name: most_similar(eig, nodes, grid) for name, eig in embeddings.items()}
-    landed["the features themselves"] = most_similar(np.asarray(features.flatten()), nodes, grid)
-    landed["the same place"] = np.array(nodes) + first
-    landed["chance"] = np.random.default_rng(1).integers(first, n, len(nodes))
+    matched = {name: most_similar(eig, nodes, grid) for name, eig in embeddings.items()}
+    matched["the features themselves"] = most_similar(np.asarray(features.flatten()), nodes, grid)
+    matched["the same place"] = np.array(nodes) + first
+    matched["chance"] = np.random.default_rng(1).integers(first, n, len(nodes))
 
     rows: list[dict[str, Any]] = []
     print(f"{'':>30}  {'  '.join(f'PCK@{share:<4}' for share in SHARES)}  median px  in mask   mask")
-    for name, found in landed.items():
-        middles = np.array([((x0 + x1) / 2, (y0 + y1) / 2) for x0, y0, x1, y1 in map(grid.box, found.tolist())])
-        error = np.linalg.norm(middles - truth, axis=1)
+    for name, found in matched.items():
+        centers = np.array([((x0 + x1) / 2, (y0 + y1) / 2) for x0, y0, x1, y1 in map(grid.box, found.tolist())])
+        error = np.linalg.norm(centers - truth, axis=1)
         pck = {share: float(np.mean(error <= share * max(disparity.shape))) for share in SHARES}
         row: dict[str, Any] = {"name": name, "clicks": len(nodes), "pck": pck, "median": float(np.median(error))}
         line = f"{name:>30}  {'  '.join(f'{value:8.3f}' for value in pck.values())}  {row['median']:9.1f}"

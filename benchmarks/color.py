@@ -1,12 +1,12 @@
-"""How fast each colouring is and what it keeps of the graph, against ncut-pytorch (if installed) on the same nodes.
+"""Time of each coloring, and how much of the graph it preserves, against ncut-pytorch (if installed).
 
     python benchmarks/color.py [--threads 2] [--nodes 2000] [--steps 3000] [--out color.json]
 
-"kept" is the share of the spectral projectors onto 4, 16 and 64 eigenvectors of the exact graph of the features that
-the graph of the 3D places (for ncut-pytorch: of the colours) has, each graph with the width that `Ncut` chooses. With
-more nodes than have an exact graph (6000) it is left out, and with it the M-space of ncut-pytorch, which takes minutes.
-Prints a table with the ratio of both, and writes it as JSON. Processor time is printed beside wall time: on a busy
-machine only the first says anything. UMAP compiles at its first use, outside the measurement.
+"kept" compares the exact graph of the features with the graph of the 3D coordinates (for ncut-pytorch: of the colors),
+each with the sigma that `Ncut` chooses. It is the shared part of the spectral projectors onto 4, 16 and 64
+eigenvectors. For more than 6000 nodes it is not computed, and the M-space of ncut-pytorch, which takes minutes, is left
+out. Prints a table with time ratios and writes it as JSON. On a busy machine, trust CPU time and not wall time. UMAP is
+compiled before the measurement.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from ncut_widgets.ncut import Ncut
 from ncut_widgets.readouts import Coloring
 
 COUNTS = (4, 16, 64)
-MOST_EXACT = 6000
+MAX_EXACT_NODES = 6000
 METHODS = ("pca", "tsne", "umap", "umap_sphere", "mspace")
 
 
 def photo_like(n: int, channels: int = 50) -> np.ndarray:
-    """Nodes of smooth fields, edges and coordinates, as features of four photographs are."""
+    """Return nodes of smooth fields, edges and coordinates, similar to features of four photographs."""
     rng = np.random.default_rng(0)
     side = max(8, round(n**0.5))
     maps = []
@@ -41,8 +41,8 @@ def photo_like(n: int, channels: int = 50) -> np.ndarray:
         regions = gaussian_filter(rng.normal(size=(side, side, 6)), (side / 8, side / 8, 0)).argmax(-1)
         tints = rng.normal(size=(6, channels - 2))[regions]
         texture = gaussian_filter(rng.normal(size=(side, side, channels - 2)), (1, 1, 0))
-        place = np.moveaxis(np.indices((side, side)), 0, -1) / side
-        maps.append(np.concatenate([gaussian_filter(tints, (1, 1, 0)) + texture, place], axis=-1))
+        position = np.moveaxis(np.indices((side, side)), 0, -1) / side
+        maps.append(np.concatenate([gaussian_filter(tints, (1, 1, 0)) + texture, position], axis=-1))
     nodes = np.concatenate([m.reshape(-1, channels) for m in maps])
     return nodes[rng.choice(len(nodes), n, replace=False)].astype(np.float32)
 
@@ -51,14 +51,14 @@ def projectors(X: np.ndarray) -> np.ndarray:
     return Ncut(max(COUNTS), solver="exact").fit(X.astype(np.float64)).eigenvectors_
 
 
-def kept(exact: np.ndarray, places: np.ndarray) -> list[float]:
-    ours = projectors(places)
+def kept(exact: np.ndarray, coords: np.ndarray) -> list[float]:
+    ours = projectors(coords)
     return [float(np.square(exact[:, :k].T @ ours[:, :k]).sum() / k) for k in COUNTS]
 
 
 def theirs(features: np.ndarray, eig: np.ndarray, steps: int, exact: bool) -> dict[str, Callable[[], Any]]:
     if importlib.util.find_spec("ncut_pytorch") is None:
-        print("ncut-pytorch is not installed: ours alone.")
+        print("ncut-pytorch is not installed; measuring only ours.")
         return {}
     from ncut_pytorch import color
 
@@ -87,7 +87,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
 
     features = photo_like(options.nodes)
-    exact = projectors(features) if options.nodes <= MOST_EXACT else None
+    exact = projectors(features) if options.nodes <= MAX_EXACT_NODES else None
     eig = Ncut(20).fit_transform(features)
     runs: dict[str, Callable[[], Any]] = {
         method: lambda method=method: Coloring(method).fit(features if method == "mspace" else eig).coords
@@ -101,9 +101,9 @@ def main() -> None:
     print(f"{'':>25} {'wall s':>7} {'cpu s':>7}   kept {'  '.join(f'{k:>5}' for k in COUNTS)}")
     for name, run in runs.items():
         wall, processor = time.perf_counter(), time.process_time()
-        places = np.asarray(run())
+        coords = np.asarray(run())
         wall, processor = time.perf_counter() - wall, time.process_time() - processor
-        shares = None if exact is None else kept(exact, places)
+        shares = None if exact is None else kept(exact, coords)
         rows.append({"name": name, "nodes": options.nodes, "wall": wall, "cpu": processor, "kept": shares})
         printed = "" if shares is None else "  ".join(f"{share:.3f}" for share in shares)
         print(f"{name:>25} {wall:>7.2f} {processor:>7.2f}        {printed}", flush=True)

@@ -1,22 +1,22 @@
-"""`Ncut` beside ncut-pytorch and scikit-learn: time, memory, and the share of the exact eigenspace each captures.
+"""Time, memory and accuracy of `Ncut`, ncut-pytorch and scikit-learn.
 
     python benchmarks/engine.py [--max-nodes 1000000] [--threads 2] [--out engine.json]
 
-Prints a table and writes it as JSON. Every measurement is of a process of its own, on the same data and with the same
-sigma. Where ncut-pytorch (3.2.0 was compared) or its dependency fpsample is not installed, it is left out.
+Prints a table and writes it as JSON. Each measurement runs in a separate process, on the same data and with the same
+sigma. ncut-pytorch (3.2.0 was compared) is left out if it or its dependency fpsample is not installed.
 
 - kind: "clusters" are 20 clusters in 768 channels, each spread along 16 directions and by noise in all; "photos" are
-  smooth fields, edges and coordinates over square grids, in 48 channels, as features of photographs are.
-- engine: "scikit-learn" is its `spectral_embedding` of the dense affinity matrix, which it needs all of: up to 12 000
-  nodes. It embeds no new nodes.
-- wall, cpu: seconds of `fit_transform` with 20 eigenvectors, after a small warm-up. On a machine that others use,
-  only processor time says anything.
-- transform: seconds of wall and processor time for the first 100 000 of the nodes.
-- memory: MB of the process at its peak beyond what it held before, output included.
-- lost: 1 - captured, captured being the share of the 20 exact eigenvectors, up to rotation, that is reproduced. Up to
-  12 000 nodes, where the exact solution is at hand.
+  smooth fields, edges and coordinates on square grids, in 48 channels, similar to features of photographs.
+- engine: "scikit-learn" is its `spectral_embedding` of the full affinity matrix, for up to 12 000 nodes. It cannot
+  embed new nodes.
+- wall, cpu: seconds of `fit_transform` with 20 eigenvectors, after a small warm-up. On a busy machine, trust only CPU
+  time.
+- transform: wall and CPU seconds for the first 100 000 nodes.
+- memory: peak MB of the process minus its memory before the call, output included.
+- lost: the share of the exact 20-dimensional eigenspace that is missed, for up to 12 000 nodes, for which the exact
+  solution is computed.
 
-Lines with a ratio give what the engine above takes, or loses, in multiples of ours.
+Lines with "x" are the values of the engine above as multiples of ours.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from apart import INCUMBENT, apart, has_incumbent, peak_megabytes
 from scipy.ndimage import gaussian_filter
+from subprocess_runner import INCUMBENT, has_incumbent, peak_megabytes, run_in_subprocess
 
 from ncut_widgets.ncut import Ncut
 
@@ -44,20 +44,20 @@ BLOCK = 10_000
 
 
 def clusters(n: int) -> np.ndarray:
-    """Nodes of 20 clusters in 768 channels, made in place: one million of them are 3 GB."""
+    """Return nodes of 20 clusters in 768 channels, generated in place: a million nodes take 3 GB."""
     rng = np.random.default_rng(0)
-    centres, spread = rng.normal(size=(20, 768)), 0.2 * rng.normal(size=(16, 768))
+    centers, spread = rng.normal(size=(20, 768)), 0.2 * rng.normal(size=(16, 768))
     X = np.empty((n, 768), dtype=np.float32)
     for start in range(0, n, BLOCK):
         block = X[start : start + BLOCK]
         rng.standard_normal(out=block, dtype=np.float32)
         block *= 0.5
-        block += centres[rng.integers(0, 20, len(block))] + rng.normal(size=(len(block), 16)) @ spread
+        block += centers[rng.integers(0, 20, len(block))] + rng.normal(size=(len(block), 16)) @ spread
     return X
 
 
 def photos(n: int, channels: int = 48) -> np.ndarray:
-    """Smooth fields, edges and coordinates over square grids of about 2400 nodes."""
+    """Return smooth fields, edges and coordinates on square grids of about 2400 nodes."""
     rng = np.random.default_rng(0)
     side = 49
     X = np.empty((n, channels), dtype=np.float32)
@@ -75,7 +75,7 @@ KINDS: dict[str, Callable[[int], np.ndarray]] = {"clusters": clusters, "photos":
 
 
 class ScikitLearn:
-    """The same eigenvectors by scikit-learn, from the whole affinity matrix."""
+    """The same eigenvectors from scikit-learn, computed from the full affinity matrix."""
 
     def __init__(self, sigma: float) -> None:
         self._sigma = sigma
@@ -107,7 +107,7 @@ def clock() -> tuple[float, float]:
 
 
 def measure(engine: str, kind: str, n: int, sigma: float | None, threads: int) -> dict[str, Any]:
-    """Return the figures of one fit; with the vectors, as "vectors", where they are to be compared."""
+    """Return the measurements of one fit, with its eigenvectors as "vectors" if the exact ones are known."""
     torch.set_num_threads(threads)
     warnings.simplefilter("ignore")
     make = ENGINES[engine]
@@ -138,7 +138,7 @@ def exact_vectors(kind: str, n: int, sigma: float, threads: int) -> np.ndarray:
 
 
 def lost(exact: np.ndarray, vectors: np.ndarray) -> float:
-    """The share of the space of `exact` that the space of `vectors`, orthonormal or not, misses."""
+    """Return the share of the space of `exact` that `vectors`, orthonormal or not, do not span."""
     basis = np.linalg.qr(vectors.astype(np.float64))[0]
     return float(1 - np.square(exact.astype(np.float64).T @ basis).sum() / exact.shape[1])
 
@@ -183,12 +183,12 @@ def main() -> None:
                 if engine == "scikit-learn" and n > EXACT_NODES:
                     continue
                 row = {"kind": kind, "nodes": n, "engine": engine}
-                row |= apart(measure, engine, kind, n, sigma, options.threads)
+                row |= run_in_subprocess(measure, engine, kind, n, sigma, options.threads)
                 sigma = sigma or row["sigma"]
                 if "vectors" in row:
                     if exact is None:
-                        exact = apart(exact_vectors, kind, n, sigma, options.threads)
-                    # Rounding leaves exact solutions a hair below 0.
+                        exact = run_in_subprocess(exact_vectors, kind, n, sigma, options.threads)
+                    # Rounding can make this slightly negative for exact solutions.
                     row["lost"] = max(lost(exact, row.pop("vectors")), 0.0)
                 rows.append(row)
                 print(line(f"{kind} {n} {engine}", row), flush=True)

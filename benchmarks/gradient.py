@@ -1,11 +1,11 @@
-"""How fast the exact gradient is, against that of ncut-pytorch (if installed), and whether both are finite.
+"""Time and accuracy of the exact gradient, against ncut-pytorch (if installed).
 
     python benchmarks/gradient.py [--nodes 6000] [--channels 300] [--eigenvectors 8] [--threads 2] [--out gradient.json]
 
-Every engine runs forward and backward once, in a process of its own, at the same sigma. Prints a table and writes it
-as JSON. `peak MB` is what the process held beyond its imports and its input. Processor time is printed beside wall
-time: on a busy machine only the first says anything. `error` compares the gradient of the first 1500 nodes, taken in
-float32, with that of autograd through a full decomposition in float64.
+Each engine runs forward and backward once in a separate process, with the same sigma. Prints a table and writes it as
+JSON. `peak MB` is the peak memory minus imports and input. On a busy machine, trust CPU time and not wall time. `error`
+compares the gradient of the first 1500 nodes in float32 with that of autograd through a full eigendecomposition in
+float64.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import warnings
 from pathlib import Path
 
 import torch
-from apart import INCUMBENT, apart, has_incumbent, peak_megabytes
+from subprocess_runner import INCUMBENT, has_incumbent, peak_megabytes, run_in_subprocess
 
 from ncut_widgets.ncut import Ncut
 
@@ -27,10 +27,10 @@ SIGMA = 12.0
 
 
 def clusters(n: int, channels: int) -> torch.Tensor:
-    """Twenty overlapping clusters, so that no eigenvalues coincide."""
+    """Return nodes of twenty overlapping clusters, for which no eigenvalues coincide."""
     generator = torch.Generator().manual_seed(0)
-    centres = torch.randn(20, channels, generator=generator)
-    return centres[torch.randint(20, (n,), generator=generator)] + torch.randn(n, channels, generator=generator)
+    centers = torch.randn(20, channels, generator=generator)
+    return centers[torch.randint(20, (n,), generator=generator)] + torch.randn(n, channels, generator=generator)
 
 
 def embed(engine: str, X: torch.Tensor, k: int, sigma: float) -> torch.Tensor:
@@ -46,7 +46,7 @@ def embed(engine: str, X: torch.Tensor, k: int, sigma: float) -> torch.Tensor:
 
 
 def loss_gradient(vectors: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
-    """The gradient of a loss that asks for no sign and no scale: ncut-pytorch's columns are not orthonormal."""
+    """Return the gradient of a loss without signs and scales: ncut-pytorch's columns are not orthonormal."""
     weights = torch.randn(vectors.shape, generator=torch.Generator().manual_seed(1)).to(vectors)
     squared = vectors.square()
     return torch.autograd.grad((weights * squared / squared.sum(0)).sum(), X)[0]
@@ -90,7 +90,7 @@ def main() -> None:
     rows = []
     print(f"{'engine':<13}{'forward s':>10}{'backward s':>11}{'cpu s':>8}{'peak MB':>9}{'finite':>8}{'error':>10}")
     for engine in ENGINES if has_incumbent() else ENGINES[:-1]:
-        row = apart(measure, engine, options)
+        row = run_in_subprocess(measure, engine, options)
         rows.append(row)
         print(
             f"{engine:<13}{row['forward']:>10.2f}{row['backward']:>11.2f}{row['cpu']:>8.1f}{row['peak']:>9.0f}"

@@ -1,10 +1,10 @@
-"""What is left when a cell is run again and again: in the kernel, and on the page of a real JupyterLab.
+"""Memory leaks when a cell runs repeatedly, in the kernel and on the page of a real JupyterLab.
 
     python benchmarks/leaks.py [--runs 50] [--images 4] [--coloring pca] [--cell "..."] [--out leaks.json]
 
-Each run shows an explorer, opens its tabs, hovers an image, then collects garbage on both sides and counts. Prints a
-table and, of each figure, the slope per run over the second half of the runs, when what is made once is made. Needs a
-Chromium, as benchmarks/browser.py does.
+Each run shows an explorer, opens its tabs, hovers an image, collects garbage on both sides and counts objects. Prints a
+table with the growth per run over the second half of the runs, after one-time allocations. Needs a Chromium, see
+benchmarks/browser.py.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _leaks():
             'comms': len(get_comm_manager().comms), 'threads': threading.active_count(),
             'objects': len(gc.get_objects())}
 """
-# Counts what a page holds that its garbage collector does not free by itself.
+# Counts resources of the page that its garbage collector does not free.
 COUNTERS = """
 {
   const counts = (window.__held = { contexts: 0, urls: 0, observers: 0, bitmaps: 0 });
@@ -84,7 +84,7 @@ COUNTERS = """
 
 
 def use(page: Page) -> None:
-    """Look at everything that the explorer has."""
+    """Open all tabs of the explorer and hover an image."""
     explorer = page.locator("[data-ncut-view=explorer][data-ready=true]")
     explorer.wait_for()
     for tab, view in TABS.items():
@@ -114,7 +114,7 @@ def count(page: Page, devtools: CDPSession, notebook: Notebook) -> dict[str, flo
 
 
 def measure(cell: str, *, images: int, runs: int) -> list[dict[str, float]]:
-    """Run the cell so many times and count after each."""
+    """Run the cell `runs` times and return the counts after each run."""
     setup = f"import ncut_widgets as nw\nimages = nw.sample_images()[:{images}]\n{KERNEL}"
     found = []
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -141,7 +141,7 @@ def measure(cell: str, *, images: int, runs: int) -> list[dict[str, float]]:
 
 
 def slopes(found: list[dict[str, float]]) -> dict[str, float]:
-    """Return how much each figure grows from one run to the next, by the second half of the runs."""
+    """Return the growth of each count per run, over the second half of the runs."""
     half = found[len(found) // 2 :]
     at = np.arange(len(half))
     return {name: float(np.polyfit(at, [entry[name] for entry in half], 1)[0]) for name in half[0]}
@@ -160,9 +160,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--images", type=int, default=4)
-    parser.add_argument("--coloring", default="pca", help="how the explorer is colored: pca is the fastest")
-    parser.add_argument("--cell", choices=[*CELLS], nargs="*", default=[*CELLS], help="what the cell does")
-    parser.add_argument("--out", type=Path, help="write the figures of each run as JSON")
+    parser.add_argument("--coloring", default="pca", help="coloring of the explorer; pca is the fastest")
+    parser.add_argument("--cell", choices=[*CELLS], nargs="*", default=[*CELLS], help="which cells to run")
+    parser.add_argument("--out", type=Path, help="write the counts of each run as JSON")
     options = parser.parse_args()
     results: dict[str, Any] = {}
     for name in options.cell:

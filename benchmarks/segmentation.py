@@ -1,10 +1,10 @@
-"""How well `segment` agrees with people: region benchmarks (Arbelaez et al., 2011) on a folder of photographs.
+"""Agreement of `segment` with human segmentations: the region benchmarks of Arbelaez et al. (2011).
 
     python benchmarks/segmentation.py FOLDER [--n-clusters 2,3,4,6,8,12,16,24] [--output segmentation.json]
 
-FOLDER holds images/NAME.jpg and truth/NAME.npz, whose "segments" (people, height, width) are integer label maps.
-Covering and the probabilistic Rand index (PRI) are better when higher, the variation of information (VI, in bits)
-when lower; each is given at the best number of clusters for the whole set (ODS) and for each image (OIS).
+FOLDER contains images/NAME.jpg and truth/NAME.npz, whose "segments" (people, height, width) are integer label maps.
+Higher is better for covering and the probabilistic Rand index (PRI), lower for the variation of information (VI, in
+bits). Each is given at the best number of clusters for the whole set (ODS) and for each image (OIS).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ METRICS = ("covering", "PRI", "VI")
 
 
 def region_scores(labels: np.ndarray, truth: np.ndarray) -> tuple[float, float, float]:
-    """Covering of `truth` by `labels`, probabilistic Rand index, and variation of information in bits."""
+    """Return covering of `truth` by `labels`, probabilistic Rand index, and variation of information in bits."""
     _, a = np.unique(labels, return_inverse=True)
     _, b = np.unique(truth, return_inverse=True)
     width = int(b.max()) + 1
