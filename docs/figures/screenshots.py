@@ -1,9 +1,9 @@
-"""Take the screenshots in docs/images: the views of an explorer, in light and dark mode.
+"""Take the screenshots in docs/images: the views of an explorer, and one animation, in light and dark mode.
 
     python docs/figures/screenshots.py
 
-Needs a Chromium: NCUT_CHROMIUM, playwright's own, or one on the PATH. Takes about a minute on two cores. The same
-version of the package and of Chromium gives the same images.
+Needs a Chromium: NCUT_CHROMIUM, playwright's own, or one on the PATH. Takes about a minute on
+two cores.
 """
 
 from __future__ import annotations
@@ -35,24 +35,62 @@ OBJECTS = {
     "saucer": ("#e08a1e", [(3, 130, 290)]),
     "sky": ("#2bb5b0", [SKY]),
 }
+# Patches to hover in the animation: image, and position in fractions of its sides.
+HOVERED = [
+    *((0, 0.6, 0.3), (0, 0.36, 0.5), (0, 0.95, 0.5), (1, 0.35, 0.62), (1, 0.48, 0.2), (2, 0.5, 0.4), (2, 0.15, 0.2)),
+    *((3, 0.8, 0.2), (3, 0.85, 0.85), (4, 0.5, 0.5), (4, 0.15, 0.3), (6, 0.4, 0.4), (6, 0.1, 0.9), (9, 0.3, 0.2)),
+]
+FRAME_MILLISECONDS = 900
+
+
+def open_page(browser: Browser, page: Path, mode: str) -> Locator:
+    """Open an exported page in a new tab and return its explorer, with all views ready."""
+    tab = browser.new_page(viewport={"width": WIDTH + 60, "height": HEIGHT + 140}, color_scheme=mode)
+    tab.goto(page.as_uri())
+    explorer = tab.locator("[data-ncut-view=explorer][data-ready=true]")
+    explorer.wait_for()
+    tab.wait_for_function(
+        "() => [...document.querySelectorAll('[data-ncut-view]')].every((view) => view.dataset.ready === 'true')"
+    )
+    return explorer
+
+
+def screenshot(explorer: Locator) -> Image.Image:
+    explorer.page.wait_for_timeout(500)  # transitions
+    with Image.open(io.BytesIO(explorer.screenshot())) as image:
+        return image.convert("RGB")
 
 
 def shoot(browser: Browser, page: Path, name: str, prepare: Callable[[Locator], None] | None = None) -> None:
     """Save a screenshot of an exported page in both modes, after `prepare(explorer)`."""
     for mode in ("light", "dark"):
-        tab = browser.new_page(viewport={"width": WIDTH + 60, "height": HEIGHT + 140}, color_scheme=mode)
-        tab.goto(page.as_uri())
-        explorer = tab.locator("[data-ncut-view=explorer][data-ready=true]")
-        explorer.wait_for()
-        tab.wait_for_function(
-            "() => [...document.querySelectorAll('[data-ncut-view]')].every((view) => view.dataset.ready === 'true')"
-        )
+        explorer = open_page(browser, page, mode)
         if prepare is not None:
             prepare(explorer)
-        tab.wait_for_timeout(500)  # transitions
-        with Image.open(io.BytesIO(explorer.screenshot())) as image:
-            image.convert("RGB").save(FOLDER / f"{name}-{mode}.webp", quality=QUALITY, method=6)
-        tab.close()
+        screenshot(explorer).save(FOLDER / f"{name}-{mode}.webp", quality=QUALITY, method=6)
+        explorer.page.close()
+
+
+def animate(browser: Browser, page: Path, name: str) -> None:
+    """Save an animation in which the mouse hovers one patch after another."""
+    for mode in ("light", "dark"):
+        explorer = open_page(browser, page, mode)
+        frames = []
+        for place in HOVERED:
+            hover(*place)(explorer)
+            frame = screenshot(explorer)
+            frames.append(frame.resize((1000, round(1000 * frame.height / frame.width)), Image.Resampling.LANCZOS))
+        first, *others = frames
+        first.save(
+            FOLDER / f"{name}-{mode}.webp",
+            save_all=True,
+            append_images=others,
+            duration=FRAME_MILLISECONDS,
+            loop=0,
+            quality=QUALITY - 20,
+            method=6,
+        )
+        explorer.page.close()
 
 
 def hover(image: int, x: float, y: float) -> Callable[[Locator], None]:
@@ -72,10 +110,9 @@ def show_channel(explorer: Locator) -> None:
 
 def explore(browser: Browser, folder: Path) -> None:
     explorer = nw.explore(nw.sample_images(), progress=False)
-    session = explorer.session
-    shoot(browser, explorer.to_html(folder / "explorer.html", progress=False), "explorer")
-    session.selection = [session.grid.node_at(0, x=265, y=90)]
-    shoot(browser, explorer.to_html(folder / "pinned.html", progress=False), "pinned")
+    page = explorer.to_html(folder / "explorer.html", attributions=[8], progress=False)
+    shoot(browser, page, "explorer")
+    animate(browser, page, "hover")
     explorer.close()
 
 
