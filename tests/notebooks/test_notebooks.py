@@ -14,17 +14,17 @@ CELL_SECONDS = 300
 pytestmark = pytest.mark.notebook
 
 
-def named(path: Path) -> str:
+def file_name(path: Path) -> str:
     return path.name
 
 
-def test_there_are_notebooks():
+def test_notebooks_exist():
     assert [path.name for path in NOTEBOOKS if path.name.startswith("01_")]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
-def test_a_notebook_runs(path, tmp_path, monkeypatch):
-    # What it writes goes where it runs, and no kernel or profile of the user's is taken for the project's own.
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=file_name)
+def test_notebook_runs(path, tmp_path, monkeypatch):
+    # Write files to a temporary folder, and ignore the user's kernels and profiles.
     for variable in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"):
         monkeypatch.setenv(variable, str(tmp_path / variable.lower()))
     work = tmp_path / "work"
@@ -35,10 +35,10 @@ def test_a_notebook_runs(path, tmp_path, monkeypatch):
     ).execute()
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
-def test_a_notebook_is_valid_and_stored_without_outputs(path):
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=file_name)
+def test_notebook_is_valid_and_has_no_outputs(path):
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert "widgets" not in notebook.metadata
-    ran = [cell.source for cell in notebook.cells if cell.get("outputs") or cell.get("execution_count")]
-    assert ran == [], "clear the outputs: .venv/bin/jupyter nbconvert --clear-output --inplace " + path.name
+    with_outputs = [cell.source for cell in notebook.cells if cell.get("outputs") or cell.get("execution_count")]
+    assert with_outputs == [], "clear the outputs: .venv/bin/jupyter nbconvert --clear-output --inplace " + path.name
