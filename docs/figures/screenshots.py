@@ -142,8 +142,8 @@ def edit(browser: Browser, folder: Path) -> None:
     page = explorer.to_html(folder / "clusters.html", attributions=[14], progress=False)
     shoot(browser, page, "clusters", hover(2, 0.33, 0.6))
     session.cluster = int(labels[session.grid.node_at(SKY[0], x=SKY[1], y=SKY[2])])
-    top = session.attribute(n_clusters=14).top_k(3, target=f"cluster {session.cluster}")
-    session.channels = [row.channel for row in top]
+    ranked = session.attribute(n_clusters=14).top_k(20, target=f"cluster {session.cluster}")
+    session.channels = [row.channel for row in ranked if row.score > 0][:3]
     explorer.tab = "channels"
     shoot(
         browser,
