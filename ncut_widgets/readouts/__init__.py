@@ -1,17 +1,32 @@
-"""What can be read off an embedding: colours, clusters, similarity."""
+"""What can be read off an embedding: colors, clusters, masks, and the channels behind them."""
 
 from __future__ import annotations
 
 from .attribution import ChannelAttribution, Faithfulness, PermutedTargets, backbone_attribution, channel_attribution
-from .click import ClickMask, click_mask, get_mask
-from .click_ncut import ClickNcut, click_ncut
-from .color import mspace_color, pca_color, tsne_color, umap_color, umap_sphere_color
-from .coloring import Coloring
-from .colormap import colormap_2d, convert_to_lab_color, rotate_rgb_cube
-from .hierarchy import Hierarchy, hierarchy
-from .kway import Kway, kway_ncut
-from .refine import DenseCrf, GuidedFilter, refine_heatmap, refine_mask
-from .similarity import similarity_heatmap
+from .clusters import Hierarchy, Kway, hierarchy, kway_ncut
+from .color import (
+    Coloring,
+    colormap_2d,
+    convert_to_lab_color,
+    mspace_color,
+    pca_color,
+    rotate_rgb_cube,
+    tsne_color,
+    umap_color,
+    umap_sphere_color,
+)
+from .masks import (
+    ClickMask,
+    ClickNcut,
+    DenseCrf,
+    GuidedFilter,
+    click_mask,
+    click_ncut,
+    get_mask,
+    refine_heatmap,
+    refine_mask,
+    similarity_heatmap,
+)
 
 __all__ = [
     "ChannelAttribution",

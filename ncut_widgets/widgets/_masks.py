@@ -16,7 +16,7 @@ from ncut_widgets._validation import brief, check_in, check_number, check_positi
 from ncut_widgets.export import check_objects
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.readouts import ClickMask, ClickNcut, refine_mask
-from ncut_widgets.readouts._prompts import box_nodes, drop_specks
+from ncut_widgets.readouts.masks import box_nodes, drop_specks
 from ncut_widgets.widgets._jobs import Progress
 from ncut_widgets.widgets._recent import Recent
 from ncut_widgets.widgets._state import REFINE, SessionState

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncut_widgets.readouts import Coloring, kway_ncut, similarity_heatmap
-from ncut_widgets.readouts._rows import farthest_points
+from ncut_widgets.readouts.color.sampling import farthest_points
 
 SEEDS = st.integers(0, 2**32 - 1)
 METHODS = st.sampled_from(["tsne", "pca", "mspace"])

@@ -12,7 +12,7 @@ from sklearn.manifold import TSNE
 from sklearn.metrics import adjusted_rand_score, pairwise_kernels, silhouette_score
 
 from ncut_widgets.readouts import Coloring, convert_to_lab_color, kway_ncut, similarity_heatmap
-from ncut_widgets.readouts._tsne import _joint_probabilities, tsne_layout
+from ncut_widgets.readouts.color.tsne import _joint_probabilities, tsne_layout
 
 
 def moons(n=400, seed=0):

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from ncut_widgets.readouts import hierarchy, kway
+from ncut_widgets.readouts import Kway, hierarchy
 from ncut_widgets.widgets._clusters import Clusters, apply_groups
 
 
@@ -33,8 +33,8 @@ def test_all_levels_as_views_fetch_them():
 
 def test_levels_are_cut_once_and_only_as_far_as_asked(monkeypatch):
     cut = []
-    fit = kway.Kway.fit
-    monkeypatch.setattr(kway.Kway, "fit", lambda self, eig: (cut.append(self.n_clusters), fit(self, eig))[1])
+    fit = Kway.fit
+    monkeypatch.setattr(Kway, "fit", lambda self, eig: (cut.append(self.n_clusters), fit(self, eig))[1])
     clusters = Clusters(rows(), 8)
     assert cut == []
     clusters.labels(4)

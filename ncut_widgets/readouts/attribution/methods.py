@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from ._attribution_graph import Deletions, Step, gradients_of_scores, steps
-from ._attribution_targets import Targets
+from .scores import Deletions, Step, gradients_of_scores, steps
+from .targets import Targets
 
 __all__ = ["METHODS", "REGIONS", "REGION_OF", "aggregate", "attribute_all", "falls"]
 

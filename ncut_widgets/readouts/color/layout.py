@@ -13,11 +13,12 @@ from scipy.spatial.distance import cdist
 
 from ncut_widgets.ncut import nystrom_propagate
 from ncut_widgets.ncut.dense import eigh
+from ncut_widgets.readouts._directions import unit_rows
 
-from ._mspace import mspace_layout
-from ._rows import farthest_points, unit_rows
-from ._torchdr import import_torchdr, lays_out, torchdr_layout
-from ._tsne import tsne_layout
+from .mspace import mspace_layout
+from .sampling import farthest_points
+from .torchdr import import_torchdr, lays_out, torchdr_layout
+from .tsne import tsne_layout
 
 __all__ = ["METHODS", "Layout", "find_layout", "import_library"]
 

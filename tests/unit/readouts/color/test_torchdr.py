@@ -14,14 +14,15 @@ import pytest
 import torch
 from sklearn.metrics import silhouette_score
 
-from ncut_widgets.readouts import Coloring, _layout
-from ncut_widgets.readouts._torchdr import TORCHDR_METHODS, lays_out, torchdr_layout
+from ncut_widgets.readouts import Coloring
+from ncut_widgets.readouts.color import layout as layout_module
+from ncut_widgets.readouts.color.torchdr import TORCHDR_METHODS, lays_out, torchdr_layout
 
 
 @pytest.fixture
 def as_on_cuda(monkeypatch):
     """Lay out with TorchDR what it would on CUDA."""
-    monkeypatch.setattr(_layout, "lays_out", lambda method, device: lays_out(method, torch.device("cuda", 0)))
+    monkeypatch.setattr(layout_module, "lays_out", lambda method, device: lays_out(method, torch.device("cuda", 0)))
 
 
 def blobs(n_clusters=3, n_per_cluster=40, noise=0.15, seed=0):

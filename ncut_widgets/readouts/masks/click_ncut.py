@@ -18,8 +18,8 @@ from ncut_widgets.ncut.affinity import build_affinity
 from ncut_widgets.ncut.nodes import Nodes
 from ncut_widgets.ncut.settings import check_settings
 
-from ._click_graph import Cut, cut_with_clicks, graph_of_features
-from ._prompts import check_clicks
+from .click_graph import Cut, cut_with_clicks, graph_of_features
+from .prompts import check_clicks
 
 __all__ = ["ClickNcut", "click_ncut"]
 

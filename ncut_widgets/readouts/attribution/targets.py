@@ -11,8 +11,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from ncut_widgets._validation import check_positive_int, to_numpy
-
-from ._rows import unit_rows
+from ncut_widgets.readouts._directions import unit_rows
 
 __all__ = ["Clusters", "Masks", "Targets", "check_targets", "named_rows"]
 

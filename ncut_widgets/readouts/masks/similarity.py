@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ncut_widgets._validation import check_features, check_number, to_tensor
-
-from ._rows import unit_rows
+from ncut_widgets.readouts._directions import unit_rows
 
 __all__ = ["Stretch", "distances_to", "similarity_heatmap"]
 

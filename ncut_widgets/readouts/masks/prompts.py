@@ -11,8 +11,7 @@ from scipy import ndimage
 
 from ncut_widgets._validation import Like, check_features, to_tensor
 from ncut_widgets.grid import PatchGrid, PatchMap
-
-from ._rows import unit_rows
+from ncut_widgets.readouts._directions import unit_rows
 
 __all__ = ["box_nodes", "box_prompts", "check_clicks", "check_eigvecs", "drop_specks"]
 

@@ -13,9 +13,9 @@ import torch
 from ncut_widgets._validation import check_in, check_positive_int, check_random_state
 from ncut_widgets.grid import PatchGrid
 
-from ._attribution_evidence import Faithfulness, PermutedTargets, deletion_curves, permuted_targets
-from ._attribution_graph import Deletions, Step
-from ._attribution_targets import named_rows
+from .faithfulness import Faithfulness, PermutedTargets, deletion_curves, permuted_targets
+from .scores import Deletions, Step
+from .targets import named_rows
 
 __all__ = ["ChannelAttribution", "RankedChannel", "Traced"]
 

@@ -11,8 +11,8 @@ from PIL import Image
 from ncut_widgets._validation import Like, check_in, to_tensor
 from ncut_widgets.features.images import load_images
 
-from ._crf import DenseCrf
-from ._guided import GuidedFilter
+from .dense_crf import DenseCrf
+from .guided_filter import GuidedFilter
 
 __all__ = ["DenseCrf", "GuidedFilter", "refine_heatmap", "refine_mask"]
 

@@ -13,7 +13,7 @@ from ncut_widgets._migration import explains_old_options
 from ncut_widgets._validation import Like, check_features, check_number, check_positive_int, to_tensor
 from ncut_widgets.grid import PatchGrid
 
-from ._prompts import box_prompts, check_clicks, check_eigvecs, drop_specks
+from .prompts import box_prompts, check_clicks, check_eigvecs, drop_specks
 from .similarity import Stretch, distances_to
 
 __all__ = ["ClickMask", "click_mask", "get_mask"]

@@ -1,22 +1,12 @@
-"""Rows of eigenvectors as directions: the geometry that colours, clusters and heatmaps share."""
+"""Farthest-point sampling of the nodes to lay out."""
 
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from ncut_widgets._threads import one_blas_thread
 
-__all__ = ["farthest_points", "unit_rows"]
-
-
-def unit_rows(rows: torch.Tensor) -> torch.Tensor:
-    """Return rows (..., k) scaled to length one; a zero row stays zero, so it is similar to nothing."""
-    # Divided by its largest entry first, so that tiny rows neither underflow nor lose their direction.
-    largest = rows.detach().abs().amax(-1, keepdim=True)
-    rows = rows / torch.where(largest > 0, largest, torch.ones_like(largest))
-    length = rows.norm(dim=-1, keepdim=True)
-    return rows / torch.where(length > 0, length, torch.ones_like(length))
+__all__ = ["farthest_points"]
 
 
 @one_blas_thread

@@ -10,9 +10,9 @@ from scipy.stats import rankdata
 
 from ncut_widgets._threads import one_thread
 
-from ._attribution_graph import Deletions, Step, steps
-from ._attribution_methods import attribute_all
-from ._attribution_targets import Targets
+from .methods import attribute_all
+from .scores import Deletions, Step, steps
+from .targets import Targets
 
 __all__ = ["Faithfulness", "PermutedTargets", "deletion_curves", "permuted_targets"]
 

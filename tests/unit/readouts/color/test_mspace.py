@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.readouts import Coloring, mspace_color
-from ncut_widgets.readouts._mspace import alignment
+from ncut_widgets.readouts.color.mspace import alignment
 
 N_EIG = (4, 16, 64)
 

@@ -12,7 +12,7 @@ from scipy.special import binom, expit
 
 from ncut_widgets._validation import check_number, check_positive_int
 
-from ._guided import guided_upsample, resized, shrunk
+from .guided_filter import guided_upsample, resized, shrunk
 
 __all__ = ["DenseCrf", "bilateral_kernel", "mean_field", "spatial_kernel"]
 

@@ -13,8 +13,7 @@ from ncut_widgets._estimator import NodeTransformer
 from ncut_widgets._migration import explains_old_options
 from ncut_widgets._threads import one_blas_thread
 from ncut_widgets._validation import Like, check_features, check_positive_int, check_random_state, device_of
-
-from ._rows import unit_rows
+from ncut_widgets.readouts._directions import unit_rows
 
 __all__ = ["Kway", "check_n_eig", "kway_ncut"]
 

@@ -10,8 +10,7 @@ from ncut_widgets._process import without_warnings
 from ncut_widgets._threads import one_thread
 from ncut_widgets.errors import DegenerateWarning
 from ncut_widgets.ncut import Ncut
-
-from ._rows import unit_rows
+from ncut_widgets.readouts._directions import unit_rows
 
 __all__ = ["mspace_layout"]
 

@@ -15,21 +15,12 @@ from ncut_widgets.errors import OutlierWarning
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.ncut.settings import check_weights
 
-from ._attribution_evidence import Faithfulness, PermutedTargets
-from ._attribution_graph import Deletions, Step, gradients_of_scores, steps
-from ._attribution_methods import METHODS, REGION_OF, REGIONS, aggregate, falls
-from ._attribution_result import ChannelAttribution, RankedChannel, Traced
-from ._attribution_targets import Targets, check_targets
-from ._attribution_through import backbone_attribution
+from .methods import METHODS, REGION_OF, REGIONS, aggregate, falls
+from .result import ChannelAttribution, Traced
+from .scores import Deletions, Step, gradients_of_scores, steps
+from .targets import Targets, check_targets
 
-__all__ = [
-    "ChannelAttribution",
-    "Faithfulness",
-    "PermutedTargets",
-    "RankedChannel",
-    "backbone_attribution",
-    "channel_attribution",
-]
+__all__ = ["channel_attribution"]
 
 
 @restores_process_state

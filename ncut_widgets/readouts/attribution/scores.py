@@ -15,7 +15,7 @@ from ncut_widgets.ncut.affinity import Kernel, build_affinity
 from ncut_widgets.ncut.exact import solve_exact
 from ncut_widgets.ncut.sampling import uniform_nodes
 
-from ._attribution_targets import Targets
+from .targets import Targets
 
 __all__ = ["Deletions", "Step", "gradients_of_scores", "steps"]
 

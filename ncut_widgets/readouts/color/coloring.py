@@ -21,11 +21,11 @@ from ncut_widgets._validation import (
     device_of,
     to_tensor,
 )
+from ncut_widgets.readouts._directions import unit_rows
 
-from ._align import check_nodes, procrustes
-from ._layout import METHODS, Layout, find_layout, import_library
-from ._rows import unit_rows
 from .colormap import place_in_box, quantile_box
+from .layout import METHODS, Layout, find_layout, import_library
+from .procrustes import check_nodes, procrustes
 
 __all__ = ["Coloring"]
 

@@ -15,10 +15,10 @@ from ncut_widgets.features.vjp import PIXELS, backpropagate_to, find_layer, find
 from ncut_widgets.grid import PatchGrid, PatchMap
 from ncut_widgets.ncut import Ncut
 
-from ._attribution_graph import Step, gradients_of_scores, steps
-from ._attribution_methods import METHODS, REGION_OF, REGIONS, aggregate
-from ._attribution_result import ChannelAttribution, Traced
-from ._attribution_targets import check_targets
+from .methods import METHODS, REGION_OF, REGIONS, aggregate
+from .result import ChannelAttribution, Traced
+from .scores import Step, gradients_of_scores, steps
+from .targets import check_targets
 
 __all__ = ["backbone_attribution"]
 

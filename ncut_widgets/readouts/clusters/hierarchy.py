@@ -13,8 +13,8 @@ from scipy.optimize import linear_sum_assignment
 
 from ncut_widgets._validation import Like, check_features, check_positive_int, check_random_state
 
-from ._distinct import Palette
 from .kway import Kway, check_n_eig
+from .palette import Palette
 
 __all__ = ["Hierarchy", "hierarchy"]
 
