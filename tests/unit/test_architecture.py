@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import grimp
 import pytest
+
+import ncut_widgets
 
 HEAVY = ("matplotlib", "plotly", "torchdr", "transformers", "umap", "anywidget", "ipywidgets")
 
@@ -25,16 +29,12 @@ def test_import_loads_no_widget_or_plotting_library(statement):
 
 
 def test_every_public_name_resolves():
-    import ncut_widgets
-
     missing = [name for name in ncut_widgets.__all__ if not hasattr(ncut_widgets, name)]
     assert missing == []
     assert set(ncut_widgets.__all__) <= set(dir(ncut_widgets))
 
 
 def test_unknown_name_raises():
-    import ncut_widgets
-
     with pytest.raises(AttributeError, match="kway_nct"):
         _ = ncut_widgets.kway_nct
 
@@ -44,3 +44,9 @@ def test_only_command_line_imports_root():
     graph = grimp.build_graph("ncut_widgets", exclude_type_checking_imports=True)
     importers = graph.find_modules_that_directly_import("ncut_widgets")
     assert importers <= {"ncut_widgets.__main__", "ncut_widgets.cli"}
+
+
+def test_no_module_hides_an_import_from_the_linter():
+    package = Path(ncut_widgets.__file__).parent
+    hiding = re.compile(r"\bimport_module\(|\b__import__\(")
+    assert [str(path) for path in package.rglob("*.py") if hiding.search(path.read_text())] == []

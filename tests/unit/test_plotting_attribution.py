@@ -19,7 +19,7 @@ def attribution():
 
 
 def test_plotly_bars_are_top_channels_per_target(attribution):
-    figure = attribution.plot(k=4)
+    figure = plot_attribution(attribution, k=4)
     assert [len(trace.x) for trace in figure.data] == [4, 4, 4]
     assert [note.text for note in figure.layout.annotations] == ["cluster 0", "cluster 1", "cluster 2"]
     assert [trace.y[0] for trace in figure.data[:2]] == ["channel 4", "channel 2"]
@@ -31,7 +31,7 @@ def test_plotly_bars_are_top_channels_per_target(attribution):
 
 
 def test_matplotlib_bars_match_plotly(attribution):
-    figure = attribution.plot("cluster 1", k=3, backend="matplotlib")
+    figure = plot_attribution(attribution, "cluster 1", k=3, backend="matplotlib")
     (axes,) = figure.axes
     assert axes.get_title() == "cluster 1"
     wanted = attribution.top_k(3, target="cluster 1")
@@ -68,6 +68,6 @@ def test_curves_match_faithfulness(attribution, backend):
 
 def test_invalid_options_raise(attribution):
     with pytest.raises(ValueError, match="`backend` must be one of 'plotly', 'matplotlib'; got 'bokeh'"):
-        attribution.plot(backend="bokeh")
+        plot_attribution(attribution, backend="bokeh")
     with pytest.raises(ValueError, match=r"`target` must be at most 2; got 3"):
-        attribution.plot(3)
+        plot_attribution(attribution, 3)

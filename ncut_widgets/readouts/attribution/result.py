@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -166,12 +165,6 @@ class ChannelAttribution:
                 "rank": ranks.reshape(-1),
             }
         )
-
-    def plot(self, target: int | str | None = None, *, k: int = 10, backend: str = "plotly") -> Any:
-        """Return a figure with bars of the first `k` channels of one target, or of all: of plotly or matplotlib."""
-        # Named rather than imported: figures are a layer above.
-        plotting = importlib.import_module("ncut_widgets.plotting")
-        return plotting.plot_attribution(self, target, k=k, backend=backend)
 
     def faithfulness(
         self,
