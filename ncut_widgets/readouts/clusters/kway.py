@@ -1,4 +1,4 @@
-"""Eigenvectors to clusters: the rotation that brings the relaxed cut closest to a hard one."""
+"""K-way clustering of eigenvectors: find the rotation that brings the relaxed cut closest to a hard one."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ from ncut_widgets.readouts._directions import unit_rows
 
 __all__ = ["Kway", "check_n_eig", "kway_ncut"]
 
-# The rotation has k^2 unknowns: this many rows determine it, however many nodes there are.
+# The rotation has k^2 unknowns, which this many rows determine for any number of nodes.
 _MAX_ROWS = 8192
-# Which start is the best one shows on fewer: only the winner goes on to all of them.
-_START_ROWS = 2048
-_MAX_ROUNDS = 60
+# Fewer rows are enough to compare the restarts. Only the best one continues on all sampled rows.
+_RESTART_ROWS = 2048
+_MAX_ITERATIONS = 60
 _TOLERANCE = 1e-6
 
 
 class Kway(ClusterMixin, NodeTransformer):
-    """Clusters read off eigenvectors by a rotation, which is kept: new nodes join the clusters already found.
+    """Cluster nodes by a rotation of their eigenvectors, and assign new nodes to the same clusters.
 
-    With u the leading `n_clusters` eigenvectors, their rows scaled to length one, and H a hard assignment of the
-    nodes, the rotation R and H take turns to minimise
+    Let u be the leading `n_clusters` eigenvectors, with rows scaled to length one, and H a hard assignment of the
+    nodes to clusters. The algorithm of Yu and Shi updates the rotation R and the assignment H in turn to minimize
 
-        |H - u R|^2,    H(i) = the largest of (u R)(i),    R = V U^T  where  H^T u = U S V^T
+        |H - u R|^2,    H(i) = argmax of (u R)(i),    R = V U^T  with  H^T u = U S V^T
 
-    (Yu and Shi). The scores are u R: ``scores.argmax(1)`` are the labels, ``scores.argmax(0)`` the most typical node
-    of each cluster. Clusters are numbered from the largest to the smallest.
+    The scores are u R: ``scores.argmax(1)`` are the labels, and ``scores.argmax(0)`` is the most typical node of each
+    cluster. Clusters are numbered from the largest to the smallest.
 
-    With another number of eigenvectors, `n_eig`, R cannot be a rotation. Its columns are then unit vectors, the mean
-    directions of the clusters, and the scores are cosines (spherical k-means, from starts by k-means++):
+    If `n_eig` differs from `n_clusters`, R cannot be a rotation. Its columns are then unit vectors, the mean
+    directions of the clusters, and the scores are cosines (spherical k-means with k-means++ initialization):
 
         R(:, j) = r_j / |r_j|,    r_j = sum of the rows u(i) with H(i) = j
 
@@ -46,39 +46,42 @@ class Kway(ClusterMixin, NodeTransformer):
     n_clusters : int
         At most the number of nodes.
     n_eig : int, optional
-        How many of the leading eigenvectors to look at, at most as many as are passed. By default `n_clusters`. More
-        separate clusters that the leading ones leave together; fewer keep clusters from following noise.
+        Number of leading eigenvectors to use, at most the number passed. The default is `n_clusters`. More
+        eigenvectors separate clusters that the leading ones do not; fewer make the clusters less sensitive to noise.
     n_restarts : int
-        How many starts to try; the one with the smallest objective wins.
+        Number of initializations. The one with the smallest objective is used.
     device : torch device, optional
-        Where to compute. By default where `X` is. Results come back there.
+        Device of the computation, by default that of `X`. Results are always returned on the device of `X`.
     random_state : int, numpy.random.Generator or None
-        Draws the starting nodes.
+        Draws the nodes that initialize the clusters.
 
     Attributes
     ----------
     labels_ : integer array or tensor of shape (n,)
         The cluster of each fitted node.
     rotation_ : array or tensor of shape (n_eig, n_clusters)
-        R: its columns are the clusters, as directions among the eigenvectors. A rotation if `n_eig` is `n_clusters`.
+        The matrix R. Column j is the direction of cluster j in the space of the eigenvectors. R is a rotation if
+        `n_eig` equals `n_clusters`.
     objective_ : float
-        The mean of |u(i) - R(:, H(i))|^2 over the fitted nodes, which is |H - u R|^2 / n for a rotation: 0 if all rows
-        of a cluster are equal. Smaller is better at one number of clusters and of eigenvectors.
+        The mean of |u(i) - R(:, H(i))|^2 over the fitted nodes, which is |H - u R|^2 / n for a rotation. It is 0 if
+        all rows of each cluster are equal. Compare values only for equal numbers of clusters and eigenvectors; smaller
+        is better.
     n_features_in_ : int
-        Eigenvectors.
+        Number of eigenvectors passed to `fit`.
     feature_names_in_ : array of str of shape (n_features_in_,)
-        Their names, if `X` was a DataFrame with names.
+        Column names, if `X` was a DataFrame with string column names.
 
     Raises
     ------
     ValueError
-        If there are more clusters than nodes, fewer eigenvectors than `n_eig`, or values are not finite.
+        If there are more clusters than nodes, fewer eigenvectors than `n_eig`, or values that are not finite.
 
     Notes
     -----
-    The restarts run on at most 2048 nodes, O(n_restarts k^2) for each of a few dozen rounds; the best goes on with at
-    most 8192, drawn so that small clusters are among them, and its rotation is applied to all nodes. Deterministic for
-    a given `random_state`. For tensors that require gradients, R is a constant and the scores carry them.
+    Each restart uses at most 2048 nodes and costs O(k^2) per node in each of a few dozen iterations. The best one
+    continues on at most 8192 nodes, sampled so that small clusters are represented, and its rotation is applied to all
+    nodes. The result is deterministic for a given `random_state`. If `X` requires gradients, the scores are
+    differentiable with R held constant.
 
     References
     ----------
@@ -114,14 +117,14 @@ class Kway(ClusterMixin, NodeTransformer):
         self.random_state = random_state
 
     def fit(self, X: Any, y: object = None) -> Kway:  # noqa: ARG002
-        """Return the estimator, with the clusters of the nodes `X` found.
+        """Find the clusters of the nodes `X` and return the estimator.
 
         Parameters
         ----------
         X : array or tensor of shape (n, n_eig)
             Eigenvectors by descending eigenvalue, the trivial one first, as `Ncut` returns them.
         y : ignored
-            Here for scikit-learn.
+            Present for compatibility with scikit-learn.
         """
         self._fit(X)
         return self
@@ -132,15 +135,15 @@ class Kway(ClusterMixin, NodeTransformer):
         return like.restore(scores)
 
     def transform(self, X: Any) -> Any:
-        """Return how much each node (n, n_eig) belongs to each fitted cluster: scores (n, n_clusters) in [-1, 1].
+        """Return the scores (n, n_clusters), in [-1, 1], of nodes (n, n_eig) in each fitted cluster.
 
-        Of the kind, dtype and device of `X`. A node whose eigenvectors are all zero scores zero.
+        The result has the array type, dtype and device of `X`. A node whose eigenvectors are all zero has scores of 0.
         """
         scores, like = self._score(X)
         return like.restore(scores)
 
     def predict(self, X: Any) -> Any:
-        """Return the fitted cluster that each node (n, n_eig) belongs to most: integers (n,)."""
+        """Return the fitted cluster with the highest score for each node (n, n_eig): integers (n,)."""
         scores, like = self._score(X)
         return like.restore(scores.argmax(1))
 
@@ -158,23 +161,24 @@ class Kway(ClusterMixin, NodeTransformer):
                 "Lower it or pass more images."
             )
         rows = unit_rows(tensor[:, :n_eig])
-        # What counts is the share of the eigenspace: of a cluster of 0.1 % it is as large as of the largest.
+        # The leverage scores of a cluster add up to about 1, whether it has 0.1 % of the nodes or most of them.
         leverage = tensor[:, :n_eig].detach().double().square().sum(1).cpu().numpy()
-        picked, weights = _draw(leverage, _MAX_ROWS, rng)
-        sample = rows.detach()[torch.from_numpy(picked).to(rows.device)].cpu().double().numpy()
-        some = sample.any(axis=1)
-        rotation = _best_rotation(sample[some], weights[some], leverage[picked][some], n_clusters, n_restarts, rng)
+        sampled, weights = _sample(leverage, _MAX_ROWS, rng)
+        sample = rows.detach()[torch.from_numpy(sampled).to(rows.device)].cpu().double().numpy()
+        nonzero = sample.any(axis=1)
+        rotation = _best_rotation(
+            sample[nonzero], weights[nonzero], leverage[sampled][nonzero], n_clusters, n_restarts, rng
+        )
 
-        # In float64 whatever the input: new nodes may come in a better precision than the fitted ones.
+        # Always float64, because new nodes may have a higher precision than the fitted ones.
         self._rotation = torch.from_numpy(rotation)
         sizes = torch.bincount(self._rotate(rows.detach()).argmax(1), minlength=n_clusters)
-        # The largest cluster comes first.
         self._rotation = self._rotation[:, sizes.argsort(descending=True, stable=True).cpu()]
         scores = self._rotate(rows)
         best, labels = scores.detach().max(1)
-        # |u - r|^2 = |u|^2 - 2 u.r + |r|^2 with r the unit vector of the cluster. A rotation keeps |u R| = |u|.
-        squared = 1 - 2 * best.double() + rows.detach().double().square().sum(1)
-        self.objective_ = max(float(squared.mean()), 0.0)
+        # |u - r|^2 = |u|^2 - 2 u.r + |r|^2, with r the unit vector of the cluster.
+        squared_distances = 1 - 2 * best.double() + rows.detach().double().square().sum(1)
+        self.objective_ = max(float(squared_distances.mean()), 0.0)
         self.labels_ = like.restore(labels)
         self.rotation_ = like.restore(self._rotation)
         return scores, like
@@ -202,31 +206,32 @@ def kway_ncut(
     device: Any = None,
     random_state: Any = 0,
 ) -> Any:
-    """Return how much each node belongs to each of `n_clusters` clusters: scores of shape (n, n_clusters).
+    """Cluster nodes by their eigenvectors and return the scores (n, n_clusters) of each node in each cluster.
 
-    `Kway(n_clusters).fit(eig)` does the same, and keeps the rotation for new nodes; the method, the parameters and
-    what can go wrong are explained there. ``scores.argmax(1)`` are the labels, ``scores.argmax(0)`` the most typical
-    node of each cluster.
+    ``scores.argmax(1)`` are the labels, and ``scores.argmax(0)`` is the most typical node of each cluster.
+    `Kway(n_clusters).fit(eig)` does the same and keeps the rotation for new nodes. It documents the method, the
+    parameters and the errors.
 
     Parameters
     ----------
     eig : array or tensor of shape (n, n_eig)
         Eigenvectors by descending eigenvalue, the trivial one first, as `Ncut` returns them.
     n_clusters : int, optional
-        At most n. By default as many as there are eigenvectors.
+        At most n. The default is the number of eigenvectors.
     n_eig : int, optional
-        How many of the leading eigenvectors to look at, if not `n_clusters`: see `Kway`.
+        Number of leading eigenvectors to use, by default `n_clusters`: see `Kway`.
     n_restarts : int
-        How many starts to try.
+        Number of initializations.
     device : torch device, optional
-        Where to compute. By default where `eig` is. The result comes back there.
+        Device of the computation, by default that of `eig`. The result is always returned on the device of `eig`.
     random_state : int, numpy.random.Generator or None
-        Draws the starting nodes.
+        Draws the nodes that initialize the clusters.
 
     Returns
     -------
     array or tensor of shape (n, n_clusters)
-        In [-1, 1], of the kind, dtype and device of `eig`. A node whose eigenvectors are all zero scores zero.
+        Scores in [-1, 1], with the array type, dtype and device of `eig`. A node whose eigenvectors are all zero has
+        scores of 0.
 
     References
     ----------
@@ -247,7 +252,7 @@ def kway_ncut(
 
 
 def check_n_eig(n_eig: Any, n_clusters: int, n_passed: int) -> int:
-    """Return how many of the eigenvectors passed to look at: `n_eig`, or as many as clusters."""
+    """Return the number of eigenvectors to use, which is `n_eig` or, if that is None, `n_clusters`."""
     if n_eig is not None:
         n_eig = check_positive_int(n_eig, "n_eig")
         if n_eig > n_passed:
@@ -265,42 +270,42 @@ def check_n_eig(n_eig: Any, n_clusters: int, n_passed: int) -> int:
     return n_clusters
 
 
-def _draw(leverage: np.ndarray, most: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """At most so many nodes, half of them drawn evenly and half by their leverage, and as how many each then counts."""
+def _sample(leverage: np.ndarray, n_sample: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Sample at most `n_sample` nodes, half uniformly and half by leverage; return them and their weights."""
     n = len(leverage)
-    if n <= most:
+    if n <= n_sample:
         return np.arange(n), np.ones(n)
-    chance = 0.5 / n + 0.5 * leverage / leverage.sum()
-    # The smallest of n exponential times, at these rates: drawn without replacement.
-    picked = np.sort(np.argpartition(rng.exponential(size=n) / chance, most)[:most])
-    return picked, 1 / np.minimum(1, most * chance[picked])
+    probability = 0.5 / n + 0.5 * leverage / leverage.sum()
+    # The smallest of n exponential variables with these rates are a weighted sample without replacement.
+    sampled = np.sort(np.argpartition(rng.exponential(size=n) / probability, n_sample)[:n_sample])
+    return sampled, 1 / np.minimum(1, n_sample * probability[sampled])
 
 
 @one_blas_thread
 def _best_rotation(
     rows: np.ndarray, weights: np.ndarray, leverage: np.ndarray, k: int, n_restarts: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """The rotation (k, k) with the largest objective."""
+    """Return the rotation (n_eig, k) with the largest objective among `n_restarts` initializations."""
     n_eig = rows.shape[1]
     if len(rows) == 0:
         return np.eye(n_eig, k)
-    picked, again = _draw(leverage, _START_ROWS, rng)
-    # Drawn a second time by the same leverage, which the first draw has already favoured, each counts for both.
-    few, few_weights = rows[picked], weights[picked] * again
+    sampled, second_weights = _sample(leverage, _RESTART_ROWS, rng)
+    # These rows have been drawn twice, so that the weights of both draws apply.
+    few, few_weights = rows[sampled], weights[sampled] * second_weights
     starts: list[np.ndarray] = (
-        [_first_rotation(few, k, int(i)) for i in rng.choice(len(few), min(n_restarts, len(few)), replace=False)]
+        [_initial_rotation(few, k, int(i)) for i in rng.choice(len(few), min(n_restarts, len(few)), replace=False)]
         if k == n_eig
-        else [_first_directions(few, few_weights, k, rng) for _ in range(n_restarts)]
+        else [_initial_directions(few, few_weights, k, rng) for _ in range(n_restarts)]
     )
-    candidates = [_rotate(few, few_weights, start) for start in starts]
+    candidates = [_optimize(few, few_weights, start) for start in starts]
     best, _ = max(candidates, key=lambda candidate: candidate[1])
     if len(few) < len(rows):
-        best, _ = _rotate(rows, weights, best)
+        best, _ = _optimize(rows, weights, best)
     return best
 
 
-def _first_rotation(rows: np.ndarray, k: int, first: int) -> np.ndarray:
-    """Columns are rows of the embedding, each as orthogonal as can be to those before it."""
+def _initial_rotation(rows: np.ndarray, k: int, first: int) -> np.ndarray:
+    """Return k rows as columns: row `first`, then each time the row most orthogonal to the previous ones."""
     columns = [rows[first]]
     overlap = np.zeros(len(rows))
     for _ in range(k - 1):
@@ -309,24 +314,24 @@ def _first_rotation(rows: np.ndarray, k: int, first: int) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def _first_directions(rows: np.ndarray, weights: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
-    """Columns are rows of the embedding, drawn by k-means++; again the same ones if there are fewer different rows."""
-    different = rows[np.unique(rows.round(12), axis=0, return_index=True)[1]]
-    if len(different) <= k:
-        return different[np.arange(k) % len(different)].T
+def _initial_directions(rows: np.ndarray, weights: np.ndarray, k: int, rng: np.random.Generator) -> np.ndarray:
+    """Return k rows as columns, drawn by k-means++; if there are at most k distinct rows, all of them, repeated."""
+    distinct = rows[np.unique(rows.round(12), axis=0, return_index=True)[1]]
+    if len(distinct) <= k:
+        return distinct[np.arange(k) % len(distinct)].T
     seed = int(rng.integers(2**31))
     return np.asarray(kmeans_plusplus(rows, k, sample_weight=weights, random_state=seed)[0].T)
 
 
-def _rotate(rows: np.ndarray, weights: np.ndarray, rotation: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return the rotation, or unit columns if it is not square, that the rounds from this start end at."""
+def _optimize(rows: np.ndarray, weights: np.ndarray, rotation: np.ndarray) -> tuple[np.ndarray, float]:
+    """Alternate assignments and updates of `rotation` (unit columns if not square); return it and its objective."""
     objective = -np.inf
     n_eig, k = rotation.shape
-    counted = weights[:, None] * rows
-    for _ in range(_MAX_ROUNDS):
+    weighted = weights[:, None] * rows
+    for _ in range(_MAX_ITERATIONS):
         labels = (rows @ rotation).argmax(1)
         # H^T u, the sum of the rows of each cluster.
-        sums = (labels == np.arange(k)[:, None]).astype(rows.dtype) @ counted
+        sums = (labels == np.arange(k)[:, None]).astype(rows.dtype) @ weighted
         previous = objective
         if n_eig == k:
             left, singular, right = np.linalg.svd(sums)
@@ -335,7 +340,7 @@ def _rotate(rows: np.ndarray, weights: np.ndarray, rotation: np.ndarray) -> tupl
         else:
             lengths = np.linalg.norm(sums, axis=1)
             objective = float(lengths.sum())
-            # An empty cluster stays where it was.
+            # An empty cluster keeps its direction.
             rotation = np.where(lengths > 0, sums.T / np.where(lengths > 0, lengths, 1), rotation)
         if objective <= previous * (1 + _TOLERANCE):
             break

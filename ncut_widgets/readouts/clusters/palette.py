@@ -1,4 +1,4 @@
-"""Colours that stay near the ones they stand for, and apart from each other."""
+"""Pick cluster colors that are close to requested colors and distinct from each other."""
 
 from __future__ import annotations
 
@@ -9,41 +9,42 @@ from skimage.color import rgb2lab
 
 __all__ = ["Palette"]
 
-# In CIELAB: about five times what the eye just tells apart, so that it does at a glance, in thin regions too.
-_APART = 15.0
-# Beyond this distance a colour is no longer recognised as a shade of the one it stands for.
-_NEAR = 40.0
-_STEPS = 32
+# CIELAB distance between two colors of the palette: about five times the just noticeable difference, so that colors
+# are distinct at a glance, also in thin regions.
+_MIN_SEPARATION = 15.0
+# CIELAB distance beyond which a color is no longer recognized as a shade of the requested one.
+_MAX_SHIFT = 40.0
+_STEPS_PER_CHANNEL = 32
 
 
 class Palette:
-    """Colours given out one after another: each the nearest to what is asked for that is unlike all before it."""
+    """Assigns colors one by one, each the closest to the requested color that is distinct from all previous ones."""
 
     def __init__(self) -> None:
-        rgb, lab = _screen_colors()
+        rgb, lab = _candidate_colors()
         self._rgb, self._lab = rgb, lab
-        # How far each colour of the screen is from the nearest that is taken.
+        # Distance of each candidate from the nearest assigned color.
         self._clearance = np.full(len(lab), np.inf)
 
-    def take(self, wanted: np.ndarray) -> np.ndarray:
-        """Return the sRGB colour (3,) for `wanted` (3,), both in [0, 1].
+    def take(self, requested: np.ndarray) -> np.ndarray:
+        """Return the sRGB color (3,) assigned to the `requested` one (3,), both in [0, 1].
 
-        At least 15 away from all before it in CIELAB, or as far as can be within 40 of `wanted`.
+        Its CIELAB distance from all previous colors is at least 15, or the largest possible within 40 of `requested`.
         """
-        distance = np.linalg.norm(self._lab - rgb2lab(wanted), axis=1)
-        free = self._clearance >= _APART
-        if (distance[free] <= _NEAR).any():
+        distance = np.linalg.norm(self._lab - rgb2lab(requested), axis=1)
+        free = self._clearance >= _MIN_SEPARATION
+        if (distance[free] <= _MAX_SHIFT).any():
             chosen = int(np.where(free, distance, np.inf).argmin())
         else:
-            near = distance <= max(_NEAR, distance.min())
+            near = distance <= max(_MAX_SHIFT, distance.min())
             chosen = int(np.where(near, self._clearance, -np.inf).argmax())
         np.minimum(self._clearance, np.linalg.norm(self._lab - self._lab[chosen], axis=1), out=self._clearance)
         return self._rgb[chosen].copy()
 
 
 @cache
-def _screen_colors() -> tuple[np.ndarray, np.ndarray]:
-    """A grid of sRGB colours (m, 3), and the same in CIELAB; multiples of 1 / 255, so that 8 bits lose nothing."""
-    steps = np.rint(np.linspace(0, 255, _STEPS)) / 255
+def _candidate_colors() -> tuple[np.ndarray, np.ndarray]:
+    """Return a grid of sRGB colors (m, 3), all multiples of 1 / 255, and their CIELAB values (m, 3)."""
+    steps = np.rint(np.linspace(0, 255, _STEPS_PER_CHANNEL)) / 255
     rgb = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     return rgb, rgb2lab(rgb)

@@ -1,4 +1,4 @@
-"""Hierarchies: numbers, colours and parents stay with their clusters from one cut to the next."""
+"""`hierarchy`: numbers, colors and parents are consistent across levels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ncut_widgets.readouts import Hierarchy, hierarchy, kway_ncut
 
 
 def planted(n_clusters=16, n_eig=None, noise=0.1, seed=0):
-    """Return nodes of clusters of growing size: each eigenvector beyond the first few tells apart one cluster more."""
+    """Return eigenvectors of clusters of decreasing size, of which each pair is close, and the true labels."""
     rng = np.random.default_rng(seed)
     truth = np.repeat(np.arange(n_clusters), 20 + 7 * np.arange(n_clusters)[::-1])
     affinity = (truth[:, None] == truth) * 1.0 + 0.3 * (truth[:, None] // 2 == truth // 2) + 0.02
@@ -33,13 +33,14 @@ def blobs(n, k, seed=0):
     return rng.normal(size=(n, k)) + 2 * rng.normal(size=(12, k))[rng.integers(12, size=n)]
 
 
-def distances(rgb):
+def pairwise_distances(rgb):
+    """Return the CIELAB distance of each pair of colors."""
     lab = rgb2lab(np.asarray(rgb))
-    apart = np.linalg.norm(lab[:, None] - lab, axis=-1)
-    return apart[np.triu_indices(len(apart), 1)]
+    pairwise = np.linalg.norm(lab[:, None] - lab, axis=-1)
+    return pairwise[np.triu_indices(len(pairwise), 1)]
 
 
-def test_every_level_is_the_cut_of_kway_under_other_numbers():
+def test_each_level_is_a_renumbered_kway_cut():
     eig = blobs(500, 12)
     tree = hierarchy(eig, n_clusters=(2, 5, 12))
     for level in tree.levels:
@@ -48,12 +49,12 @@ def test_every_level_is_the_cut_of_kway_under_other_numbers():
     assert repr(tree) == "Hierarchy(500 nodes, levels 2, 5, 12)"
 
 
-def test_planted_clusters_split_and_the_larger_half_keeps_the_number():
+def test_larger_half_of_a_split_keeps_the_number():
     eig, truth = planted(4)
     tree = hierarchy(eig, n_clusters=(2, 4))
     np.testing.assert_array_equal(tree.labels(2), truth // 2)
     assert adjusted_rand_score(truth, tree.labels(4)) == 1
-    # 0 and 2 are the larger halves of the two; of the smaller ones, the larger comes first.
+    # Planted clusters 0 and 2 are the larger halves. Of the smaller halves, the larger one is numbered first.
     np.testing.assert_array_equal(tree.labels(4), np.array([0, 2, 1, 3])[truth])
     np.testing.assert_array_equal(tree.parents(4), [0, 1, 0, 1])
     np.testing.assert_array_equal(tree.parents(2), [-1, -1])
@@ -62,17 +63,17 @@ def test_planted_clusters_split_and_the_larger_half_keeps_the_number():
     np.testing.assert_allclose(tree.shares(4), np.bincount(tree.labels(4)) / len(truth))
 
 
-def test_going_down_never_reshuffles():
+def test_next_level_keeps_as_many_numbers_as_possible():
     eig, _ = planted(16)
     tree = hierarchy(eig, n_clusters=range(2, 17))
     for level in tree.levels[1:]:
         before, after = tree.labels(level - 1), tree.labels(level)
         kept = np.array([[((before == a) & (after == b)).sum() for b in range(level)] for a in range(level - 1)])
-        # No exchange of two numbers would keep more nodes in theirs.
+        # Swapping two numbers would not leave more nodes with their number.
         own = kept.diagonal()
         gain = kept[:, : level - 1] + kept[:, : level - 1].T - own[:, None] - own
         assert gain.max() <= 0
-        # Nor would the new number have been a better heir to any.
+        # The new cluster is not a better match for any old number.
         assert (kept[:, -1] <= own).all()
 
 
@@ -81,10 +82,10 @@ def test_going_down_never_reshuffles():
     eig=arrays(np.float32, (40, 8), elements=st.floats(-4, 4, width=16)),
     levels=st.sets(st.integers(1, 8), min_size=1).map(sorted),
 )
-def test_any_eigenvectors_make_a_valid_hierarchy(eig, levels):
+def test_any_eigenvectors_give_a_valid_hierarchy(eig, levels):
     tree = hierarchy(eig, n_clusters=levels)
     previous = None
-    for place, level in enumerate(levels):
+    for index, level in enumerate(levels):
         labels, parents, shares = tree.labels(level), tree.parents(level), tree.shares(level)
         assert labels.dtype == np.uint8
         assert labels.shape == (40,)
@@ -94,27 +95,27 @@ def test_any_eigenvectors_make_a_valid_hierarchy(eig, levels):
         for cluster in range(level):
             inside = labels == cluster
             assert shares[cluster] == pytest.approx(inside.mean())
-            if place == 0 or not inside.any():
+            if index == 0 or not inside.any():
                 assert parents[cluster] == -1
                 continue
-            covered = np.bincount(previous[inside], minlength=levels[place - 1])
-            assert parents[cluster] == covered.argmax()
-            assert cluster in tree.children(levels[place - 1])[parents[cluster]]
+            shared = np.bincount(previous[inside], minlength=levels[index - 1])
+            assert parents[cluster] == shared.argmax()
+            assert cluster in tree.children(levels[index - 1])[parents[cluster]]
         previous = labels
     colors = tree.colors(np.abs(eig[:, :3]) / 4)
     assert colors.shape == (levels[-1], 3)
     assert ((colors >= 0) & (colors <= 1)).all()
-    assert distances(colors).min(initial=99) >= 12
+    assert pairwise_distances(colors).min(initial=99) >= 12
 
 
-def test_numbers_are_exactly_those_below_the_level():
+def test_numbers_are_those_below_the_level():
     eig, _ = planted(16)
     tree = hierarchy(eig, n_clusters=range(2, 17))
     for level in tree.levels:
         np.testing.assert_array_equal(np.unique(tree.labels(level)), np.arange(level))
 
 
-def test_more_levels_leave_the_first_as_they_are():
+def test_additional_levels_do_not_change_earlier_ones():
     eig, rgb = blobs(600, 16), np.random.default_rng(1).uniform(size=(600, 3))
     short, long = hierarchy(eig, n_clusters=(2, 4, 8)), hierarchy(eig, n_clusters=(2, 4, 8, 16))
     np.testing.assert_array_equal(long.labels(16), hierarchy(eig, n_clusters=(2, 4, 8, 16)).labels(16))
@@ -124,21 +125,21 @@ def test_more_levels_leave_the_first_as_they_are():
     np.testing.assert_array_equal(long.colors(rgb)[:8], short.colors(rgb))
 
 
-def test_the_order_of_asking_changes_nothing():
+def test_labels_do_not_depend_on_the_order_of_calls():
     eig = blobs(300, 8)
-    down, up = (hierarchy(eig, n_clusters=range(2, 9)) for _ in range(2))
-    from_below = [down.labels(level) for level in range(2, 9)]
-    from_above = [up.labels(level) for level in range(8, 1, -1)][::-1]
-    for below, above in zip(from_below, from_above, strict=True):
-        np.testing.assert_array_equal(below, above)
-    together = hierarchy(eig, n_clusters=range(2, 9))
+    first, second = (hierarchy(eig, n_clusters=range(2, 9)) for _ in range(2))
+    ascending = [first.labels(level) for level in range(2, 9)]
+    descending = [second.labels(level) for level in range(8, 1, -1)][::-1]
+    for labels, expected in zip(descending, ascending, strict=True):
+        np.testing.assert_array_equal(labels, expected)
+    shared = hierarchy(eig, n_clusters=range(2, 9))
     with ThreadPoolExecutor(4) as pool:
-        for labels in pool.map(together.labels, [8] * 8):
-            np.testing.assert_array_equal(labels, from_below[-1])
+        for labels in pool.map(shared.labels, [8] * 8):
+            np.testing.assert_array_equal(labels, ascending[-1])
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_permuted_nodes_get_permuted_labels_and_the_same_colors(seed):
+def test_node_permutation_permutes_labels_only(seed):
     eig, truth = planted(8)
     rgb = np.random.default_rng(5).uniform(size=(8, 3))[truth]
     order = np.random.default_rng(seed).permutation(len(eig))
@@ -150,7 +151,7 @@ def test_permuted_nodes_get_permuted_labels_and_the_same_colors(seed):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
-def test_torch_comes_back_as_torch(dtype):
+def test_torch_input_gives_torch_output(dtype):
     eig = torch.from_numpy(planted(4)[0]).to(dtype).requires_grad_()
     tree = hierarchy(eig, n_clusters=(2, 4))
     assert tree.labels(4).dtype == torch.uint8
@@ -163,7 +164,7 @@ def test_torch_comes_back_as_torch(dtype):
     np.testing.assert_allclose(tree.colors(rgb).numpy(), array.colors(rgb.numpy()))
 
 
-def test_what_the_caller_does_to_arrays_stays_with_the_caller():
+def test_changing_input_or_output_has_no_effect():
     eig, truth = planted(4)
     tree, same = hierarchy(eig, n_clusters=(2, 4)), hierarchy(eig.copy(), n_clusters=(2, 4))
     eig[:] = 0
@@ -172,7 +173,7 @@ def test_what_the_caller_does_to_arrays_stays_with_the_caller():
     assert adjusted_rand_score(truth, pickle.loads(pickle.dumps(tree)).labels(4)) == 1
 
 
-def test_deterministic_for_every_kind_of_random_state():
+def test_is_deterministic_for_seeds_and_generators():
     eig = np.random.default_rng(0).normal(size=(300, 8))
     for make in (lambda: 3, lambda: np.random.default_rng(3)):
         once, again = (hierarchy(eig, n_clusters=(4, 8), random_state=make()) for _ in range(2))
@@ -181,7 +182,7 @@ def test_deterministic_for_every_kind_of_random_state():
     assert adjusted_rand_score(once.labels(8), other.labels(8)) < 1
 
 
-def test_clusters_that_stay_empty_keep_their_number_and_cover_nothing():
+def test_empty_clusters_keep_their_numbers():
     eig = np.repeat(np.eye(2, 5), [6, 3], axis=0)
     tree = hierarchy(eig, n_clusters=(2, 3, 5))
     np.testing.assert_array_equal(tree.labels(2), np.repeat([0, 1], [6, 3]))
@@ -189,35 +190,35 @@ def test_clusters_that_stay_empty_keep_their_number_and_cover_nothing():
         np.testing.assert_array_equal(tree.labels(level), tree.labels(2))
         np.testing.assert_array_equal(tree.parents(level), [0, 1] + [-1] * (level - 2))
         np.testing.assert_allclose(tree.shares(level), [2 / 3, 1 / 3] + [0] * (level - 2))
-    assert distances(tree.colors(np.full((9, 3), 0.5))).min() >= 12
+    assert pairwise_distances(tree.colors(np.full((9, 3), 0.5))).min() >= 12
 
 
-def test_one_cluster_holds_all():
+def test_single_cluster_holds_all_nodes():
     tree = hierarchy(np.ones((3, 2)), n_clusters=(1, 2))
     np.testing.assert_array_equal(tree.labels(1), [0, 0, 0])
     np.testing.assert_array_equal(tree.shares(1), [1])
 
 
-def test_colors_are_near_their_clusters_where_those_differ():
+def test_colors_are_near_distinct_cluster_colors():
     eig, truth = planted(8)
     wanted = np.stack(np.meshgrid([0.2, 0.8], [0.3, 0.7], [0.1, 0.9], indexing="ij"), axis=-1).reshape(8, 3)
     tree = hierarchy(eig, n_clusters=(8,))
     colors = tree.colors(wanted[truth])
     mean = np.stack([wanted[truth[tree.labels(8) == cluster][0]] for cluster in range(8)])
-    assert distances(mean).min() > 20
+    assert pairwise_distances(mean).min() > 20
     assert np.linalg.norm(rgb2lab(colors) - rgb2lab(mean), axis=1).max() < 6
 
 
 @pytest.mark.parametrize("level", [0.0, 0.03, 0.5, 1.0])
-def test_colors_are_told_apart_even_where_all_nodes_look_alike(level):
+def test_colors_are_distinct_if_all_nodes_have_one_color(level):
     eig = np.random.default_rng(0).normal(size=(400, 16))
     colors = hierarchy(eig, n_clusters=range(2, 17)).colors(np.full((400, 3), level))
-    assert distances(colors).min() >= 12
-    # Still shades of it, not a palette of its own.
+    assert pairwise_distances(colors).min() >= 12
+    # They are still shades of that color.
     assert np.linalg.norm(rgb2lab(colors) - rgb2lab(np.full(3, level)), axis=1).max() <= 42
 
 
-def test_a_color_is_made_where_its_number_appears():
+def test_color_comes_from_the_first_level_with_its_number():
     eig, truth = planted(4)
     rgb = np.array([[0.9, 0.1, 0.1], [0.1, 0.1, 0.9], [0.1, 0.8, 0.1], [0.9, 0.9, 0.2]])[truth]
     tree = hierarchy(eig, n_clusters=(2, 4))
@@ -235,26 +236,26 @@ def test_a_color_is_made_where_its_number_appears():
         ((2, 2), ValueError, "`n_clusters` must be ascending"),
         ((), ValueError, "`n_clusters` must be ascending"),
         ((2, 2.5), TypeError, "`n_clusters` must be an integer; got 2.5"),
-        (8, TypeError, "`n_clusters` must be several numbers of clusters; got 8"),
-        ("28", TypeError, "`n_clusters` must be several numbers of clusters; got '28'"),
+        (8, TypeError, "`n_clusters` must be a sequence of integers; got 8"),
+        ("28", TypeError, "`n_clusters` must be a sequence of integers; got '28'"),
     ],
 )
-def test_bad_levels(n_clusters, error, message):
+def test_invalid_levels_raise(n_clusters, error, message):
     with pytest.raises(error, match=message):
         hierarchy(np.eye(9, 8), n_clusters=n_clusters)
 
 
-def test_bad_nodes_and_bad_questions():
+def test_invalid_inputs_raise():
     with pytest.raises(ValueError, match="at most the number of nodes, 3; got 4"):
         hierarchy(np.eye(3, 5), n_clusters=(2, 4))
     with pytest.raises(ValueError, match="`eig` must be finite"):
         hierarchy(np.full((5, 5), np.nan), n_clusters=(2, 4))
     tree = hierarchy(np.eye(5), n_clusters=(2, 4))
-    for ask in (tree.labels, tree.parents, tree.children, tree.shares):
+    for method in (tree.labels, tree.parents, tree.children, tree.shares):
         with pytest.raises(ValueError, match="`level` must be one of 2, 4; got 3"):
-            ask(3)
+            method(3)
         with pytest.raises(TypeError, match="`level` must be an integer; got '2'"):
-            ask("2")
+            method("2")
     with pytest.raises(ValueError, match="`rgb` must have a row for each of the 5 nodes; got 4"):
         tree.colors(np.zeros((4, 3)))
     with pytest.raises(ValueError, match=r"`rgb` must be in \[0, 1\]; got values from 0 to 255"):
@@ -263,7 +264,7 @@ def test_bad_nodes_and_bad_questions():
         tree.colors(np.zeros((5, 4)))
 
 
-def test_every_level_may_look_at_the_same_eigenvectors():
+def test_all_levels_can_use_the_same_eigenvectors():
     eig = np.random.default_rng(0).normal(size=(80, 6))
     tree = hierarchy(eig, n_clusters=(2, 4, 9), n_eig=5)
     for level in (2, 4, 9):

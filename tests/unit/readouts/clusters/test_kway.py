@@ -1,4 +1,4 @@
-"""K-way: planted clusters come back, whatever the rows look like."""
+"""`Kway` and `kway_ncut`: planted clusters, edge cases, the estimator's interface and errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ncut_widgets.readouts.clusters import kway as kway_module
 
 
 def planted(n_clusters=5, n_per_cluster=40, noise=0.03, seed=0):
-    """Return eigenvectors of nearly separate clusters of growing size, turned by a random rotation, and the truth."""
+    """Return randomly rotated eigenvectors of nearly separate clusters of increasing size, and the true labels."""
     rng = np.random.default_rng(seed)
     truth = np.repeat(np.arange(n_clusters), n_per_cluster + 10 * np.arange(n_clusters))
     rotation = np.linalg.qr(rng.normal(size=(n_clusters, n_clusters)))[0]
@@ -42,7 +42,7 @@ def test_scores_are_a_rotation_of_the_unit_rows():
     np.testing.assert_allclose(scores @ scores.T, unit @ unit.T, atol=1e-12)
 
 
-def test_argmax_over_nodes_is_a_typical_node_of_each_cluster():
+def test_argmax_over_nodes_is_a_typical_node():
     eig, truth = planted(5)
     scores = kway_ncut(eig, n_clusters=5)
     centroids = scores.argmax(0)
@@ -56,17 +56,17 @@ def test_clusters_are_numbered_by_size():
     np.testing.assert_array_equal(sizes, [90, 80, 70, 60, 50, 40])
 
 
-def test_only_the_leading_eigenvectors_count():
+def test_trailing_eigenvectors_are_ignored():
     eig, _ = planted(4)
     more = np.concatenate([eig, np.random.default_rng(0).normal(size=(len(eig), 6))], axis=1)
     np.testing.assert_array_equal(kway_ncut(more, n_clusters=4), kway_ncut(eig, n_clusters=4))
 
 
-def test_restarts_only_improve():
+def test_restarts_improve_the_objective():
     eig = np.random.default_rng(0).normal(size=(300, 10))
 
     def objective(scores):
-        """tr(S): how far the hard assignment explains the scores."""
+        """tr(S): how well the hard assignment explains the scores."""
         return np.linalg.svd(np.eye(10)[scores.argmax(1)].T @ scores, compute_uv=False).sum()
 
     reached = [objective(kway_ncut(eig, n_clusters=10, n_restarts=r, random_state=1)) for r in (1, 4, 40)]
@@ -74,14 +74,14 @@ def test_restarts_only_improve():
     assert reached[1] <= reached[2] * (1 + 1e-9)
 
 
-def test_deterministic_and_global_generators_untouched():
+def test_is_deterministic_and_leaves_global_generators():
     eig = np.random.default_rng(0).normal(size=(9000, 6))
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     np.testing.assert_array_equal(kway_ncut(eig, n_clusters=6), kway_ncut(eig, n_clusters=6))
     np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
-def test_zero_rows_score_zero_and_disturb_nobody():
+def test_zero_rows_score_zero_and_do_not_affect_others():
     eig, truth = planted(3)
     eig = np.concatenate([np.zeros((50, 3)), eig])
     scores = kway_ncut(eig, n_clusters=3)
@@ -98,7 +98,7 @@ def test_tiny_and_huge_rows_keep_their_direction():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
-def test_torch_comes_back_as_torch(dtype):
+def test_torch_input_gives_torch_output(dtype):
     eig, truth = planted(3)
     scores = kway_ncut(torch.from_numpy(eig).to(dtype), n_clusters=3)
     assert scores.dtype == dtype
@@ -106,13 +106,13 @@ def test_torch_comes_back_as_torch(dtype):
     assert kway_ncut(eig.astype(np.float32), n_clusters=3).dtype == np.float32
 
 
-def test_scores_carry_gradients_with_the_rotation_held():
+def test_scores_are_differentiable_with_constant_rotation():
     eig = torch.from_numpy(planted(3)[0]).requires_grad_()
     scores = kway_ncut(eig, n_clusters=3)
     scores[:, 0].sum().backward()
     assert torch.isfinite(eig.grad).all()
     assert eig.grad.abs().max() > 0
-    # A unit row does not move along itself.
+    # The length of a row does not change its unit row.
     torch.testing.assert_close((eig.grad * eig).sum(1), torch.zeros(len(eig), dtype=eig.dtype), atol=1e-9, rtol=0)
 
 
@@ -122,27 +122,27 @@ def test_one_cluster_and_one_node():
 
 
 @pytest.mark.parametrize("n_clusters", [8, 24])
-def test_starts_on_few_nodes_end_as_well_as_on_all(monkeypatch, n_clusters):
+def test_restarts_on_a_sample_reach_the_full_objective(monkeypatch, n_clusters):
     rng = np.random.default_rng(0)
     eig = np.eye(24)[rng.integers(24, size=8000)] + rng.normal(size=(8000, 24)) * 0.15
     few = Kway(n_clusters).fit(eig).objective_
-    monkeypatch.setattr(kway_module, "_START_ROWS", 8000)
-    # The winner goes on with all nodes: what it found on few alone is ten times as far off.
+    monkeypatch.setattr(kway_module, "_RESTART_ROWS", 8000)
+    # The best restart continues on all nodes; its rotation from the sample alone is ten times as far off.
     assert few <= Kway(n_clusters).fit(eig).objective_ * (1 + 1e-4)
 
 
-def test_new_nodes_join_the_clusters_already_found():
+def test_new_nodes_join_the_fitted_clusters():
     eig, truth = planted(5)
     half = np.random.default_rng(0).permutation(len(eig))
     kway = Kway(n_clusters=5).fit(eig[half[:100]])
     names = {label: truth[half[:100]][kway.labels_ == label][0] for label in range(5)}
-    # One at a time, so that nothing of the new nodes can be fitted.
+    # One node at a time, so that nothing can be fitted to the new nodes.
     predicted = [kway.predict(eig[None, i])[0] for i in half[100:]]
     assert [names[label] for label in predicted] == truth[half[100:]].tolist()
     np.testing.assert_array_equal(kway.transform(eig).argmax(1), kway.predict(eig))
 
 
-def test_the_estimator_agrees_with_itself_and_with_the_function():
+def test_estimator_and_function_agree():
     eig = np.random.default_rng(0).normal(size=(9000, 6)).astype(np.float32)
     kway = Kway(n_clusters=4, random_state=2).fit(eig)
     scores = kway_ncut(eig, n_clusters=4, random_state=2)
@@ -155,7 +155,7 @@ def test_the_estimator_agrees_with_itself_and_with_the_function():
     np.testing.assert_allclose(unit @ kway.rotation_, scores, atol=1e-6)
 
 
-def test_the_objective_is_the_distance_to_the_hard_cut():
+def test_objective_is_the_distance_to_the_hard_cut():
     eig = np.random.default_rng(0).normal(size=(300, 6))
     eig[:7] = 0
     kway = Kway(n_clusters=6).fit(eig)
@@ -165,7 +165,7 @@ def test_the_objective_is_the_distance_to_the_hard_cut():
     assert Kway(n_clusters=3).fit(np.eye(3)).objective_ == pytest.approx(0, abs=1e-12)
 
 
-def test_torch_keeps_its_kind_in_the_estimator_too():
+def test_estimator_keeps_tensors_dtypes_and_gradients():
     eig = torch.from_numpy(planted(3)[0]).half().requires_grad_()
     kway = Kway(n_clusters=3).fit(eig)
     assert kway.labels_.dtype == kway.predict(eig).dtype == torch.int64
@@ -196,13 +196,13 @@ def test_is_a_scikit_learn_estimator():
         (np.zeros(5), {"n_clusters": 2}, ValueError, "`eig` must be 2D"),
     ],
 )
-def test_bad_arguments(eig, options, error, message):
+def test_invalid_arguments_raise(eig, options, error, message):
     with pytest.raises(error, match=message):
         kway_ncut(eig, **options)
 
 
 @pytest.mark.parametrize(("n_clusters", "n_eig"), [(3, 10), (3, 2), (6, 4), (12, 5), (2, 16)])
-def test_more_or_fewer_eigenvectors_than_clusters_find_what_k_means_finds(n_clusters, n_eig):
+def test_other_numbers_of_eigenvectors_match_k_means(n_clusters, n_eig):
     rng = np.random.default_rng(n_clusters)
     centers = rng.normal(size=(n_clusters, 16))
     truth = rng.integers(0, n_clusters, 1500)
@@ -212,7 +212,7 @@ def test_more_or_fewer_eigenvectors_than_clusters_find_what_k_means_finds(n_clus
     reference = KMeans(n_clusters, n_init=8, random_state=0).fit(unit)
     found, expected = (adjusted_rand_score(truth, labels) for labels in (kway.labels_, reference.labels_))
     assert found > expected - 0.01
-    # The scores are the cosines with the mean directions of the clusters.
+    # Scores are cosines with the mean directions of the clusters.
     assert kway.rotation_.shape == (n_eig, n_clusters)
     np.testing.assert_allclose(np.linalg.norm(kway.rotation_, axis=0), 1)
     np.testing.assert_allclose(kway.transform(eig), unit @ kway.rotation_, atol=1e-12)
@@ -223,13 +223,13 @@ def test_more_or_fewer_eigenvectors_than_clusters_find_what_k_means_finds(n_clus
     assert (np.diff(np.bincount(kway.labels_)) <= 0).all()
 
 
-def test_as_many_eigenvectors_as_clusters_are_rotated_however_it_is_said():
+def test_equal_default_and_explicit_n_eig_agree():
     eig, _ = planted(4)
     np.testing.assert_array_equal(kway_ncut(eig), kway_ncut(eig, n_clusters=4))
     np.testing.assert_array_equal(kway_ncut(eig, n_clusters=3, n_eig=3), kway_ncut(eig, n_clusters=3))
 
 
-def test_more_clusters_than_different_rows_leave_some_empty():
+def test_more_clusters_than_distinct_rows_leave_some_empty():
     eig = np.repeat(np.eye(3)[:, :2] + 0.5, [5, 3, 2], axis=0)
     kway = Kway(5, n_eig=2).fit(eig)
     assert np.bincount(kway.labels_).tolist() == [5, 3, 2]
@@ -249,14 +249,14 @@ def test_more_clusters_than_different_rows_leave_some_empty():
         ({"n_clusters": 9, "n_eig": 5}, ValueError, "`n_clusters` must be at most the number of nodes, 8; got 9"),
     ],
 )
-def test_unusable_numbers_of_eigenvectors(options, error, message):
+def test_invalid_n_eig_raises(options, error, message):
     with pytest.raises(error, match=message):
         kway_ncut(np.eye(8, 5), **{"n_clusters": 2, **options})
     with pytest.raises(error, match=message):
         Kway(**{"n_clusters": 2, **options}).fit(np.eye(8, 5))
 
 
-def test_scores_of_directions_carry_gradients():
+def test_scores_without_rotation_are_differentiable():
     eig = torch.from_numpy(planted(4)[0]).float().requires_grad_()
     scores = kway_ncut(eig, n_clusters=3, n_eig=4)
     assert scores.dtype == torch.float32
