@@ -1,4 +1,4 @@
-"""What must hold of colours, clusters and heatmaps whatever the data."""
+"""Properties of colors, clusters and heatmaps for generated embeddings."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ def test_kway_scores_are_finite_and_bounded(seed, n, k, data):
 
 @settings(max_examples=30, deadline=None)
 @given(SEEDS, st.integers(2, 5))
-def test_kway_does_not_care_about_the_order_of_nodes(seed, k):
+def test_kway_is_equivariant_to_node_permutation(seed, k):
     rng = np.random.default_rng(seed)
     truth = np.concatenate([np.arange(k), rng.integers(k, size=60)])
     eig = np.eye(k)[truth] @ np.linalg.qr(rng.normal(size=(k, k)))[0] + 0.01 * rng.normal(size=(len(truth), k))
     order = rng.permutation(len(eig))
     labels, permuted = (kway_ncut(rows, n_clusters=k).argmax(1) for rows in (eig, eig[order]))
     pairs = set(zip(labels[order].tolist(), permuted.tolist(), strict=True))
-    assert len(pairs) == k, "one name for another, and nothing else"
+    assert len(pairs) == k, "labels may only be renamed"
 
 
 @settings(max_examples=40, deadline=None)
 @given(SEEDS, st.integers(1, 80), st.integers(1, 6), st.floats(0.05, 20))
-def test_heatmap_is_in_range_and_the_prompt_is_hottest(seed, n, k, gamma):
+def test_heatmap_is_in_range_with_maximum_at_the_prompt(seed, n, k, gamma):
     eig = embedding(seed, n, k)
     heat = similarity_heatmap(eig, eig[0], gamma=gamma)
     assert ((heat >= 0) & (heat <= 1)).all()
@@ -53,7 +53,7 @@ def test_heatmap_is_in_range_and_the_prompt_is_hottest(seed, n, k, gamma):
 
 @settings(max_examples=40, deadline=None)
 @given(SEEDS, st.integers(2, 80), st.integers(2, 6), st.floats(0.01, 100))
-def test_heatmap_moves_with_the_nodes_and_ignores_scale_and_rotation(seed, n, k, scale):
+def test_heatmap_is_invariant_to_order_scale_and_rotation(seed, n, k, scale):
     eig = embedding(seed, n, k)
     rng = np.random.default_rng(seed)
     order, rotation = rng.permutation(n), np.linalg.qr(rng.normal(size=(k, k)))[0]
@@ -75,12 +75,12 @@ def test_colors_are_in_range_for_any_number_of_nodes(seed, n, k, method, n_direc
 
 @settings(max_examples=30, deadline=None)
 @given(SEEDS, st.integers(2, 40))
-def test_farthest_points_are_distinct_and_spread(seed, n):
+def test_farthest_points_are_distinct_and_get_closer(seed, n):
     rows = np.random.default_rng(seed).normal(size=(n, 3))
     picked = farthest_points(rows, max(1, n // 2))
     assert picked[0] == 0
     assert len(set(picked.tolist())) == len(picked)
     if len(picked) > 2:
         distances = np.linalg.norm(rows[picked][:, None] - rows[picked], axis=2)
-        reach = [distances[i, :i].min() for i in range(1, len(picked))]
-        assert (np.diff(reach) <= 1e-9).all(), "each is at most as far out as the one before"
+        clearance = [distances[i, :i].min() for i in range(1, len(picked))]
+        assert (np.diff(clearance) <= 1e-9).all(), "each point is at most as far from the others as the one before"

@@ -38,4 +38,9 @@ def test_click_mask_with_one_click_equals_get_mask(golden):
 def test_mask_is_thresholded_heatmap(golden):
     eigvecs, heatmap = golden
     np.testing.assert_array_equal(get_mask(eigvecs, eigvecs[0, 3, 4], denoise=False), heatmap > 0.5)
-    np.testing.assert_allclose(similarity_heatmap(eigvecs, eigvecs[0, 3, 4]), heatmap.clip(0, 1), atol=1e-3)
+
+
+def test_heatmap_matches_published_heatmap(golden):
+    eigvecs, heatmap = golden
+    np.testing.assert_allclose(similarity_heatmap(eigvecs, eigvecs[0, 3, 4]), heatmap.clip(0, 1), atol=2e-6)
+    assert heatmap.min() < 0 < 1 < heatmap.max()
