@@ -1,4 +1,4 @@
-"""From clicks and boxes to the mask of an object in all images."""
+"""Segment an object in all images by its similarity to clicks and boxes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ncut_widgets._validation import Like, check_features, check_number, check_p
 from ncut_widgets.grid import PatchGrid
 
 from .prompts import box_prompts, check_clicks, check_eigvecs, drop_specks
-from .similarity import Stretch, distances_to
+from .similarity import SimilarityCalibration, distances_to
 
 __all__ = ["ClickMask", "click_mask", "get_mask"]
 
@@ -29,43 +29,43 @@ def get_mask(
     denoise: bool = True,
     denoise_area_th: int = 3,
 ) -> Any:
-    """Return which patches of all images are like the prompt: booleans (b, h, w).
+    """Return a mask (b, h, w) of the patches that are similar to the prompt, in all images.
 
-    With u the eigenvectors of a patch, p the prompt's, and mean, std (of the sample) and quantiles taken over all
-    patches of all images:
+    With u the eigenvectors of a patch and p those of the prompt,
 
-        h = 1 - cos(u, p),   z = (h - mean) / std,   g = exp(-gamma z),   m = (g - q01) / (q99 - q01)
+        h = 1 - cos(u, p),   z = (h - mean) / std,   g = exp(-gamma z),   m = (g - q01) / (q99 - q01),
 
-    and the mask is where m > threshold.
+    and the mask is m > threshold. The mean, the sample standard deviation and the quantiles q01 and q99 are taken over
+    all patches of all images.
 
     Parameters
     ----------
     eigvecs : array or tensor of shape (b, h, w, k)
         Eigenvectors of b images.
     prompt_eigvec : array or tensor of shape (k,)
-        Eigenvectors of the prompt: those of a patch, or a mean of several.
+        Eigenvectors of the prompt: those of one patch, or the mean of several.
     threshold : float in [0, 1]
-        Higher is stricter.
+        Higher values give smaller masks.
     gamma : float
-        Positive. Larger is sharper: fewer patches count as similar.
+        Positive. Larger values give a sharper heatmap, with fewer similar patches.
     denoise : bool
-        Drop what is connected, also over corners, to fewer than `denoise_area_th` patches of its image.
+        Drop 8-connected components of fewer than `denoise_area_th` patches, in each image.
     denoise_area_th : int
-        In patches.
+        Minimum area of a component, in patches.
 
     Returns
     -------
     array or tensor of shape (b, h, w), bool
-        Of the kind and device of `eigvecs`.
+        With the array type and device of `eigvecs`.
 
     Raises
     ------
     TypeError, ValueError
-        Where shapes do not belong together, the prompt is zero, or an option is out of range.
+        If shapes do not match, the prompt is zero, or an option is out of range.
 
     Notes
     -----
-    O(n k) and a sort. `click_mask` takes any number of clicks and boxes, and images of unequal sizes.
+    O(n k), plus a sort of n values. `click_mask` accepts several clicks and boxes, and images of different sizes.
 
     Examples
     --------
@@ -92,44 +92,46 @@ def get_mask(
     point = check_features(point[None], "prompt_eigvec", device=rows.device)[0]
     threshold = check_number(threshold, "threshold", low=0, high=1)
     gamma = check_number(gamma, "gamma", low=0, low_open=True)
-    smallest = check_positive_int(denoise_area_th, "denoise_area_th", minimum=0)
+    min_area = check_positive_int(denoise_area_th, "denoise_area_th", minimum=0)
     h = distances_to(point, rows, "prompt_eigvec")[:, 0]
-    return _finish(Stretch.of(h, gamma)(h) > threshold, grid, smallest if denoise else 0, like, shape)
+    mask = SimilarityCalibration.fit(h, gamma)(h) > threshold
+    return _denoised(mask, grid, min_area if denoise else 0, like, shape)
 
 
 class ClickMask(NodeEstimator):
-    """The mask of an object from clicks and boxes on it, which new images join as it stands.
+    """Segment an object by clicks and boxes, and segment the same object in new images.
 
-    Each prompt has the stretched similarity m of `get_mask`. The mask is where the largest m of the positive prompts
-    is above `threshold` and the largest of the negative ones is not above `negative_threshold`; then specks are
-    dropped. Fitting stores the prompts and what m is measured from, so that on other images the same mask is meant.
+    Each prompt has the calibrated similarity m of `get_mask`. A node belongs to the mask if the maximum of m over the
+    positive prompts exceeds `threshold` and the maximum over the negative prompts does not exceed
+    `negative_threshold`. Small components are then dropped. `fit` stores the prompts and the calibration of m, so that
+    they apply unchanged to new images.
 
     Parameters
     ----------
     threshold : float in [0, 1]
-        Higher is stricter.
+        Higher values give smaller masks.
     gamma : float
-        Positive. Larger is sharper: fewer nodes count as similar.
+        Positive. Larger values give sharper heatmaps, with fewer similar nodes.
     negative_threshold : float in [0, 1]
-        Lower removes more around a negative click.
+        Lower values remove more nodes around a negative prompt.
     denoise : int
-        Drop what is connected, also over corners, to fewer patches of its image than that. 0 keeps all.
+        Drop 8-connected components of fewer patches than this, in each image. 0 keeps all.
     n_eig : int, optional
-        How many of the leading eigenvectors are looked at; all of them by default. Fewer make a click mean a larger
-        part: of one photograph, 6 found what people outline better than 20 did.
+        Number of leading eigenvectors to use, by default all. With fewer, a click selects a larger part: in a single
+        photograph, masks from 6 eigenvectors matched the outlines that people draw better than masks from 20.
 
     Attributes
     ----------
     positive_, negative_ : array or tensor of shape (p, n_eig)
-        The eigenvectors of the prompts, in the order of clicks, then boxes.
+        The eigenvectors of the prompts: clicks first, then boxes.
     n_features_in_ : int
-        Eigenvectors that were passed, and are expected of new images.
+        Number of eigenvectors passed to `fit`. New images must have the same number.
 
     Notes
     -----
-    O(n k) and a sort for each prompt. Without a positive prompt the mask is empty. The prompt of a box is the mean
-    direction of the nodes inside, weighted by the square of how little they are like that of the ring around it.
-    Masks and heatmaps are those that the widgets draw.
+    O(n k), plus a sort of n values, for each prompt. Without a positive prompt the mask is empty. The prompt of a box
+    is the mean direction of the nodes inside, weighted by their squared cosine distance from the mean direction of a
+    ring around the box. The widgets show the same masks and heatmaps.
 
     Examples
     --------
@@ -171,39 +173,39 @@ class ClickMask(NodeEstimator):
         grid: PatchGrid | None = None,
         source: str | None = None,
     ) -> ClickMask:
-        """Return the estimator, with the prompts stored.
+        """Store the prompts and the calibration, and return the estimator.
 
         Parameters
         ----------
         X : array or tensor of shape (b, h, w, k), or (n, k) with `grid`
-            The `eigvecs` of `click_mask`, where the other parameters are explained.
+            Eigenvectors, the `eigvecs` of `click_mask`, which documents the other parameters.
         y : sequence
-            Positive clicks: where scikit-learn passes what guides a fit. Or name them `positive`.
+            Positive clicks, in the position in which scikit-learn passes targets. `positive` is another name for it.
         """
         if positive is not None and y is not None:
-            raise ValueError("`positive` and `y` are the same clicks; got both. Pass one of them.")
+            raise ValueError("`positive` and `y` are two names for the same clicks; got both. Pass one of them.")
         positive = y if positive is None else positive
         clicks = () if positive is None else positive
         self._fit(X, clicks, negative, positive_boxes, negative_boxes, grid, source, name="X")
         return self
 
     def heatmap(self, X: Any) -> Any:
-        """Return how similar each node is to the nearest positive prompt: [0, 1] in the leading shape of `X`."""
+        """Return the similarity of each node to the most similar positive prompt: [0, 1], leading shape of `X`."""
         rows, _, like, shape = self._leading(*self._new(X, None))
-        heat = _largest(rows, self._positive)
+        heat = _max_similarity(rows, self._positive)
         heat = rows.new_zeros(len(rows)) if heat is None else heat.clamp(0, 1)
         return like.restore(heat.reshape(shape))
 
     def predict(self, X: Any, *, grid: PatchGrid | None = None) -> Any:
-        """Return the mask: booleans in the leading shape of `X`, flat (n, k) with its `grid`, or (b, h, w, k)."""
+        """Return the mask, booleans in the leading shape of `X`, which is (n, k) with its `grid` or (b, h, w, k)."""
         return self._mask(*self._leading(*self._new(X, grid)))
 
     def _new(self, X: Any, grid: PatchGrid | None) -> tuple[torch.Tensor, PatchGrid | None, Like, tuple[int, ...]]:
         check_is_fitted(self)
         self.check_names(X)
-        rows, places, like, shape = check_eigvecs(X, grid, "X")
-        self.check_width(rows)
-        return rows, places, like, shape
+        checked = check_eigvecs(X, grid, "X")
+        self.check_width(checked[0])
+        return checked
 
     def _leading(
         self, rows: torch.Tensor, grid: PatchGrid | None, like: Like, shape: tuple[int, ...]
@@ -224,30 +226,36 @@ class ClickMask(NodeEstimator):
         name: str = "eigvecs",
     ) -> tuple[torch.Tensor, PatchGrid | None, Like, tuple[int, ...]]:
         gamma = check_number(self.gamma, "gamma", low=0, low_open=True)
-        passed = check_eigvecs(eigvecs, grid, name)
-        self.remember_columns(eigvecs, passed[0])
-        rows, places, like, shape = self._leading(*passed)
+        checked = check_eigvecs(eigvecs, grid, name)
+        self.remember_columns(eigvecs, checked[0])
+        rows, grid, like, shape = self._leading(*checked)
         prompts = []
         for name, clicks, boxes in (("positive", positive, positive_boxes), ("negative", negative, negative_boxes)):
-            nodes = check_clicks(clicks, name, len(rows), places if len(shape) == 3 else None)
-            of_clicks = rows[torch.from_numpy(nodes).to(rows.device)]
-            prompts.append(torch.cat([of_clicks, box_prompts(rows, boxes, f"{name}_boxes", places, source)]))
+            nodes = check_clicks(clicks, name, len(rows), grid if len(shape) == 3 else None)
+            clicked = rows[torch.from_numpy(nodes).to(rows.device)]
+            prompts.append(torch.cat([clicked, box_prompts(rows, boxes, f"{name}_boxes", grid, source)]))
         self._positive, self._negative = (
-            [(prompt, Stretch.of(h, gamma)) for prompt, h in zip(of, distances_to(of, rows, name).T, strict=True)]
-            for of, name in zip(prompts, ("positive", "negative"), strict=True)
+            [
+                (prompt, SimilarityCalibration.fit(h, gamma))
+                for prompt, h in zip(points, distances_to(points, rows, name).T, strict=True)
+            ]
+            for points, name in zip(prompts, ("positive", "negative"), strict=True)
         )
-        self.positive_, self.negative_ = (like.restore(of) for of in prompts)
-        return rows, places, like, shape
+        self.positive_, self.negative_ = (like.restore(points) for points in prompts)
+        return rows, grid, like, shape
 
     def _mask(self, rows: torch.Tensor, grid: PatchGrid | None, like: Like, shape: tuple[int, ...]) -> Any:
         threshold = check_number(self.threshold, "threshold", low=0, high=1)
         negative_threshold = check_number(self.negative_threshold, "negative_threshold", low=0, high=1)
-        smallest = check_positive_int(self.denoise, "denoise", minimum=0)
-        heat, against = _largest(rows, self._positive), _largest(rows, self._negative)
-        mask = torch.zeros(len(rows), dtype=torch.bool, device=rows.device) if heat is None else heat > threshold
-        if against is not None:
-            mask &= ~(against > negative_threshold)
-        return _finish(mask, grid, smallest, like, shape)
+        min_area = check_positive_int(self.denoise, "denoise", minimum=0)
+        positive, negative = _max_similarity(rows, self._positive), _max_similarity(rows, self._negative)
+        if positive is None:
+            mask = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
+        else:
+            mask = positive > threshold
+        if negative is not None:
+            mask &= ~(negative > negative_threshold)
+        return _denoised(mask, grid, min_area, like, shape)
 
 
 def click_mask(
@@ -265,34 +273,34 @@ def click_mask(
     denoise: int = 3,
     n_eig: int | None = None,
 ) -> Any:
-    """Return the mask of an object, in all images, from clicks and boxes on it: booleans in the shape of the nodes.
+    """Segment an object in all images by clicks and boxes, and return a mask in the shape of the nodes.
 
-    `ClickMask` does the same and keeps the prompts for new images; the method is explained there.
+    `ClickMask` does the same and keeps the prompts for new images. It documents the method.
 
     Parameters
     ----------
     eigvecs : array or tensor of shape (b, h, w, k), or (n, k) with `grid`
-        Eigenvectors of b images of one size, or of all nodes of a grid.
-    positive, negative : sequence of (image, row, column), or of nodes where `eigvecs` is flat
-        Where the object is, and where it is not. `PatchGrid.node_at` finds the node of a pixel.
+        Eigenvectors of b images of equal size, or of all nodes of a grid.
+    positive, negative : sequence of (image, row, column), or of nodes if `eigvecs` is flat
+        Clicks on the object, and clicks on what does not belong to it. `PatchGrid.node_at` converts a pixel to a node.
     positive_boxes, negative_boxes : sequence of (image, x0, y0, x1, y1)
-        In pixels, x to the right and y down from the top left; in patches where there is no `grid`.
+        Boxes in pixels from the top left corner, or in patches if there is no `grid`.
     grid : PatchGrid, optional
-        The places of flat nodes: for boxes, and to tell specks.
+        Grid of flat nodes, required by boxes and by `denoise`.
     source : str, optional
-        Which source of the grid the boxes look at; the first by default.
+        The source of the grid that boxes refer to, by default the first.
     threshold, gamma, negative_threshold, denoise, n_eig
         As in `ClickMask`.
 
     Returns
     -------
     array or tensor of shape (b, h, w) or (n,), bool
-        Of the kind and device of `eigvecs`.
+        With the array type and device of `eigvecs`.
 
     Raises
     ------
     TypeError, ValueError
-        Where a prompt lies outside, the shapes do not belong together, or an option is out of range.
+        If a prompt is out of bounds, shapes do not match, or an option is out of range.
 
     Examples
     --------
@@ -315,23 +323,25 @@ def click_mask(
     return estimator._mask(*estimator._fit(eigvecs, positive, negative, positive_boxes, negative_boxes, grid, source))
 
 
-def _largest(rows: torch.Tensor, prompts: Sequence[tuple[torch.Tensor, Stretch]]) -> torch.Tensor | None:
-    """Return the largest m (n,) of the prompts; None where there is none."""
+def _max_similarity(
+    rows: torch.Tensor, prompts: Sequence[tuple[torch.Tensor, SimilarityCalibration]]
+) -> torch.Tensor | None:
+    """Return the maximum of m over the prompts (n,), or None if there are no prompts."""
     if not prompts:
         return None
     h = distances_to(torch.stack([prompt for prompt, _ in prompts]), rows)
-    heat = prompts[0][1](h[:, 0])
-    for column, (_, stretch) in zip(h.T[1:], prompts[1:], strict=True):
-        heat = torch.maximum(heat, stretch(column))
-    return heat
+    similarity = prompts[0][1](h[:, 0])
+    for column, (_, calibration) in zip(h.T[1:], prompts[1:], strict=True):
+        similarity = torch.maximum(similarity, calibration(column))
+    return similarity
 
 
-def _finish(mask: torch.Tensor, grid: PatchGrid | None, smallest: int, like: Like, shape: tuple[int, ...]) -> Any:
-    if smallest > 1:
+def _denoised(mask: torch.Tensor, grid: PatchGrid | None, min_area: int, like: Like, shape: tuple[int, ...]) -> Any:
+    if min_area > 1:
         if grid is None:
             raise ValueError(
-                f"`grid` is needed to drop specks of flat nodes (`denoise` is {smallest}). "
+                f"`denoise={min_area}` requires `grid` if nodes are flat; got None. "
                 "Pass the grid of the features, or `denoise=0`."
             )
-        mask = torch.from_numpy(drop_specks(mask.cpu().numpy(), grid, smallest)).to(mask.device)
+        mask = torch.from_numpy(drop_specks(mask.cpu().numpy(), grid, min_area)).to(mask.device)
     return like.restore(mask.reshape(shape))

@@ -1,4 +1,4 @@
-"""From masks of patches to masks of pixels: the picture itself says where the edges are."""
+"""Refine masks and heatmaps of patches to pixels, along the edges of the image."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ _METHODS = {"guided": GuidedFilter, "crf": DenseCrf}
 
 
 def refine_mask(mask: Any, image: Any, *, method: str | GuidedFilter | DenseCrf = "guided") -> Any:
-    """Return the mask at the image's own resolution, its edges moved to those of the image.
+    """Return a mask at the resolution of the image, with its outline moved to the edges in the image.
 
-    It is `refine_heatmap` above one half; parameters, errors and costs are the same.
+    The result is `refine_heatmap` thresholded at 0.5, with the same parameters, errors and costs.
 
     Parameters
     ----------
     mask : array or tensor of shape (h, w)
-        A value per patch: a bool mask, or a heatmap in [0, 1] which counts as inside above 0.5.
+        One value per patch: a bool mask, or a heatmap in [0, 1] whose patches above 0.5 are inside.
     image : PIL image, path or array
-        One image, which the patches cover evenly: anything `load_images` takes.
+        One image in any form that `load_images` accepts. The patches must cover it evenly.
     method : {"guided", "crf"}, GuidedFilter or DenseCrf
-        With its settings, or by its name with the default ones.
+        A name for the default settings, or an instance with other settings.
 
     Returns
     -------
     array or tensor of shape (H, W), bool
-        One value per pixel of the upright image. Of the kind and on the device of `mask`.
+        One value per pixel of the upright image, with the array type and device of `mask`.
 
     Raises
     ------
     TypeError, ValueError
-        Where the mask is not 2D with values in [0, 1], there is not exactly one image, or the method is unknown.
+        If the mask is not 2D with values in [0, 1], there is not exactly one image, or the method is unknown.
 
     Notes
     -----
-    "guided" moves an edge by up to about half a patch. "crf" moves it further, to wherever colours say so, which helps
-    where they tell the object from its surroundings, and may swallow small or thin regions where they don't.
+    "guided" moves an outline by up to about half a patch. "crf" can move it farther. This helps if the object and its
+    surroundings differ in color; if they do not, small or thin regions may disappear.
 
     Examples
     --------
@@ -57,37 +57,39 @@ def refine_mask(mask: Any, image: Any, *, method: str | GuidedFilter | DenseCrf 
     >>> int(refine_mask(patches, image).argmax(axis=1)[16])
     13
     """
-    heat, like = _refined(mask, image, method)
+    heat, like = _refine(mask, image, method)
     return like.restore(heat > 0.5)
 
 
 def refine_heatmap(heatmap: Any, image: Any, *, method: str | GuidedFilter | DenseCrf = "guided") -> Any:
-    """Return a heatmap in [0, 1] at the image's own resolution, its edges moved to those of the image.
+    """Return a heatmap in [0, 1] at the resolution of the image, with its edges moved to those in the image.
 
     Parameters
     ----------
     heatmap : array or tensor of shape (h, w)
-        A value per patch in [0, 1], or a bool mask.
+        One value per patch in [0, 1], or a bool mask.
     image : PIL image, path or array
-        One image, which the patches cover evenly: anything `load_images` takes.
+        One image in any form that `load_images` accepts. The patches must cover it evenly.
     method : {"guided", "crf"}, GuidedFilter or DenseCrf
-        With its settings, or by its name with the default ones. `GuidedFilter` keeps the values between the edges;
-        `DenseCrf` takes them for probabilities and returns marginals, near 0 or 1 nearly everywhere.
+        A name for the default settings, or an instance with other settings. `GuidedFilter` keeps the values between
+        edges. `DenseCrf` treats them as probabilities and returns marginals, which are near 0 or 1 almost everywhere.
 
     Returns
     -------
     array or tensor of shape (H, W)
-        One value per pixel of the upright image. Of the kind, dtype and device of `heatmap`; of a bool mask, floats.
+        One value per pixel of the upright image, with the array type, dtype and device of `heatmap`. A bool mask gives
+        floats.
 
     Raises
     ------
     TypeError, ValueError
-        Where the heatmap is not 2D with values in [0, 1], there is not exactly one image, or the method is unknown.
+        If the heatmap is not 2D with values in [0, 1], there is not exactly one image, or the method is unknown.
 
     Notes
     -----
-    Computed on the CPU, the same each time. Time and memory of "guided" are linear in the number of pixels; of "crf"
-    in those of the image scaled down to `long_side`, about 450 bytes each for photographs, more for noise.
+    Computed on the CPU and deterministic. Time and memory are linear in the number of pixels: for "guided" those of
+    the image, for "crf" those of the image scaled down to `long_side`. "crf" takes about 450 bytes per pixel for
+    photographs, and more for noise.
 
     Examples
     --------
@@ -98,23 +100,25 @@ def refine_heatmap(heatmap: Any, image: Any, *, method: str | GuidedFilter | Den
     >>> refine_heatmap(patches, image, method="crf")[16, [0, 12, 13, 31]].round(2)
     array([0., 0., 1., 1.])
     """
-    heat, like = _refined(heatmap, image, method, name="heatmap")
+    heat, like = _refine(heatmap, image, method, name="heatmap")
     return like.restore(heat)
 
 
-def _refined(mask: Any, image: Any, method: Any, name: str = "mask") -> tuple[torch.Tensor, Like]:
-    refine = method if isinstance(method, GuidedFilter | DenseCrf) else _METHODS[check_in(method, "method", _METHODS)]()
-    heat, like = _checked(mask, name)
-    return torch.from_numpy(refine(heat, _one_image(image))), like
+def _refine(mask: Any, image: Any, method: Any, name: str = "mask") -> tuple[torch.Tensor, Like]:
+    filtering = (
+        method if isinstance(method, GuidedFilter | DenseCrf) else _METHODS[check_in(method, "method", _METHODS)]()
+    )
+    heat, like = _check_heatmap(mask, name)
+    return torch.from_numpy(filtering(heat, _one_image(image))), like
 
 
-def _checked(mask: Any, name: str) -> tuple[np.ndarray, Like]:
+def _check_heatmap(mask: Any, name: str) -> tuple[np.ndarray, Like]:
     tensor, like = to_tensor(mask, name)
     shape = tuple(tensor.shape)
     if tensor.ndim != 2 or 0 in shape:
         raise ValueError(
             f"`{name}` must be 2D, (rows, columns) of patches, and not empty; got shape {shape}. "
-            "Pass one image's at a time."
+            f"Pass the {name} of one image at a time."
         )
     heat = tensor.detach().to("cpu", torch.float32).numpy()
     if not (heat.min() >= 0 and heat.max() <= 1):

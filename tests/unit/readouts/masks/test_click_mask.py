@@ -1,4 +1,4 @@
-"""Click masks: prompts add up and take away, boxes look at what is inside, and new images mean the same."""
+"""`ClickMask`, `click_mask` and `get_mask`: positive and negative prompts, boxes, new images and errors."""
 
 import numpy as np
 import pytest
@@ -32,10 +32,11 @@ def test_positive_clicks_are_a_union(scene):
     np.testing.assert_array_equal(click_mask(scene, positive=one + other, denoise=0), union)
 
 
-def test_a_negative_click_removes_what_is_like_it_and_more_with_a_lower_threshold(scene):
-    everywhere = [(0, 0, 0), (0, 3, 2)]
+def test_lower_negative_threshold_removes_more(scene):
+    positive = [(0, 0, 0), (0, 3, 2)]
     masks = [
-        click_mask(scene, everywhere, [(0, 3, 2)], negative_threshold=at, denoise=0) for at in (1.0, 0.99, 0.5, 0.02)
+        click_mask(scene, positive, [(0, 3, 2)], negative_threshold=threshold, denoise=0)
+        for threshold in (1.0, 0.99, 0.5, 0.02)
     ]
     sizes = [int(mask.sum()) for mask in masks]
     assert sizes == sorted(sizes, reverse=True)
@@ -45,34 +46,34 @@ def test_a_negative_click_removes_what_is_like_it_and_more_with_a_lower_threshol
     assert not masks[1][0, 3, 2]
 
 
-def test_without_a_positive_prompt_the_mask_is_empty(scene):
+def test_mask_without_positive_prompt_is_empty(scene):
     assert not click_mask(scene).any()
     assert not click_mask(scene, negative=[(0, 0, 0)]).any()
     assert not ClickMask().fit(scene).heatmap(scene).any()
 
 
-def test_a_box_finds_the_object_inside_and_not_what_surrounds_it(scene):
-    # Half of the box is what lies around the square.
+def test_box_selects_the_object_and_not_its_background(scene):
+    # Two thirds of the box are background around the square.
     mask = click_mask(scene, positive_boxes=[(0, 0, 1, 5, 6)])
     expected = np.zeros_like(mask)
     expected[0, 2:5, 1:4] = True
     np.testing.assert_array_equal(mask, expected)
 
 
-def test_a_negative_box_removes_the_object_inside(scene):
+def test_negative_box_removes_the_object_inside(scene):
     clicks = [(0, 0, 0), (0, 3, 2)]
     mask = click_mask(scene, clicks, negative_boxes=[(0, 0, 1, 5, 6)], negative_threshold=0.5)
     np.testing.assert_array_equal(mask[0, 2:5, 1:4], False)
     assert mask[1, :, :6].all()
 
 
-def test_a_box_over_a_whole_image_and_one_within_a_patch_prompt_too(scene):
+def test_boxes_of_a_whole_image_or_part_of_a_patch(scene):
     assert click_mask(scene, positive_boxes=[(1, 0, 0, 10, 8)]).any()
     inside = click_mask(scene, positive_boxes=[(0, 8.1, 0.2, 8.3, 0.4)])
     np.testing.assert_array_equal(inside, click_mask(scene, positive=[(0, 0, 8)]))
 
 
-def test_flat_nodes_of_images_of_unequal_sizes(scene):
+def test_flat_nodes_of_images_of_different_sizes(scene):
     grid = PatchGrid([(100, 80), (50, 80)], [PatchMap(0, 8, 10), PatchMap(1, 8, 5)])
     flat = np.concatenate([scene[0].reshape(-1, 3), scene[1, :, 5:].reshape(-1, 3)])
     mask = click_mask(flat, positive=[grid.node_at(1, 45, 70)], grid=grid)
@@ -85,7 +86,7 @@ def test_flat_nodes_of_images_of_unequal_sizes(scene):
 
 
 def test_specks_are_dropped_map_by_map():
-    # One patch at the end of a map and two at the beginning of the next are no three.
+    # One patch at the end of a map and two at the beginning of the next do not form a component of three.
     grid = PatchGrid([(4, 2)], [PatchMap(0, 2, 4, "a"), PatchMap(0, 2, 4, "b")])
     eig = np.tile([1.0, 0.0], (16, 1))
     eig[[7, 8, 9]] = [0.0, 1.0]
@@ -93,7 +94,7 @@ def test_specks_are_dropped_map_by_map():
     assert sizes == [3, 3, 2, 0]
 
 
-def test_corners_connect(scene):
+def test_components_are_8_connected(scene):
     eig = np.tile([1.0, 0.0], (1, 6, 6, 1))
     eig[0, [1, 2, 3], [1, 2, 3]] = [0.0, 1.0]
     assert get_mask(eig, eig[0, 2, 2]).sum() == 3
@@ -101,9 +102,9 @@ def test_corners_connect(scene):
     assert get_mask(eig, eig[0, 2, 2], denoise=False, denoise_area_th=4).sum() == 3
 
 
-def test_new_images_are_measured_by_the_stored_prompts_and_calibration(scene):
+def test_new_images_use_the_stored_prompts_and_calibration(scene):
     clicks = ClickMask().fit(scene, positive=[(0, 0, 8)])
-    # An image without the object: measured by itself, something in it would always be most alike.
+    # An image without the object. With a calibration of its own, its most similar patches would form a mask.
     without = scene[:1, :, :6]
     assert not clicks.predict(without).any()
     assert get_mask(without, scene[0, 0, 8]).any()
@@ -113,13 +114,13 @@ def test_new_images_are_measured_by_the_stored_prompts_and_calibration(scene):
     np.testing.assert_array_equal(clicks.positive_, scene[0, 0, 8][None])
 
 
-def test_where_all_is_alike_new_nodes_are_too():
+def test_new_nodes_of_a_constant_embedding_are_all_similar():
     clicks = ClickMask().fit(np.ones((1, 3, 3, 2)), positive=[(0, 1, 1)])
     assert clicks.predict(np.ones((1, 2, 2, 2))).all()
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
-def test_torch_comes_back_as_torch(scene, dtype):
+def test_torch_input_gives_torch_output(scene, dtype):
     eig = torch.from_numpy(scene).to(dtype).requires_grad_()
     clicks = ClickMask().fit(eig, positive=[(0, 3, 2)])
     mask, heat = clicks.predict(eig), clicks.heatmap(eig)
@@ -129,7 +130,7 @@ def test_torch_comes_back_as_torch(scene, dtype):
     np.testing.assert_array_equal(mask.numpy(), click_mask(scene, positive=[(0, 3, 2)]))
 
 
-def test_the_input_is_left_alone_and_the_estimator_can_be_cloned(scene):
+def test_input_is_unchanged_and_estimator_can_be_cloned(scene):
     before = scene.copy()
     clicks = ClickMask(threshold=0.7, denoise=0).fit(scene, [(0, 0, 0)], [(0, 0, 9)])
     clicks.predict(scene)
@@ -138,13 +139,13 @@ def test_the_input_is_left_alone_and_the_estimator_can_be_cloned(scene):
     assert clone(clicks).get_params() == expected
 
 
-def test_looks_at_the_leading_eigenvectors_alone(scene):
+def test_n_eig_ignores_trailing_eigenvectors(scene):
     clicks, box = [(0, 3, 2)], [(1, 1, 1, 4, 5)]
     noisy = np.concatenate([scene, np.random.default_rng(1).normal(scale=9, size=scene.shape)], axis=-1)
-    wanted = ClickMask().fit(scene, clicks, positive_boxes=box)
+    expected = ClickMask().fit(scene, clicks, positive_boxes=box)
     found = ClickMask(n_eig=3).fit(noisy, clicks, positive_boxes=box)
-    np.testing.assert_array_equal(found.predict(noisy), wanted.predict(scene))
-    np.testing.assert_allclose(found.heatmap(noisy), wanted.heatmap(scene), atol=1e-6)
+    np.testing.assert_array_equal(found.predict(noisy), expected.predict(scene))
+    np.testing.assert_allclose(found.heatmap(noisy), expected.heatmap(scene), atol=1e-6)
     assert found.positive_.shape == (2, 3)
     with pytest.raises(ValueError, match="`n_eig` must be"):
         ClickMask(n_eig=7).fit(noisy, clicks)
@@ -160,19 +161,24 @@ CUBE = FLAT.reshape(1, 2, 4, 3)
     [
         (CUBE[0], {}, ValueError, r"`eigvecs` must be of shape \(n, k\) or \(b, h, w, k\); got \(2, 4, 3\)"),
         (CUBE, {"grid": GRID}, ValueError, "`grid` must be None for `eigvecs` of shape"),
-        (FLAT, {"positive": [0]}, ValueError, "`grid` is needed to drop specks"),
+        (FLAT, {"positive": [0]}, ValueError, "`denoise=3` requires `grid` if nodes are flat; got None"),
         (FLAT[:5], {"grid": GRID}, ValueError, "`grid` must have as many nodes as `eigvecs`, 5; got 8"),
-        (FLAT, {"positive": [8], "grid": GRID}, ValueError, "`positive` must lie in 0 to 7; got 8"),
-        (FLAT, {"negative": [-1], "grid": GRID}, ValueError, "`negative` must lie in 0 to 7; got -1"),
+        (FLAT, {"positive": [8], "grid": GRID}, ValueError, "`positive` must be in 0 to 7; got 8"),
+        (FLAT, {"negative": [-1], "grid": GRID}, ValueError, "`negative` must be in 0 to 7; got -1"),
         (FLAT, {"positive": [0.5], "grid": GRID}, TypeError, "`positive` must hold integers; got float64"),
         (FLAT, {"positive": [(0, 0, 0)], "grid": GRID}, ValueError, "`positive` must be a list of nodes"),
         (CUBE, {"positive": [0]}, ValueError, r"`positive` must be a list of \(image, row, column\)"),
-        (CUBE, {"positive": [(0, 2, 0)]}, ValueError, r"`positive` must lie within \(1, 2, 4\).*got \(0, 2, 0\)"),
-        (FLAT, {"positive_boxes": [(0, 0, 0, 1, 1)], "denoise": 0}, ValueError, "`grid` is needed with `positive_"),
+        (CUBE, {"positive": [(0, 2, 0)]}, ValueError, r"`positive` must be within \(1, 2, 4\).*got \(0, 2, 0\)"),
+        (FLAT, {"positive_boxes": [(0, 0, 0, 1, 1)], "denoise": 0}, ValueError, "`positive_boxes` requires `grid`"),
         (CUBE, {"positive_boxes": (0, 0, 0, 1, 1)}, ValueError, "`positive_boxes` must be a list of"),
         (CUBE, {"positive_boxes": [(0, 0, 0, 5, 1)]}, ValueError, "within the 4 x 2 pixels of image 0; got"),
         (CUBE, {"negative_boxes": [(0, 3, 0, 1, 1)]}, ValueError, "`negative_boxes` must have x0 < x1"),
-        (CUBE, {"positive_boxes": [(1, 0, 0, 1, 1)]}, ValueError, "`positive_boxes` must name images 0 to 0; got 1"),
+        (
+            CUBE,
+            {"positive_boxes": [(1, 0, 0, 1, 1)]},
+            ValueError,
+            "`positive_boxes` must refer to images 0 to 0; got 1",
+        ),
         (CUBE, {"positive_boxes": [("a", 0, 0, 1, 1)]}, TypeError, "`positive_boxes` must hold numbers"),
         (CUBE, {"threshold": 1.5}, ValueError, r"`threshold` must be in \[0, 1\]; got 1.5"),
         (CUBE, {"negative_threshold": -1}, ValueError, r"`negative_threshold` must be in \[0, 1\]; got -1"),
@@ -183,7 +189,7 @@ CUBE = FLAT.reshape(1, 2, 4, 3)
         (np.zeros((0, 2, 4, 3)), {}, ValueError, "`eigvecs` must not be empty"),
     ],
 )
-def test_bad_arguments(eigvecs, options, error, message):
+def test_invalid_arguments_raise(eigvecs, options, error, message):
     with pytest.raises(error, match=message):
         click_mask(eigvecs, **options)
 
@@ -198,12 +204,12 @@ def test_bad_arguments(eigvecs, options, error, message):
         (CUBE, FLAT[0], {"denoise_area_th": 0.5}, TypeError, "`denoise_area_th` must be an integer"),
     ],
 )
-def test_bad_arguments_of_get_mask(eigvecs, prompt, options, error, message):
+def test_invalid_arguments_of_get_mask_raise(eigvecs, prompt, options, error, message):
     with pytest.raises(error, match=message):
         get_mask(eigvecs, prompt, **options)
 
 
-def test_other_eigenvectors_than_the_fitted_are_told_apart(scene):
+def test_other_number_of_eigenvectors_raises(scene):
     clicks = ClickMask().fit(scene, positive=[(0, 0, 0)])
     with pytest.raises(ValueError, match="`X` must have 3 columns, as in the fit; got 2"):
         clicks.predict(scene[..., :2])

@@ -147,9 +147,9 @@ def test_the_same_seed_gives_the_same_and_estimators_can_be_cloned():
     ("positive", "options", "error", "message"),
     [
         ([], {}, ValueError, "`positive` must hold at least one node; got none"),
-        ([160], {}, ValueError, "`positive` must lie in 0 to 159; got 160"),
+        ([160], {}, ValueError, "`positive` must be in 0 to 159; got 160"),
         ([0.5], {}, TypeError, "`positive` must hold integers"),
-        ([0], {"negative": [-1]}, ValueError, "`negative` must lie in 0 to 159; got -1"),
+        ([0], {"negative": [-1]}, ValueError, "`negative` must be in 0 to 159; got -1"),
         ([0], {"click_weight": 1.5}, ValueError, r"`click_weight` must be in \[0, 1\]; got 1.5"),
         ([0], {"bg_weight": -1}, ValueError, "`bg_weight` must be in .*got -1"),
         ([0], {"n_sample": 1}, ValueError, "`n_sample` must be at least 2; got 1"),

@@ -1,4 +1,4 @@
-"""Heatmaps: the numbers others publish, and a stated answer where there is nothing to rank."""
+"""`similarity_heatmap`: the definition, constant embeddings, array types and errors."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from ncut_widgets.readouts import similarity_heatmap
 
 
-def written_out(eig, prompt, gamma=1.0):
-    """The definition, line by line."""
+def heatmap_by_definition(eig, prompt, gamma=1.0):
+    """Return the heatmap by a direct implementation of the definition."""
     h = 1 - eig @ prompt / np.linalg.norm(eig, axis=1) / np.linalg.norm(prompt)
     z = (h - h.mean()) / h.std(ddof=1)
     g = np.exp(-gamma * z)
@@ -21,10 +21,11 @@ def written_out(eig, prompt, gamma=1.0):
 @pytest.mark.parametrize("gamma", [0.3, 1.0, 3.0])
 def test_follows_the_definition(gamma):
     eig = np.random.default_rng(0).normal(size=(500, 6))
-    np.testing.assert_allclose(similarity_heatmap(eig, eig[7], gamma=gamma), written_out(eig, eig[7], gamma), atol=1e-9)
+    expected = heatmap_by_definition(eig, eig[7], gamma)
+    np.testing.assert_allclose(similarity_heatmap(eig, eig[7], gamma=gamma), expected, atol=1e-9)
 
 
-def test_prompt_is_hottest_and_range_is_full():
+def test_heatmap_decreases_from_1_at_the_prompt_to_0():
     eig = np.random.default_rng(0).normal(size=(500, 6))
     heat = similarity_heatmap(eig, eig[7])
     assert heat[7] == 1
@@ -52,21 +53,21 @@ def test_large_gamma_does_not_overflow():
     heat = similarity_heatmap(eig, eig[7], gamma=1000)
     assert np.isfinite(heat).all()
     assert heat[7] == 1
-    # One node apart from 100 000 lies hundreds of standard deviations away.
-    lonely = np.ones((100_000, 2), dtype=np.float32)
-    lonely[0] = [1, -1]
-    np.testing.assert_array_equal(np.flatnonzero(similarity_heatmap(lonely, lonely[0], gamma=5)), [0])
+    # A single outlier among 100 000 nodes is hundreds of standard deviations away.
+    outlier = np.ones((100_000, 2), dtype=np.float32)
+    outlier[0] = [1, -1]
+    np.testing.assert_array_equal(np.flatnonzero(similarity_heatmap(outlier, outlier[0], gamma=5)), [0])
 
 
-def test_where_all_are_alike_all_are_hot():
+def test_heatmap_of_equal_nodes_is_1():
     np.testing.assert_array_equal(similarity_heatmap(np.full((9, 3), 0.1), np.ones(3)), np.ones(9))
     np.testing.assert_array_equal(similarity_heatmap(np.array([[1.0, 2.0]]), np.array([3.0, -1.0])), [1])
-    # Rounding of a float32 cosine is no difference.
+    # Differences at the level of float32 rounding do not count.
     scaled = np.linspace(0.1, 9, 50, dtype=np.float32)[:, None] * np.array([[0.3, 0.7, 0.1]], dtype=np.float32)
     np.testing.assert_array_equal(similarity_heatmap(scaled, scaled[3]), np.ones(50))
 
 
-def test_where_nearly_all_are_alike_the_heatmap_is_a_step():
+def test_heatmap_of_nearly_equal_nodes_is_a_step():
     eig = np.tile([1.0, 0.0], (1000, 1))
     eig[:3] = [0.0, 1.0]
     rare = similarity_heatmap(eig, eig[0])
@@ -76,7 +77,7 @@ def test_where_nearly_all_are_alike_the_heatmap_is_a_step():
     assert set(np.unique(np.concatenate([rare, common]))) == {0.0, 1.0}
 
 
-def test_a_zero_row_is_as_an_orthogonal_one():
+def test_zero_row_has_the_similarity_of_an_orthogonal_row():
     eig = np.random.default_rng(0).normal(size=(200, 4))
     eig[0], eig[1] = 0, [-eig[5][1], eig[5][0], 0, 0]
     heat = similarity_heatmap(eig, eig[5] * [1, 1, 0, 0])
@@ -84,7 +85,7 @@ def test_a_zero_row_is_as_an_orthogonal_one():
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
-def test_torch_comes_back_as_torch(dtype):
+def test_torch_input_gives_torch_output(dtype):
     eig = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 4, 5, 3))).to(dtype)
     heat = similarity_heatmap(eig, eig[0, 1, 2])
     assert heat.dtype == dtype
@@ -104,6 +105,6 @@ def test_torch_comes_back_as_torch(dtype):
         (np.full((4, 4), np.inf), np.ones(4), 1, ValueError, "`eig` must be finite"),
     ],
 )
-def test_bad_arguments(eig, prompt, gamma, error, message):
+def test_invalid_arguments_raise(eig, prompt, gamma, error, message):
     with pytest.raises(error, match=message):
         similarity_heatmap(eig, prompt, gamma=gamma)
