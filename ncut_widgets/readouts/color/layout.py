@@ -17,7 +17,7 @@ from ncut_widgets.readouts._directions import unit_rows
 
 from .mspace import mspace_layout
 from .sampling import farthest_points
-from .torchdr import import_torchdr, lays_out, torchdr_layout
+from .torchdr import import_torchdr, torchdr_layout, uses_torchdr
 from .tsne import tsne_layout
 
 __all__ = ["METHODS", "Layout", "find_layout", "import_library"]
@@ -97,7 +97,7 @@ def find_layout(
     if method == "mspace":
         return NeighborLayout(sampled, mspace_layout(sampled, n_eig, on_step).to(rows.dtype))
     start = _start(sampled, rng)
-    if lays_out(method, rows.device):
+    if uses_torchdr(method, rows.device):
         seed = int(rng.integers(2**31))
         places = torchdr_layout(sampled, start, method=method, n_neighbors=n_neighbors, seed=seed, on_step=on_step)
         return NeighborLayout(sampled, places.to(rows.dtype))
@@ -122,7 +122,7 @@ def import_library(method: str, device: torch.device) -> None:
 
     To be called in the main thread before a worker needs it, because it changes the filters of warnings for a while.
     """
-    if lays_out(method, device):
+    if uses_torchdr(method, device):
         import_torchdr()
     elif method in ("umap", "umap_sphere") and "umap" not in sys.modules:
         with warnings.catch_warnings():

@@ -1,7 +1,7 @@
-"""t-SNE and UMAP of a sample on the GPU where it is, by TorchDR, where that is installed.
+"""t-SNE and UMAP of a sample on its CUDA device, with the optional library TorchDR.
 
-TorchDR's own `random_state` seeds the generators of Python, numpy and torch for the whole process. It is never passed:
-the only draws left are torch's, and those are made from a generator of our own.
+TorchDR's `random_state` would seed the global generators of Python, numpy and torch, so it is not passed. The remaining
+random numbers come from torch, and are drawn from a local generator instead.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from torch.overrides import TorchFunctionMode
 
 from ncut_widgets._threads import one_thread
 
-__all__ = ["TORCHDR_METHODS", "import_torchdr", "lays_out", "torchdr_layout"]
+__all__ = ["TORCHDR_METHODS", "import_torchdr", "torchdr_layout", "uses_torchdr"]
 
 TORCHDR_METHODS = ("tsne", "umap")
-_OLDEST = (0, 5)
+_MIN_VERSION = (0, 5)
 _TSNE_STEPS = 500
 _EXAGGERATED_STEPS = 125
 _UMAP_STEPS = 200
-# About what umap-learn, too, stretches a start to.
-_UMAP_SPREAD = 3.0
+# Similar to the size to which umap-learn scales its initial layout.
+_UMAP_INITIAL_SPREAD = 3.0
 
 
-def lays_out(method: str, device: torch.device) -> bool:
-    """Tell whether TorchDR is to lay out rows on `device`: t-SNE and UMAP on CUDA, where 0.5 or newer is installed.
+def uses_torchdr(method: str, device: torch.device) -> bool:
+    """Return whether to lay out rows on `device` with TorchDR: t-SNE and UMAP on CUDA, if 0.5 or newer is installed.
 
-    On a CPU it takes several times as long as the layouts that are there without it.
+    On a CPU, TorchDR takes several times as long as the other implementations.
     """
-    return method in TORCHDR_METHODS and device.type == "cuda" and _version() >= _OLDEST
+    return method in TORCHDR_METHODS and device.type == "cuda" and _version() >= _MIN_VERSION
 
 
 @one_thread
@@ -48,12 +48,13 @@ def torchdr_layout(
     seed: int,
     on_step: Callable[[], object],
 ) -> torch.Tensor:
-    """Return coordinates (m, 3) on the device of `rows` (m, k), from `start` (m, 3), by TorchDR's t-SNE or UMAP.
+    """Return coordinates (m, 3) of `rows` (m, k) by TorchDR's t-SNE or UMAP, on the device of the rows.
 
-    The perplexity of t-SNE is `n_neighbors`, at most a third of the rows. `on_step` is called before each step.
+    The initial layout is `start` (m, 3). The perplexity of t-SNE is `n_neighbors`, at most a third of the rows.
+    `on_step` is called before each step.
 
-    O(m^2) time and memory for each of 500 steps of t-SNE, O(m n_neighbors) for each of 200 of UMAP; deterministic
-    for a given `seed`. Global generators, settings and environment stay as they are.
+    t-SNE takes 500 steps of O(m^2) time and memory, UMAP 200 steps of O(m n_neighbors). Deterministic for a given
+    `seed`. Global generators, settings and environment variables do not change.
 
     References
     ----------
@@ -61,15 +62,15 @@ def torchdr_layout(
     """
     torchdr = import_torchdr()
     generator = torch.Generator(rows.device).manual_seed(seed)
-    # t-SNE descends by autograd, whether or not the caller has it switched on.
+    # t-SNE needs autograd, which the caller may have disabled.
     with torch.inference_mode(False), torch.enable_grad(), _DrawFrom(generator):
         options: dict[str, Any] = {
             "n_components": 3,
             "init": torch.from_numpy(start).to(rows.device),
             "backend": None,
-            # Merged, equal rows would leave fewer than there are places in the start.
+            # If equal rows were merged, `init` would have too many rows.
             "process_duplicates": False,
-            # Other processes of a distributed job know nothing of this layout, and would be waited for.
+            # In a distributed job, it would wait for the other processes, which do not compute this layout.
             "distributed": False,
         }
         if method == "tsne":
@@ -78,22 +79,25 @@ def torchdr_layout(
             reducer = _observed(torchdr.TSNE, on_step)(**options)
         else:
             options["n_neighbors"] = min(n_neighbors, len(rows) - 2)
-            options |= {"max_iter": _UMAP_STEPS, "min_dist": 0.3, "init_scaling": _UMAP_SPREAD}
+            options |= {"max_iter": _UMAP_STEPS, "min_dist": 0.3, "init_scaling": _UMAP_INITIAL_SPREAD}
             reducer = _observed(torchdr.UMAP, on_step)(**options)
-        return reducer.fit_transform(_centred_and_scaled(rows.detach())).detach()
+        return reducer.fit_transform(_standardized(rows.detach())).detach()
 
 
-def _centred_and_scaled(rows: torch.Tensor) -> torch.Tensor:
-    """TorchDR's tolerances are absolute, and far from the origin float32 cannot tell distances."""
+def _standardized(rows: torch.Tensor) -> torch.Tensor:
+    """Return rows with zero mean and a root mean square length of 1, in float32.
+
+    TorchDR's tolerances are absolute, and float32 distances far from the origin are inaccurate.
+    """
     rows = (rows - rows.mean(0)).float()
     size = rows.square().sum(1).mean().sqrt()
     return rows / torch.where(size > 0, size, torch.ones_like(size))
 
 
 class _DrawFrom(TorchFunctionMode):
-    """Within it, this thread's random tensors come from `generator`; other threads draw as ever."""
+    """Context manager that draws random tensors from `generator`, in the current thread only."""
 
-    _DRAWS = (torch.rand, torch.randint, torch.randn, torch.randperm)
+    _RANDOM_FUNCTIONS = (torch.rand, torch.randint, torch.randn, torch.randperm)
 
     def __init__(self, generator: torch.Generator) -> None:
         super().__init__()
@@ -101,7 +105,7 @@ class _DrawFrom(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})
-        if func in self._DRAWS:
+        if func in self._RANDOM_FUNCTIONS:
             kwargs.setdefault("generator", self._generator)
         return func(*args, **kwargs)
 
@@ -116,7 +120,7 @@ def _observed(reducer: Any, on_step: Callable[[], object]) -> Any:
 
 
 def _version() -> tuple[int, int]:
-    """Major and minor version of the installed TorchDR, (0, 0) where there is none."""
+    """Return the major and minor version of TorchDR, or (0, 0) if it is not installed."""
     try:
         version = metadata.version("torchdr")
     except metadata.PackageNotFoundError:
@@ -126,10 +130,10 @@ def _version() -> tuple[int, int]:
 
 
 def import_torchdr() -> Any:
-    """Import it: a second or two, that nobody without a GPU should pay."""
+    """Import and return TorchDR, only on use because the first import takes one or two seconds."""
     if "torchdr" not in sys.modules:
         with warnings.catch_warnings():
-            # It warns that FAISS, which is for far larger samples, is not installed.
+            # The import warns if FAISS, which is useful only for much larger samples, is not installed.
             warnings.filterwarnings("ignore", message=r"\s*=+\s*FAISS", category=ImportWarning)
             import torchdr  # noqa: F401
     return sys.modules["torchdr"]

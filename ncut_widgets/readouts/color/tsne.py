@@ -1,7 +1,7 @@
-"""t-SNE of a small sample in three dimensions, dense and exact.
+"""Exact, dense t-SNE of a small sample in three dimensions.
 
-Barnes-Hut pays off in two dimensions and tens of thousands of points. For a thousand points in three, plain matrix
-arithmetic needs about a second where scikit-learn's tree needs ten or more.
+Barnes-Hut trees pay off for tens of thousands of points in two dimensions. For a thousand points in three dimensions,
+dense matrix arithmetic takes about one second, and scikit-learn's tree ten or more.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ __all__ = ["tsne_layout"]
 
 _EXAGGERATION = 4.0
 _EXAGGERATED_STEPS = 100
-_STEPS = 200
+_FINAL_STEPS = 200
 _ENTROPY_TOLERANCE = 1e-4
 
 
 @one_blas_thread
 def tsne_layout(rows: np.ndarray, start: np.ndarray, *, perplexity: float, on_step: Callable[[], object]) -> np.ndarray:
-    """Return coordinates (m, 3) whose Student-t neighbourhoods match the Gaussian ones of `rows` (m, k).
+    """Return coordinates (m, 3) whose Student-t neighborhoods match the Gaussian neighborhoods of `rows` (m, k).
 
-    Minimises KL(P | Q) with q_ij proportional to 1 / (1 + |y_i - y_j|^2), from `start` (m, 3), by gradient descent
-    with momentum and per-coordinate gains, the attraction exaggerated fourfold for the first steps.
+    Minimizes KL(P | Q), with q_ij proportional to 1 / (1 + |y_i - y_j|^2), by gradient descent from `start` (m, 3)
+    with momentum, per-coordinate gains, and early exaggeration by a factor of 4. `on_step` is called before each step.
 
-    O(m^2) time and memory for each of 300 steps; deterministic.
+    O(m^2) time for each of 300 steps, O(m^2) memory. Deterministic.
 
     References
     ----------
@@ -37,7 +37,7 @@ def tsne_layout(rows: np.ndarray, start: np.ndarray, *, perplexity: float, on_st
 
 
 def _joint_probabilities(rows: np.ndarray, perplexity: float) -> np.ndarray:
-    """The symmetric (m, m) float32 neighbour probabilities, each row's width found by bisection on its entropy."""
+    """Return the symmetric neighbor probabilities (m, m) in float32, with bandwidths found by bisection."""
     rows = rows.astype(np.float64)
     squared = np.square(rows).sum(1)
     distance = np.maximum(squared[:, None] + squared - 2 * rows @ rows.T, 0)
@@ -45,7 +45,7 @@ def _joint_probabilities(rows: np.ndarray, perplexity: float) -> np.ndarray:
     distance -= distance.min(1, keepdims=True)
     m = len(rows)
     scale = np.partition(distance, min(int(perplexity), m - 2), axis=1)[:, min(int(perplexity), m - 2)]
-    # Nodes whose neighbours all coincide have no width to find.
+    # If all neighbors of a node coincide, any bandwidth will do.
     precision = 1 / np.where(scale > 0, scale, 1.0)
     low, high = np.zeros(m), np.full(m, np.inf)
     off_diagonal = np.where(np.isinf(distance), 0.0, distance).astype(np.float32)
@@ -55,7 +55,7 @@ def _joint_probabilities(rows: np.ndarray, perplexity: float) -> np.ndarray:
         np.exp(p, out=p)
         np.fill_diagonal(p, 0)
         total = p.sum(1, dtype=np.float64)
-        # H = log(total) + precision * E[distance], without a logarithm of every entry.
+        # H = log(total) + precision * E[distance] avoids the logarithm of every entry.
         entropy = np.log(total) + precision * np.einsum("ij,ij->i", p, off_diagonal) / total
         excess = entropy - np.log(perplexity)
         if np.abs(excess).max() < _ENTROPY_TOLERANCE:
@@ -75,10 +75,10 @@ def _descend(p: np.ndarray, start: np.ndarray, on_step: Callable[[], object]) ->
     velocity, gains = np.zeros_like(y), np.ones_like(y)
     affinity, weight = np.empty((m, m), np.float32), np.empty((m, m), np.float32)
     left, right, homogeneous = (np.ones((m, d), np.float32) for d in (5, 5, 4))
-    for step in range(_EXAGGERATED_STEPS + _STEPS):
+    for step in range(_EXAGGERATED_STEPS + _FINAL_STEPS):
         on_step()
         exaggerated = step < _EXAGGERATED_STEPS
-        # 1 + |y_i - y_j|^2 as one product, then the whole gradient as another: few passes over m^2 numbers.
+        # One matrix product gives 1 + |y_i - y_j|^2 and another the gradient, to keep passes over (m, m) arrays few.
         squared = np.square(y).sum(1)
         left[:, :3], left[:, 3] = -2 * y, squared + 1
         right[:, :3], right[:, 4] = y, squared

@@ -222,7 +222,7 @@ def test_bad_data():
         coloring.transform(np.eye(3))
     with pytest.raises(ValueError, match="`X` must be finite; got NaN"):
         coloring.fit(np.full((4, 4), np.nan))
-    with pytest.raises(ValueError, match=r"`shared\[1\]` must lie in 0 to 3; got 9 to 9"):
+    with pytest.raises(ValueError, match=r"`shared\[1\]` must be in 0 to 3; got 9 to 9"):
         coloring.fit(np.eye(4), shared=([0], [9]))
     with pytest.raises(ValueError, match="`shared` must name as many nodes"):
         coloring.fit(np.eye(4), shared=([0, 1], [2]))

@@ -1,4 +1,4 @@
-"""Colour maps: the cube turned, CIELAB, and the plane."""
+"""`rotate_rgb_cube`, `convert_to_lab_color` and `colormap_2d`."""
 
 from __future__ import annotations
 
@@ -16,54 +16,54 @@ def colors(n=500, seed=0):
     return np.random.default_rng(seed).random((n, 3))
 
 
-def test_positions_of_the_cube():
+def test_cube_positions():
     rgb = np.array([0.2, 0.5, 0.9])
-    turned = [rotate_rgb_cube(rgb, position).round(6).tolist() for position in range(7)]
-    assert turned[:4] == [[0.2, 0.5, 0.9], [0.9, 0.2, 0.5], [0.5, 0.9, 0.2], [0.2, 0.5, 0.9]]
-    assert turned[4:] == [[0.1, 0.8, 0.5], [0.5, 0.1, 0.8], [0.8, 0.5, 0.1]]
-    assert rotate_rgb_cube(rgb).tolist() == turned[1]
+    rotated = [rotate_rgb_cube(rgb, position).round(6).tolist() for position in range(7)]
+    assert rotated[:4] == [[0.2, 0.5, 0.9], [0.9, 0.2, 0.5], [0.5, 0.9, 0.2], [0.2, 0.5, 0.9]]
+    assert rotated[4:] == [[0.1, 0.8, 0.5], [0.5, 0.1, 0.8], [0.8, 0.5, 0.1]]
+    assert rotate_rgb_cube(rgb).tolist() == rotated[1]
 
 
 @pytest.mark.parametrize("position", range(7))
-def test_a_turned_cube_keeps_every_distance(position):
+def test_cube_rotation_preserves_distances(position):
     rgb = colors(50)
-    turned = rotate_rgb_cube(rgb, position)
+    rotated = rotate_rgb_cube(rgb, position)
     np.testing.assert_allclose(
-        np.linalg.norm(turned[:, None] - turned, axis=2), np.linalg.norm(rgb[:, None] - rgb, axis=2), atol=1e-12
+        np.linalg.norm(rotated[:, None] - rotated, axis=2), np.linalg.norm(rgb[:, None] - rgb, axis=2), atol=1e-12
     )
 
 
 def test_lab_spans_lightness_and_opponent_colors():
-    grey = np.full((11, 3), 128 / 255)
-    grey[:, 0] = np.linspace(0, 1, 11)
-    shown = convert_to_lab_color(grey)
-    assert np.ptp(shown, axis=1).max() < 1e-4, "no colour where neither axis is off its middle"
-    np.testing.assert_allclose(rgb2lab(shown)[:, 0], 100 * grey[:, 0], atol=0.01)
+    gray = np.full((11, 3), 128 / 255)
+    gray[:, 0] = np.linspace(0, 1, 11)
+    converted = convert_to_lab_color(gray)
+    assert np.ptp(converted, axis=1).max() < 1e-4, "a = b = 0 is gray"
+    np.testing.assert_allclose(rgb2lab(converted)[:, 0], 100 * gray[:, 0], atol=0.01)
     pale = np.stack([np.full(500, 0.7), *colors().T[1:]], axis=1) * [1, 0.2, 0.2] + [0, 0.4, 0.4]
     lab = rgb2lab(convert_to_lab_color(pale, full_range=False))
     np.testing.assert_allclose(lab, pale * 100 - [0, 50, 50], atol=0.02)
-    wide = np.abs(rgb2lab(convert_to_lab_color(pale))[:, 1:]).mean()
-    assert wide > 2 * np.abs(lab[:, 1:]).mean()
+    full_range = np.abs(rgb2lab(convert_to_lab_color(pale))[:, 1:]).mean()
+    assert full_range > 2 * np.abs(lab[:, 1:]).mean()
 
 
-def test_what_no_screen_shows_is_cut_off():
+def test_lab_colors_are_clipped_to_the_gamut():
     for full_range in (True, False):
-        shown = convert_to_lab_color(colors(), full_range=full_range)
-        assert np.isfinite(shown).all()
-        assert ((shown >= 0) & (shown <= 1)).all()
+        converted = convert_to_lab_color(colors(), full_range=full_range)
+        assert np.isfinite(converted).all()
+        assert ((converted >= 0) & (converted <= 1)).all()
 
 
-def test_the_disc_is_even():
+def test_disc_is_perceptually_uniform():
     rng = np.random.default_rng(0)
-    places = rng.uniform(-0.7, 0.7, size=(300, 2))
-    lab = rgb2lab(colormap_2d(places, extent=CUBE))
-    assert np.ptp(lab[:, 0]) < 0.1, "equally light"
-    seen = deltaE_cie76(lab[:, None], lab)
-    there = np.linalg.norm(places[:, None] - places, axis=2)
-    np.testing.assert_allclose(seen, 40 * there, atol=0.3)
+    points = rng.uniform(-0.7, 0.7, size=(300, 2))
+    lab = rgb2lab(colormap_2d(points, extent=CUBE))
+    assert np.ptp(lab[:, 0]) < 0.1, "constant lightness"
+    color_differences = deltaE_cie76(lab[:, None], lab)
+    distances = np.linalg.norm(points[:, None] - points, axis=2)
+    np.testing.assert_allclose(color_differences, 40 * distances, atol=0.3)
 
 
-def test_the_disc_ends_in_its_rim():
+def test_points_outside_the_disc_get_the_color_of_its_rim():
     angle = np.linspace(0, 2 * np.pi, 90)
     rim = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     np.testing.assert_allclose(colormap_2d(3 * rim, extent=CUBE), colormap_2d(rim, extent=CUBE), atol=1e-9)
@@ -71,7 +71,7 @@ def test_the_disc_ends_in_its_rim():
     np.testing.assert_allclose(chroma, 40, atol=0.2)
 
 
-def test_the_square_has_four_corners_far_apart():
+def test_square_has_four_different_corners():
     corners = np.array([[-1, -1], [1, -1], [-1, 1], [1, 1], [-5, 9]], dtype=float)
     blue, red, green, yellow, beyond = colormap_2d(corners, colormap="square", extent=CUBE)
     assert blue.argmax() == 2
@@ -84,7 +84,7 @@ def test_the_square_has_four_corners_far_apart():
 
 
 @pytest.mark.parametrize("colormap", ["disc", "square"])
-def test_an_extent_of_its_own_fits_the_data_and_forgives_outliers(colormap):
+def test_default_extent_fits_the_data_and_ignores_outliers(colormap):
     coords = np.random.default_rng(0).normal(size=(1000, 2)) * [1, 1e3] + [0, 1e4]
     rgb = colormap_2d(coords, colormap=colormap)
     assert np.ptp(rgb, axis=0).max() > 0.5
@@ -94,13 +94,13 @@ def test_an_extent_of_its_own_fits_the_data_and_forgives_outliers(colormap):
         colormap_2d(coords[5:6], colormap=colormap, extent=((-2, 2), (7e3, 13e3))),
         colormap_2d(coords, colormap=colormap, extent=((-2, 2), (7e3, 13e3)))[5:6],
     )
-    one = colormap_2d(np.zeros((3, 2)), colormap=colormap)
-    np.testing.assert_array_equal(one[0], one[1])
+    same = colormap_2d(np.zeros((3, 2)), colormap=colormap)
+    np.testing.assert_array_equal(same[0], same[1])
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
 @pytest.mark.parametrize("function", [rotate_rgb_cube, convert_to_lab_color, lambda rgb: colormap_2d(rgb[:, :2])])
-def test_torch_comes_back_as_torch(function, dtype):
+def test_torch_input_gives_torch_output(function, dtype):
     rgb = torch.from_numpy(colors(20)).to(dtype)
     result = function(rgb)
     assert isinstance(result, torch.Tensor)
@@ -133,6 +133,6 @@ def test_images_of_any_shape():
         (lambda: colormap_2d(np.eye(2), extent=((0, 1), (2, 2))), ValueError, "each low below its high"),
     ],
 )
-def test_bad_arguments(call, error, message):
+def test_invalid_arguments_raise(call, error, message):
     with pytest.raises(error, match=message):
         call()

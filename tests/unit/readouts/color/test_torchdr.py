@@ -1,4 +1,4 @@
-"""TorchDR's layouts, computed here on the CPU: as good as the others, and nothing global is touched."""
+"""Layouts by TorchDR, run on the CPU: quality, determinism, global state, and when they are used."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from sklearn.metrics import silhouette_score
 
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.readouts.color import layout as layout_module
-from ncut_widgets.readouts.color.torchdr import TORCHDR_METHODS, lays_out, torchdr_layout
+from ncut_widgets.readouts.color.torchdr import TORCHDR_METHODS, torchdr_layout, uses_torchdr
 
 
 @pytest.fixture
 def as_on_cuda(monkeypatch):
-    """Lay out with TorchDR what it would on CUDA."""
-    monkeypatch.setattr(layout_module, "lays_out", lambda method, device: lays_out(method, torch.device("cuda", 0)))
+    """Use TorchDR for the methods that use it on CUDA."""
+    cuda = torch.device("cuda", 0)
+    monkeypatch.setattr(layout_module, "uses_torchdr", lambda method, device: uses_torchdr(method, cuda))
 
 
 def blobs(n_clusters=3, n_per_cluster=40, noise=0.15, seed=0):
-    """Return directions around `n_clusters` orthogonal ones, and which."""
+    """Return noisy directions around `n_clusters` orthogonal ones, and the cluster labels."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(n_clusters), n_per_cluster)
     eig = np.eye(8)[labels] + noise * rng.normal(size=(len(labels), 8))
@@ -42,14 +43,14 @@ def layout(method, rows, *, n_neighbors=20, seed=0, on_step=lambda: None):
 @pytest.mark.parametrize("method", TORCHDR_METHODS)
 class TestLayout:
     @pytest.mark.parametrize(("scale", "offset"), [(1, 0), (1e-3, 2), (1e4, 0)])
-    def test_separates_clusters_however_large_and_far_off_they_are(self, method, scale, offset):
+    def test_separates_clusters_of_any_scale_and_offset(self, method, scale, offset):
         eig, labels = blobs()
         coords = layout(method, scale * eig + offset)
         assert coords.shape == (120, 3)
         assert not coords.requires_grad
         assert silhouette_score(coords, labels) > 0.8
 
-    def test_same_seed_same_places_and_nothing_global_changes(self, method):
+    def test_is_deterministic_and_leaves_global_state(self, method):
         eig, _ = blobs(n_per_cluster=10)
         first = layout(method, eig)
         for seed in (random.seed, np.random.seed, torch.manual_seed):
@@ -64,7 +65,7 @@ class TestLayout:
         assert dict(os.environ) == before[3]
         assert (torch.backends.cudnn.benchmark, torch.is_grad_enabled(), torch.get_default_dtype()) == settings
 
-    def test_what_another_thread_draws_meanwhile_is_its_own(self, method):
+    def test_does_not_affect_draws_of_other_threads(self, method):
         torch.manual_seed(7)
         expected = torch.rand(3)
         torch.manual_seed(7)
@@ -80,41 +81,41 @@ class TestLayout:
         assert drawn == expected.tolist()
 
     @pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
-    def test_descends_where_gradients_are_off(self, method, off):
+    def test_works_with_gradients_disabled(self, method, off):
         eig, _ = blobs(n_per_cluster=10)
         with off():
             coords = layout(method, eig)
         assert torch.equal(coords, layout(method, eig))
 
 
-def test_the_seed_decides_what_umap_draws():
+def test_seed_changes_the_umap_layout():
     eig, _ = blobs(n_per_cluster=10)
     assert not torch.equal(layout("umap", eig, seed=0), layout("umap", eig, seed=1))
 
 
 @pytest.mark.parametrize("method", TORCHDR_METHODS)
 class TestColoring:
-    def test_clusters_get_colors_of_their_own(self, as_on_cuda, method):
+    def test_clusters_get_distinct_colors(self, as_on_cuda, method):
         eig, labels = blobs()
         steps = []
         coloring = Coloring(method, n_neighbors=30).fit(eig, on_step=lambda: steps.append(1))
-        assert len(steps) == {"tsne": 500, "umap": 200}[method], "one for each step of TorchDR's"
+        assert len(steps) == {"tsne": 500, "umap": 200}[method], "one call per step of TorchDR"
         assert coloring.rgb.min() == 0
         assert coloring.rgb.max() == 1
         assert silhouette_score(coloring.rgb, labels) > 0.6
         np.testing.assert_allclose(coloring.transform(eig), coloring.rgb, atol=1e-6)
 
-    def test_nodes_left_out_of_the_sample_are_colored_like_their_cluster(self, as_on_cuda, method):
+    def test_unsampled_nodes_get_the_color_of_their_cluster(self, as_on_cuda, method):
         eig, labels = blobs()
         rgb = Coloring(method, n_sample=60, n_neighbors=10).fit(eig).rgb
         centers = np.stack([rgb[labels == k].mean(0) for k in range(3)])
         assert (np.linalg.norm(rgb[:, None] - centers, axis=2).argmin(1) == labels).mean() > 0.97
 
-    def test_a_refit_keeps_the_colors(self, as_on_cuda, method):
+    def test_refit_keeps_colors(self, as_on_cuda, method):
         eig, _ = blobs(n_clusters=4, n_per_cluster=30)
         rng = np.random.default_rng(0)
-        turn = np.linalg.qr(rng.normal(size=(8, 8)))[0]
-        changed = ((eig + 0.05 * rng.normal(size=eig.shape)) @ turn).astype(np.float32)
+        rotation = np.linalg.qr(rng.normal(size=(8, 8)))[0]
+        changed = ((eig + 0.05 * rng.normal(size=eig.shape)) @ rotation).astype(np.float32)
         coloring = Coloring(method, n_neighbors=30).fit(eig)
         first = coloring.rgb
         refitted = coloring.fit(changed).rgb
@@ -122,7 +123,7 @@ class TestColoring:
         assert np.abs(refitted - first).mean() < 0.5 * np.abs(fresh - first).mean()
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
-    def test_every_precision_comes_back_as_it_went_in(self, as_on_cuda, method, dtype):
+    def test_keeps_the_dtype(self, as_on_cuda, method, dtype):
         eig = torch.from_numpy(blobs(n_per_cluster=10)[0]).to(dtype)
         assert Coloring(method).fit(eig).rgb.dtype == dtype
 
@@ -131,7 +132,7 @@ class TestColoring:
         rgb = Coloring(method).fit(np.random.default_rng(n).normal(size=(n, 4))).rgb
         assert len(np.unique(rgb, axis=0)) == n
 
-    def test_equal_and_zero_nodes_among_others_stay_finite(self, as_on_cuda, method):
+    def test_equal_and_zero_rows_give_finite_colors(self, as_on_cuda, method):
         eig = np.zeros((40, 3), dtype=np.float32)
         eig[:20, 0] = 1
         eig[20:30, 1] = 1
@@ -139,11 +140,11 @@ class TestColoring:
         assert np.isfinite(rgb).all()
         assert np.abs(rgb[:20].mean(0) - rgb[20:30].mean(0)).max() > 0.3
 
-    def test_nodes_without_difference_have_a_color_all_the_same(self, as_on_cuda, method):
+    def test_constant_rows_give_finite_colors(self, as_on_cuda, method):
         rgb = Coloring(method).fit(np.full((40, 3), 0.2)).rgb
         assert np.isfinite(rgb).all()
 
-    def test_a_fit_can_be_ended_and_the_last_one_stays(self, as_on_cuda, method):
+    def test_interrupted_fit_keeps_the_previous_one(self, as_on_cuda, method):
         eig, _ = blobs(n_per_cluster=10)
         coloring = Coloring(method).fit(eig)
         rgb = coloring.rgb
@@ -152,34 +153,34 @@ class TestColoring:
         def on_step():
             steps.append(1)
             if len(steps) == 5:
-                raise InterruptedError("enough")
+                raise InterruptedError("stop")
 
-        with pytest.raises(InterruptedError, match="enough"):
+        with pytest.raises(InterruptedError, match="stop"):
             coloring.fit(eig[::-1].copy(), on_step=on_step)
         np.testing.assert_array_equal(coloring.rgb, rgb)
 
 
-class TestWhereItLaysOut:
+class TestUsesTorchdr:
     @pytest.mark.parametrize("method", ["tsne", "umap", "umap_sphere", "pca", "mspace"])
     @pytest.mark.parametrize("device", ["cuda:0", "cpu", "mps"])
-    def test_flat_neighbor_layouts_on_cuda(self, method, device):
-        assert lays_out(method, torch.device(device)) == (method in ("tsne", "umap") and device == "cuda:0")
+    def test_for_tsne_and_umap_on_cuda(self, method, device):
+        assert uses_torchdr(method, torch.device(device)) == (method in ("tsne", "umap") and device == "cuda:0")
 
     @pytest.mark.parametrize(
         ("version", "new_enough"), [("0.4.1", False), ("0.5", True), ("0.10.dev0", True), ("1.0rc1", True)]
     )
-    def test_from_the_version_on_that_it_was_written_for(self, monkeypatch, version, new_enough):
+    def test_requires_version_0_5(self, monkeypatch, version, new_enough):
         monkeypatch.setattr(metadata, "version", lambda name: version)
-        assert lays_out("tsne", torch.device("cuda")) == new_enough
+        assert uses_torchdr("tsne", torch.device("cuda")) == new_enough
 
-    def test_not_where_it_is_not_installed(self, monkeypatch):
+    def test_not_if_it_is_not_installed(self, monkeypatch):
         def version(name):
             raise metadata.PackageNotFoundError(name)
 
         monkeypatch.setattr(metadata, "version", version)
-        assert not lays_out("tsne", torch.device("cuda"))
+        assert not uses_torchdr("tsne", torch.device("cuda"))
 
-    def test_it_is_not_even_imported_for_a_layout_on_the_cpu(self):
+    def test_is_not_imported_for_layouts_on_the_cpu(self):
         script = (
             "import sys, numpy, ncut_widgets\n"
             "ncut_widgets.tsne_color(numpy.random.default_rng(0).normal(size=(30, 4)))\n"
