@@ -254,7 +254,7 @@ class TestWarnings:
     def test_the_library_of_a_coloring_is_imported_by_who_asks_for_it(self, session, monkeypatch):
         importing = []
         monkeypatch.setattr(
-            "ncut_widgets.readouts.coloring.import_library",
+            "ncut_widgets.readouts.color.coloring.import_library",
             lambda method, device: importing.append((method, device.type, threading.current_thread())),
         )
         session.recolor("pca", wait=True)

