@@ -381,7 +381,7 @@ def test_attributions_are_finite(case, graph, chosen, kind, k):
     attribution = answer(nw.channel_attribution, X, targets[kind], **graph, **chosen)
     if attribution is None:
         return
-    assert_finite(attribution.raw, attribution.scores, attribution.target_scores, attribution.traced.gradients)
+    assert_finite(attribution.raw, attribution.scores, attribution.target_scores, attribution.map_data.gradients)
     if case.n <= 30 and case.c <= 5:
         assert_finite(*(answer(evidence, attribution) or ()))
 

@@ -1,4 +1,4 @@
-"""Attributions against finite differences of the whole score, and against channels that are known to make clusters."""
+"""`channel_attribution` against finite differences of the score, and for clusters with planted channels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIGMA = {"rbf": 2.0, "cosine": 0.6}
 
 
 def blobs(n=72, c=5, k=3, seed=0, shift=2.5):
-    """Clusters that overlap, each of them high in a channel of its own."""
+    """Return features and labels of overlapping clusters, each high in the channel of its number."""
     rng = np.random.default_rng(seed)
     labels = np.sort(rng.integers(k, size=n))
     X = rng.normal(size=(n, c)) + 1.0
@@ -22,7 +22,7 @@ def blobs(n=72, c=5, k=3, seed=0, shift=2.5):
 
 
 def leading(X, affinity, q):
-    """Eigenvectors by a full decomposition, in numpy alone."""
+    """Return the leading eigenvectors by a full decomposition in numpy."""
     if affinity == "cosine":
         U = X / np.linalg.norm(X, axis=1, keepdims=True)
         A = np.exp(-np.square(1 - U @ U.T) / (2 * SIGMA[affinity] ** 2))
@@ -47,15 +47,15 @@ def strength_of_mask(X, mask, affinity, q):
 
 
 def differences(strength, X):
-    """d strength / dX (targets, n, c) by central differences, extrapolated once."""
+    """Return d strength / dX (targets, n, c) by central differences with one Richardson extrapolation."""
 
     def central(step):
-        out = []
-        for at in np.ndindex(X.shape):
-            moved = np.zeros_like(X)
-            moved[at] = step
-            out.append((strength(X + moved) - strength(X - moved)) / (2 * step))
-        return np.array(out)
+        derivatives = []
+        for index in np.ndindex(X.shape):
+            delta = np.zeros_like(X)
+            delta[index] = step
+            derivatives.append((strength(X + delta) - strength(X - delta)) / (2 * step))
+        return np.array(derivatives)
 
     table = (4 * central(5e-4) - central(1e-3)) / 3
     return np.moveaxis(table.reshape(*X.shape, -1), -1, 0)
@@ -75,8 +75,8 @@ def expected(gradients, X, members, method, region):
     return np.stack(rows)
 
 
-def assert_close(found, wanted):
-    assert np.linalg.norm(found - wanted) <= 1e-5 * np.linalg.norm(wanted)
+def assert_close(found, reference):
+    assert np.linalg.norm(found - reference) <= 1e-5 * np.linalg.norm(reference)
 
 
 METHODS = [
@@ -85,7 +85,7 @@ METHODS = [
 
 
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
-def test_cluster_gradients_are_those_of_the_whole_score(affinity):
+def test_cluster_gradients_match_finite_differences(affinity):
     X, labels = blobs()
     gradients = differences(lambda X: strength_of_clusters(X, labels, affinity, 3), X)
     members = [labels == t for t in range(3)]
@@ -95,7 +95,7 @@ def test_cluster_gradients_are_those_of_the_whole_score(affinity):
         np.testing.assert_allclose(found.target_scores, strength_of_clusters(X, labels, affinity, 3), rtol=1e-6)
 
 
-def test_more_eigenvectors_than_clusters_and_nodes_that_score_below_zero():
+def test_more_eigenvectors_than_clusters_and_negative_scores():
     X, labels = blobs()
     labels = np.random.default_rng(1).permutation(labels)
     V = leading(X, "rbf", 5)
@@ -107,7 +107,7 @@ def test_more_eigenvectors_than_clusters_and_nodes_that_score_below_zero():
 
 
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
-def test_mask_gradients_are_those_of_the_whole_score(affinity):
+def test_mask_gradients_match_finite_differences(affinity):
     X, labels = blobs()
     mask = (labels == 1) & (np.arange(len(X)) % 4 > 0)
     gradients = differences(lambda X: np.atleast_1d(strength_of_mask(X, mask, affinity, 6)), X)
@@ -118,8 +118,8 @@ def test_mask_gradients_are_those_of_the_whole_score(affinity):
         assert_close(found.raw, expected(gradients, X, [mask], method, region))
 
 
-def test_clusters_whose_eigenvalues_coincide_have_their_gradient():
-    """Three blobs that a cyclic shift of channels carries into one another: no eigenvector of theirs is determined."""
+def test_gradient_with_equal_eigenvalues():
+    """Use three blobs that are cyclic shifts of each other, whose eigenvectors are determined only up to rotation."""
     blob = np.random.default_rng(0).normal(size=(20, 6)) * 0.5
     blob[:, 0] += 3
     X = np.concatenate([blob, np.roll(blob, 2, 1), np.roll(blob, 4, 1)])
@@ -130,27 +130,27 @@ def test_clusters_whose_eigenvalues_coincide_have_their_gradient():
 
 
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
-def test_ablation_is_the_fall_of_the_score_without_the_channel(affinity):
+def test_ablation_is_the_decrease_of_the_score(affinity):
     X, labels = blobs()
     found = channel_attribution(X, labels, method="ablation", affinity=affinity, sigma=SIGMA[affinity])
     for channel in range(X.shape[1]):
-        gone = X.copy()
-        gone[:, channel] = X[:, channel].mean()
-        fall = strength_of_clusters(X, labels, affinity, 3) - strength_of_clusters(gone, labels, affinity, 3)
-        np.testing.assert_allclose(found.raw[:, channel], fall, atol=1e-9)
+        ablated = X.copy()
+        ablated[:, channel] = X[:, channel].mean()
+        decrease = strength_of_clusters(X, labels, affinity, 3) - strength_of_clusters(ablated, labels, affinity, 3)
+        np.testing.assert_allclose(found.raw[:, channel], decrease, atol=1e-9)
 
 
-def test_gradient_x_input_of_all_nodes_predicts_the_fall_of_a_weaker_channel():
+def test_gradient_x_input_predicts_a_small_ablation():
     X, labels = blobs()
     rate = channel_attribution(X, labels, method="gradient_x_input", region="all", sigma=SIGMA["rbf"]).raw[:, 1]
     weaker = X.copy()
     weaker[:, 1] = X[:, 1].mean() + 0.999 * (X[:, 1] - X[:, 1].mean())
-    fall = strength_of_clusters(X, labels, "rbf", 3) - strength_of_clusters(weaker, labels, "rbf", 3)
-    np.testing.assert_allclose(rate * 1e-3, fall, rtol=1e-2)
+    decrease = strength_of_clusters(X, labels, "rbf", 3) - strength_of_clusters(weaker, labels, "rbf", 3)
+    np.testing.assert_allclose(rate * 1e-3, decrease, rtol=1e-2)
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
-def test_the_strength_of_clusters_is_that_of_the_kway_cut(solver):
+def test_cluster_strength_is_the_mean_kway_score(solver):
     from ncut_widgets import Kway, Ncut
 
     X, _ = blobs(n=400, shift=5.0)
@@ -158,15 +158,15 @@ def test_the_strength_of_clusters_is_that_of_the_kway_cut(solver):
     kway = Kway(3).fit(eig)
     scores = np.abs(kway.transform(eig))
     found = channel_attribution(X, kway.labels_, solver=solver, n_sample=200)
-    wanted = [scores[kway.labels_ == t, t].mean() for t in range(3)]
-    np.testing.assert_allclose(found.target_scores, wanted, rtol=1e-4)
+    means = [scores[kway.labels_ == t, t].mean() for t in range(3)]
+    np.testing.assert_allclose(found.target_scores, means, rtol=1e-4)
 
 
 PLANTED = 8.0
 
 
 def planted(seed, n=240, c=16):
-    """Clusters 0 and 1 are high in a channel of their own, 2 is low in one, 3 is neither; all else is noise."""
+    """Return features, labels and the channels in which clusters 0 and 1 are high and 2 is low; the rest is noise."""
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(n) % 4)
     X = rng.normal(size=(n, c))
@@ -178,19 +178,19 @@ def planted(seed, n=240, c=16):
 
 @pytest.mark.parametrize("method", ["gradient", "abs_gradient", "gradient_x_input", "ablation"])
 @pytest.mark.parametrize("kind", ["labels", "masks"])
-def test_planted_channels_come_first_for_exactly_their_clusters(method, kind):
+def test_planted_channels_rank_first_for_their_clusters(method, kind):
     for seed in range(20):
         X, labels, channels = planted(seed)
         target = labels if kind == "labels" else {str(t): labels == t for t in range(4)}
         found = channel_attribution(X, target, method=method, degree=0.2)
         first = found.ranking()[:3, 0]
         np.testing.assert_array_equal(first, channels, err_msg=f"seed {seed}")
-        # "gradient" says in which direction: the third cluster is what is low in its channel.
+        # The sign of "gradient" is a direction: the third cluster is low in its channel.
         signs = [1, 1, -1 if method == "gradient" else 1]
         np.testing.assert_array_equal(np.sign(found.raw[np.arange(3), first]), signs, err_msg=f"seed {seed}")
 
 
-def test_a_channel_that_parts_two_clusters_comes_first_for_both():
+def test_channel_that_separates_two_clusters_ranks_first():
     rng = np.random.default_rng(0)
     labels = np.arange(200) % 2
     X = rng.normal(size=(200, 12))
@@ -201,15 +201,15 @@ def test_a_channel_that_parts_two_clusters_comes_first_for_both():
 
 
 @pytest.mark.parametrize("method", ["gradient", "abs_gradient", "gradient_x_input", "ablation"])
-def test_gradients_of_a_sample_and_of_landmarks_find_planted_channels_too(method):
-    """More nodes than are solved exactly, and than evidence is taken on."""
+def test_planted_channels_rank_first_with_landmarks(method):
+    """Use more nodes than the exact solver and the sample of the checks allow."""
     X, labels, channels = planted(0, n=5000)
     found = channel_attribution(X.astype(np.float32), labels, method=method, degree=0.2)
     np.testing.assert_array_equal(found.ranking()[:3, 0], channels)
     assert (found.faithfulness(1, n_random=2, target=0).area > 0.05).all()
 
 
-def test_landmarks_attribute_as_the_exact_graph_does():
+def test_landmarks_match_the_exact_graph():
     X, labels, _ = planted(1, n=1500)
     exact, low_rank = (
         channel_attribution(X, labels, degree=0.2, solver=solver, n_sample=400) for solver in ("exact", "nystrom")
@@ -218,7 +218,7 @@ def test_landmarks_attribute_as_the_exact_graph_does():
         assert np.corrcoef(exact.scores[row], low_rank.scores[row])[0, 1] > 0.99
 
 
-def test_torch_float32_agrees_with_float64():
+def test_torch_float32_matches_numpy_float64():
     X, labels = blobs(n=300)
     exact = channel_attribution(X, labels, sigma=2.0).raw
     found = channel_attribution(torch.from_numpy(X).float(), labels, sigma=2.0).raw

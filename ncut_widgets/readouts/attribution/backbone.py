@@ -1,4 +1,4 @@
-"""Attribution that goes on through the backbone."""
+"""Attribute clusters and masks to pixels or layers of a backbone, by backpropagation through it."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from ncut_widgets._validation import check_features, check_in, check_positive_int
+from ncut_widgets._validation import check_features, check_positive_int
 from ncut_widgets.features import extract_features, load_images
 from ncut_widgets.features.backbones import resolve_backbone
 from ncut_widgets.features.vjp import PIXELS, backpropagate_to, find_layer, find_module
 from ncut_widgets.grid import PatchGrid, PatchMap
 from ncut_widgets.ncut import Ncut
 
-from .methods import METHODS, REGION_OF, REGIONS, aggregate
-from .result import ChannelAttribution, Traced
-from .scores import Step, gradients_of_scores, steps
+from .methods import aggregate, check_method
+from .result import ChannelAttribution, MapData
+from .scores import ProgressCallback, progress_steps, score_gradients
 from .targets import check_targets
 
 __all__ = ["backbone_attribution"]
 
-_COLOURS = ("red", "green", "blue")
+_RGB_NAMES = ("red", "green", "blue")
 
 
 def backbone_attribution(
@@ -48,49 +48,51 @@ def backbone_attribution(
     batch_size: int = 8,
     device: Any = None,
     random_state: Any = 0,
-    progress: bool | Step = False,
+    progress: bool | ProgressCallback = False,
 ) -> ChannelAttribution:
-    """Return which pixels, or which channels of a layer of the backbone, make each cluster or mask of its features.
+    """Attribute clusters or masks of features to pixels, or to the channels of a layer of the backbone.
 
-    The gradients that `channel_attribution` takes at the features go on through the backbone by vector-Jacobian
-    products, a batch of images at a time, and are gathered at the pixels or at a layer as they are there.
+    The gradients of `channel_attribution` with respect to the features are backpropagated through the backbone, one
+    batch of images at a time, and aggregated at the pixels or at a layer.
 
     Parameters
     ----------
     images : anything that `load_images` takes
-        None of them may influence the features of another.
+        Images whose features do not depend on each other.
     target, method, region, clusters, n_eig, affinity, sigma, degree, n_sample, solver, n_maps, random_state, progress
-        As in `channel_attribution`; targets are sets of patches of the features. The region of a target are the places
-        in its patches. Not by "ablation".
+        As in `channel_attribution`, except for the method "ablation", which is not supported. Targets are sets of
+        patches of the features. The nodes of a target are the positions of the layer within these patches.
     backbone, layer, norm, resolution, device
-        As in `extract_features`: a backbone that runs in torch.
+        As in `extract_features`. The backbone must run in torch.
     through : "pixels" or str
-        The pixels as the backbone sees them, normalised, or the output of one of its modules by name, of
-        ``dict(module.named_modules())``: a map (b, c, rows, columns), or tokens (b, k, c) of all patches. In a
-        transformers model, any module with a value for each place, in the layout of its family; names are those in the
-        part that sees images.
+        "pixels" for the normalized pixels that the backbone receives, or the name of a module in
+        ``dict(module.named_modules())`` whose output is a map (b, c, rows, columns) or tokens (b, k, c) of all patches.
+        In a transformers model, the names are those of the vision part, and the output must have one value per
+        position in the layout of the model family.
     module : torch.nn.Module, optional
-        What the backbone runs, where it is a callable that does not show it. Its first 4D argument are the pixels.
+        The module that the backbone runs, if it is a callable that does not store the module in an attribute. The first
+        4D argument of the module must be the pixels.
     batch_size : int
-        Images at a time.
+        Number of images per batch.
 
     Returns
     -------
     ChannelAttribution
-        Of the channels red, green and blue, or of those of the layer. `maps(channel, of="gradient")` are at the
-        resolution of that layer. There is no `faithfulness`: it would take a backbone without its channels.
+        The attribution to the channels red, green and blue, or to the channels of the layer.
+        ``maps(channel, of="gradient")`` have the resolution of that layer. `faithfulness` is not available, because it
+        would require the features of a backbone without these channels.
 
     Raises
     ------
     TypeError, ValueError
-        As `extract_features` and `channel_attribution` do, and where the backbone is no torch module, lets no gradients
-        through, or has no such layer.
+        As in `extract_features` and `channel_attribution`, and if the backbone is not a torch module, has no such
+        layer, or does not propagate gradients.
 
     Notes
     -----
-    A pass forward and t passes back of the backbone for t targets, beyond the attribution at the features. Holds the
-    gradients of all targets at the features, and at the layer. What class tokens pass on is counted at the patches
-    before them.
+    In addition to the attribution at the features, t targets take one forward pass and t backward passes of the
+    backbone. Memory holds the gradients of all targets at the features and at the layer. Contributions through class
+    tokens are attributed to the patches in earlier layers.
 
     Examples
     --------
@@ -114,17 +116,16 @@ def backbone_attribution(
     """
     if method == "ablation":
         raise ValueError(
-            '`method` must be a gradient method to go through a backbone; got "ablation". '
+            '`method` must be a gradient method for an attribution through a backbone; got "ablation". '
             'Use "gradient_x_input", its first-order approximation.'
         )
-    method = check_in(method, "method", METHODS)
-    region = REGION_OF[method] if region is None else check_in(region, "region", REGIONS)
+    method, region = check_method(method, region)
     n_maps = check_positive_int(n_maps, "n_maps", minimum=0)
-    pictures = load_images(images)
+    loaded = load_images(images)
     extract = resolve_backbone(backbone, layer=layer, norm=norm, resolution=resolution, device=device)
     module = find_module(extract) if module is None else module
     find_layer(module, through)
-    features = extract_features(pictures, backbone=extract, batch_size=batch_size, progress=False)
+    features = extract_features(loaded, backbone=extract, batch_size=batch_size, progress=False)
     nodes = check_features(features, "features", min_nodes=3)[0].detach()
     targets = check_targets(target, len(nodes), clusters=clusters, n_eig=n_eig)
     ncut = Ncut(
@@ -137,56 +138,63 @@ def backbone_attribution(
         random_state=random_state,
     )
     t = len(targets.names)
-    with steps(t + len(pictures), "through the backbone", progress) as done:
-        scores, of_features = gradients_of_scores(nodes, targets, None, ncut)
-        tables = []
-        for table in of_features:
-            tables.append(features.grid.split(table))
-            done(1)
-        per_image = [torch.stack([parts[i] for parts in tables]) for i in range(len(pictures))]
-        pulled = backpropagate_to(pictures, extract, module, through, per_image, batch_size=batch_size, done=done)
+    with progress_steps(t + len(loaded), "through the backbone", progress) as advance:
+        scores, feature_gradients = score_gradients(nodes, targets, None, ncut)
+        split_gradients = []
+        for gradient in feature_gradients:
+            split_gradients.append(features.grid.split(gradient))
+            advance(1)
+        per_image = [torch.stack([parts[i] for parts in split_gradients]) for i in range(len(loaded))]
+        layer_gradients = backpropagate_to(
+            loaded, extract, module, through, per_image, batch_size=batch_size, done=advance
+        )
 
-    shapes = [(int(part.values.shape[0]), int(part.values.shape[1])) for part in pulled]
+    shapes = [(int(part.values.shape[0]), int(part.values.shape[1])) for part in layer_gradients]
     grid = PatchGrid(
         features.grid.image_sizes, [PatchMap(i, rows, columns, through) for i, (rows, columns) in enumerate(shapes)]
     )
-    values = torch.cat([part.values.reshape(-1, part.values.shape[2]) for part in pulled])
-    gradients = torch.cat([part.gradients.reshape(t, -1, values.shape[1]) for part in pulled], dim=1)
+    values = torch.cat([part.values.reshape(-1, part.values.shape[2]) for part in layer_gradients])
+    gradients = torch.cat([part.gradients.reshape(t, -1, values.shape[1]) for part in layer_gradients], dim=1)
     means = values.mean(0)
     raw = np.stack(
         [
             aggregate(
-                gradients[row], values, means, _places(targets.members(row), features.grid, shapes), method, region
+                gradients[row],
+                values,
+                means,
+                _members_at_layer(targets.members(row), features.grid, shapes),
+                method,
+                region,
             )
             for row in range(t)
         ]
     )
-    kept = np.argsort(-np.abs(raw), axis=1, kind="stable")[:, :n_maps]
-    columns = [gradients[row][:, torch.from_numpy(kept[row]).to(gradients.device)] for row in range(t)]
+    leading = np.argsort(-np.abs(raw), axis=1, kind="stable")[:, :n_maps]
+    columns = [gradients[row][:, torch.from_numpy(leading[row]).to(gradients.device)] for row in range(t)]
     c = values.shape[1]
     return ChannelAttribution(
         raw=raw,
         target_names=targets.names,
-        channel_names=_COLOURS if through == PIXELS and c == 3 else tuple(f"channel {j}" for j in range(c)),
+        channel_names=_RGB_NAMES if through == PIXELS and c == 3 else tuple(f"channel {j}" for j in range(c)),
         target_scores=scores.cpu().float().numpy(),
         method=method,
         region=region,
         n_eig=targets.n_eig,
         sigma=ncut.sigma_,
-        traced=Traced(values, grid, kept, torch.stack(columns).cpu().float().numpy()),
+        map_data=MapData(values, grid, leading, torch.stack(columns).cpu().float().numpy()),
     )
 
 
-def _places(members: torch.Tensor, grid: PatchGrid, shapes: list[tuple[int, int]]) -> torch.Tensor:
-    """Return which places of a layer, in maps of these shapes, lie in patches that are `members`."""
+def _members_at_layer(members: torch.Tensor, grid: PatchGrid, shapes: list[tuple[int, int]]) -> torch.Tensor:
+    """Return the positions of a layer, in maps of these `shapes`, that are within patches in `members`."""
     parts = []
     for part, (rows, columns) in zip(grid.split(members), shapes, strict=True):
         h, w = part.shape
-        down = ((np.arange(rows) + 0.5) * h / rows).astype(int)
-        across = ((np.arange(columns) + 0.5) * w / columns).astype(int)
-        inside = part.numpy()[np.ix_(down, across)]
-        # A layer may be coarser than the features: no patch gets lost.
-        at, along = np.nonzero(part.numpy())
-        inside[((at + 0.5) * rows / h).astype(int), ((along + 0.5) * columns / w).astype(int)] = True
+        patch_rows = ((np.arange(rows) + 0.5) * h / rows).astype(int)
+        patch_columns = ((np.arange(columns) + 0.5) * w / columns).astype(int)
+        inside = part.numpy()[np.ix_(patch_rows, patch_columns)]
+        # The layer may be coarser than the features. Include the position under the center of every patch.
+        y, x = np.nonzero(part.numpy())
+        inside[((y + 0.5) * rows / h).astype(int), ((x + 0.5) * columns / w).astype(int)] = True
         parts.append(torch.from_numpy(inside.reshape(-1)))
     return torch.cat(parts)

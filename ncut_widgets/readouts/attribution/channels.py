@@ -1,4 +1,4 @@
-"""From a cluster back to the channels that make it."""
+"""Attribute clusters and masks to the channels of the features."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 
 from ncut_widgets._process import restores_process_state, warn
 from ncut_widgets._threads import one_thread
-from ncut_widgets._validation import check_features, check_in, check_positive_int
+from ncut_widgets._validation import check_features, check_positive_int
 from ncut_widgets.errors import OutlierWarning
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.ncut.settings import check_weights
 
-from .methods import METHODS, REGION_OF, REGIONS, aggregate, falls
-from .result import ChannelAttribution, Traced
-from .scores import Deletions, Step, gradients_of_scores, steps
+from .methods import ablation_effects, aggregate, check_method
+from .result import ChannelAttribution, MapData
+from .scores import ChannelAblation, ProgressCallback, progress_steps, score_gradients
 from .targets import Targets, check_targets
 
 __all__ = ["channel_attribution"]
@@ -41,69 +41,70 @@ def channel_attribution(
     n_maps: int = 16,
     device: Any = None,
     random_state: Any = 0,
-    progress: bool | Step = False,
+    progress: bool | ProgressCallback = False,
 ) -> ChannelAttribution:
-    """Return which channels make each cluster, or a mask: signed, ranked, with their maps and the evidence.
+    """Attribute clusters or masks to feature channels, with signed scores, rankings, maps and checks.
 
-    With f(X) the strength of a target in the Normalized Cut embedding of the features X, g = df/dX its gradient
-    through the cut, T the nodes of the target and m the mean of a channel over all nodes, the attribution of channel j
-    is, by method,
+    Let f(X) be the strength of a target in the Normalized Cut embedding of the features X, g = df/dX its gradient
+    through the cut, T the nodes of the target, and m_j the mean of channel j over all nodes. The attribution to channel
+    j is, by method,
 
         gradient            mean over i in T of g_ij
         abs_gradient        mean over i in T of |g_ij|
         gradient_x_input    sum over all i of g_ij (x_ij - m_j)
         ablation            f(X) - f(X with m_j for all x_ij)
 
-    Positive means that more of the channel makes the target stronger: more of its value there, or for the last two,
-    more of its contrast, of which the third is the first order of the fourth.
+    A positive value means that more of the channel makes the target stronger: a larger value in T or, for the last two
+    methods, a larger contrast. "gradient_x_input" is the first-order approximation of "ablation".
 
     Parameters
     ----------
     features : array, tensor or feature maps of shape (n, c)
         Finite features, one row per node.
     target : labels, mask, nodes, or mapping of names to masks or nodes
-        Integers (n,) are the labels of all nodes, as of `kway_ncut(...).argmax(1)`; each cluster is a target, and all
-        share one cut. Booleans, n in any shape, are a mask. Fewer integers are the nodes of a selection.
+        Integers (n,) are labels of all nodes, for example ``kway_ncut(...).argmax(1)``. Each cluster is then a target,
+        and all targets share one cut. Booleans, n in any shape, are a mask. Fewer integers are node indices.
     method : {"gradient", "abs_gradient", "gradient_x_input", "ablation"}
-        The first three take one cut and one pass back for each target; the last, what they are to predict, takes a cut
-        for each channel.
+        The gradient methods take one cut, and one backward pass per target. "ablation", which they approximate, takes
+        one cut per channel.
     region : "target" or "all", optional
-        Which nodes gradients are gathered from, T or all, where not as above. Over all, means are over n, and
-        "gradient" counts the nodes outside T with the opposite sign: less of the channel there is more of it in T.
-        "ablation" takes a channel from all nodes either way.
+        The nodes over which gradients are aggregated, if not those in the table above. With "all", means are over all
+        n nodes, and "gradient" counts nodes outside T with the opposite sign, because less of a channel outside T also
+        increases the contrast. "ablation" always replaces a channel in all nodes.
     clusters : int or sequence of int, optional
-        Which labels to attribute. By default all.
+        Labels of the clusters to attribute, by default all.
     n_eig : int, optional
-        In how many eigenvectors targets are scored. By default as many as clusters, or 20 for masks.
+        Number of eigenvectors in which targets are scored, by default the number of clusters, or 20 for masks.
     affinity, sigma, degree, n_sample, solver, device, random_state
-        As in `Ncut`: those of the cut that the target comes from. A callable gets tensors.
+        As in `Ncut`. Pass the options of the cut that the target comes from. A callable affinity gets tensors.
     n_maps : int
-        Of how many leading channels of each target to keep the gradients, for `maps`.
+        Number of leading channels of each target whose gradients are stored for `maps`.
     progress : bool or callable
-        Show a bar, or call this with the share that is done, in [0, 1]; what it raises ends the work.
+        Show a progress bar, or call this with the completed fraction, in [0, 1]. An exception in the callable cancels
+        the computation.
 
     Returns
     -------
     ChannelAttribution
-        In numpy, whatever the features are.
+        Always with numpy arrays.
 
     Raises
     ------
     TypeError, ValueError
-        Where the target does not fit the features, or an option cannot be used; as `Ncut` does.
+        If the target does not match the features, or an option is not valid, also for `Ncut`.
 
     Notes
     -----
-    The strength of a cluster is the mean |k-way score| of its nodes. The rotation of the k-way cut follows the
-    embedding, with the labels held fixed, so that only the space of the leading eigenvectors counts: where clusters are
-    clear, their eigenvalues nearly coincide, and gradients with a fixed rotation are mostly about which eigenvector is
-    which. The strength of a mask is the cosine between the mask, less its mean, and the space of the eigenvectors:
-    1 where a combination of them is the mask.
+    The strength of a cluster is the mean absolute k-way score of its nodes. The labels are fixed, but the rotation of
+    the k-way cut is a function of the embedding, so that only the space of the leading eigenvectors matters. For clear
+    clusters, whose eigenvalues nearly coincide, gradients with a fixed rotation would mostly measure rotations within
+    that space. The strength of a mask is the cosine between the centered mask and the space of the eigenvectors. It is
+    1 if the centered mask is a linear combination of them.
 
-    Sigma, and landmarks where there are any, are held fixed. Gradients are exact up to 4096 nodes, and with
-    solver="exact"; beyond, those of the Nyström approximation. Ablation and evidence are exact on 2048 of the nodes.
-    Deterministic for a given `random_state`. O(n m (c + m)) per target for m landmarks, in the memory of the features,
-    twice.
+    Sigma and landmarks are held constant. Gradients are exact for up to 4096 nodes and with ``solver="exact"``;
+    otherwise they are those of the Nyström approximation. Ablation and checks use an exact cut of at most 2048 sampled
+    nodes. The result is deterministic for a given `random_state`. Time is O(n m (c + m)) per target for m landmarks,
+    and memory twice that of the features.
 
     References
     ----------
@@ -124,8 +125,7 @@ def channel_attribution(
     >>> bool((attribution.faithfulness(1).area > 0).all())
     True
     """
-    method = check_in(method, "method", METHODS)
-    region = REGION_OF[method] if region is None else check_in(region, "region", REGIONS)
+    method, region = check_method(method, region)
     n_maps = check_positive_int(n_maps, "n_maps", minimum=0)
     nodes, _ = check_features(features, "features", min_nodes=3)
     nodes = nodes.detach()
@@ -144,13 +144,13 @@ def channel_attribution(
     if method == "ablation":
         with torch.no_grad():
             scores = targets.scores(ncut.fit_transform(nodes, sample_weight=weights), weights)
-        deletions = Deletions.of(nodes, targets, weights, ncut)
-        raw, _ = falls(deletions, (), progress)
-        kept, gradients = np.empty((len(raw), 0), np.int64), np.empty((len(raw), len(nodes), 0), np.float32)
+        ablation = ChannelAblation.from_fit(nodes, targets, weights, ncut)
+        raw, _ = ablation_effects(ablation, (), progress)
+        leading, gradients = np.empty((len(raw), 0), np.int64), np.empty((len(raw), len(nodes), 0), np.float32)
     else:
-        raw, kept, gradients, scores = _by_gradient(nodes, targets, weights, ncut, method, region, n_maps, progress)
-        deletions = Deletions.of(nodes, targets, weights, ncut)
-    _warn_if_left_out(targets, ncut)
+        raw, leading, gradients, scores = _by_gradient(nodes, targets, weights, ncut, method, region, n_maps, progress)
+        ablation = ChannelAblation.from_fit(nodes, targets, weights, ncut)
+    _warn_of_outlier_targets(targets, ncut)
     names = getattr(features, "channel_names", None) or [f"channel {j}" for j in range(nodes.shape[1])]
     return ChannelAttribution(
         raw=raw,
@@ -161,22 +161,23 @@ def channel_attribution(
         region=region,
         n_eig=targets.n_eig,
         sigma=ncut.sigma_,
-        traced=Traced(nodes, getattr(features, "grid", None), kept, gradients),
-        deletions=deletions,
+        map_data=MapData(nodes, getattr(features, "grid", None), leading, gradients),
+        ablation=ablation,
     )
 
 
-def _warn_if_left_out(targets: Targets, ncut: Ncut) -> None:
-    """Warn of targets that are not in the graph: an automatic sigma leaves outliers out."""
-    counted = ncut.counted_weights(None)
-    if counted is None:
+def _warn_of_outlier_targets(targets: Targets, ncut: Ncut) -> None:
+    """Warn if all nodes of a target are outliers, which an automatic sigma excludes from the graph."""
+    graph_weights = ncut.counted_weights(None)
+    if graph_weights is None:
         return
-    outlying = counted.cpu() == 0
-    lost = [name for row, name in enumerate(targets.names) if bool(outlying[targets.members(row).cpu()].all())]
-    if lost:
+    is_outlier = graph_weights.cpu() == 0
+    names = [name for row, name in enumerate(targets.names) if bool(is_outlier[targets.members(row).cpu()].all())]
+    if names:
         warn(
-            f"Attributions of {', '.join(map(repr, lost))} say nothing: all nodes of the target are outliers, which "
-            f"the automatic sigma leaves out of the graph. Pass `sigma={ncut.sigma_:.3g}`, which counts all nodes.",
+            f"The attributions to {', '.join(map(repr, names))} are not meaningful: all nodes of the target are "
+            f"outliers, which the automatic sigma excludes from the graph. Pass `sigma={ncut.sigma_:.3g}` to include "
+            "all nodes.",
             OutlierWarning,
         )
 
@@ -189,24 +190,24 @@ def _by_gradient(
     method: str,
     region: str,
     n_maps: int,
-    show: bool | Step,
+    show: bool | ProgressCallback,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, torch.Tensor]:
     """Return the attributions (t, c), the leading channels (t, m), their gradients (t, n, m), and the scores (t,)."""
     means, (n, c) = nodes.mean(0), nodes.shape
     t, m = len(targets.names), min(n_maps, c)
-    raw, kept, columns = np.empty((t, c)), np.empty((t, m), np.int64), np.empty((t, n, m), np.float32)
-    with steps(t + 1, "gradients", show) as done:
-        scores, gradients = gradients_of_scores(nodes, targets, weights, ncut)
-        done(1)
+    raw, leading, columns = np.empty((t, c)), np.empty((t, m), np.int64), np.empty((t, n, m), np.float32)
+    with progress_steps(t + 1, "gradients", show) as advance:
+        scores, gradients = score_gradients(nodes, targets, weights, ncut)
+        advance(1)
         for row, gradient in enumerate(gradients):
             raw[row] = aggregate(gradient, nodes, means, targets.members(row), method, region)
-            kept[row] = np.argsort(-np.abs(raw[row]), kind="stable")[:m]
-            columns[row] = gradient[:, torch.from_numpy(kept[row]).to(gradient.device)].cpu().float().numpy()
-            done(1)
+            leading[row] = np.argsort(-np.abs(raw[row]), kind="stable")[:m]
+            columns[row] = gradient[:, torch.from_numpy(leading[row]).to(gradient.device)].cpu().float().numpy()
+            advance(1)
     if not (np.isfinite(raw).all() and np.isfinite(columns).all()):
         raise ValueError(
-            "`features` must be of a size at which gradients are finite in float32; got features from "
-            f"{float(nodes.min()):.3g} to {float(nodes.max()):.3g}. Multiply them by a number that brings them to "
-            "about 1, or raise `sigma`."
+            "`features` must have a scale at which gradients are finite in float32; got values from "
+            f"{float(nodes.min()):.3g} to {float(nodes.max()):.3g}. Scale them to a magnitude of about 1, or raise "
+            "`sigma`."
         )
-    return raw, kept, columns, scores
+    return raw, leading, columns, scores

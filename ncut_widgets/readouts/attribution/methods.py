@@ -1,75 +1,91 @@
-"""From gradients, or from cuts without a channel, to one number for every target and channel."""
+"""Attribution methods: reduce gradients, or the effects of ablation, to one number per target and channel."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
-from .scores import Deletions, Step, gradients_of_scores, steps
+from ncut_widgets._validation import check_in
+
+from .scores import ChannelAblation, ProgressCallback, progress_steps, score_gradients
 from .targets import Targets
 
-__all__ = ["METHODS", "REGIONS", "REGION_OF", "aggregate", "attribute_all", "falls"]
+__all__ = ["METHODS", "REGIONS", "ablation_effects", "aggregate", "attribute_target_sets", "check_method"]
 
-# Where each looks unless told otherwise.
-REGION_OF = {"gradient": "target", "abs_gradient": "target", "gradient_x_input": "all", "ablation": "all"}
-METHODS = tuple(REGION_OF)
+_DEFAULT_REGION = {"gradient": "target", "abs_gradient": "target", "gradient_x_input": "all", "ablation": "all"}
+METHODS = tuple(_DEFAULT_REGION)
 REGIONS = ("target", "all")
 _CHUNK_ELEMENTS = 1 << 22
+
+
+def check_method(method: Any, region: Any) -> tuple[str, str]:
+    """Return the validated method, and the region or the default region of the method."""
+    method = check_in(method, "method", METHODS)
+    return method, _DEFAULT_REGION[method] if region is None else check_in(region, "region", REGIONS)
 
 
 def aggregate(
     gradient: torch.Tensor, nodes: torch.Tensor, means: torch.Tensor, members: torch.Tensor, method: str, region: str
 ) -> np.ndarray:
-    """Return the attribution (c,) in float64 that a gradient (n, c) makes, given which nodes (n,) are the target's."""
+    """Return the attribution (c,), in float64, of a gradient (n, c) to a target with the nodes `members` (n,)."""
     total = torch.zeros(gradient.shape[1], dtype=torch.float64)
     members = members.to(gradient.device)
     rows = max(1, _CHUNK_ELEMENTS // gradient.shape[1])
     for start in range(0, len(gradient), rows):
-        here = slice(start, start + rows)
-        g, inside = gradient[here], members[here]
+        chunk = slice(start, start + rows)
+        g, inside = gradient[chunk], members[chunk]
         if method == "abs_gradient":
             part = g.abs()
         elif method == "gradient_x_input":
-            part = g * (nodes[here].to(g) - means.to(g))
+            part = g * (nodes[chunk].to(g) - means.to(g))
         elif region == "all":
             part = torch.where(inside[:, None], g, -g)
         else:
             part = g
         total += (part if region == "all" else part[inside]).sum(0).cpu().double()
-    counted = 1 if method == "gradient_x_input" else len(gradient) if region == "all" else int(members.sum())
-    return total.numpy() / counted
+    count = 1 if method == "gradient_x_input" else len(gradient) if region == "all" else int(members.sum())
+    return total.numpy() / count
 
 
-def attribute_all(
-    deletions: Deletions, several: Sequence[Targets], method: str, region: str, show: bool | Step
+def attribute_target_sets(
+    ablation: ChannelAblation, target_sets: Sequence[Targets], method: str, region: str, show: bool | ProgressCallback
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the attributions (p, t, c) of p sets of targets of the same nodes, and their scores (p, t)."""
+    """Return the attributions (p, t, c) and scores (p, t) of p sets of t targets among the nodes of `ablation`.
+
+    The first set must be the targets of `ablation`.
+    """
     if method == "ablation":
-        raw, of_all = falls(deletions, several[1:], show)
-        return raw.reshape(len(several), -1, raw.shape[1]), of_all.reshape(len(several), -1)
-    found, scores_found = [], []
-    with steps(len(several), "permuted targets", show) as done:
-        for targets in several:
-            scores, gradients = gradients_of_scores(deletions.nodes, targets, deletions.weights, deletions.ncut)
+        raw, scores = ablation_effects(ablation, target_sets[1:], show)
+        return raw.reshape(len(target_sets), -1, raw.shape[1]), scores.reshape(len(target_sets), -1)
+    raw_sets, score_sets = [], []
+    with progress_steps(len(target_sets), "permuted targets", show) as advance:
+        for targets in target_sets:
+            target_scores, gradients = score_gradients(ablation.nodes, targets, ablation.weights, ablation.ncut)
             rows = [
-                aggregate(gradient, deletions.nodes, deletions.means, targets.members(row), method, region)
+                aggregate(gradient, ablation.nodes, ablation.means, targets.members(row), method, region)
                 for row, gradient in enumerate(gradients)
             ]
-            found.append(np.stack(rows))
-            scores_found.append(scores.cpu().numpy())
-            done(1)
-    return np.stack(found), np.stack(scores_found)
+            raw_sets.append(np.stack(rows))
+            score_sets.append(target_scores.cpu().numpy())
+            advance(1)
+    return np.stack(raw_sets), np.stack(score_sets)
 
 
-def falls(deletions: Deletions, others: Sequence[Targets], show: bool | Step) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far the score of every target falls without each channel (t, c), and the scores (t,)."""
-    whole = deletions.scores([], others).double()
-    c = deletions.nodes.shape[1]
-    raw = np.empty((len(whole), c))
-    with steps(c, "ablation", show) as done:
+def ablation_effects(
+    ablation: ChannelAblation, others: Sequence[Targets], show: bool | ProgressCallback
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the decrease of the score of each target without each channel (t, c), and the scores (t,).
+
+    `others` are further targets among the same nodes, which follow the targets of `ablation`.
+    """
+    full_scores = ablation.scores([], others).double()
+    c = ablation.nodes.shape[1]
+    raw = np.empty((len(full_scores), c))
+    with progress_steps(c, "ablation", show) as advance:
         for channel in range(c):
-            raw[:, channel] = (whole - deletions.scores([channel], others).double()).numpy()
-            done(1)
-    return raw, whole.numpy()
+            raw[:, channel] = (full_scores - ablation.scores([channel], others).double()).numpy()
+            advance(1)
+    return raw, full_scores.numpy()

@@ -1,4 +1,4 @@
-"""`ChannelAttribution`: which channels make a target, how to see them, and what speaks for it."""
+"""`ChannelAttribution`: scores and rankings of channels, their maps, and checks."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ncut_widgets._validation import check_in, check_positive_int, check_random_
 from ncut_widgets.grid import PatchGrid
 
 from .faithfulness import Faithfulness, PermutedTargets, deletion_curves, permuted_targets
-from .scores import Deletions, Step
-from .targets import named_rows
+from .scores import ChannelAblation, ProgressCallback
+from .targets import target_indices
 
-__all__ = ["ChannelAttribution", "RankedChannel", "Traced"]
+__all__ = ["ChannelAttribution", "MapData", "RankedChannel"]
 
-_SHOWN = 20
+_DEFAULT_MAX_DELETED = 20
 
 
 class RankedChannel(NamedTuple):
-    """A channel of a target's ranking."""
+    """A channel in the ranking of a target."""
 
     channel: int
     name: str
@@ -30,36 +30,38 @@ class RankedChannel(NamedTuple):
     raw: float
 
 
-class Traced(NamedTuple):
-    """What maps are made of: the features (n, c), and gradients (t, n, m) of m channels for each target."""
+class MapData(NamedTuple):
+    """The data of channel maps: features (n, c), and for each of t targets the gradients of its m leading channels."""
 
     nodes: torch.Tensor
     grid: PatchGrid | None
     # (t, m)
     channels: np.ndarray
+    # (t, n, m)
     gradients: np.ndarray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ChannelAttribution:
-    """Which channels make which targets, with their maps and the evidence: see `channel_attribution`.
+    """The attribution of targets to channels, with maps and checks: see `channel_attribution`.
 
     Attributes
     ----------
     scores : float32 array of shape (t, c)
-        The raw values divided by the sum of their magnitudes over all channels: the share of each channel, so that
-        targets compare. Positive where more of the channel makes the target stronger.
+        The raw values divided by the sum of their magnitudes over all channels, so that targets can be compared. A
+        score is positive if more of the channel makes the target stronger.
     raw : float64 array of shape (t, c)
-        As the method defines them.
+        The values that the method defines.
     target_names, channel_names : tuple of str
+        Names of the t targets and c channels.
     target_scores : float32 array of shape (t,)
-        How strong each target is in the embedding, in [0, 1].
+        The strength of each target in the embedding, in [0, 1].
     method, region : str
-        As passed.
+        The options of the attribution.
     n_eig : int
-        How many eigenvectors the targets were scored in.
+        Number of eigenvectors in which the targets are scored.
     sigma : float or None
-        Of the affinity.
+        Bandwidth of the affinity.
     """
 
     raw: np.ndarray
@@ -70,9 +72,9 @@ class ChannelAttribution:
     region: str
     n_eig: int
     sigma: float | None
-    traced: Traced = field(repr=False)
-    # None where features are not those of the graph.
-    deletions: Deletions | None = field(default=None, repr=False)
+    map_data: MapData = field(repr=False)
+    # None if the channels are not the features of the graph.
+    ablation: ChannelAblation | None = field(default=None, repr=False)
 
     @property
     def scores(self) -> np.ndarray:
@@ -80,20 +82,20 @@ class ChannelAttribution:
         return np.divide(self.raw, totals, out=np.zeros_like(self.raw), where=totals > 0).astype(np.float32)
 
     def ranking(self, *, by: str | None = None) -> np.ndarray:
-        """Return the channels of every target in order, the most important first: integers (t, c).
+        """Return the channels of each target in descending order of importance: integers (t, c).
 
         Parameters
         ----------
         by : "absolute" or "value", optional
-            By default by magnitude for the method "gradient", whose sign says in which direction a channel works, and
-            by value for the others, of which a negative one says that the channel works against the target.
+            The default is "absolute" for the method "gradient", whose sign is the direction in which a channel works.
+            For the other methods it is "value", because a negative value means that a channel weakens the target.
         """
         by = ("absolute" if self.method == "gradient" else "value") if by is None else by
         by = check_in(by, "by", ("absolute", "value"))
         return np.argsort(-(np.abs(self.raw) if by == "absolute" else self.raw), axis=1, kind="stable")
 
     def top_k(self, k: int = 10, *, target: int | str = 0, by: str | None = None) -> list[RankedChannel]:
-        """Return the first `k` channels of the ranking of one target, given by name or number."""
+        """Return the `k` most important channels of one target, given by name or index."""
         row = self._row(target)
         k = check_positive_int(k, "k", maximum=len(self.channel_names))
         scores = self.scores[row]
@@ -103,51 +105,52 @@ class ChannelAttribution:
         ]
 
     def maps(self, channel: int | str, *, of: str = "features", target: int | str = 0) -> list[np.ndarray]:
-        """Return a channel as an image: float32 arrays (rows, columns), one for each map of the grid.
+        """Return the maps of a channel: float32 arrays (rows, columns), one for each map of the grid.
 
         Parameters
         ----------
         channel : int or str
-            By number or name.
+            Index or name of the channel.
         of : "features" or "gradient"
-            The values of the channel, or d score / d value at every node, which is kept for the `n_maps` leading
-            channels of a target.
+            The values of the channel, or d score / d value at every node. Gradients are stored for the `n_maps`
+            leading channels of each target.
         target : int or str
-            Whose gradient.
+            Index or name of the target of the gradient.
 
         Raises
         ------
         ValueError
-            Where the features came without a grid, or that gradient was not kept.
+            If the features had no grid, or the gradient is not stored.
         """
-        grid = self.traced.grid
+        grid = self.map_data.grid
         if grid is None:
             raise ValueError(
-                "Maps need the places of the nodes, which an array lacks. Pass feature maps to `channel_attribution`."
+                "`maps` requires the positions of the nodes, but the features were an array. Pass feature maps to "
+                "`channel_attribution`."
             )
         j = self._channel(channel)
         if check_in(of, "of", ("features", "gradient")) == "features":
-            values = self.traced.nodes[:, j].detach().cpu().float().numpy()
+            values = self.map_data.nodes[:, j].detach().cpu().float().numpy()
         else:
             row = self._row(target)
-            kept = np.flatnonzero(self.traced.channels[row] == j)
-            if not len(kept):
+            stored = np.flatnonzero(self.map_data.channels[row] == j)
+            if not len(stored):
                 raise ValueError(
-                    f"`channel` must be one whose gradient was kept, {self.traced.channels[row].tolist()} for "
-                    f"{self.target_names[row]!r}; got {j}. Raise `n_maps`, or use a gradient method: an ablation "
-                    "has no maps."
+                    f"`channel` must be a channel with a stored gradient, {self.map_data.channels[row].tolist()} for "
+                    f"{self.target_names[row]!r}; got {j}. Raise `n_maps`, or use a gradient method, because ablation "
+                    "computes no gradients."
                 )
-            values = self.traced.gradients[row, :, kept[0]]
+            values = self.map_data.gradients[row, :, stored[0]]
         return [np.asarray(part) for part in grid.split(values)]
 
     def to_dataframe(self) -> Any:
-        """Return a pandas table of one row for each target and channel: needs pandas.
+        """Return a pandas DataFrame with one row per target and channel. Requires pandas.
 
-        The columns are `target`, `channel` (its number), `name`, `score`, `raw` and `rank`, from 0.
+        The columns are `target`, `channel` (its index), `name`, `score`, `raw` and `rank`, which starts at 0.
         """
         if find_spec("pandas") is None:
             raise ModuleNotFoundError(
-                "`to_dataframe` needs pandas, which is not installed. Run `pip install pandas`, or read `scores`.",
+                "`to_dataframe` requires pandas, which is not installed. Run `pip install pandas`, or use `scores`.",
                 name="pandas",
             )
         import pandas as pd  # type: ignore[import-untyped]
@@ -173,35 +176,35 @@ class ChannelAttribution:
         target: int | str | None = None,
         n_random: int = 5,
         random_state: Any = 0,
-        progress: bool | Step = False,
+        progress: bool | ProgressCallback = False,
     ) -> Faithfulness:
-        """Return how the score of each target falls as its channels are replaced by their mean in all nodes.
+        """Return the scores of each target as its channels are replaced by their mean, in order of the ranking.
 
         Parameters
         ----------
         k : int, optional
-            Up to how many channels. By default 20, but at most half of them.
+            Maximum number of channels to replace. The default is 20, but at most half of the channels.
         target : int or str, optional
-            By name or number; all by default.
+            Index or name of one target. The default is all targets.
         n_random : int
-            How many random orders to compare with.
-        random_state : int, numpy Generator or None
-            Draws them.
+            Number of random orders to compare with.
+        random_state : int, numpy.random.Generator or None
+            Draws the random orders.
         progress : bool or callable
-            A bar, or what to call with the share that is done.
+            Show a progress bar, or call this with the completed fraction, in [0, 1].
 
         Notes
         -----
-        A cut for each point of each curve, at the sigma of the fit, exactly, of 2048 nodes where there are more:
-        some hundredths of a second each.
+        Each point of a curve takes an exact cut with the sigma of the fit, of at most 2048 sampled nodes. A cut takes a
+        few hundredths of a second.
         """
-        deletions = self._evidence("faithfulness")
+        ablation = self._ablation("faithfulness")
         c = len(self.channel_names)
-        k = max(1, min(_SHOWN, c // 2)) if k is None else check_positive_int(k, "k", maximum=c)
+        k = max(1, min(_DEFAULT_MAX_DELETED, c // 2)) if k is None else check_positive_int(k, "k", maximum=c)
         return deletion_curves(
-            deletions,
+            ablation,
             self.ranking(),
-            named_rows(self.target_names, target),
+            target_indices(self.target_names, target),
             k,
             check_positive_int(n_random, "n_random"),
             check_random_state(random_state),
@@ -209,46 +212,46 @@ class ChannelAttribution:
         )
 
     def permuted_targets(
-        self, n_permutations: int = 5, *, random_state: Any = 0, progress: bool | Step = False
+        self, n_permutations: int = 5, *, random_state: Any = 0, progress: bool | ProgressCallback = False
     ) -> PermutedTargets:
-        """Return what the same method attributes to targets of the same sizes whose nodes are drawn at random.
+        """Compare the attribution with that of random targets of the same sizes, by the same method.
 
-        An attribution that looks the same for them says something of the features and nothing of the target. Taken on
-        the nodes that `faithfulness` takes.
+        If both are similar, the attribution depends on the features but not on the target. Uses the same sample of
+        nodes as `faithfulness`.
 
         Parameters
         ----------
         n_permutations : int
-            How many times to draw.
-        random_state : int, numpy Generator or None
-            Draws them.
+            Number of random permutations of the nodes.
+        random_state : int, numpy.random.Generator or None
+            Draws the permutations.
         progress : bool or callable
-            A bar, or what to call with the share that is done.
+            Show a progress bar, or call this with the completed fraction, in [0, 1].
         """
-        deletions = self._evidence("permuted_targets")
+        ablation = self._ablation("permuted_targets")
         n_permutations = check_positive_int(n_permutations, "n_permutations")
         rng = check_random_state(random_state)
-        return permuted_targets(deletions, self.method, self.region, n_permutations, rng, progress)
+        return permuted_targets(ablation, self.method, self.region, n_permutations, rng, progress)
 
-    def _evidence(self, what: str) -> Deletions:
-        if self.deletions is None:
+    def _ablation(self, method: str) -> ChannelAblation:
+        if self.ablation is None:
             raise ValueError(
-                f"`{what}` must be asked of an attribution to the features of the graph; got one through a backbone. "
-                "Ask that of `channel_attribution`."
+                f"`{method}` requires an attribution to the features of the graph; got an attribution through a "
+                "backbone. Call it on the result of `channel_attribution`."
             )
-        return self.deletions
+        return self.ablation
 
     def _row(self, target: int | str) -> int:
-        return named_rows(self.target_names, target)[0]
+        return target_indices(self.target_names, target)[0]
 
     def _channel(self, channel: int | str) -> int:
-        return named_rows(self.channel_names, channel, "channel")[0]
+        return target_indices(self.channel_names, channel, "channel")[0]
 
     def __repr__(self) -> str:
         t, c = self.raw.shape
         targets = "1 target" if t == 1 else f"{t} targets"
-        leaders = ", ".join(
+        top_channels = ", ".join(
             f"{name}: {self.channel_names[order[0]]}"
             for name, order in zip(self.target_names, self.ranking(), strict=True)
         )
-        return f"ChannelAttribution({targets} x {c} channels by {self.method}; first: {leaders})"
+        return f"ChannelAttribution({targets} x {c} channels by {self.method}; first: {top_channels})"

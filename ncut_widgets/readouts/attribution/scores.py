@@ -1,4 +1,4 @@
-"""The graph whose targets are traced: gradients of their scores, and scores once channels are gone."""
+"""Scores of targets: their gradients through the cut, and their values after ablation of channels."""
 
 from __future__ import annotations
 
@@ -17,36 +17,40 @@ from ncut_widgets.ncut.sampling import uniform_nodes
 
 from .targets import Targets
 
-__all__ = ["Deletions", "Step", "gradients_of_scores", "steps"]
+__all__ = ["ChannelAblation", "ProgressCallback", "progress_steps", "score_gradients"]
 
-Step = Callable[[float], object]
-# Channels are deleted from the exact graph of so many nodes: a few hundredths of a second for each cut.
-_NODES = 2048
-# Of these, at least so many of every cluster and mask, or all that it has.
-_LEAST_OF_A_TARGET = 32
+# Takes the completed fraction of the work, in [0, 1].
+ProgressCallback = Callable[[float], object]
+# Ablation cuts the exact graph of at most this many nodes, which takes a few hundredths of a second per cut.
+_MAX_ABLATION_NODES = 2048
+# Minimum number of sampled nodes per cluster or mask; smaller ones are sampled completely.
+_MIN_SAMPLES_PER_TARGET = 32
 
 
 @contextmanager
-def steps(total: int, what: str, show: bool | Step) -> Iterator[Callable[[int], object]]:
-    """Yield what to call with the number of steps just done: it moves a bar, or tells `show` the share of all."""
+def progress_steps(total: int, what: str, show: bool | ProgressCallback) -> Iterator[Callable[[int], object]]:
+    """Yield a function that takes the number of steps just completed, and advances a bar or calls `show`."""
     if not callable(show):
-        with progress(total, f"attribution: {what}", unit="step", show=show) as done:
-            yield done
+        with progress(total, f"attribution: {what}", unit="step", show=show) as advance:
+            yield advance
         return
-    so_far = 0
+    completed = 0
 
-    def tell(n: int) -> None:
-        nonlocal so_far
-        so_far += n
-        show(so_far / total)
+    def report(n: int) -> None:
+        nonlocal completed
+        completed += n
+        show(completed / total)
 
-    yield tell
+    yield report
 
 
-def gradients_of_scores(
+def score_gradients(
     nodes: torch.Tensor, targets: Targets, weights: torch.Tensor | None, ncut: Ncut
 ) -> tuple[torch.Tensor, Iterator[torch.Tensor]]:
-    """Return the scores (t,), and one after the other their gradients (n, c): one cut, and one pass back for each."""
+    """Return the scores (t,) and an iterator over their gradients (n, c).
+
+    Fits `ncut` once, and takes one backward pass per target.
+    """
     nodes = nodes.detach().requires_grad_()
     with torch.enable_grad():
         eig = ncut.fit_transform(nodes, sample_weight=weights)
@@ -54,48 +58,54 @@ def gradients_of_scores(
 
     def gradients() -> Iterator[torch.Tensor]:
         for target, score in enumerate(scores, 1):
-            # The last one frees what the others go through.
+            # The last backward pass frees the graph.
             yield torch.autograd.grad(score, nodes, retain_graph=target < len(scores))[0]
 
     return torch.stack(scores).detach(), gradients()
 
 
 @dataclass(frozen=True)
-class Deletions:
-    """The scores of targets after channels have been replaced by their mean, at the sigma and on nodes held fixed.
+class ChannelAblation:
+    """Scores of targets after channels are replaced by their mean, with fixed nodes and sigma.
 
     Attributes
     ----------
     nodes : torch.Tensor of shape (s, c)
-        All nodes, or 2048 of them.
+        All nodes, or a sample of 2048.
     means : torch.Tensor of shape (c,)
-        Of all nodes.
+        Mean of each channel over all nodes.
     targets : Targets
-        Of those nodes.
-    weights, counted : torch.Tensor of shape (s,), optional
-        Of those nodes, in a target and in the graph.
+        The targets among these nodes.
+    weights, graph_weights : torch.Tensor of shape (s,), optional
+        Weights of these nodes in the scores of targets, and in the graph.
+    ncut : Ncut
+        The fitted options of the graph, with the exact solver.
+    kernel : Kernel
+        The affinity of the graph.
     """
 
     nodes: torch.Tensor
     means: torch.Tensor
     targets: Targets
     weights: torch.Tensor | None
-    counted: torch.Tensor | None
+    graph_weights: torch.Tensor | None
     ncut: Ncut
     kernel: Kernel
 
     @classmethod
-    def of(cls, nodes: torch.Tensor, targets: Targets, weights: torch.Tensor | None, ncut: Ncut) -> Deletions:
-        """Return the deletions from the graph that `ncut` was fitted to."""
+    def from_fit(
+        cls, nodes: torch.Tensor, targets: Targets, weights: torch.Tensor | None, ncut: Ncut
+    ) -> ChannelAblation:
+        """Return the ablation of the graph to which `ncut` was fitted."""
         means = nodes.detach().mean(0)
         generator = torch_generator(0)
-        # What the fit left out of its graph stays out of it.
-        counted = ncut.counted_weights(weights)
-        if len(nodes) > _NODES:
+        # Outliers that the fit excluded from the graph have a weight of 0.
+        graph_weights = ncut.counted_weights(weights)
+        if len(nodes) > _MAX_ABLATION_NODES:
             sampled = _sample(len(nodes), targets, generator)
             nodes, targets = nodes.detach()[sampled.to(nodes.device)], targets.take(sampled)
             weights = None if weights is None else weights[sampled]
-            counted = None if counted is None else counted[sampled]
+            graph_weights = None if graph_weights is None else graph_weights[sampled]
         fixed = Ncut(**{**ncut.get_params(deep=False), "sigma": ncut.sigma_, "degree": None, "solver": "exact"})
         kernel = build_affinity(
             nodes.detach(),
@@ -104,33 +114,34 @@ class Deletions:
             degree=None,
             repulsive=False,
             repulsion_sigma=None,
-            weights=counted,
+            weights=graph_weights,
             project=False,
             like=Like(is_numpy=False, dtype=nodes.dtype, device=nodes.device),
             device=device_of(nodes, fixed.device),
             generator=generator,
         )
-        return cls(nodes.detach(), means, targets, weights, counted, fixed, kernel)
+        return cls(nodes.detach(), means, targets, weights, graph_weights, fixed, kernel)
 
     def scores(self, channels: Sequence[int], others: Sequence[Targets] = ()) -> torch.Tensor:
-        """Return the scores (t,) without these channels, followed by those of other targets of the same nodes."""
+        """Return the scores (t,) without these channels, followed by the scores of `others` among the same nodes."""
         nodes = self.nodes
         if len(channels):
             index = torch.as_tensor(channels, device=nodes.device)
             nodes = nodes.index_copy(1, index, self.means[index].expand(len(nodes), -1).contiguous())
-        w, counted = (
-            None if given is None else given.to(self.kernel.encode(nodes[:1])) for given in (self.weights, self.counted)
+        weights, graph_weights = (
+            None if w is None else w.to(self.kernel.encode(nodes[:1])) for w in (self.weights, self.graph_weights)
         )
-        solution = solve_exact(nodes, self.kernel, self.targets.n_eig, torch_generator(0), weights=counted)
+        solution = solve_exact(nodes, self.kernel, self.targets.n_eig, torch_generator(0), weights=graph_weights)
         eig = solution.pairs.vectors
-        return torch.cat([part.scores(eig, w) for part in (self.targets, *others)]).cpu()
+        return torch.cat([targets.scores(eig, weights) for targets in (self.targets, *others)]).cpu()
 
 
 def _sample(n: int, targets: Targets, generator: torch.Generator) -> torch.Tensor:
+    """Return uniformly sampled nodes, with additional nodes of targets that are under-represented."""
     drawn = torch.zeros(n, dtype=torch.bool)
-    drawn[uniform_nodes(n, _NODES, generator)] = True
+    drawn[uniform_nodes(n, _MAX_ABLATION_NODES, generator)] = True
     for stratum in targets.strata:
-        missing = min(_LEAST_OF_A_TARGET, int(stratum.sum())) - int((stratum & drawn).sum())
+        missing = min(_MIN_SAMPLES_PER_TARGET, int(stratum.sum())) - int((stratum & drawn).sum())
         if missing > 0:
             rest = (stratum & ~drawn).nonzero().flatten()
             drawn[rest[torch.randperm(len(rest), generator=generator)[:missing]]] = True

@@ -1,4 +1,4 @@
-"""What channels are attributed to: clusters that share one rotation, or masks, each with a score of the embedding."""
+"""Targets of an attribution, clusters or masks, and their scores in an embedding."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from torch.autograd.function import once_differentiable
 from ncut_widgets._validation import check_positive_int, to_numpy
 from ncut_widgets.readouts._directions import unit_rows
 
-__all__ = ["Clusters", "Masks", "Targets", "check_targets", "named_rows"]
+__all__ = ["ClusterTargets", "MaskTargets", "Targets", "check_targets", "target_indices"]
 
-_MASK_EIGENVECTORS = 20
-# Singular values that are smaller, relative to the largest, leave a rotation undetermined.
-_RANK = 1e-7
+_MASK_N_EIG = 20
+# Singular values below this fraction of the largest are treated as zero.
+_RANK_TOLERANCE = 1e-7
 
 
 @dataclass(frozen=True)
-class Clusters:
-    """All clusters of a labelling, and those that are asked for.
+class ClusterTargets:
+    """Clusters as targets: the labels of all nodes, and the clusters to attribute.
 
-    With V the rows of the embedding at length one and H the labels as indicators, the rotation is the R that brings V
-    closest to H, the polar factor of V^T H, and the score of a cluster is the mean of |(V R)(i, t)| over its nodes.
-    `Kway` ends in the same R. It follows the embedding: held fixed, a score would change with every rotation among the
-    eigenvectors that a new cut would undo, and where clusters are clear their eigenvalues are close and that is most
+    With V the unit rows of the embedding and H the indicator matrix of the labels, R is the rotation that brings V
+    closest to H, the polar factor of V^T H. The score of cluster t is the mean of |(V R)(i, t)| over its nodes i.
+    `Kway` converges to the same R.
+
+    R is a function of the embedding. With a fixed R, a score would also change with rotations within the space of the
+    eigenvectors, which do not change the clusters. For clear clusters, whose eigenvalues are close, this would be most
     of the change.
     """
 
@@ -42,32 +44,32 @@ class Clusters:
         labels = self.labels.to(eig.device)
         rows = unit_rows(eig)
         sums = rows.new_zeros(self.n_clusters, rows.shape[1]).index_add(0, labels, rows)
-        directions = _Polar.apply(sums)
+        directions = _PolarFactor.apply(sums)
         own = (rows * directions[labels]).sum(1).abs()
         counts = torch.bincount(labels, minlength=self.n_clusters)
         means = own.new_zeros(self.n_clusters).index_add(0, labels, own) / counts
         return means[self.chosen.to(eig.device)]
 
     def members(self, target: int) -> torch.Tensor:
-        """Return which nodes (n,) are the target's."""
+        """Return the nodes of a target as booleans (n,)."""
         return self.labels == self.chosen[target]
 
-    def take(self, nodes: torch.Tensor) -> Clusters:
-        """Return the targets of some nodes, of which every cluster has some."""
+    def take(self, nodes: torch.Tensor) -> ClusterTargets:
+        """Return the targets restricted to `nodes`, which must include nodes of every cluster."""
         return replace(self, labels=self.labels[nodes])
 
     @property
     def strata(self) -> list[torch.Tensor]:
-        """What has to be in a sample of the nodes."""
+        """Sets of nodes that a sample must represent."""
         return [self.labels == cluster for cluster in range(self.n_clusters)]
 
 
 @dataclass(frozen=True)
-class Masks:
-    """Any sets of nodes. The score of one is the cosine between the mask, less its mean, and the embedding's span.
+class MaskTargets:
+    """Masks as targets. The score is the cosine between the centered mask and the space of the eigenvectors.
 
-    A mean similarity of nodes to one another would say little: it is high in any embedding in which nodes crowd, and
-    among many eigenvectors it is about those that have nothing to do with the mask.
+    A mean similarity between nodes of the mask would be less specific: it is high in any embedding with dense regions,
+    and also depends on eigenvectors that are unrelated to the mask.
     """
 
     names: tuple[str, ...]
@@ -82,26 +84,27 @@ class Masks:
         return ((masks * w) @ eig).norm(dim=1) / (masks.square() @ w).sqrt()
 
     def members(self, target: int) -> torch.Tensor:
-        """Return which nodes (n,) are the target's."""
+        """Return the nodes of a target as booleans (n,)."""
         return self.table[target]
 
-    def take(self, nodes: torch.Tensor) -> Masks:
-        """Return the targets of some nodes, of which every mask has some."""
+    def take(self, nodes: torch.Tensor) -> MaskTargets:
+        """Return the targets restricted to `nodes`, which must include nodes inside and outside of every mask."""
         return replace(self, table=self.table[:, nodes])
 
     @property
     def strata(self) -> list[torch.Tensor]:
-        """What has to be in a sample of the nodes."""
+        """Sets of nodes that a sample must represent."""
         return [*self.table, *~self.table]
 
 
-Targets = Clusters | Masks
+Targets = ClusterTargets | MaskTargets
 
 
-class _Polar(torch.autograd.Function):
-    """The matrix of orthonormal rows that is closest to M (k, q), k <= q: with M = A S B^T, it is A B^T.
+class _PolarFactor(torch.autograd.Function):
+    """The matrix with orthonormal rows that is closest to M (k, q), k <= q: A B^T, with M = A S B^T.
 
-    Differentiating a decomposition divides by differences of singular values; this divides by their sums.
+    The gradient divides by sums of singular values. The gradient of the decomposition itself would divide by their
+    differences.
     """
 
     @staticmethod
@@ -115,60 +118,61 @@ class _Polar(torch.autograd.Function):
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         left, singular, right = ctx.saved_tensors
         inner = left.T @ gradient @ right.T
-        within = (inner - inner.T) * _inverse(singular[:, None] + singular, singular)
-        turned = left.T @ gradient
-        beyond = (turned - (turned @ right.T) @ right) * _inverse(singular, singular)[:, None]
+        within = (inner - inner.T) * _reciprocal(singular[:, None] + singular, singular)
+        rotated = left.T @ gradient
+        beyond = (rotated - (rotated @ right.T) @ right) * _reciprocal(singular, singular)[:, None]
         return left @ (within @ right + beyond)
 
 
-def _inverse(values: torch.Tensor, singular: torch.Tensor) -> torch.Tensor:
-    known = values > _RANK * singular.max()
-    return torch.where(known, 1 / torch.where(known, values, 1), 0)
+def _reciprocal(values: torch.Tensor, singular: torch.Tensor) -> torch.Tensor:
+    """Return 1 / values, or 0 for values that are negligible relative to the largest singular value."""
+    nonzero = values > _RANK_TOLERANCE * singular.max()
+    return torch.where(nonzero, 1 / torch.where(nonzero, values, 1), 0)
 
 
 def check_targets(target: Any, n: int, *, clusters: Any, n_eig: int | None) -> Targets:
-    """Return what was passed as targets of `n` nodes, or say what is wrong with it."""
+    """Return the validated targets among `n` nodes."""
     if n_eig is not None:
         n_eig = check_positive_int(n_eig, "n_eig", maximum=n - 1)
     if not isinstance(target, Mapping):
-        array = _array(target, "target")
+        array = _to_array(target, "target")
         if array.dtype.kind in "iu" and array.size == n:
-            return _clusters(array.reshape(-1), clusters, n_eig)
+            return _check_clusters(array.reshape(-1), clusters, n_eig)
         target = {"target": array}
     if clusters is not None:
         raise ValueError(
-            f"`clusters` must be None unless `target` labels all {n} nodes; got {clusters!r}. "
+            f"`clusters` must be None unless `target` holds the labels of all {n} nodes; got {clusters!r}. "
             "Leave it out, or pass labels."
         )
     if not target:
-        raise ValueError("`target` must hold at least one mask; got none. Pass a mapping of names to masks.")
+        raise ValueError("`target` must hold at least one mask; got an empty mapping. Pass names with their masks.")
     names = tuple(str(name) for name in target)
-    table = np.stack([_mask(part, name, n) for name, part in zip(names, target.values(), strict=True)])
-    return Masks(names, torch.from_numpy(table), n_eig or min(_MASK_EIGENVECTORS, n - 1))
+    table = np.stack([_check_mask(part, name, n) for name, part in zip(names, target.values(), strict=True)])
+    return MaskTargets(names, torch.from_numpy(table), n_eig or min(_MASK_N_EIG, n - 1))
 
 
-def _clusters(labels: np.ndarray, clusters: Any, n_eig: int | None) -> Clusters:
+def _check_clusters(labels: np.ndarray, clusters: Any, n_eig: int | None) -> ClusterTargets:
     n = len(labels)
     found, index = np.unique(labels, return_inverse=True)
     if not 2 <= len(found) < n:
         raise ValueError(
             f"`target` must have 2 to {n - 1} clusters for {n} nodes; got {len(found)}. "
-            "Pass the labels of another cut, or a mask."
+            "Pass labels with that many clusters, or a mask."
         )
     if n_eig is not None and n_eig < len(found):
         raise ValueError(
             f"`n_eig` must be at least the number of clusters, {len(found)}; got {n_eig}. Raise it, or leave it out."
         )
-    wanted = found if clusters is None else np.atleast_1d(_array(clusters, "clusters"))
-    missing = sorted(set(wanted.tolist()) - set(found.tolist()))
-    if missing or not len(wanted):
+    requested = found if clusters is None else np.atleast_1d(_to_array(clusters, "clusters"))
+    missing = sorted(set(requested.tolist()) - set(found.tolist()))
+    if missing or not len(requested):
         raise ValueError(
-            f"`clusters` must be among the labels in `target`, {found.tolist()}; got {missing or 'none'}. Leave "
-            "these out."
+            f"`clusters` must be labels in `target`, {found.tolist()}; got {missing or 'none'}. Pass one or more of "
+            "these labels."
         )
-    chosen = np.searchsorted(found, wanted)
-    names = tuple(f"cluster {label}" for label in wanted.tolist())
-    return Clusters(
+    chosen = np.searchsorted(found, requested)
+    names = tuple(f"cluster {label}" for label in requested.tolist())
+    return ClusterTargets(
         names,
         torch.from_numpy(index.reshape(-1).astype(np.int64)),
         torch.from_numpy(chosen.astype(np.int64)),
@@ -177,41 +181,45 @@ def _clusters(labels: np.ndarray, clusters: Any, n_eig: int | None) -> Clusters:
     )
 
 
-def _array(values: Any, name: str) -> np.ndarray:
+def _to_array(values: Any, name: str) -> np.ndarray:
     array = to_numpy(values) if isinstance(values, torch.Tensor) else np.asarray(values)
     if array.dtype.kind not in "biu" and array.size:
         raise TypeError(
-            f"`{name}` must hold labels, node indices or a mask; got {array.dtype}. Pass integers or booleans: of "
-            "scores, `scores.argmax(1)`."
+            f"`{name}` must hold labels, node indices or a mask; got {array.dtype}. Pass integers or booleans. Convert "
+            "scores to labels with `scores.argmax(1)`."
         )
     return array
 
 
-def _mask(part: Any, name: str, n: int) -> np.ndarray:
-    array = _array(part, f"target[{name!r}]" if name != "target" else "target")
+def _check_mask(part: Any, name: str, n: int) -> np.ndarray:
+    """Return a mask (n,) from booleans or node indices."""
+    array = _to_array(part, f"target[{name!r}]" if name != "target" else "target")
     if array.dtype.kind == "b":
         if array.size != n:
             raise ValueError(
-                f"`target` must have one entry for each of {n} nodes in a mask; got {array.size} in {name!r}. "
+                f"`target` must have one value for each of {n} nodes in a mask; got {array.size} in {name!r}. "
                 "Pass a mask of patches, not of pixels."
             )
         mask = array.reshape(-1)
     else:
         outside = (array < 0) | (array >= n)
         if outside.any():
-            raise ValueError(f"`target` must lie in 0 to {n - 1}; got node {array[outside].flat[0]} in {name!r}.")
+            raise ValueError(
+                f"`target` must hold nodes in 0 to {n - 1}; got {array[outside].flat[0]} in {name!r}. "
+                "Pass node indices."
+            )
         mask = np.zeros(n, dtype=bool)
         mask[array.reshape(-1).astype(np.int64)] = True
     if not 0 < mask.sum() < n:
         raise ValueError(
-            f"`target` must select some of the nodes, but not all; got {int(mask.sum())} of {n} in {name!r}. "
-            "Select part of them."
+            f"`target` must select at least one node but not all; got {int(mask.sum())} of {n} in {name!r}. "
+            "Select some of the nodes."
         )
     return mask
 
 
-def named_rows(names: tuple[str, ...], target: Any, what: str = "target") -> list[int]:
-    """Return the indices of targets by name or number; of all where `target` is None."""
+def target_indices(names: tuple[str, ...], target: Any, what: str = "target") -> list[int]:
+    """Return the index of a target, given by name or index, in a list; all indices if `target` is None."""
     if target is None:
         return list(range(len(names)))
     if isinstance(target, str):

@@ -1,4 +1,4 @@
-"""Attribution through a backbone: the derivative of the whole way, at pixels and at layers."""
+"""`backbone_attribution`: gradients at pixels and at layers, maps, batches and errors."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def seeded():
 def images():
     rng = np.random.default_rng(0)
     sizes = [(48, 32), (32, 48), (48, 32)]
-    pictures = [rng.integers(0, 90, size=(h, w, 3), dtype=np.uint8) for w, h in sizes]
-    for picture in pictures:
-        picture[: len(picture) // 2, :, 0] += 160
-    return [Image.fromarray(picture) for picture in pictures]
+    arrays = [rng.integers(0, 90, size=(h, w, 3), dtype=np.uint8) for w, h in sizes]
+    for array in arrays:
+        array[: len(array) // 2, :, 0] += 160
+    return [Image.fromarray(array) for array in arrays]
 
 
 def vit():
@@ -46,8 +46,8 @@ def resnet():
     return transformers.ResNetModel(config).double().eval()
 
 
-class Nudged:
-    """Adds to the pixels, or to what a layer hands on, while it is entered."""
+class Perturbed:
+    """Context manager that adds `steps` to the pixels, or to the output of a layer, one per image."""
 
     def __init__(self, model, through, steps):
         self.module = model if through == "pixels" else model.get_submodule(through)
@@ -63,8 +63,8 @@ class Nudged:
             return
 
         def after(module, args, output):
-            moved = (output[0] if isinstance(output, tuple) else output) + next(self.steps)
-            return (moved, *output[1:]) if isinstance(output, tuple) else moved
+            perturbed = (output[0] if isinstance(output, tuple) else output) + next(self.steps)
+            return (perturbed, *output[1:]) if isinstance(output, tuple) else perturbed
 
         self.handle = self.module.register_forward_hook(after)
 
@@ -77,7 +77,7 @@ def extract(images, model, **options):
 
 
 def strength(images, model, labels):
-    """The mean k-way score of each cluster, in float64."""
+    """Return the mean absolute k-way score of each cluster, in float64."""
     eig = Ncut(3, sigma=SIGMA).fit_transform(extract(images, model, batch_size=1)).numpy()
     rows = eig / np.linalg.norm(eig, axis=1, keepdims=True)
     scores = np.abs(rows @ polar(rows.T @ np.eye(3)[labels])[0])
@@ -88,7 +88,7 @@ CASES = [(vit, "pixels"), (vit, "layer"), (resnet, "pixels"), (resnet, "embedder
 
 
 @pytest.mark.parametrize(("build", "through"), CASES)
-def test_gradients_are_the_derivative_of_the_whole_way(build, through, images):
+def test_gradients_match_finite_differences(build, through, images):
     model = build()
     if through == "layer":
         through = next(name for name, part in model.named_modules() if type(part).__name__ == "ViTLayer")
@@ -110,22 +110,22 @@ def test_gradients_are_the_derivative_of_the_whole_way(build, through, images):
     generator = torch.Generator().manual_seed(3)
     direction = [torch.randn(shape, generator=generator, dtype=torch.float64) for shape in shapes]
     if len(shapes[0]) == 3:
-        # Tokens: class tokens stay as they are, for only patches are attributed to.
+        # Do not perturb class tokens, because only patches have attributions.
         for part in direction:
             part[:, 0] = 0
     ends = []
     for sign in (1, -1):
-        with Nudged(model, through, [sign * 1e-6 * part for part in direction]):
+        with Perturbed(model, through, [sign * 1e-6 * part for part in direction]):
             ends.append(strength(images, model, labels))
-    wanted = (ends[0] - ends[1]) / 2e-6
-    flat = torch.cat([_places(part) for part in direction]).numpy()
-    order = np.argsort(found.traced.channels, axis=1)
-    gradients = np.take_along_axis(found.traced.gradients, order[:, None, :], axis=2)
-    np.testing.assert_allclose((gradients * flat).sum((1, 2)), wanted, rtol=1e-4)
+    expected = (ends[0] - ends[1]) / 2e-6
+    flat = torch.cat([_patches(part) for part in direction]).numpy()
+    order = np.argsort(found.map_data.channels, axis=1)
+    gradients = np.take_along_axis(found.map_data.gradients, order[:, None, :], axis=2)
+    np.testing.assert_allclose((gradients * flat).sum((1, 2)), expected, rtol=1e-4)
 
 
 def _shapes(images, model, through):
-    """Of what goes through a layer, one image after the other."""
+    """Return the shape of the pixels, or of the output of a layer, for each image."""
     shapes = []
     module = model if through == "pixels" else model.get_submodule(through)
     if through == "pixels":
@@ -141,36 +141,37 @@ def _shapes(images, model, through):
     return shapes
 
 
-def _places(part):
+def _patches(part):
+    """Return the values (positions, channels) of a map or of tokens, without the class token."""
     if part.ndim == 4:
         return part[0].permute(1, 2, 0).reshape(-1, part.shape[1])
     return part[0, 1:]
 
 
-def test_pixels_are_colours_with_maps_of_their_own_size(images):
+def test_pixel_maps_have_the_size_of_each_image(images):
     model = vit()
     mask = np.zeros(len(extract(images, model)), dtype=bool)
     mask[:18] = True
     found = backbone_attribution(images, mask, backbone=(model, PROCESSOR), resolution=48, n_eig=4)
     assert found.channel_names == ("red", "green", "blue")
     assert [m.shape for m in found.maps("red", of="gradient")] == [(32, 48), (48, 32), (32, 48)]
-    # Normalised values, in the order of the images.
+    # Normalized values, in the order of the images.
     values = np.asarray(images[1], dtype=np.float32)[..., 1] / 127.5 - 1
     np.testing.assert_allclose(found.maps("green")[1], values, atol=1e-5)
-    with pytest.raises(ValueError, match="`faithfulness` must be asked of an attribution to the features of the graph"):
+    with pytest.raises(ValueError, match="`faithfulness` requires an attribution to the features of the graph"):
         found.faithfulness()
 
 
-def test_batches_are_only_batches(images):
+def test_result_does_not_depend_on_the_batch_size(images):
     model = vit()
     labels = np.arange(len(extract(images, model))) % 2
     options = {"backbone": (model, PROCESSOR), "resolution": 48, "sigma": SIGMA}
-    one, all_of_them = (backbone_attribution(images, labels, **options, batch_size=size).raw for size in (1, 8))
-    np.testing.assert_allclose(one, all_of_them, rtol=1e-6, atol=1e-12)
+    single, batched = (backbone_attribution(images, labels, **options, batch_size=size).raw for size in (1, 8))
+    np.testing.assert_allclose(single, batched, rtol=1e-6, atol=1e-12)
 
 
 class Planted:
-    """Patches of 4 x 4 pixels, of which only green counts, weighed by a layer, all computed without gradients."""
+    """A backbone with patches of 4 x 4 pixels that uses only the green channel, and runs without gradients."""
 
     def __init__(self):
         self.model = torch.nn.Sequential(torch.nn.AvgPool2d(4), torch.nn.Conv2d(3, 3, 1, bias=False))
@@ -194,7 +195,7 @@ def halves():
 
 @pytest.mark.parametrize("through", ["pixels", "0", "1"])
 @pytest.mark.parametrize("region", ["target", "all"])
-def test_what_the_backbone_looks_at_comes_first(halves, through, region):
+def test_channel_that_the_backbone_uses_ranks_first(halves, through, region):
     image, mask = halves
     found = backbone_attribution(
         image, mask, backbone=Planted(), through=through, method="gradient", region=region, n_eig=2
@@ -205,7 +206,7 @@ def test_what_the_backbone_looks_at_comes_first(halves, through, region):
         np.testing.assert_array_equal(found.raw[0, [0, 2]], 0)
 
 
-def test_a_layer_coarser_than_the_features_keeps_small_targets():
+def test_coarse_layer_keeps_small_targets():
     class Unshuffled(torch.nn.Module):
         def __init__(self):
             super().__init__()
@@ -228,24 +229,24 @@ def test_a_layer_coarser_than_the_features_keeps_small_targets():
     assert (found.raw != 0).all()
 
 
-class TestMessages:
-    def test_layers_that_are_not_there_or_come_too_late(self, halves):
+class TestErrors:
+    def test_layers_that_are_missing_or_unused_raise(self, halves):
         image, mask = halves
         with pytest.raises(ValueError, match=r"`through` must be 'pixels' or the name of a layer; got 'layer1'"):
             backbone_attribution(image, mask, backbone=Planted(), through="layer1")
         with pytest.raises(ValueError, match=r"`method` must be a gradient method .*; got \"ablation\""):
             backbone_attribution(image, mask, backbone=Planted(), method="ablation")
 
-        class Aside(Planted):
+        class Unused(Planted):
             def __call__(self, images):
                 pixels = torch.stack([torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255 for image in images])
                 self.model(pixels)
                 return list(self.model[0](pixels.requires_grad_()).permute(0, 2, 3, 1))
 
         with pytest.raises(ValueError, match="`through` must name a layer that the features depend on; got '1'"):
-            backbone_attribution(image, mask, backbone=Aside(), through="1", n_eig=2)
+            backbone_attribution(image, mask, backbone=Unused(), through="1", n_eig=2)
 
-    def test_backbones_without_a_module_or_a_graph(self, halves):
+    def test_backbones_without_module_or_graph_raise(self, halves):
         image, mask = halves
 
         def describe(images):

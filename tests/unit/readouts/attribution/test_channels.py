@@ -1,4 +1,4 @@
-"""Targets of every kind, results that can be read and shown, evidence, and degenerate features."""
+"""`channel_attribution`: kinds of targets, results, symmetry, degenerate features, and checks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ METHODS = ["gradient", "abs_gradient", "gradient_x_input", "ablation"]
 
 
 def scene(n=120, c=8, seed=0):
-    """Clusters 0, 1 and 2 are high in channel 0, 1 and 2, and 3 in none: without its channel, a cluster is 3."""
+    """Return features and labels of four clusters; 0, 1 and 2 are high in the channel of that number, 3 in none."""
     rng = np.random.default_rng(seed)
     labels = np.arange(n) % 4
     X = rng.normal(size=(n, c))
@@ -35,20 +35,20 @@ def maps():
 
 
 class TestTargets:
-    def test_labels_need_not_count_from_zero(self):
+    def test_labels_can_be_any_integers(self):
         X, labels = scene()
         found = channel_attribution(X, labels * 10 - 5)
         assert found.target_names == ("cluster -5", "cluster 5", "cluster 15", "cluster 25")
         np.testing.assert_array_equal(found.raw, channel_attribution(X, labels).raw)
 
-    def test_chosen_clusters_are_those_of_all_of_them(self):
+    def test_chosen_clusters_match_those_of_all_clusters(self):
         X, labels = scene()
         found = channel_attribution(torch.from_numpy(X), torch.from_numpy(labels), clusters=[2, 0])
         assert found.target_names == ("cluster 2", "cluster 0")
         np.testing.assert_allclose(found.raw, channel_attribution(X, labels).raw[[2, 0]])
         assert channel_attribution(X, labels, clusters=1).target_names == ("cluster 1",)
 
-    def test_a_mask_of_images_its_nodes_and_its_name_are_one_target(self):
+    def test_masks_node_indices_and_mappings_are_equivalent(self):
         X, labels = scene()
         mask = labels == 1
         found = channel_attribution(X, mask.reshape(2, 6, 10))
@@ -61,44 +61,49 @@ class TestTargets:
     @pytest.mark.parametrize(
         ("target", "options", "error", "message"),
         [
-            (np.zeros(120, bool), {}, ValueError, r"must select some of the nodes, but not all; got 0 of 120"),
-            (np.ones(120, bool), {}, ValueError, r"must select some of the nodes, but not all; got 120 of 120"),
-            (np.ones(7, bool), {}, ValueError, r"one entry for each of 120 nodes in a mask; got 7"),
-            ([], {}, ValueError, r"must select some of the nodes, but not all; got 0"),
-            ({}, {}, ValueError, r"must hold at least one mask; got none"),
-            ([3, 120], {}, ValueError, r"must lie in 0 to 119; got node 120"),
-            ([-1], {}, ValueError, r"must lie in 0 to 119; got node -1"),
+            (np.zeros(120, bool), {}, ValueError, r"must select at least one node but not all; got 0 of 120"),
+            (np.ones(120, bool), {}, ValueError, r"must select at least one node but not all; got 120 of 120"),
+            (np.ones(7, bool), {}, ValueError, r"one value for each of 120 nodes in a mask; got 7"),
+            ([], {}, ValueError, r"must select at least one node but not all; got 0"),
+            ({}, {}, ValueError, r"must hold at least one mask; got an empty mapping"),
+            ([3, 120], {}, ValueError, r"must hold nodes in 0 to 119; got 120"),
+            ([-1], {}, ValueError, r"must hold nodes in 0 to 119; got -1"),
             (np.zeros(120, int), {}, ValueError, r"must have 2 to 119 clusters for 120 nodes; got 1"),
             (np.arange(120), {}, ValueError, r"must have 2 to 119 clusters for 120 nodes; got 120"),
             (np.zeros((120, 3)), {}, TypeError, r"must hold labels, node indices or a mask; got float64.*argmax"),
-            (np.arange(120) % 3, {"clusters": [3]}, ValueError, r"`clusters` must be among the labels .*; got \[3\]"),
-            (np.arange(120) % 3, {"clusters": []}, ValueError, r"`clusters` must be among the labels .*; got none"),
+            (
+                np.arange(120) % 3,
+                {"clusters": [3]},
+                ValueError,
+                r"`clusters` must be labels in `target`, .*; got \[3\]",
+            ),
+            (np.arange(120) % 3, {"clusters": []}, ValueError, r"`clusters` must be labels in `target`, .*; got none"),
             (
                 np.arange(120) % 3,
                 {"n_eig": 2},
                 ValueError,
                 r"`n_eig` must be at least the number of clusters, 3; got 2",
             ),
-            ([3], {"clusters": 0}, ValueError, r"`clusters` must be None unless `target` labels all"),
+            ([3], {"clusters": 0}, ValueError, r"`clusters` must be None unless `target` holds the labels"),
             ([3], {"n_eig": 120}, ValueError, r"`n_eig` must be at most 119; got 120"),
             ([3], {"method": "saliency"}, ValueError, r"`method` must be one of 'gradient', "),
             ([3], {"region": "mask"}, ValueError, r"`region` must be one of 'target', 'all'"),
         ],
     )
-    def test_what_does_not_fit_is_said(self, target, options, error, message):
+    def test_invalid_arguments_raise(self, target, options, error, message):
         with pytest.raises(error, match=message):
             channel_attribution(scene()[0], target, **options)
 
 
 class TestResult:
-    def test_scores_are_shares_with_the_sign_of_the_raw_values(self):
+    def test_scores_are_normalized_raw_values(self):
         found = channel_attribution(*scene())
         np.testing.assert_allclose(np.abs(found.scores).sum(1), 1, rtol=1e-5)
         np.testing.assert_allclose(found.scores * np.abs(found.raw).sum(1, keepdims=True), found.raw, rtol=1e-5)
         assert found.scores.dtype == np.float32
         json.dumps({"scores": found.scores.tolist(), "targets": found.target_names, "channels": found.channel_names})
 
-    def test_ranking_is_by_magnitude_for_gradients_and_by_value_for_what_helps(self):
+    def test_ranking_is_by_magnitude_or_by_value(self):
         X, labels = scene()
         X[:, 1] *= -1
         found = channel_attribution(X, labels)
@@ -126,7 +131,7 @@ class TestResult:
         with pytest.raises(ValueError, match="`k` must be at most 8; got 9"):
             found.top_k(9)
 
-    def test_maps_show_values_and_gradients_where_the_patches_are(self):
+    def test_maps_hold_values_and_gradients(self):
         features, labels = maps()
         found = channel_attribution(features, labels, n_maps=2)
         values = found.maps("green")
@@ -135,13 +140,15 @@ class TestResult:
         gradient = np.concatenate([m.ravel() for m in found.maps("green", of="gradient", target="cluster 1")])
         assert gradient[labels == 1].mean() == pytest.approx(found.raw[1, 1], rel=1e-5)
         with pytest.raises(
-            ValueError, match=r"`channel` must be one whose gradient was kept, .*; got \d\. Raise `n_maps`"
+            ValueError, match=r"`channel` must be a channel with a stored gradient, .*; got \d\. Raise `n_maps`"
         ):
             found.maps(int(found.ranking()[0, -1]), of="gradient")
-        with pytest.raises(ValueError, match="Maps need the places of the nodes, which an array lacks"):
+        with pytest.raises(
+            ValueError, match="`maps` requires the positions of the nodes, but the features were an array"
+        ):
             channel_attribution(features.values, labels).maps(0)
 
-    def test_the_table_has_a_row_for_each_target_and_channel(self):
+    def test_dataframe_has_one_row_per_target_and_channel(self):
         features, labels = maps()
         found = channel_attribution(features, labels, clusters=[0, 1, 2])
         table = found.to_dataframe()
@@ -150,14 +157,14 @@ class TestResult:
         assert first["name"].tolist() == ["red", "green", "blue"]
         assert first["score"].tolist() == pytest.approx(found.scores[[0, 1, 2], [0, 1, 2]].tolist())
 
-    def test_the_table_needs_pandas(self, monkeypatch):
+    def test_dataframe_requires_pandas(self, monkeypatch):
         features, labels = maps()
         found = channel_attribution(features, labels, clusters=[0])
         monkeypatch.setitem(sys.modules, "pandas", None)
-        with pytest.raises(ModuleNotFoundError, match=r"^`to_dataframe` needs pandas.*Run `pip install pandas`"):
+        with pytest.raises(ModuleNotFoundError, match=r"^`to_dataframe` requires pandas.*Run `pip install pandas`"):
             found.to_dataframe()
 
-    def test_weights_of_features_count(self):
+    def test_uses_the_weights_of_feature_maps(self):
         features, labels = maps()
         weights = 1.0 + labels
         weighted = FeatureMaps(features.values, features.grid, weights=weights)
@@ -167,12 +174,12 @@ class TestResult:
         assert np.abs(found.raw - plain.raw).max() > 1e-3 * np.abs(plain.raw).max()
         assert found.target_scores[0] <= np.linalg.norm(rows[labels == 0], axis=1).mean() + 1e-6
 
-    def test_progress_is_told_and_what_it_raises_ends_the_work(self):
-        seen = []
-        channel_attribution(*scene(), progress=seen.append)
-        assert seen == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
+    def test_progress_callback_can_cancel(self):
+        reported = []
+        channel_attribution(*scene(), progress=reported.append)
+        assert reported == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0])
 
-        def stop(share):
+        def stop(fraction):
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
@@ -181,16 +188,16 @@ class TestResult:
 
 class TestSymmetry:
     @pytest.mark.parametrize("method", METHODS)
-    def test_the_order_of_nodes_and_channels_does_not_matter(self, method):
+    def test_is_equivariant_to_order_of_nodes_and_channels(self, method):
         X, labels = scene()
         rng = np.random.default_rng(1)
         nodes, channels = rng.permutation(len(X)), rng.permutation(X.shape[1])
         found = channel_attribution(X, labels, method=method, sigma=3.0)
-        moved = channel_attribution(X[nodes][:, channels], labels[nodes], method=method, sigma=3.0)
-        np.testing.assert_allclose(moved.raw, found.raw[:, channels], atol=1e-9 * np.abs(found.raw).max())
+        permuted = channel_attribution(X[nodes][:, channels], labels[nodes], method=method, sigma=3.0)
+        np.testing.assert_allclose(permuted.raw, found.raw[:, channels], atol=1e-9 * np.abs(found.raw).max())
 
     @pytest.mark.parametrize("method", METHODS)
-    def test_shares_do_not_depend_on_the_unit_of_the_features(self, method):
+    def test_scores_do_not_depend_on_the_feature_scale(self, method):
         X, labels = scene()
         found, scaled = (channel_attribution(unit * X, labels, method=method) for unit in (1, 1000))
         np.testing.assert_allclose(scaled.scores, found.scores, rtol=1e-4, atol=1e-6)
@@ -198,7 +205,7 @@ class TestSymmetry:
 
 class TestDegenerate:
     @pytest.mark.parametrize("method", METHODS)
-    def test_duplicates_constant_channels_and_a_cluster_of_one_node_stay_finite(self, method):
+    def test_duplicates_constant_channels_and_single_nodes(self, method):
         X, labels = scene()
         X[:, 5] = 3.0
         X[60:] = X[:60]
@@ -212,7 +219,7 @@ class TestDegenerate:
 
     @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
     @pytest.mark.parametrize("n_clusters", [2, 64])
-    def test_two_and_sixty_four_clusters(self, n_clusters, affinity):
+    def test_any_number_of_clusters(self, n_clusters, affinity):
         X = np.random.default_rng(0).normal(size=(300, 10)).astype(np.float32)
         labels = kway_ncut(Ncut(n_clusters, affinity=affinity).fit_transform(X), n_clusters=n_clusters).argmax(1)
         found = channel_attribution(X, labels, affinity=affinity, n_maps=0)
@@ -220,13 +227,13 @@ class TestDegenerate:
         assert np.isfinite(found.raw).all()
         assert (np.abs(found.raw).sum(1) > 0).all()
 
-    def test_identical_nodes_have_no_channel_to_blame(self):
+    def test_identical_nodes_have_zero_scores(self):
         X, labels = np.ones((40, 3)), np.arange(40) % 2
         with pytest.warns(DegenerateWarning, match="have eigenvalue 0"):
             found = channel_attribution(X, labels)
         np.testing.assert_array_equal(found.scores, 0)
 
-    def test_the_input_and_the_gradients_of_the_caller_are_left_alone(self):
+    def test_input_and_its_gradients_do_not_change(self):
         X, labels = scene()
         features = torch.from_numpy(X).requires_grad_()
         with torch.no_grad():
@@ -235,8 +242,8 @@ class TestDegenerate:
         np.testing.assert_array_equal(found.raw, channel_attribution(X, labels).raw)
 
 
-class TestEvidence:
-    def test_curves_start_at_the_score_and_fall_faster_from_the_top(self):
+class TestChecks:
+    def test_top_curve_decreases_fastest(self):
         X, labels = scene()
         found = channel_attribution(X, labels, clusters=[0, 1, 2])
         curves = found.faithfulness(3, n_random=4)
@@ -248,14 +255,14 @@ class TestEvidence:
         assert (curves.area_to_bottom > 0.1).all()
         assert "area: cluster 0 0." in repr(curves)
 
-    def test_the_first_point_is_the_ablation_of_the_first_channel(self):
+    def test_first_point_is_the_ablation_of_the_top_channel(self):
         X, labels = scene()
         found = channel_attribution(X, labels, method="ablation")
         curves = found.faithfulness(1, target="cluster 2")
-        fall = curves.top[0, 0] - curves.top[0, 1]
-        assert fall == pytest.approx(found.raw[2].max(), rel=1e-4)
+        effect = curves.top[0, 0] - curves.top[0, 1]
+        assert effect == pytest.approx(found.raw[2].max(), rel=1e-4)
 
-    def test_all_channels_gone_leave_the_same_whichever_went_first(self):
+    def test_curves_end_at_the_same_score(self):
         X, labels = scene()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DegenerateWarning)
@@ -263,31 +270,31 @@ class TestEvidence:
         np.testing.assert_allclose(curves.top[:, -1], curves.bottom[:, -1])
         np.testing.assert_allclose(curves.random[:, :, -1], curves.top[:, -1:].repeat(2, 1))
 
-    def test_evidence_tells_its_progress(self):
-        found, seen = channel_attribution(*scene()), []
-        found.faithfulness(2, n_random=1, target=0, progress=seen.append)
-        assert seen[-1] == pytest.approx(1)
-        assert seen == sorted(seen)
-        found.permuted_targets(1, progress=seen.append)
-        assert seen[-2:] == pytest.approx([0.5, 1])
+    def test_checks_report_progress(self):
+        found, reported = channel_attribution(*scene()), []
+        found.faithfulness(2, n_random=1, target=0, progress=reported.append)
+        assert reported[-1] == pytest.approx(1)
+        assert reported == sorted(reported)
+        found.permuted_targets(1, progress=reported.append)
+        assert reported[-2:] == pytest.approx([0.5, 1])
 
-    def test_seeds_decide_the_random_order(self):
+    def test_random_orders_depend_on_the_seed(self):
         found = channel_attribution(*scene())
         a, b, c = (found.faithfulness(3, n_random=2, random_state=seed).random for seed in (0, 0, 1))
         np.testing.assert_array_equal(a, b)
         assert (a != c).any()
 
     @pytest.mark.parametrize("method", METHODS)
-    def test_permuted_targets_are_attributed_to_something_else(self, method):
+    def test_permuted_targets_have_other_attributions(self, method):
         X, labels = scene(c=20)
         check = channel_attribution(X, labels, method=method, clusters=[0, 1, 2]).permuted_targets(4)
         assert check.correlation.shape == (3, 4)
         assert (check.permuted_scores < check.scores[:, None] - 0.2).all()
-        # Magnitudes are partly about where the features are steep.
+        # Magnitudes of gradients depend partly on the features alone.
         assert np.abs(check.correlation.mean()) < (0.8 if method == "abs_gradient" else 0.5)
         assert "mean correlation: cluster 0" in repr(check)
 
-    def test_on_many_nodes_rare_targets_keep_theirs(self):
+    def test_sample_includes_rare_targets(self):
         X, _ = scene(n=3000)
         rare = np.zeros(3000, bool)
         rare[:30] = True
@@ -297,12 +304,12 @@ class TestEvidence:
         assert np.isfinite(curves.top).all()
         assert curves.top[0, 1] < curves.top[0, 0] - 0.1
 
-    def test_targets_of_outliers_alone_warn(self):
+    def test_targets_of_only_outliers_warn(self):
         X, _ = scene()
         few = np.zeros(len(X), bool)
         few[:2] = True
         X[few, 6] += 1000
-        with pytest.warns(OutlierWarning, match=r"Attributions of 'few' say nothing.*Pass `sigma=") as caught:
+        with pytest.warns(OutlierWarning, match=r"attributions to 'few' are not meaningful.*Pass `sigma=") as caught:
             channel_attribution(X, {"few": few, "rest": ~few})
         sigma = float(re.search(r"`sigma=([\d.]+)`", str(caught[0].message))[1])
         with pytest.warns(OutlierWarning, match="2 of 20 eigenvectors"):
@@ -318,20 +325,20 @@ def photographs():
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_on_photographs_top_channels_carry_more_than_random_ones(photographs, method):
+def test_top_channels_of_photographs_beat_random_ones(photographs, method):
     features, labels = photographs
     found = channel_attribution(features, labels, method=method, degree=0.02)
     curves = found.faithfulness(8, n_random=4)
     assert curves.area.mean() > 0.05
     assert curves.area_to_bottom.mean() > 0.05
-    # A steep channel need not be one that makes the cluster.
+    # A channel with large gradients need not characterize the cluster.
     assert (curves.area > 0).mean() > (0.5 if method == "abs_gradient" else 0.8)
 
 
 @pytest.mark.parametrize("n", [4, 8, 13, 20])
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
-def test_few_nodes_have_attributions_for_as_many_eigenvectors_as_there_are(n, solver):
-    """The linear systems of the gradient then have more columns than rows."""
+def test_few_nodes_with_all_eigenvectors(n, solver):
+    """Solve linear systems of the gradient that have more columns than rows."""
     X = np.random.default_rng(0).normal(size=(n, 6)).astype(np.float32)
     for n_eig in {2, n // 2, n - 1}:
         assert np.isfinite(channel_attribution(X, np.arange(n) % 2, n_eig=n_eig, solver=solver).raw).all()
