@@ -1,4 +1,4 @@
-"""What can be read off an embedding: colors, clusters, masks, and the channels behind them."""
+"""Readouts of an embedding: colors, clusters, masks, and the channels behind clusters and masks."""
 
 from __future__ import annotations
 

@@ -96,10 +96,10 @@ def channel_attribution(
     Notes
     -----
     The strength of a cluster is the mean absolute k-way score of its nodes. The labels are fixed, but the rotation of
-    the k-way cut is a function of the embedding, so that only the space of the leading eigenvectors matters. For clear
-    clusters, whose eigenvalues nearly coincide, gradients with a fixed rotation would mostly measure rotations within
-    that space. The strength of a mask is the cosine between the centered mask and the space of the eigenvectors. It is
-    1 if the centered mask is a linear combination of them.
+    the k-way cut is a function of the embedding, so that only the space of the leading eigenvectors matters. For
+    well-separated clusters, whose eigenvalues nearly coincide, gradients with a fixed rotation would mostly measure
+    rotations within that space. The strength of a mask is the cosine between the centered mask and the space of the
+    eigenvectors. It is 1 if the centered mask is a linear combination of them.
 
     Sigma and landmarks are held constant. Gradients are exact for up to 4096 nodes and with ``solver="exact"``;
     otherwise they are those of the Nyström approximation. Ablation and checks use an exact cut of at most 2048 sampled

@@ -29,8 +29,8 @@ class ClusterTargets:
     `Kway` converges to the same R.
 
     R is a function of the embedding. With a fixed R, a score would also change with rotations within the space of the
-    eigenvectors, which do not change the clusters. For clear clusters, whose eigenvalues are close, this would be most
-    of the change.
+    eigenvectors, which do not change the clusters. For well-separated clusters, whose eigenvalues are close, this
+    would be most of the change.
     """
 
     names: tuple[str, ...]

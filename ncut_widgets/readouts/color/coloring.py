@@ -1,4 +1,4 @@
-"""Eigenvectors to colours: similar nodes get similar colours, today and after the next change of settings."""
+"""`Coloring`: color nodes by a 3D layout of their eigenvectors, consistently across refits and for new nodes."""
 
 from __future__ import annotations
 
@@ -31,52 +31,56 @@ __all__ = ["Coloring"]
 
 
 class Coloring(NodeTransformer):
-    """A 3D embedding of the nodes and the colours read off it, kept so that the same thing keeps its colour.
+    """Color nodes by a 3D layout, and keep the layout so that refits and new nodes get consistent colors.
 
-    Nodes are compared by the cosine of their eigenvectors (in M-space: features by their distance). A sample of them
-    is laid out in 3D, all others follow their nearest sampled nodes by convex weights, and each axis between its 2 %
-    and 98 % quantiles becomes one of red, green and blue.
+    Nodes are compared by the cosine of their eigenvectors, or for M-space by the distance of their features. A sample
+    of the nodes is laid out in 3D, and all other nodes are placed at convex combinations of their nearest sampled
+    nodes. Each axis, from its 2 % to its 98 % quantile, becomes one of the red, green and blue channels.
 
     Parameters
     ----------
     method : "tsne", "umap", "umap_sphere", "pca" or "mspace"
-        t-SNE (about a second), UMAP (the same look, but its library compiles for ten seconds or more in a fresh
-        process), UMAP on the unit sphere, where no node is at an edge, the three principal axes (instant and
-        linear; separates less), or M-space, which takes features in place of eigenvectors: see `mspace_color`.
+        - "tsne" takes about one second.
+        - "umap" looks similar, but its library compiles for ten seconds or more in a new process.
+        - "umap_sphere" is UMAP on the unit sphere, which has no edges.
+        - "pca" uses the three principal axes. It is linear and instant, but separates clusters less.
+        - "mspace" takes features instead of eigenvectors: see `mspace_color`.
     n_sample : int
-        How many nodes all but the principal axes lay out: farthest points among three times as many random ones.
+        Number of nodes to lay out, chosen by farthest-point sampling from three times as many random nodes. "pca" uses
+        all nodes.
     n_neighbors : int
-        How many neighbours a node should stay close to: t-SNE's perplexity (at most a third of the sample), UMAP's
-        n_neighbors. Larger shows the whole, smaller the detail.
+        Size of the neighborhoods to preserve: the perplexity of t-SNE (at most a third of the sample), or
+        `n_neighbors` of UMAP. Larger values show the overall structure, smaller values the details.
     n_eig : sequence of int
-        The numbers of eigenvectors whose projectors M-space keeps. Few show the whole, many the detail.
+        Numbers of eigenvectors whose projectors M-space preserves. Small numbers show the overall structure, large
+        numbers the details.
     device : torch device, optional
-        Where to compute. By default where `X` is. Results come back there.
+        Device of the computation, by default that of `X`. Results are always returned on the device of `X`.
     random_state : int, numpy.random.Generator or None
-        Draws the sample and the start.
+        Draws the sample and the initial layout.
 
     Attributes
     ----------
     coords : array or tensor of shape (n, 3)
-        The embedding of the fitted nodes.
+        The 3D coordinates of the fitted nodes.
     rgb : array or tensor of shape (n, 3)
-        Their colours, in [0, 1].
+        The colors of the fitted nodes, in [0, 1].
     n_features_in_ : int
-        Columns of `X`: eigenvectors, or channels for M-space.
+        Number of columns of `X`: eigenvectors, or channels for M-space.
     feature_names_in_ : array of str of shape (n_features_in_,)
-        Their names, if `X` was a DataFrame with names, or feature maps whose channels have names of their own.
+        Column names, if `X` was a DataFrame with string column names, or feature maps with named channels.
 
     Notes
     -----
-    Fewer than 16 nodes have no neighbourhoods worth the name and are placed by their principal axes, whatever the
-    method. Nodes without any difference are all mid-grey.
+    Fewer than 16 nodes are too few for neighborhoods, so all methods then use the principal axes. Identical nodes are
+    all medium gray.
 
-    Tensors on a GPU stay there, where all nodes find their places. For t-SNE and UMAP only the sample goes to the CPU,
-    which lays out so few rows in about a second. Where TorchDR is installed (`pip install ncut_widgets[gpu]`), it lays
-    them out on a CUDA device instead, by the same methods but not to the same coordinates; the sphere stays with UMAP.
+    Tensors on a GPU are processed there, except that t-SNE and UMAP lay out the sample on the CPU, which takes about
+    one second. If TorchDR is installed (``pip install ncut_widgets[gpu]``), it computes t-SNE and UMAP on CUDA devices
+    instead, with different coordinates. "umap_sphere" always uses the CPU.
 
-    29 000 x 20 takes about a second of one core by t-SNE. Deterministic for a given `random_state` on one machine; the
-    global generators are never touched.
+    t-SNE of 29 000 nodes x 20 eigenvectors takes about one second on one core. The result is deterministic for a given
+    `random_state` on the same machine. Global random generators are neither used nor changed.
 
     Examples
     --------
@@ -118,31 +122,31 @@ class Coloring(NodeTransformer):
         onto: Any = None,
         on_step: Callable[[], object] | None = None,
     ) -> Coloring:
-        """Lay out the nodes `X`; where there was a fit before, turn the new embedding onto the last one.
+        """Lay out the nodes `X`, and align the layout with the previous fit, if there is one.
 
-        The new coordinates are rotated (or reflected), shifted and scaled as a whole so that the shared nodes come as
-        close as they can to where they were (orthogonal Procrustes); a sphere is only rotated. Colours are then read
-        off anew.
+        The alignment (orthogonal Procrustes) rotates or reflects, shifts and scales the new coordinates, to bring the
+        shared nodes as close as possible to their previous positions. A sphere is only rotated or reflected. Colors
+        are then computed from the aligned coordinates.
 
         Parameters
         ----------
         X : array or tensor of shape (n, n_eig)
             Eigenvectors; for M-space, features (n, c).
         y : ignored
-            Here for scikit-learn.
+            Present for compatibility with scikit-learn.
         shared : pair of integer arrays of shape (s,), optional
-            The nodes of the last fit and the same nodes in this one. By default all of them where the number of nodes
-            has not changed, none where it has, and then the fit starts afresh.
+            Indices of the shared nodes in the previous fit, and of the same nodes in `X`. By default, all nodes are
+            shared if their number has not changed. Otherwise none are, and the layout is not aligned.
         onto : array or tensor of shape (n, 3), optional
-            Where the nodes are shown now: the new embedding is turned onto these places instead of the last fit's.
+            Current positions of the nodes, with which to align the layout instead of the previous fit.
         on_step : callable, optional
-            Called without arguments between the steps of t-SNE and M-space (and of UMAP by TorchDR), and before and
-            after UMAP. What it raises ends the fit; the last one stays.
+            Called without arguments between the steps of t-SNE, M-space and TorchDR's UMAP, and before and after
+            UMAP on the CPU. An exception in it cancels the fit and keeps the previous one.
 
         Returns
         -------
         Coloring
-            Itself.
+            The estimator itself.
         """
         return self._fit(X, "X", shared, onto, on_step)
 
@@ -162,22 +166,22 @@ class Coloring(NodeTransformer):
         rng = check_random_state(self.random_state)
         tensor, like = check_features(X, name)
         tensor = tensor.to(device_of(tensor, self.device))
-        last, new = self._places_to_keep(shared, onto, len(tensor))
+        previous, aligned = self._alignment_targets(shared, onto, len(tensor))
         rows = tensor.detach() if method == "mspace" else unit_rows(tensor.detach())
 
         layout = find_layout(
             rows, method=method, n_sample=n_sample, n_neighbors=n_neighbors, n_eig=n_eig, rng=rng, on_step=on_step
         )
         coords = layout.place(rows)
-        turn, shift = torch.eye(3, dtype=coords.dtype, device=coords.device), coords.new_zeros(3)
-        if len(new):
-            moving, fixed = coords[new.to(coords.device)], last.to(coords.device, coords.dtype)
-            turn, shift = procrustes(moving, fixed, about_origin=layout.on_sphere)
-        self._layout, self._turn, self._shift = layout, turn, shift
+        rotation, shift = torch.eye(3, dtype=coords.dtype, device=coords.device), coords.new_zeros(3)
+        if len(aligned):
+            moving, fixed = coords[aligned.to(coords.device)], previous.to(coords.device, coords.dtype)
+            rotation, shift = procrustes(moving, fixed, about_origin=layout.on_sphere)
+        self._layout, self._rotation, self._shift = layout, rotation, shift
         self._compares_directions = method != "mspace"
         self._like = like
         self.remember_columns(X, tensor)
-        self._coords = coords @ turn + shift
+        self._coords = coords @ rotation + shift
         self._low, self._high = quantile_box(self._coords)
         return self
 
@@ -190,35 +194,35 @@ class Coloring(NodeTransformer):
         onto: Any = None,
         on_step: Callable[[], object] | None = None,
     ) -> Any:
-        """Return the colours (n, 3) of the nodes `X`, in [0, 1]: `rgb` after `fit`."""
+        """Fit to the nodes `X` and return their colors (n, 3), in [0, 1]."""
         return self.fit(X, shared=shared, onto=onto, on_step=on_step).rgb
 
     def _import_library(self, X: Any) -> None:
-        """Import the library that `fit` needs to lay out `X`, if any. A thread that fits then need not do so."""
+        """Import the library that `fit` needs for `X`, if any, so that a worker thread does not have to."""
         tensor, _ = to_tensor(X, "X")
         import_library(check_in(self.method, "method", METHODS), device_of(tensor, self.device))
 
     @property
     def coords(self) -> Any:
-        """(n, 3) the embedding of the fitted nodes."""
+        """The 3D coordinates (n, 3) of the fitted nodes."""
         self._check_fitted()
         return self._like.restore(self._coords)
 
     @property
     def rgb(self) -> Any:
-        """(n, 3) the colours of the fitted nodes, in [0, 1]."""
+        """The colors (n, 3) of the fitted nodes, in [0, 1]."""
         self._check_fitted()
         return self._like.restore(self._color(self._coords))
 
     def transform_coords(self, X: Any) -> Any:
-        """Return where new nodes (n, n_eig) lie in the fitted embedding: (n, 3)."""
+        """Return the 3D coordinates (n, 3) of new nodes (n, n_eig) in the fitted layout."""
         coords, like = self._place(X)
         return like.restore(coords)
 
     def transform(self, X: Any) -> Any:
-        """Return the colours of new nodes (n, n_eig) by the fitted calibration: (n, 3) in [0, 1].
+        """Return the colors (n, 3), in [0, 1], of new nodes (n, n_eig) in the fitted layout.
 
-        A fitted node gets its own colour back. What lies outside the fitted range gets the colour at its edge.
+        Fitted nodes get the same colors as in the fit. Coordinates outside the fitted range are clipped.
         """
         coords, like = self._place(X)
         return like.restore(self._color(coords))
@@ -233,11 +237,11 @@ class Coloring(NodeTransformer):
         layout = self._check_fitted()
         tensor, like = self._check_new(X, device=self._coords.device)
         dtype = self._coords.dtype
-        # As directions first: what is large in float64 may be infinite in float32.
+        # Normalize before the conversion, because large float64 values may be infinite in float32.
         rows = unit_rows(tensor.detach()) if self._compares_directions else tensor.detach()
         largest = min(torch.finfo(dtype).max, torch.finfo(rows.dtype).max)
         rows = rows.clamp(-largest, largest).to(dtype)
-        return layout.place(rows) @ self._turn + self._shift, like
+        return layout.place(rows) @ self._rotation + self._shift, like
 
     def _color(self, coords: torch.Tensor) -> torch.Tensor:
         return place_in_box(coords, self._low, self._high).clamp(0, 1).to(coords.dtype)
@@ -247,40 +251,42 @@ class Coloring(NodeTransformer):
             raise NotFittedError("This Coloring instance is not fitted yet. Call `fit(X)` first.")
         return self._layout
 
-    def _places_to_keep(self, shared: tuple[Any, Any] | None, onto: Any, n: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Places (s, 3) of earlier, and which of the n nodes should come near them; empty where there are none."""
+    def _alignment_targets(
+        self, shared: tuple[Any, Any] | None, onto: Any, n: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return previous positions (s, 3), and the nodes to align with them (s,); both are empty if there are none."""
         if onto is None:
             old, new = self._shared(shared, n)
             return (self._coords[old.to(self._coords.device)] if len(old) else torch.empty(0, 3)), new
         if shared is not None:
             raise ValueError(
-                "`shared` and `onto` cannot be combined, since `onto` gives the places itself. Pass one of them."
+                "`shared` and `onto` cannot be combined, because both give positions to align with. Pass one of them."
             )
-        places, _ = check_features(onto, "onto", n_channels=3, channels="x, y and z")
-        if len(places) != n:
+        positions, _ = check_features(onto, "onto", n_channels=3, channels="x, y and z")
+        if len(positions) != n:
             raise ValueError(
-                f"`onto` must have shape ({n}, 3), one row per node; got {tuple(places.shape)}. Pass coordinates of "
+                f"`onto` must have shape ({n}, 3), one row per node; got {tuple(positions.shape)}. Pass coordinates of "
                 "all nodes."
             )
-        return places.detach(), torch.arange(n)
+        return positions.detach(), torch.arange(n)
 
     def _shared(self, shared: tuple[Any, Any] | None, n: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """The nodes of the last fit and of this one (n nodes) to align, empty where there are none."""
-        n_last = 0 if self._layout is None else len(self._coords)
+        """Return the indices of shared nodes in the previous fit and in this fit of n nodes."""
+        n_previous = 0 if self._layout is None else len(self._coords)
         if shared is None:
-            same = torch.arange(n if n_last == n else 0)
+            same = torch.arange(n if n_previous == n else 0)
             return same, same
         if self._layout is None:
-            raise NotFittedError("`shared` refers to an earlier fit, and this is the first. Leave it out.")
+            raise NotFittedError("`shared` refers to a previous fit, but this is the first one. Leave it out.")
         if len(shared) != 2:
             raise ValueError(
-                f"`shared` must be a pair, the nodes of the last fit and of this one; got {len(shared)} entries. "
+                f"`shared` must be a pair, the nodes of the previous fit and of this one; got {len(shared)} entries. "
                 "Pass (old, new)."
             )
-        old, new = check_nodes(shared[0], "shared[0]", n_last), check_nodes(shared[1], "shared[1]", n)
+        old, new = check_nodes(shared[0], "shared[0]", n_previous), check_nodes(shared[1], "shared[1]", n)
         if len(old) != len(new):
             raise ValueError(
-                f"`shared` must name as many nodes of the last fit as of this one; got {len(old)} and {len(new)}. "
+                f"`shared` must have as many nodes of the previous fit as of this one; got {len(old)} and {len(new)}. "
                 "Pass matching pairs."
             )
         return old, new

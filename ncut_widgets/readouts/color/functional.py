@@ -1,4 +1,4 @@
-"""Colours in one call, each by the `Coloring` of its method."""
+"""Functions that color nodes in one call, one for each method of `Coloring`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .coloring import Coloring
 __all__ = ["mspace_color", "pca_color", "tsne_color", "umap_color", "umap_sphere_color"]
 
 
-def _one_shot(method: str, nodes: Any, options: dict[str, Any], name: str = "eig") -> Any:
+def _fitted_colors(method: str, nodes: Any, options: dict[str, Any], name: str = "eig") -> Any:
     return Coloring(method, **options)._fit(nodes, name).rgb
 
 
@@ -20,10 +20,10 @@ def _one_shot(method: str, nodes: Any, options: dict[str, Any], name: str = "eig
 def tsne_color(
     eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, device: Any = None, random_state: Any = 0
 ) -> Any:
-    """Return colours (n, 3) in [0, 1] from a 3D t-SNE of eigenvectors (n, n_eig).
+    """Return colors (n, 3) in [0, 1] from a 3D t-SNE of eigenvectors (n, n_eig).
 
-    `Coloring(method="tsne")` does the same, and keeps the calibration for new nodes; the parameters are explained
-    there. CUDA tensors are laid out on their device by TorchDR, where it is installed.
+    `Coloring(method="tsne")` does the same and keeps the layout for new nodes. It documents the parameters. If TorchDR
+    is installed, CUDA tensors are laid out on their device.
 
     References
     ----------
@@ -36,18 +36,17 @@ def tsne_color(
     (60, 3)
     """
     options = {"n_sample": n_sample, "n_neighbors": n_neighbors, "device": device, "random_state": random_state}
-    return _one_shot("tsne", eig, options)
+    return _fitted_colors("tsne", eig, options)
 
 
 @explains_old_options("umap_color")
 def umap_color(
     eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, device: Any = None, random_state: Any = 0
 ) -> Any:
-    """Return colours (n, 3) in [0, 1] from a 3D UMAP of eigenvectors (n, n_eig).
+    """Return colors (n, 3) in [0, 1] from a 3D UMAP of eigenvectors (n, n_eig).
 
-    `Coloring(method="umap")` does the same, and keeps the calibration for new nodes; the parameters are explained
-    there. The first call in a process waits for UMAP to compile. CUDA tensors are laid out on their device by TorchDR,
-    where it is installed.
+    `Coloring(method="umap")` does the same and keeps the layout for new nodes. It documents the parameters. The first
+    call in a process waits until UMAP is compiled. If TorchDR is installed, CUDA tensors are laid out on their device.
 
     References
     ----------
@@ -60,18 +59,18 @@ def umap_color(
     (4, 3)
     """
     options = {"n_sample": n_sample, "n_neighbors": n_neighbors, "device": device, "random_state": random_state}
-    return _one_shot("umap", eig, options)
+    return _fitted_colors("umap", eig, options)
 
 
 @explains_old_options("umap_sphere_color")
 def umap_sphere_color(
     eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, device: Any = None, random_state: Any = 0
 ) -> Any:
-    """Return colours (n, 3) in [0, 1] from a UMAP of eigenvectors (n, n_eig) on the unit sphere.
+    """Return colors (n, 3) in [0, 1] from a UMAP of eigenvectors (n, n_eig) on the unit sphere.
 
-    Distances between places are angles (UMAP's "haversine" output metric), so no node lies at an edge, and colours
-    go round in every direction. `Coloring(method="umap_sphere")` does the same, and keeps the calibration for new
-    nodes; the parameters are explained there. The first call in a process waits for UMAP to compile.
+    Distances in the layout are angles (UMAP's "haversine" output metric), so that the layout has no edges and colors
+    are periodic in every direction. `Coloring(method="umap_sphere")` does the same and keeps the layout for new nodes.
+    It documents the parameters. The first call in a process waits until UMAP is compiled.
 
     References
     ----------
@@ -84,14 +83,14 @@ def umap_sphere_color(
     (4, 3)
     """
     options = {"n_sample": n_sample, "n_neighbors": n_neighbors, "device": device, "random_state": random_state}
-    return _one_shot("umap_sphere", eig, options)
+    return _fitted_colors("umap_sphere", eig, options)
 
 
 @explains_old_options("pca_color")
 def pca_color(eig: Any, *, device: Any = None) -> Any:
-    """Return colours (n, 3) in [0, 1] from the three principal axes of eigenvectors (n, n_eig), rows at length one.
+    """Return colors (n, 3) in [0, 1] from the three principal axes of the unit rows of eigenvectors (n, n_eig).
 
-    `Coloring(method="pca")` does the same, and keeps the calibration for new nodes.
+    `Coloring(method="pca")` does the same and keeps the axes for new nodes.
 
     Examples
     --------
@@ -99,7 +98,7 @@ def pca_color(eig: Any, *, device: Any = None) -> Any:
     >>> pca_color(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))[:, 0]
     array([1., 0., 1.])
     """
-    return _one_shot("pca", eig, {"device": device})
+    return _fitted_colors("pca", eig, {"device": device})
 
 
 @explains_old_options("mspace_color")
@@ -111,45 +110,47 @@ def mspace_color(
     device: Any = None,
     random_state: Any = 0,
 ) -> Any:
-    """Return colours (n, 3) in [0, 1] from the M-space of features (n, c): clusters of every size at once.
+    """Return colors (n, 3) in [0, 1] from the M-space of features (n, c), which shows clusters of all sizes at once.
 
-    With U_k the k leading eigenvectors of the normalised affinity of a sample of the nodes, and M(Z) the normalised
-    affinity exp(-|z_i - z_j|^2 / 2) of their places Z in 3D,
+    With U_k the k leading eigenvectors of the normalized affinity of a sample of the nodes, and M(Z) the normalized
+    affinity exp(-|z_i - z_j|^2 / 2) of their 3D coordinates Z,
 
-        minimise |M(Z) - P|^2,   P = sum over k of w_k U_k U_k^T,   w_k ~ k^(-1/4),   sum of w_k = 1
+        minimize |M(Z) - P|^2,   P = sum over k of w_k U_k U_k^T,   w_k ~ k^(-1/4),   sum of w_k = 1
 
-    Each projector U_k U_k^T is what a cut into k clusters sees; the weights keep that of many from outweighing that of
-    few. P has a gap in its eigenvalues at each k, so that
-    near P the graph of the places has nearly the same cuts. All other nodes follow their nearest sampled ones.
-    `Coloring(method="mspace")` does the same, and keeps the calibration for new nodes.
+    The projector U_k U_k^T determines a cut into k clusters. The weights balance the projectors of few and of many
+    eigenvectors. P has a gap in its eigenvalues at each k, so that a graph with M(Z) close to P has almost the same
+    cuts. All other nodes are placed by their nearest sampled nodes. `Coloring(method="mspace")` does the same and keeps
+    the layout for new nodes.
 
     Parameters
     ----------
     features : array, tensor or feature maps of shape (n, c)
-        What `Ncut` takes; it chooses the width of the affinity.
+        Features as for `Ncut`, which chooses the bandwidth of the affinity.
     n_eig : sequence of int
-        The numbers of eigenvectors, each at least 2; those beyond what the sample has are lowered. Few show the
-        whole, many the detail.
+        The numbers of eigenvectors k, each at least 2, and limited by the sample. Small numbers show the overall
+        structure, large numbers the details.
     n_sample : int
-        How many nodes to lay out: farthest points among three times as many random ones.
+        Number of nodes to lay out, chosen by farthest-point sampling from three times as many random nodes.
     device : torch device, optional
-        Where to compute. By default where the features are. The colors come back there.
+        Device of the computation, by default that of the features. Colors are always returned on the device of the
+        features.
     random_state : int, numpy.random.Generator or None
         Draws the sample.
 
     Returns
     -------
     array or tensor of shape (n, 3)
-        Of the kind, dtype and device of the features.
+        With the array type, dtype and device of the features.
 
     Raises
     ------
     TypeError, ValueError
-        Where the features are not 2D or not finite, or an option cannot be used.
+        If the features are not 2D or not finite, or an option is not valid.
 
     Notes
     -----
-    O(n_sample^3) once, O(n_sample^2) for each of 200 steps, and O(n n_sample c) for the others. Deterministic.
+    O(n_sample^3) once, O(n_sample^2) for each of 200 steps, and O(n n_sample c) to place all nodes. The result is
+    deterministic for a given `random_state`.
 
     Examples
     --------
@@ -159,4 +160,4 @@ def mspace_color(
     (60, 3)
     """
     options = {"n_eig": n_eig, "n_sample": n_sample, "device": device, "random_state": random_state}
-    return _one_shot("mspace", features, options, name="features")
+    return _fitted_colors("mspace", features, options, name="features")

@@ -1,4 +1,4 @@
-"""Directions to points in space: a layout is found once and then places any node."""
+"""3D layouts: fitted to a sample of the nodes, applicable to any node."""
 
 from __future__ import annotations
 
@@ -23,51 +23,51 @@ from .tsne import tsne_layout
 __all__ = ["METHODS", "Layout", "find_layout", "import_library"]
 
 METHODS = ("tsne", "umap", "umap_sphere", "pca", "mspace")
-# With fewer nodes there are no neighbourhoods to preserve; the principal axes show all there is.
-FEWEST_FOR_NEIGHBORS = 16
-# Farthest points find what is small and different, but of all nodes they would be outliers, and slow: they are
-# picked from this many times as many random ones.
+# Fewer nodes have no meaningful neighborhoods and are placed on the principal axes.
+_MIN_NODES_FOR_NEIGHBORS = 16
+# Farthest-point sampling represents small clusters, but among all nodes it would be slow and select mostly outliers.
+# It therefore selects from this many times as many random nodes.
 _OVERSAMPLING = 3
 _INITIAL_SPREAD = 1e-4
 _UMAP_EPOCHS = 200
 
 
 class Layout(Protocol):
-    """Where nodes are, in the layout's own axes."""
+    """A fitted layout, which places nodes in its own coordinate system."""
 
     on_sphere: bool
 
     def place(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return coordinates (n, 3) of rows (n, k)."""
+        """Return the coordinates (n, 3) of rows (n, k)."""
 
 
 class PrincipalLayout:
-    """The three leading principal axes of all nodes, each pointing where its largest loading is positive."""
+    """Coordinates on the three leading principal axes of all nodes, with the largest loading of each axis positive."""
 
     on_sphere = False
 
     def __init__(self, rows: torch.Tensor) -> None:
-        # In float64, which holds the squares of float32 numbers; those of its own need a unit.
+        # Float64 holds the squares of float32 values. Float64 values are scaled, because their squares may overflow.
         self._mean = (rows.double() / len(rows)).sum(0)
-        centred = rows.double() - self._mean
-        largest = centred.abs().amax()
-        centred = centred / torch.where(largest > 0, largest, 1)
-        _, axes = eigh(centred.T @ centred)
+        centered = rows.double() - self._mean
+        largest = centered.abs().amax()
+        centered = centered / torch.where(largest > 0, largest, 1)
+        _, axes = eigh(centered.T @ centered)
         axes = axes.flip(1)[:, :3]
-        # The first of the largest entries, however rounding orders them.
+        # The first of the largest entries, with a tolerance for rounding.
         leading = (axes.abs() > (1 - 1e-6) * axes.abs().amax(0)).int().argmax(0)
         axes = axes * axes[leading, torch.arange(axes.shape[1], device=axes.device)].sign()
         missing = axes.new_zeros((rows.shape[1], 3 - axes.shape[1]))
         self._axes = torch.cat([axes, missing], dim=1)
 
     def place(self, rows: torch.Tensor) -> torch.Tensor:
-        # So that coordinates can be turned in their own precision, and squared in float64.
-        farthest = min(torch.finfo(rows.dtype).max / 8, 1e100)
-        return ((rows.double() - self._mean) @ self._axes).clamp(-farthest, farthest).to(rows.dtype)
+        # Clamped, so that coordinates can be rotated in their own precision and squared in float64.
+        limit = min(torch.finfo(rows.dtype).max / 8, 1e100)
+        return ((rows.double() - self._mean) @ self._axes).clamp(-limit, limit).to(rows.dtype)
 
 
 class NeighborLayout:
-    """Coordinates of a sample, carried to all nodes by their nearest sampled ones."""
+    """The layout of a sample, in which other nodes are placed by their nearest sampled nodes."""
 
     def __init__(self, sampled: torch.Tensor, coords: torch.Tensor, *, on_sphere: bool = False) -> None:
         self.on_sphere = on_sphere
@@ -75,7 +75,7 @@ class NeighborLayout:
 
     def place(self, rows: torch.Tensor) -> torch.Tensor:
         coords = nystrom_propagate(self._coords, rows, self._sampled)
-        # The mean of places on a sphere lies within it; that of angles would jump where they wrap around.
+        # A mean of points is inside the sphere, and is projected onto it. Angles wrap around and have no mean.
         return unit_rows(coords) if self.on_sphere else coords
 
 
@@ -89,65 +89,67 @@ def find_layout(
     rng: np.random.Generator,
     on_step: Callable[[], object] | None = None,
 ) -> Layout:
-    """Return the layout of rows (n, k) that `method` finds on `n_sample` of them; `on_step` as in `Coloring.fit`."""
-    on_step = on_step or _go_on
-    if method == "pca" or len(rows) < FEWEST_FOR_NEIGHBORS:
+    """Return the layout of rows (n, k) by `method`, fitted to `n_sample` rows; `on_step` is as in `Coloring.fit`."""
+    on_step = on_step or _no_progress
+    if method == "pca" or len(rows) < _MIN_NODES_FOR_NEIGHBORS:
         return PrincipalLayout(rows)
-    sampled = rows[_pick(rows, n_sample, rng).to(rows.device)]
+    sampled = rows[_sample(rows, n_sample, rng).to(rows.device)]
     if method == "mspace":
         return NeighborLayout(sampled, mspace_layout(sampled, n_eig, on_step).to(rows.dtype))
-    start = _start(sampled, rng)
+    start = _initial_layout(sampled, rng)
     if uses_torchdr(method, rows.device):
         seed = int(rng.integers(2**31))
-        places = torchdr_layout(sampled, start, method=method, n_neighbors=n_neighbors, seed=seed, on_step=on_step)
-        return NeighborLayout(sampled, places.to(rows.dtype))
-    numbers = sampled.cpu().float().numpy()
+        layout = torchdr_layout(sampled, start, method=method, n_neighbors=n_neighbors, seed=seed, on_step=on_step)
+        return NeighborLayout(sampled, layout.to(rows.dtype))
+    array = sampled.cpu().float().numpy()
     if method == "tsne":
-        # Beyond a third of the nodes a "neighbourhood" is most of the graph, and its width is not defined.
-        coords = tsne_layout(numbers, start, perplexity=min(n_neighbors, (len(numbers) - 1) / 3), on_step=on_step)
+        # A larger perplexity would cover most of the nodes, and its bandwidth would not be defined.
+        coords = tsne_layout(array, start, perplexity=min(n_neighbors, (len(array) - 1) / 3), on_step=on_step)
     else:
-        # UMAP stretches any start to one size; what counts is that it has the dimensions of the layout.
+        # UMAP rescales the initial layout, which must have the dimensions of the result: on a sphere, two angles.
         on_sphere = method == "umap_sphere"
         start = start[:, :2] if on_sphere else start
         seed = int(rng.integers(2**31))
         on_step()
-        coords = _umap_layout(numbers, start, min(n_neighbors, len(numbers) - 1), seed, on_sphere=on_sphere)
+        coords = _umap_layout(array, start, min(n_neighbors, len(array) - 1), seed, on_sphere=on_sphere)
         on_step()
     table = torch.from_numpy(np.asarray(coords)).to(rows.device, rows.dtype)
     return NeighborLayout(sampled, table, on_sphere=method == "umap_sphere")
 
 
 def import_library(method: str, device: torch.device) -> None:
-    """Import what lays out rows on `device` by `method`: a second or two, which nobody else should pay.
+    """Import the library for `method` on `device`, if any. The first import takes one or two seconds.
 
-    To be called in the main thread before a worker needs it, because it changes the filters of warnings for a while.
+    Call it in the main thread before a worker thread needs the library, because it temporarily changes the warning
+    filters of the process.
     """
     if uses_torchdr(method, device):
         import_torchdr()
     elif method in ("umap", "umap_sphere") and "umap" not in sys.modules:
         with warnings.catch_warnings():
-            # It warns that TensorFlow, which nothing here uses, is not installed.
+            # The import warns if TensorFlow is not installed, which is not needed here.
             warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
             import umap  # noqa: F401
 
 
-def _go_on() -> None:
-    """Nobody wants to know of each step."""
+def _no_progress() -> None:
+    pass
 
 
-def _pick(rows: torch.Tensor, n_sample: int, rng: np.random.Generator) -> torch.Tensor:
+def _sample(rows: torch.Tensor, n_sample: int, rng: np.random.Generator) -> torch.Tensor:
+    """Return the indices of at most `n_sample` rows, by farthest-point sampling from random candidates."""
     if len(rows) <= n_sample:
         return torch.arange(len(rows))
     candidates = torch.from_numpy(rng.choice(len(rows), min(len(rows), _OVERSAMPLING * n_sample), replace=False))
     pool = rows[candidates.to(rows.device)]
-    # Far from the origin float32 cannot tell distances, and above 1e19 their squares overflow.
+    # Float32 distances are inaccurate far from the origin, and the squares of values above 1e19 overflow.
     pool = pool - pool.mean(0)
     pool = pool / pool.abs().amax().clamp_min(torch.finfo(pool.dtype).tiny)
     return candidates[torch.from_numpy(farthest_points(pool.cpu().float().numpy(), n_sample))]
 
 
-def _start(sampled: torch.Tensor, rng: np.random.Generator) -> np.ndarray:
-    """Principal coordinates, shrunk, with enough noise to tell equal nodes apart."""
+def _initial_layout(sampled: torch.Tensor, rng: np.random.Generator) -> np.ndarray:
+    """Return principal coordinates (m, 3), scaled down, with noise that separates equal rows."""
     coords = PrincipalLayout(sampled).place(sampled).cpu().float().numpy()
     spread = coords[:, 0].std()
     noise = rng.normal(size=coords.shape)
@@ -160,9 +162,9 @@ def _umap_layout(rows: np.ndarray, start: np.ndarray, n_neighbors: int, seed: in
     from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
 
     state = np.random.RandomState(seed)
-    # `umap.UMAP` calls a function for each pair of so few nodes, which takes longer than the layout.
+    # For a small sample, `umap.UMAP` would call a function for each pair of nodes, which takes longer than the layout.
     graph, _, _ = fuzzy_simplicial_set(cdist(rows, rows).astype(np.float32), n_neighbors, state, "precomputed")
-    # A sphere has only so much room: places are closer there.
+    # Nodes are closer together on a sphere, because its area is limited.
     a, b = find_ab_params(spread=1.0, min_dist=0.1 if on_sphere else 0.3)
     coords, _ = simplicial_set_embedding(
         rows,
@@ -186,6 +188,6 @@ def _umap_layout(rows: np.ndarray, start: np.ndarray, n_neighbors: int, seed: in
     )
     if not on_sphere:
         return coords
-    # UMAP's first angle is measured from the pole.
+    # UMAP measures the first angle from the pole.
     polar, azimuth = coords.astype(np.float64).T
     return np.stack([np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)], axis=1)

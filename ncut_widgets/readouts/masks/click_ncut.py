@@ -1,4 +1,4 @@
-"""A Normalized Cut that clicks take part in."""
+"""Segment an object with a Normalized Cut of a graph that includes the clicks."""
 
 from __future__ import annotations
 
@@ -18,65 +18,65 @@ from ncut_widgets.ncut.affinity import build_affinity
 from ncut_widgets.ncut.nodes import Nodes
 from ncut_widgets.ncut.settings import check_settings
 
-from .click_graph import Cut, cut_with_clicks, graph_of_features
+from .click_graph import Cut, cut_with_clicks, feature_graph
 from .prompts import check_clicks
 
 __all__ = ["ClickNcut", "click_ncut"]
 
-# As for `Ncut`: where features are no more than that, projecting them would save little and cost digits.
+# As in `Ncut`: for fewer elements, a projection of the features would save little time and lose precision.
 _UNPROJECTED_ELEMENTS = 1 << 24
 
 
 class ClickNcut(NodeTransformer):
-    """The Normalized Cut between what was clicked and the rest: a heatmap, and its extension to new nodes.
+    """Segment the clicked object with a Normalized Cut: a heatmap of the fitted nodes, and of new nodes.
 
-    With A and A_click the affinities of features and of clicks, both normalised by their degrees to D^-1/2 A D^-1/2,
-    the heatmap is the second eigenvector of
+    Let A and A_click be the affinities of the features and of the clicks, both normalized by their degrees to
+    D^-1/2 A D^-1/2. The heatmap is the second eigenvector of
 
-        (1 - w) A + w A_click,   A_click(i, j) = exp(-(s_i - s_j)^2 / 2 0.5^2)
+        (1 - w) A + w A_click,   A_click(i, j) = exp(-(s_i - s_j)^2 / 2 0.5^2),
 
-    where s is how much more than the average node a node is connected to the positive clicks P, less `bg_weight` times
-    that to the negative ones N: s_i = arsinh(n (mean of A(i, P) - bg_weight * mean of A(i, N))). Where there are
-    negative clicks, it is 0 at the nodes of which the heatmap with P and N exchanged is higher: on an object that looks
-    like what spilled, s alone would hardly tell them apart.
+    where the click signal s_i = arsinh(n (mean of A(i, P) - bg_weight * mean of A(i, N))) compares the affinity of node
+    i to the positive clicks P and the negative clicks N with that of an average node. If there are negative clicks, the
+    heatmap is set to 0 at nodes at which the heatmap with P and N exchanged is higher, because s alone hardly separates
+    similar objects.
 
     Parameters
     ----------
     click_weight : float in [0, 1]
-        w. 0 is the ordinary second eigenvector, whatever was clicked; 1 looks at the clicks alone.
+        The weight w. 0 gives the second eigenvector of the features alone, and 1 uses only the clicks.
     bg_weight : float
-        At least 0: how much negative clicks count next to positive ones. Much closer to 1, and what is like neither
-        is far from both, so the cut is about nothing that was clicked.
+        Weight of negative clicks relative to positive ones, at least 0. For values close to 1, nodes that resemble
+        neither kind of clicks are far from both, and may determine the cut.
     affinity, sigma, degree, device, random_state
         As in `Ncut`.
     n_sample : int
-        How many landmarks the graph stands on. Up to so many nodes it is exact, but for rounding.
+        Number of landmarks. The graph of at most this many nodes is exact up to rounding.
 
     Attributes
     ----------
     heatmap_ : array or tensor of shape (n,)
-        Of the fitted nodes, in [0, 1].
+        Heatmap of the fitted nodes, in [0, 1].
     eigenvalue_ : float
-        Of the second eigenvector: close to 1 where the cut is clean.
+        Eigenvalue of the second eigenvector. It is close to 1 if the segments are well separated.
     sigma_ : float
-        The sigma of the features; None for a callable affinity.
+        Bandwidth of the affinity of the features, or None for a callable affinity.
     n_features_in_ : int
-        Channels.
+        Number of channels.
     feature_names_in_ : array of str of shape (n_features_in_,)
-        Their names, if `X` was a DataFrame with names or feature maps whose channels have names of their own.
+        Column names, if `X` was a DataFrame with string column names, or feature maps with named channels.
 
     Raises
     ------
     TypeError, ValueError
-        Where a click is no node, nothing was clicked, all nodes are identical, or an option is out of range.
+        If a click is not a node, there is no positive click, all nodes are identical, or an option is out of range.
 
     Notes
     -----
-    O(n m (c + m) + m^3) time for m landmarks, linear in n. The clicked nodes are landmarks themselves. The eigenvector
-    is turned so that it is higher at the positive clicks than on average or, where there are negative clicks, than
-    halfway between these and the average. It is stretched from its 1 % quantile to 0 and from its 99 % quantile, or
-    its median at the positive clicks where that is higher, to 1, and cut off there. New nodes are stretched in the same
-    way. Weights of feature maps do not count. Gradients are not carried.
+    Time is O(n m (c + m) + m^3) for m landmarks, which include the clicked nodes. The sign of the eigenvector is chosen
+    so that its mean at the positive clicks exceeds the mean of all nodes or, with negative clicks, the midpoint between
+    that mean and the mean at the negative clicks. The heatmap maps the 1 % quantile to 0, and the 99 % quantile, or the
+    median at the positive clicks if that is higher, to 1. Other values are clipped to [0, 1]. New nodes use the same
+    calibration. Weights of feature maps are ignored. Results are not differentiable.
 
     References
     ----------
@@ -127,24 +127,24 @@ class ClickNcut(NodeTransformer):
     @restores_process_state
     @one_thread
     def fit(self, X: Any, y: Any = None, negative: Any = (), *, positive: Any = None) -> ClickNcut:
-        """Return the estimator, with the heatmap of the nodes `X` in `heatmap_`.
+        """Compute the heatmap of the nodes `X` and return the estimator.
 
         Parameters
         ----------
         X : array, tensor or feature maps of shape (n, c)
             Finite features, one row per node.
         y : sequence of int
-            Nodes on the object, at least one: where scikit-learn passes what guides a fit. Or name them `positive`.
+            Nodes on the object, at least one, in the position in which scikit-learn passes targets.
         negative : sequence of int
-            Nodes off it.
+            Nodes that do not belong to the object.
         positive : sequence of int
-            `y` by its own name. Pass one of the two.
+            Another name for `y`. Pass one of the two.
         """
         if positive is not None and y is not None:
-            raise ValueError("`positive` and `y` are the same clicks; got both. Pass one of them.")
+            raise ValueError("`positive` and `y` are two names for the same clicks; got both. Pass one of them.")
         positive = y if positive is None else positive
         if positive is None:
-            # The middle part is scikit-learn's own sentence, which other code looks for.
+            # scikit-learn's checks look for the sentence in the middle.
             raise ValueError(
                 "`positive` must hold at least one node; got None: ClickNcut requires y to be passed, but the target y "
                 "is None. Pass the nodes that were clicked, as `y` or as `positive`."
@@ -157,10 +157,10 @@ class ClickNcut(NodeTransformer):
         nodes, like = self._check_fit(X, min_nodes=2)
         nodes = nodes.detach()
         n = len(nodes)
-        of_kinds = (("positive", positive), ("negative", negative))
-        clicked = [torch.from_numpy(check_clicks(clicks, name, n, None)) for name, clicks in of_kinds]
+        both = (("positive", positive), ("negative", negative))
+        clicked = [torch.from_numpy(check_clicks(clicks, name, n, None)) for name, clicks in both]
         if not len(clicked[0]):
-            raise ValueError("`positive` must hold at least one node; got none. Click on what you look for.")
+            raise ValueError("`positive` must hold at least one node; got none. Click on the object.")
         generator = torch_generator(self.random_state)
         with torch.no_grad():
             affinity = build_affinity(
@@ -176,36 +176,38 @@ class ClickNcut(NodeTransformer):
                 device=device_of(nodes, self.device),
                 generator=generator,
             )
-            graph = graph_of_features(Nodes(nodes, affinity), torch.cat(clicked), n_sample, generator)
+            graph = feature_graph(Nodes(nodes, affinity), torch.cat(clicked), n_sample, generator)
             self._cuts: list[Cut] = []
-            eigenvalues, heats = [], []
+            eigenvalues, heatmaps = [], []
+            # If there are negative clicks, a second cut segments the objects under them.
             for on, off in [clicked, clicked[::-1]] if len(clicked[1]) else [clicked]:
                 cut, eigenvalue = cut_with_clicks(graph, [on, off], click_weight, bg_weight, generator)
                 values = cut(nodes)
-                self._cuts.append(cut.oriented(values, on.to(values.device), off.to(values.device)))
+                self._cuts.append(cut.calibrated(values, on.to(values.device), off.to(values.device)))
                 eigenvalues.append(eigenvalue)
-                heats.append(self._cuts[-1].stretched(values))
+                heatmaps.append(self._cuts[-1].heatmap(values))
             self.eigenvalue_ = eigenvalues[0]
-            self.heatmap_ = like.restore(_unless_higher(*heats))
+            self.heatmap_ = like.restore(_suppressed(*heatmaps))
         self.sigma_ = affinity.sigma
         return self
 
     @explains_old_options("ClickNcut.fit")
     def fit_transform(self, X: Any, y: Any = None, negative: Any = (), *, positive: Any = None) -> Any:
-        """Return the heatmap (n,) of the fitted nodes, `heatmap_`; parameters as in `fit`."""
+        """Fit to the nodes `X` and return their heatmap (n,); the parameters are as in `fit`."""
         return self.fit(X, y, negative, positive=positive).heatmap_
 
     @restores_process_state
     @one_thread
     def transform(self, X: Any) -> Any:
-        """Return the heatmap (n,) in [0, 1] of the nodes `X`, new ones or those of `fit`, of their kind and dtype."""
+        """Return the heatmap (n,), in [0, 1], of nodes `X`, with the array type and dtype of `X`."""
         nodes, like = self._check_new(X)
         with torch.no_grad():
-            return like.restore(_unless_higher(*(cut.stretched(cut(nodes.detach())) for cut in self._cuts)))
+            return like.restore(_suppressed(*(cut.heatmap(cut(nodes.detach())) for cut in self._cuts)))
 
 
-def _unless_higher(heat: torch.Tensor, against: torch.Tensor | None = None) -> torch.Tensor:
-    return heat if against is None else torch.where(against > heat, 0, heat)
+def _suppressed(heatmap: torch.Tensor, negative: torch.Tensor | None = None) -> torch.Tensor:
+    """Return the heatmap, set to 0 where the heatmap of the negative clicks is higher."""
+    return heatmap if negative is None else torch.where(negative > heatmap, 0, heatmap)
 
 
 @explains_old_options("click_ncut")
@@ -223,23 +225,24 @@ def click_ncut(
     device: Any = None,
     random_state: Any = 0,
 ) -> Any:
-    """Return how much each node belongs to what was clicked, by a cut that the clicks take part in: (n,) in [0, 1].
+    """Return a heatmap (n,), in [0, 1], of the clicked object from a Normalized Cut that includes the clicks.
 
-    `ClickNcut` does the same and takes new nodes; the equation and the options are explained there.
+    `ClickNcut` does the same and accepts new nodes. It documents the method and the options.
 
     Parameters
     ----------
     features : array, tensor or feature maps of shape (n, c)
         Finite features, one row per node.
     positive, negative : sequence of int
-        Nodes on the object, at least one, and nodes off it. `PatchGrid.node_at` finds the node of a pixel.
+        Nodes on the object, at least one, and nodes that do not belong to it. `PatchGrid.node_at` converts a pixel to a
+        node.
     click_weight, bg_weight, affinity, sigma, degree, n_sample, device, random_state
         As in `ClickNcut`.
 
     Returns
     -------
     array or tensor of shape (n,)
-        Of the kind, dtype and device of `features`.
+        With the array type, dtype and device of `features`.
 
     Examples
     --------
@@ -250,7 +253,7 @@ def click_ncut(
     >>> bool((heatmap[:50] > 0.5).all()), bool((heatmap[50:] < 0.5).all())
     (True, True)
     """
-    # Check here, because the arguments have these names here.
+    # Check here, because errors in `fit` would refer to `X`.
     check_features(features, "features", min_nodes=2)
     estimator = ClickNcut(
         click_weight=click_weight,

@@ -54,7 +54,7 @@ def test_larger_half_of_a_split_keeps_the_number():
     tree = hierarchy(eig, n_clusters=(2, 4))
     np.testing.assert_array_equal(tree.labels(2), truth // 2)
     assert adjusted_rand_score(truth, tree.labels(4)) == 1
-    # Planted clusters 0 and 2 are the larger halves. Of the smaller halves, the larger one is numbered first.
+    # Planted clusters 0 and 2 are the larger halves. The smaller halves get new numbers, the larger one first.
     np.testing.assert_array_equal(tree.labels(4), np.array([0, 2, 1, 3])[truth])
     np.testing.assert_array_equal(tree.parents(4), [0, 1, 0, 1])
     np.testing.assert_array_equal(tree.parents(2), [-1, -1])

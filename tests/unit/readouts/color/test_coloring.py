@@ -1,4 +1,4 @@
-"""Colours: in range, faithful to neighbourhoods, the same tomorrow as today."""
+"""`Coloring` and its functions: cluster colors, new nodes, refits, degenerate nodes, array types and errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ METHODS = ("tsne", "umap", "umap_sphere", "pca", "mspace")
 
 
 def blobs(n_clusters=5, n_per_cluster=60, n_channels=8, noise=0.15, seed=0):
-    """Return directions around `n_clusters` orthogonal ones, and which."""
+    """Return noisy directions around `n_clusters` orthogonal ones, and the cluster labels."""
     rng = np.random.default_rng(seed)
     labels = np.repeat(np.arange(n_clusters), n_per_cluster)
     eig = np.eye(n_channels)[labels] + noise * rng.normal(size=(len(labels), n_channels))
@@ -23,20 +23,20 @@ def blobs(n_clusters=5, n_per_cluster=60, n_channels=8, noise=0.15, seed=0):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_clusters_get_colors_of_their_own(method):
+def test_clusters_get_distinct_colors(method):
     eig, labels = blobs(n_clusters=4)
     coloring = Coloring(method, n_neighbors=30).fit(eig)
     assert coloring.rgb.min() >= 0
     assert coloring.rgb.max() <= 1
-    assert np.ptp(coloring.rgb, axis=0).min() == 1, "every axis uses the whole range of its colour"
-    # A sphere is filled all around, so that clusters there touch; M-space shows what is within them, too.
-    separate = {"umap_sphere": 0.4, "mspace": 0.5}.get(method, 0.6)
-    assert silhouette_score(coloring.rgb, labels) > separate
-    assert silhouette_score(coloring.coords, labels) > separate
+    assert np.ptp(coloring.rgb, axis=0).min() == 1, "every axis uses the full range"
+    # Clusters fill the sphere and touch each other. M-space also shows the structure within clusters.
+    min_score = {"umap_sphere": 0.4, "mspace": 0.5}.get(method, 0.6)
+    assert silhouette_score(coloring.rgb, labels) > min_score
+    assert silhouette_score(coloring.coords, labels) > min_score
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_nodes_left_out_of_the_sample_are_colored_like_their_cluster(method):
+def test_unsampled_nodes_get_the_color_of_their_cluster(method):
     eig, labels = blobs()
     rgb = Coloring(method, n_sample=60, n_neighbors=10).fit(eig).rgb
     centers = np.stack([rgb[labels == k].mean(0) for k in range(5)])
@@ -45,7 +45,7 @@ def test_nodes_left_out_of_the_sample_are_colored_like_their_cluster(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_same_seed_same_colors_and_global_generators_untouched(method):
+def test_is_deterministic_and_leaves_global_generators(method):
     eig, _ = blobs(n_per_cluster=12)
     np.random.seed(7)  # noqa: NPY002
     torch.manual_seed(7)
@@ -57,14 +57,14 @@ def test_same_seed_same_colors_and_global_generators_untouched(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_transform_gives_fitted_nodes_their_own_colors(method):
+def test_transform_of_fitted_nodes_gives_the_same_colors(method):
     eig, _ = blobs(n_per_cluster=20)
     coloring = Coloring(method, n_sample=50).fit(eig)
     np.testing.assert_allclose(coloring.transform(eig), coloring.rgb, atol=1e-6)
     np.testing.assert_allclose(coloring.transform_coords(eig[:7]), coloring.coords[:7], rtol=1e-4, atol=1e-4)
 
 
-def test_on_the_sphere_every_node_stays_on_it_through_refits():
+def test_sphere_coordinates_stay_on_the_sphere():
     eig, _ = blobs()
     new, _ = blobs(n_per_cluster=10, seed=1)
     coloring = Coloring("umap_sphere", n_sample=150, n_neighbors=20).fit(eig)
@@ -72,13 +72,13 @@ def test_on_the_sphere_every_node_stays_on_it_through_refits():
     coloring.fit(eig + 0.03 * np.random.default_rng(0).normal(size=eig.shape).astype(np.float32))
     for coords in (first, coloring.coords, coloring.transform_coords(new)):
         np.testing.assert_allclose(np.linalg.norm(coords, axis=1), 1, atol=1e-5)
-    assert np.ptp(first, axis=0).min() > 1.5, "all around"
+    assert np.ptp(first, axis=0).min() > 1.5, "nodes are on all sides"
     kept = (coloring.coords * first).sum(1)
     fresh = (Coloring("umap_sphere", n_sample=150, n_neighbors=20, random_state=1).fit(eig).coords * first).sum(1)
     assert kept.mean() > 0.5 > fresh.mean()
 
 
-def test_transform_colors_new_nodes_like_the_old_ones_of_their_kind():
+def test_new_nodes_get_the_color_of_their_cluster():
     eig, labels = blobs()
     new, new_labels = blobs(n_per_cluster=15, seed=1)
     coloring = Coloring().fit(eig)
@@ -90,12 +90,12 @@ def test_transform_colors_new_nodes_like_the_old_ones_of_their_kind():
 
 
 @pytest.mark.parametrize("method", ["tsne", "pca"])
-def test_a_refit_keeps_the_colors(method):
+def test_refit_keeps_colors(method):
     eig, _ = blobs(n_clusters=4)
     rng = np.random.default_rng(0)
-    # Noisier and turned, as another run of an eigensolver may be: colours from scratch are reshuffled by it.
-    turn = np.linalg.qr(rng.normal(size=(8, 8)))[0]
-    changed = ((eig + 0.05 * rng.normal(size=eig.shape)) @ turn).astype(np.float32)
+    # Add noise and a rotation, which change the colors of a new fit.
+    rotation = np.linalg.qr(rng.normal(size=(8, 8)))[0]
+    changed = ((eig + 0.05 * rng.normal(size=eig.shape)) @ rotation).astype(np.float32)
     coloring = Coloring(method, random_state=0).fit(eig)
     first = coloring.rgb
     refitted = coloring.fit(changed).rgb
@@ -104,18 +104,18 @@ def test_a_refit_keeps_the_colors(method):
     assert np.abs(refitted - first).mean() < 0.5 * np.abs(fresh - first).mean()
 
 
-def test_a_refit_undoes_any_turn_of_the_cloud():
+def test_refit_undoes_reflections():
     eig, _ = blobs()
     coloring = Coloring("pca").fit(eig)
     coords, rgb = coloring.coords, coloring.rgb
-    # Principal axes come out in another order and direction when channels are mirrored and the third axis grows.
+    # Reflected channels change the directions of the principal axes.
     mirrored = eig * np.array([-1, 1, -1, 1, 1, 1, 1, 1], dtype=np.float32)
     coloring.fit(mirrored)
     np.testing.assert_allclose(coloring.coords, coords, atol=1e-4)
     np.testing.assert_allclose(coloring.rgb, rgb, atol=1e-3)
 
 
-def test_a_refit_with_more_images_keeps_the_shared_nodes_where_they_were():
+def test_refit_with_more_nodes_keeps_shared_positions():
     eig, _ = blobs()
     more, _ = blobs(n_per_cluster=10, seed=3)
     shared = np.arange(len(eig))
@@ -140,13 +140,13 @@ def test_few_nodes(method, n):
 
 
 @pytest.mark.parametrize("method", ["tsne", "pca", "mspace"])
-def test_nodes_without_difference_are_grey(method):
+def test_identical_nodes_are_gray(method):
     for n in (1, 3, 40):
         np.testing.assert_allclose(Coloring(method).fit(np.full((n, 3), 0.2)).rgb, 0.5, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_equal_and_zero_nodes_among_others_stay_finite(method):
+def test_equal_and_zero_rows_give_finite_colors(method):
     eig = np.zeros((40, 3), dtype=np.float32)
     eig[:20, 0] = 1
     eig[20:30, 1] = 1
@@ -155,14 +155,14 @@ def test_equal_and_zero_nodes_among_others_stay_finite(method):
     assert np.abs(rgb[:20].mean(0) - rgb[20:30].mean(0)).max() > 0.3
 
 
-def test_the_length_of_a_row_does_not_matter():
+def test_row_length_does_not_matter():
     eig, _ = blobs(n_per_cluster=20)
     lengths = np.random.default_rng(0).uniform(0.1, 10, size=(len(eig), 1)).astype(np.float32)
     np.testing.assert_allclose(pca_color(eig * lengths), pca_color(eig), atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
-def test_torch_comes_back_as_torch(dtype):
+def test_torch_input_gives_torch_output(dtype):
     eig = torch.from_numpy(blobs(n_per_cluster=10)[0]).to(dtype).requires_grad_()
     for rgb in (tsne_color(eig), pca_color(eig), Coloring("pca").fit(eig).transform(eig[:3])):
         assert isinstance(rgb, torch.Tensor)
@@ -171,7 +171,7 @@ def test_torch_comes_back_as_torch(dtype):
     assert pca_color(eig.detach().numpy()).dtype == eig.detach().numpy().dtype
 
 
-def test_the_functions_are_the_class():
+def test_functions_match_the_estimator():
     eig, _ = blobs(n_per_cluster=10)
     np.testing.assert_array_equal(tsne_color(eig, n_sample=30), Coloring("tsne", n_sample=30).fit(eig).rgb)
     np.testing.assert_array_equal(umap_color(eig, n_sample=30), Coloring("umap", n_sample=30).fit(eig).rgb)
@@ -208,14 +208,14 @@ def test_is_a_scikit_learn_estimator():
         ({"n_neighbors": 2.5}, TypeError, "`n_neighbors` must be an integer; got 2.5"),
     ],
 )
-def test_bad_options(options, error, message):
+def test_invalid_options_raise(options, error, message):
     with pytest.raises(error, match=message):
         Coloring(**options).fit(np.eye(20))
 
 
-def test_bad_data():
+def test_invalid_data_raises():
     coloring = Coloring("pca")
-    with pytest.raises(NotFittedError, match="`shared` refers to an earlier fit"):
+    with pytest.raises(NotFittedError, match="`shared` refers to a previous fit"):
         coloring.fit(np.eye(4), shared=([0], [0]))
     coloring.fit(np.eye(4))
     with pytest.raises(ValueError, match="`X` must have 4 columns, as in the fit; got"):
@@ -224,7 +224,7 @@ def test_bad_data():
         coloring.fit(np.full((4, 4), np.nan))
     with pytest.raises(ValueError, match=r"`shared\[1\]` must be in 0 to 3; got 9 to 9"):
         coloring.fit(np.eye(4), shared=([0], [9]))
-    with pytest.raises(ValueError, match="`shared` must name as many nodes"):
+    with pytest.raises(ValueError, match="`shared` must have as many nodes"):
         coloring.fit(np.eye(4), shared=([0, 1], [2]))
     with pytest.raises(ValueError, match="`shared` must be a pair"):
         coloring.fit(np.eye(4), shared=([0], [1], [2]))
@@ -233,17 +233,17 @@ def test_bad_data():
 
 
 class TestOnto:
-    def test_turns_the_places_onto_those_given_and_keeps_the_colours_in_step(self):
+    def test_aligns_the_layout_with_given_positions(self):
         eig, _ = blobs()
-        shown = Coloring("pca").fit(eig).coords
-        turned = Coloring().fit(eig, onto=shown)
-        alone = Coloring().fit(eig)
-        distance = [np.linalg.norm(c - shown, axis=1).mean() for c in (turned.coords, alone.coords)]
+        positions = Coloring("pca").fit(eig).coords
+        aligned = Coloring().fit(eig, onto=positions)
+        unaligned = Coloring().fit(eig)
+        distance = [np.linalg.norm(c - positions, axis=1).mean() for c in (aligned.coords, unaligned.coords)]
         assert distance[0] < 0.5 * distance[1]
-        # Turned, moved and scaled as a whole: nothing else has changed.
-        between = [np.linalg.norm(c[:50, None] - c[None, 50:100], axis=2) for c in (turned.coords, alone.coords)]
+        # The alignment preserves relative distances.
+        between = [np.linalg.norm(c[:50, None] - c[None, 50:100], axis=2) for c in (aligned.coords, unaligned.coords)]
         np.testing.assert_allclose(between[0] / between[0].max(), between[1] / between[1].max(), atol=1e-4)
-        np.testing.assert_allclose(turned.transform(eig[:9]), turned.rgb[:9], atol=1e-6)
+        np.testing.assert_allclose(aligned.transform(eig[:9]), aligned.rgb[:9], atol=1e-6)
 
     @pytest.mark.parametrize(
         ("options", "match"),
@@ -253,14 +253,14 @@ class TestOnto:
             ({"onto": np.ones((300, 3)), "shared": ([0], [0])}, "`shared` and `onto` cannot be combined"),
         ],
     )
-    def test_says_what_is_wrong(self, options, match):
+    def test_invalid_positions_raise(self, options, match):
         eig, _ = blobs()
         with pytest.raises(ValueError, match=match):
             Coloring("pca").fit(eig, **options)
 
 
 @pytest.mark.parametrize("method", ["tsne", "umap", "mspace"])
-def test_a_fit_can_be_ended_and_the_last_one_stays(method):
+def test_interrupted_fit_keeps_the_previous_one(method):
     eig, _ = blobs(n_per_cluster=12)
     coloring = Coloring(method, n_neighbors=10, n_eig=(2, 4)).fit(eig)
     rgb = coloring.rgb
@@ -269,8 +269,8 @@ def test_a_fit_can_be_ended_and_the_last_one_stays(method):
     def on_step():
         steps.append(1)
         if len(steps) == 2:
-            raise InterruptedError("enough")
+            raise InterruptedError("stop")
 
-    with pytest.raises(InterruptedError, match="enough"):
+    with pytest.raises(InterruptedError, match="stop"):
         coloring.fit(eig[::-1].copy(), on_step=on_step)
     np.testing.assert_array_equal(coloring.rgb, rgb)

@@ -1,4 +1,4 @@
-"""M-space: the graph of the places sees what the graph of the features sees, at every number of clusters."""
+"""M-space: spectral projectors of the layout, the gradient of the loss, and colors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.readouts import Coloring, mspace_color
-from ncut_widgets.readouts.color.mspace import alignment
+from ncut_widgets.readouts.color.mspace import loss_and_gradient
 
 N_EIG = (4, 16, 64)
 
@@ -25,7 +25,7 @@ def one_torch_thread():
 
 
 def nested(n=600, n_channels=12, seed=0):
-    """Return 4 groups of 4 groups of points, as features, and which of the 16."""
+    """Return features of 4 groups with 4 subgroups each, and the labels of the 16 subgroups."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(16, size=n)
     coarse, fine = 3 * rng.normal(size=(4, n_channels)), rng.normal(size=(16, n_channels))
@@ -33,62 +33,62 @@ def nested(n=600, n_channels=12, seed=0):
     return features.astype(np.float32), labels
 
 
-def kept(features, places, n_eig=N_EIG, sigma=None):
-    """Return the share of each spectral projector of the features that the graph of the places has."""
-    theirs = Ncut(max(n_eig), solver="exact").fit(features.astype(np.float64)).eigenvectors_
-    ours = Ncut(max(n_eig), solver="exact", sigma=sigma).fit(places.astype(np.float64)).eigenvectors_
-    return np.array([np.square(theirs[:, :k].T @ ours[:, :k]).sum() / k for k in n_eig])
+def preserved(features, coords, n_eig=N_EIG, sigma=None):
+    """Return the fraction of each spectral projector of the features that the graph of the layout preserves."""
+    of_features = Ncut(max(n_eig), solver="exact").fit(features.astype(np.float64)).eigenvectors_
+    of_layout = Ncut(max(n_eig), solver="exact", sigma=sigma).fit(coords.astype(np.float64)).eigenvectors_
+    return np.array([np.square(of_features[:, :k].T @ of_layout[:, :k]).sum() / k for k in n_eig])
 
 
-def test_keeps_the_spectral_projectors():
+def test_preserves_spectral_projectors():
     features, _ = nested()
-    shares = kept(features, Coloring("mspace").fit(features).coords, sigma=1.0)
-    linear = kept(features, Coloring("pca").fit(features).coords)
+    shares = preserved(features, Coloring("mspace").fit(features).coords, sigma=1.0)
+    linear = preserved(features, Coloring("pca").fit(features).coords)
     assert shares[:2].min() > 0.95
-    # Beyond the 16 groups there is nothing but noise in twelve directions, of which three can show a part.
+    # Beyond the 16 groups there is only noise in twelve dimensions, which three dimensions can show only in part.
     assert shares[2] > 0.55
     assert (shares[1:] > linear[1:] + 0.1).all()
 
 
-def pictures(n=800, side=28, n_channels=48, seed=0):
-    """Return n nodes of four pictures of smooth regions, texture and place: few large differences, many small ones."""
+def image_features(n=800, side=28, n_channels=48, seed=0):
+    """Return n nodes of four synthetic images with large differences between regions, and small ones within them."""
     rng = np.random.default_rng(seed)
     nodes = []
     for _ in range(4):
         regions = gaussian_filter(rng.normal(size=(side, side, 6)), (side / 8, side / 8, 0)).argmax(-1)
         tints = rng.normal(size=(6, n_channels))[regions]
         texture = gaussian_filter(rng.normal(size=(side, side, n_channels)), (1, 1, 0))
-        place = np.moveaxis(np.indices((side, side)), 0, -1) / side
-        picture = np.concatenate([gaussian_filter(tints, (1, 1, 0)) + texture, place], axis=-1)
-        nodes.append(picture.reshape(-1, n_channels + 2))
+        position = np.moveaxis(np.indices((side, side)), 0, -1) / side
+        image = np.concatenate([gaussian_filter(tints, (1, 1, 0)) + texture, position], axis=-1)
+        nodes.append(image.reshape(-1, n_channels + 2))
     nodes = np.concatenate(nodes)
     return nodes[rng.choice(len(nodes), n, replace=False)].astype(np.float32)
 
 
-def test_keeps_the_whole_beside_the_detail():
-    features = pictures()
-    shares = kept(features, Coloring("mspace", n_sample=400).fit(features).coords)
-    # Projectors weighed alike leave 0.64 of the first: the detail decides where everything goes.
+def test_preserves_overall_structure_and_details():
+    features = image_features()
+    shares = preserved(features, Coloring("mspace", n_sample=400).fit(features).coords)
+    # With equal weights, details dominate, and only 0.64 of the first projector is preserved.
     assert shares[0] > 0.78
     assert shares[1] > 0.8
     assert shares[2] > 0.6
 
 
-def test_the_gradient_is_the_derivative():
+def test_gradient_matches_autograd():
     generator = torch.Generator().manual_seed(0)
-    places = torch.randn(30, 3, dtype=torch.float64, generator=generator, requires_grad=True)
+    coords = torch.randn(30, 3, dtype=torch.float64, generator=generator, requires_grad=True)
     target = torch.randn(30, 30, dtype=torch.float64, generator=generator)
     target = target + target.T
-    affinity = torch.exp(-(places[:, None] - places).square().sum(2) / 2)
+    affinity = torch.exp(-(coords[:, None] - coords).square().sum(2) / 2)
     root = affinity.sum(1).rsqrt()
     expected = (affinity * root * root[:, None] - target).square().sum()
     expected.backward()
-    value, gradient = alignment(places.detach(), target)
-    torch.testing.assert_close(value, expected.detach())
-    torch.testing.assert_close(gradient, places.grad)
+    loss, gradient = loss_and_gradient(coords.detach(), target)
+    torch.testing.assert_close(loss, expected.detach())
+    torch.testing.assert_close(gradient, coords.grad)
 
 
-def test_groups_in_groups_get_related_colors():
+def test_subgroups_of_a_group_get_similar_colors():
     features, labels = nested()
     rgb = mspace_color(features, n_sample=300)
     centers = np.stack([rgb[labels == k].mean(0) for k in range(16)])
@@ -98,7 +98,7 @@ def test_groups_in_groups_get_related_colors():
     assert distance[same & ~np.eye(16, dtype=bool)].mean() < 0.6 * distance[~same].mean()
 
 
-def test_the_length_of_features_matters_and_their_units_do_not():
+def test_uses_feature_lengths_but_not_their_scale():
     features = np.repeat([[1.0], [3.0]], 30, axis=0) + 0.01 * np.random.default_rng(0).normal(size=(60, 1))
     rgb = mspace_color(features, n_eig=(2, 4))
     assert np.abs(rgb[:30].mean(0) - rgb[30:].mean(0)).max() > 0.5
@@ -120,7 +120,7 @@ def test_any_numbers_of_eigenvectors(n_eig):
     assert len(np.unique(rgb, axis=0)) > 20
 
 
-def test_works_where_torch_records_nothing():
+def test_works_in_inference_mode():
     features = torch.from_numpy(nested(60)[0])
     expected = mspace_color(features)
     with torch.inference_mode():

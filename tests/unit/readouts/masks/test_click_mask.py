@@ -104,7 +104,7 @@ def test_components_are_8_connected(scene):
 
 def test_new_images_use_the_stored_prompts_and_calibration(scene):
     clicks = ClickMask().fit(scene, positive=[(0, 0, 8)])
-    # An image without the object. With a calibration of its own, its most similar patches would form a mask.
+    # An image without the object. If it had a separate calibration, its most similar patches would form a mask.
     without = scene[:1, :, :6]
     assert not clicks.predict(without).any()
     assert get_mask(without, scene[0, 0, 8]).any()

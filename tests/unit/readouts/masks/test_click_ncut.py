@@ -1,4 +1,4 @@
-"""Clicks in the graph: the equation, what it is for, and new nodes."""
+"""`ClickNcut` and `click_ncut`: the definition, segmentation, new nodes, array types and errors."""
 
 import numpy as np
 import pytest
@@ -8,28 +8,28 @@ from sklearn.base import clone
 from ncut_widgets import ClickNcut, FeatureMaps, Ncut, PatchGrid, PatchMap, click_ncut
 
 
-def blobs(*centres, n=80, channels=6, seed=0):
+def blobs(*centers, n=80, channels=6, seed=0):
     rng = np.random.default_rng(seed)
-    return np.concatenate([centre + rng.normal(size=(n, channels)) for centre in centres])
+    return np.concatenate([center + rng.normal(size=(n, channels)) for center in centers])
 
 
-def written_out(X, positive, negative, click_weight, bg_weight, sigma):
-    """The definition, line by line: the second eigenvector, higher at the first positive click than on average."""
+def second_eigenvector(X, positive, negative, click_weight, bg_weight, sigma):
+    """Return the eigenvector by a direct implementation, above its mean at the first positive click."""
 
-    def normalised(squared, scale):
+    def normalized(squared, scale):
         A = np.exp(-squared / (2 * scale**2))
         degrees = A.sum(1)
         return A / np.sqrt(degrees[:, None] * degrees)
 
-    A = normalised(np.square(X[:, None] - X).sum(2), sigma)
-    pull = A[positive].mean(0) - (bg_weight * A[negative].mean(0) if negative else 0)
-    signal = np.arcsinh(len(X) * pull)
-    A_click = normalised(np.square(signal[:, None] - signal), 0.5)
+    A = normalized(np.square(X[:, None] - X).sum(2), sigma)
+    affinity_to_clicks = A[positive].mean(0) - (bg_weight * A[negative].mean(0) if negative else 0)
+    signal = np.arcsinh(len(X) * affinity_to_clicks)
+    A_click = normalized(np.square(signal[:, None] - signal), 0.5)
     u = np.linalg.eigh((1 - click_weight) * A + click_weight * A_click)[1][:, -2]
     return u * np.sign(u[positive[0]] - u.mean())
 
 
-def stretched(u, positive):
+def calibrated(u, positive):
     low, high = np.quantile(u, [0.01, 0.99])
     return np.clip((u - low) / (max(high, np.median(u[positive])) - low), 0, 1)
 
@@ -39,23 +39,23 @@ def stretched(u, positive):
 def test_follows_the_definition(click_weight, negative):
     X, positive = blobs(0, 2, 4), [0, 3, 7]
     found = ClickNcut(click_weight=click_weight, bg_weight=0.4).fit(X, positive, negative)
-    expected = stretched(written_out(X, positive, negative, click_weight, 0.4, found.sigma_), positive)
+    expected = calibrated(second_eigenvector(X, positive, negative, click_weight, 0.4, found.sigma_), positive)
     if negative:
-        against = stretched(written_out(X, negative, positive, click_weight, 0.4, found.sigma_), negative)
-        # Rounding decides between equals.
-        equal = np.abs(against - expected) < 1e-6
-        expected = np.where(equal, found.heatmap_, np.where(against > expected, 0, expected))
+        exchanged = calibrated(second_eigenvector(X, negative, positive, click_weight, 0.4, found.sigma_), negative)
+        # If both are equal, the result depends on rounding.
+        equal = np.abs(exchanged - expected) < 1e-6
+        expected = np.where(equal, found.heatmap_, np.where(exchanged > expected, 0, expected))
     np.testing.assert_allclose(found.heatmap_, expected, atol=1e-4)
 
 
-def test_landmarks_stand_for_all_nodes():
+def test_landmarks_match_the_exact_graph():
     X = blobs(0, 2, 4, n=500)
     exact, few = (click_ncut(X, [0, 3], [700], n_sample=n) for n in (1500, 200))
     assert np.abs(exact - few).max() < 0.02
     assert exact.std() > 0.2
 
 
-def test_without_weight_it_is_the_ordinary_second_eigenvector():
+def test_zero_click_weight_gives_the_plain_eigenvector():
     X = blobs(0, 3)
     eigenvector = Ncut(n_eig=2).fit_transform(X)[:, 1]
     heatmaps = [click_ncut(X, positive, click_weight=0) for positive in ([5], [100])]
@@ -64,8 +64,8 @@ def test_without_weight_it_is_the_ordinary_second_eigenvector():
         np.testing.assert_allclose(heatmap, ((sign * eigenvector - low) / (high - low)).clip(0, 1), atol=0.02)
 
 
-def test_clicks_part_what_plain_eigenvectors_join():
-    # Two that look nearly alike, and something else from which the ordinary cut parts both.
+def test_clicks_separate_similar_objects():
+    # Two similar objects, and a different one from which the plain cut separates both.
     X = blobs(0, 3, 9)
     one, twin, other = (slice(0, 80), slice(80, 160), slice(160, 240))
     plain = click_ncut(X, [0], click_weight=0)
@@ -76,7 +76,7 @@ def test_clicks_part_what_plain_eigenvectors_join():
     assert clicked[other].max() < 0.1
 
 
-def test_a_negative_click_lowers_its_region():
+def test_negative_click_lowers_its_region():
     X = blobs(0, 2, 4)
     region = slice(80, 160)
     without, with_it = (click_ncut(X, [0], negative, click_weight=0.9, bg_weight=1) for negative in ([], [85]))
@@ -84,25 +84,25 @@ def test_a_negative_click_lowers_its_region():
     assert with_it[0] > 0.9
 
 
-def test_a_negative_click_takes_away_what_is_nearer_to_it_however_like_the_object():
+def test_negative_click_removes_a_similar_region():
     X = np.concatenate([blobs(0, n=300), blobs(1.6, n=60, seed=1), blobs(6, n=300, seed=2)])
-    spill = slice(300, 360)
+    similar = slice(300, 360)
     without, with_it = (ClickNcut().fit(X, [0, 1], negative) for negative in ([], [310]))
-    assert np.mean(without.heatmap_[spill] > 0.5) > 0.9
-    assert np.mean(with_it.heatmap_[spill] > 0.5) < 0.5
+    assert np.mean(without.heatmap_[similar] > 0.5) > 0.9
+    assert np.mean(with_it.heatmap_[similar] > 0.5) < 0.5
     assert with_it.heatmap_[310] == 0
     assert np.mean(with_it.heatmap_[:300] > 0.5) > 0.8
     np.testing.assert_array_equal(with_it.transform(X), with_it.heatmap_)
 
 
-def test_positive_clicks_are_high_also_on_what_is_rare():
-    # Less than the hundredth part of all nodes.
+def test_heatmap_is_high_on_a_rare_object():
+    # The object has less than one percent of the nodes.
     X = np.concatenate([blobs(0, n=600), blobs(6, n=4)])
     heatmap = click_ncut(X, [600])
     assert heatmap[600:].min() > 0.5 > np.quantile(heatmap[:600], 0.99)
 
 
-def test_new_nodes_are_measured_as_the_fitted_ones():
+def test_new_nodes_use_the_fitted_calibration():
     X = blobs(0, 2, 4, n=200)
     clicks = ClickNcut(n_sample=150).fit(X, [410], [0])
     np.testing.assert_allclose(clicks.transform(X), clicks.heatmap_, atol=1e-9)
@@ -120,7 +120,7 @@ def test_other_affinities(affinity):
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
-def test_torch_comes_back_as_torch(dtype):
+def test_torch_input_gives_torch_output(dtype):
     X = torch.from_numpy(blobs(0, 3)).to(dtype).requires_grad_()
     clicks = ClickNcut().fit(X, [0], [100])
     assert clicks.heatmap_.dtype == clicks.transform(X).dtype == dtype
@@ -128,14 +128,14 @@ def test_torch_comes_back_as_torch(dtype):
     np.testing.assert_allclose(clicks.heatmap_.double(), click_ncut(blobs(0, 3), [0], [100]), atol=0.02)
 
 
-def test_feature_maps_and_their_nodes():
+def test_accepts_feature_maps():
     grid = PatchGrid([(20, 20), (10, 20)], [PatchMap(0, 10, 10), PatchMap(1, 10, 6)])
     features = FeatureMaps(blobs(0, 3), grid)
     heatmap = click_ncut(features, [grid.node_at(0, 1, 1)])
     np.testing.assert_array_equal(heatmap, click_ncut(features.flatten(), [0]))
 
 
-def test_the_same_seed_gives_the_same_and_estimators_can_be_cloned():
+def test_is_deterministic_and_can_be_cloned():
     X = blobs(0, 2, 4, n=200)
     clicks = ClickNcut(n_sample=100, click_weight=0.7)
     first = clicks.fit(X, [0]).heatmap_
@@ -157,17 +157,17 @@ def test_the_same_seed_gives_the_same_and_estimators_can_be_cloned():
         ([0], {"affinity": "rfb"}, ValueError, "`affinity` must be one of"),
     ],
 )
-def test_bad_arguments(positive, options, error, message):
+def test_invalid_arguments_raise(positive, options, error, message):
     with pytest.raises(error, match=message):
         click_ncut(blobs(0, 3), positive, **options)
 
 
-def test_nodes_that_are_all_alike_cannot_be_cut():
-    with pytest.raises(ValueError, match="The nodes must differ; at this sigma they are all alike"):
+def test_identical_nodes_raise():
+    with pytest.raises(ValueError, match="Affinities must differ between pairs of nodes"):
         click_ncut(np.ones((20, 3)), [0])
 
 
-def test_new_nodes_of_other_channels_are_told_apart():
+def test_other_number_of_channels_raises():
     clicks = ClickNcut().fit(blobs(0, 3), [0])
     with pytest.raises(ValueError, match="`X` must have 6 columns"):
         clicks.transform(np.ones((3, 5)))
