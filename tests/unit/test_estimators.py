@@ -289,7 +289,7 @@ def test_clicks_may_be_passed_as_y(X):
     with pytest.raises(ValueError, match="`positive` must hold at least one node; got None"):
         nw.ClickNcut().fit(X)
     for estimator in (nw.ClickNcut(), ClickMask()):
-        with pytest.raises(ValueError, match="`positive` and `y` are the same clicks; got both"):
+        with pytest.raises(ValueError, match="`positive` and `y` are two names for the same clicks; got both"):
             estimator.fit(X, [0], positive=[0])
 
 

@@ -113,7 +113,7 @@ def test_overflowing_gradients_raise():
 
 def test_attribution_of_tiny_features_raises():
     X = np.random.default_rng(0).normal(size=(20, 3)) * 1e-60
-    with pytest.raises(ValueError, match="of a size at which gradients are finite in float32; got features from -"):
+    with pytest.raises(ValueError, match="a scale at which gradients are finite in float32; got values from -"):
         nw.channel_attribution(X, np.arange(20) % 2)
 
 

@@ -96,8 +96,9 @@ def check_eigvecs(
     """Return eigenvectors as rows (n, k), with their grid, the caller's array type, and the leading shape."""
     tensor, like = to_tensor(eigvecs, name)
     if tensor.ndim not in (2, 4):
+        # scikit-learn's checks look for "Reshape your data".
         raise ValueError(
-            f"`{name}` must be of shape (n, k) or (b, h, w, k); got {tuple(tensor.shape)}. Reshape it, or add a "
+            f"`{name}` must be of shape (n, k) or (b, h, w, k); got {tuple(tensor.shape)}. Reshape your data, or add a "
             f"leading axis to a single image, `{name}[None]`."
         )
     shape = tuple(tensor.shape[:-1])
