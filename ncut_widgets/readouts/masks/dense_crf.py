@@ -11,9 +11,9 @@ from scipy import ndimage, sparse
 from scipy.special import binom, expit
 
 from ncut_widgets._validation import check_number, check_positive_int
-from ncut_widgets.features.backbones import shrink
+from ncut_widgets.imaging import resize_map, shrink
 
-from .guided_filter import guided_upsample, resize_heatmap
+from .guided_filter import guided_upsample
 
 __all__ = ["DenseCrf", "bilateral_kernel", "mean_field", "spatial_kernel"]
 
@@ -99,7 +99,7 @@ class DenseCrf:
     def __call__(self, heat: np.ndarray, image: Image.Image) -> np.ndarray:
         """Return the marginals (H, W) float32 of an image of W x H pixels from the heatmap (h, w) of its patches."""
         small = shrink(image, self.long_side)
-        p = resize_heatmap(heat, small.size).clip(_LABEL_ERROR_PROBABILITY, 1 - _LABEL_ERROR_PROBABILITY)
+        p = resize_map(heat, small.size).clip(_LABEL_ERROR_PROBABILITY, 1 - _LABEL_ERROR_PROBABILITY)
         kernels = []
         if self.w1:
             kernels.append((self.w1, bilateral_kernel(np.asarray(small), self.alpha, self.beta)))

@@ -9,9 +9,9 @@ from PIL import Image
 from scipy import ndimage
 
 from ncut_widgets._validation import check_number, check_positive_int
-from ncut_widgets.features.backbones import shrink
+from ncut_widgets.imaging import resize_map, shrink
 
-__all__ = ["GuidedFilter", "guided_upsample", "resize_heatmap"]
+__all__ = ["GuidedFilter", "guided_upsample"]
 
 # Number of pixels evaluated at a time, which limits temporary arrays to tens of megabytes.
 _STRIP_PIXELS = 1 << 19
@@ -67,13 +67,8 @@ class GuidedFilter:
         small = shrink(image, self.long_side)
         patch_size = max(small.width / heat.shape[1], small.height / heat.shape[0])
         radius = max(1, round(self.radius * patch_size))
-        return guided_upsample(resize_heatmap(heat, small.size), small, image, radius=radius, eps=self.eps)
-
-
-def resize_heatmap(heat: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return a heatmap (h, w) at `size`, (width, height), with linear interpolation between patch centers."""
-    plane = Image.fromarray(np.ascontiguousarray(heat, dtype=np.float32))
-    return np.asarray(plane.resize(size, Image.Resampling.BILINEAR)).clip(0, 1)
+        resized = resize_map(heat, small.size).clip(0, 1)
+        return guided_upsample(resized, small, image, radius=radius, eps=self.eps)
 
 
 def guided_upsample(heat: np.ndarray, guide: Image.Image, image: Image.Image, *, radius: int, eps: float) -> np.ndarray:
