@@ -12,10 +12,10 @@ from ncut_widgets.export import check_objects
 from ncut_widgets.widgets._channels import SessionChannels
 from ncut_widgets.widgets._colors import SessionColors
 from ncut_widgets.widgets._exports import SessionExports
-from ncut_widgets.widgets._jobs import Jobs, Progress
-from ncut_widgets.widgets._loop import running_loop
 from ncut_widgets.widgets._state import clip_n_eig
-from ncut_widgets.widgets._wire import Outdated, reply_to
+from ncut_widgets.widgets.transport.event_loop import running_loop
+from ncut_widgets.widgets.transport.jobs import Jobs, Progress
+from ncut_widgets.widgets.transport.messages import Outdated, reply_to
 
 # What is computed beside the kernel's main thread.
 _TAKES_A_WHILE = (

@@ -10,7 +10,7 @@ from concurrent.futures import CancelledError, Future, wait
 import numpy as np
 
 from ncut_widgets.readouts import Coloring
-from ncut_widgets.widgets._loop import call_in, running_loop
+from ncut_widgets.widgets.transport.event_loop import call_in, running_loop
 
 LABELS = {
     "tsne": "t-SNE",

@@ -15,12 +15,12 @@ from ncut_widgets.widgets._channels import MOST_ATTRIBUTIONS_KEPT, graph_of
 from ncut_widgets.widgets._clusters import apply_groups
 from ncut_widgets.widgets._data import SessionData
 from ncut_widgets.widgets._files import SessionFiles
-from ncut_widgets.widgets._jobs import Jobs
 from ncut_widgets.widgets._layers import LAYERS
 from ncut_widgets.widgets._lifetime import closes_on_failure
 from ncut_widgets.widgets._masks import MOST_MASKS_KEPT
 from ncut_widgets.widgets._recent import Recent
 from ncut_widgets.widgets._traits import state_lock
+from ncut_widgets.widgets.transport.jobs import Jobs
 
 
 class Session(SessionFiles):

@@ -13,9 +13,9 @@ from PIL import Image
 
 from ncut_widgets import FeatureMaps, PatchGrid, PatchMap, Session
 from ncut_widgets.errors import ConvergenceError
-from ncut_widgets.widgets import _wire
-from ncut_widgets.widgets._jobs import Jobs
-from ncut_widgets.widgets._wire import reply_to
+from ncut_widgets.widgets.transport import messages
+from ncut_widgets.widgets.transport.jobs import Jobs
+from ncut_widgets.widgets.transport.messages import reply_to
 
 
 def elsewhere(function, *arguments, **options):
@@ -62,7 +62,7 @@ def test_arrays_arrive_as_they_are(page, session):
 
 
 def test_large_arrays_come_in_parts(page, session, monkeypatch):
-    monkeypatch.setattr(_wire, "PART_BYTES", 64)
+    monkeypatch.setattr(messages, "PART_BYTES", 64)
     np.testing.assert_array_equal(page.ask("eigenvectors"), session.eigenvectors)
     assert len(page.messages) == -(-session.eigenvectors.nbytes // 64)
 

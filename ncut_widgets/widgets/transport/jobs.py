@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from typing import Any
 
-from ncut_widgets.widgets._loop import call_in, running_loop
+from ncut_widgets.widgets.transport.event_loop import call_in, running_loop
 
 Key = str | int
 Progress = Callable[[float], None]
