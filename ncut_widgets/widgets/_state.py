@@ -10,7 +10,7 @@ import traitlets
 from ncut_widgets._validation import brief, check_positive_int, check_text, scalar
 from ncut_widgets.export.objects import check_objects
 from ncut_widgets.features import FeatureMaps
-from ncut_widgets.widgets._base import bundle
+from ncut_widgets.widgets._bundles import bundle
 from ncut_widgets.widgets._data import SessionData
 from ncut_widgets.widgets._synced import Synced
 from ncut_widgets.widgets._traits import (

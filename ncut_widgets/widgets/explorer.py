@@ -17,17 +17,18 @@ from ncut_widgets.export.png import render_still
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.pipeline import embed
 from ncut_widgets.readouts import Coloring
-from ncut_widgets.widgets._base import Part, View, bundle
+from ncut_widgets.widgets._bundles import bundle
 from ncut_widgets.widgets._layers import TAB_LAYERS, TABS
 from ncut_widgets.widgets._lifetime import closes_on_failure
 from ncut_widgets.widgets._recoloring import LABELS
 from ncut_widgets.widgets._traits import Choice
-from ncut_widgets.widgets.channel_bars import ChannelBars
-from ncut_widgets.widgets.click_segmenter import ClickSegmenter
-from ncut_widgets.widgets.cluster_panel import ClusterPanel
-from ncut_widgets.widgets.embedding_scatter import EmbeddingScatter
-from ncut_widgets.widgets.image_grid import ImageGrid
 from ncut_widgets.widgets.session import Session
+from ncut_widgets.widgets.views.base import Part, View
+from ncut_widgets.widgets.views.channel_bars import ChannelBars
+from ncut_widgets.widgets.views.click_segmenter import ClickSegmenter
+from ncut_widgets.widgets.views.cluster_panel import ClusterPanel
+from ncut_widgets.widgets.views.embedding_scatter import EmbeddingScatter
+from ncut_widgets.widgets.views.image_grid import ImageGrid
 
 _PARTS = {
     "image_grid": ImageGrid,

@@ -4,7 +4,7 @@ import pytest
 import ncut_widgets as nw
 from ncut_widgets.pipeline import embed
 from ncut_widgets.widgets import explorer as explorer_module
-from ncut_widgets.widgets._base import bundle
+from ncut_widgets.widgets._bundles import bundle
 
 VIEWS = [nw.ImageGrid, nw.EmbeddingScatter, nw.ClickSegmenter, nw.ClusterPanel, nw.ChannelBars, nw.Explorer]
 WIDGET = "application/vnd.jupyter.widget-view+json"

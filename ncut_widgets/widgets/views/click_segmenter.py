@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ncut_widgets.widgets._base import View, bundle
+from ncut_widgets.widgets._bundles import bundle
+from ncut_widgets.widgets.views.base import View
 
 
 class ClickSegmenter(View):

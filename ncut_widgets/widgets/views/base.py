@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -14,55 +10,6 @@ from ncut_widgets._validation import brief
 from ncut_widgets.widgets._lifetime import closes_on_failure
 from ncut_widgets.widgets._synced import Synced
 from ncut_widgets.widgets._traits import Integer, TraitTypeError
-
-STATIC = Path(__file__).parent.parent / "static"
-
-
-def bundle(name: str) -> str | Path:
-    """Return what anywidget loads for a front-end file: text, or its path if `ANYWIDGET_HMR` asks for live reload.
-
-    anywidget watches a path, and keeps every widget that was ever made from one alive to tell it of changes
-    (manzt/anywidget issue 929). Text is not watched, so closed widgets are freed.
-
-    Raises
-    ------
-    FileNotFoundError
-        In a source checkout whose front end has not been built.
-    """
-    path = STATIC / name
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"The front end of ncut_widgets has not been built: {path.name} is missing. "
-            "Run `make build` in the checkout, or install the wheel, which contains it."
-        )
-    if os.environ.get("ANYWIDGET_HMR") == "1":
-        return path
-    text = path.read_text(encoding="utf-8")
-    return _loaded_once(text) if path.suffix == ".js" else text
-
-
-def _loaded_once(module: str) -> str:
-    """Return a module that exports the default export of `module`, of which a page loads one copy.
-
-    anywidget imports the module of every widget anew, and a browser never frees a module: each explorer would leave the
-    compiled code of seven bundles behind.
-    """
-    key = json.dumps(hashlib.sha256(module.encode()).hexdigest())
-    return f"""\
-const modules = ((globalThis[Symbol.for("ncut-widgets@1")] ??= {{}}).modules ??= {{}});
-const load = async () => {{
-  const url = URL.createObjectURL(new Blob([{json.dumps(module)}], {{ type: "text/javascript" }}));
-  try {{
-    return (await import(url)).default;
-  }} catch (error) {{
-    delete modules[{key}];
-    throw error;
-  }} finally {{
-    URL.revokeObjectURL(url);
-  }}
-}};
-export default await (modules[{key}] ??= load());
-"""
 
 
 class Part(anywidget.WidgetTrait):
