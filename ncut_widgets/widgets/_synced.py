@@ -9,7 +9,7 @@ from typing import Any
 
 from ncut_widgets._validation import brief, check_text
 from ncut_widgets.widgets._lifetime import ManagedWidget
-from ncut_widgets.widgets._traits import (
+from ncut_widgets.widgets._trait_types import (
     LARGEST_INTEGER,
     Flag,
     Integer,

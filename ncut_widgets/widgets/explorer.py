@@ -18,11 +18,11 @@ from ncut_widgets.features import FeatureMaps
 from ncut_widgets.pipeline import embed
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.widgets._bundles import bundle
-from ncut_widgets.widgets._layers import TAB_LAYERS, TABS
 from ncut_widgets.widgets._lifetime import closes_on_failure
-from ncut_widgets.widgets._recoloring import LABELS
-from ncut_widgets.widgets._traits import Choice
+from ncut_widgets.widgets._trait_types import Choice
 from ncut_widgets.widgets.session import Session
+from ncut_widgets.widgets.session.layers import TAB_LAYERS, TABS
+from ncut_widgets.widgets.session.recoloring import LABELS
 from ncut_widgets.widgets.views.base import Part, View
 from ncut_widgets.widgets.views.channel_bars import ChannelBars
 from ncut_widgets.widgets.views.click_segmenter import ClickSegmenter

@@ -18,8 +18,8 @@ from PIL import Image
 
 import ncut_widgets as nw
 from ncut_widgets import FeatureMaps, PatchGrid, PatchMap, Session
-from ncut_widgets.widgets._layers import TABS
-from ncut_widgets.widgets._state import LAYERS, REFINE
+from ncut_widgets.widgets.session.layers import TABS
+from ncut_widgets.widgets.session.traits import LAYERS, REFINE
 
 pytestmark = pytest.mark.fuzz
 

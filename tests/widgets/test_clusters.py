@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ncut_widgets.readouts import Kway, hierarchy
-from ncut_widgets.widgets._clusters import Clusters, apply_groups
+from ncut_widgets.widgets.session.clusters import Clusters, apply_groups
 
 
 def rows(n=200, k=9):

@@ -11,7 +11,7 @@ import numpy as np
 
 from ncut_widgets._validation import brief
 from ncut_widgets.errors import ConvergenceError
-from ncut_widgets.widgets._traits import LARGEST_INTEGER
+from ncut_widgets.widgets._trait_types import LARGEST_INTEGER
 from ncut_widgets.widgets.transport.jobs import Jobs, Key, Progress, Send, from_this_thread
 
 # A websocket message this large still leaves room for others between two of its parts.

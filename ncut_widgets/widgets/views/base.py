@@ -9,7 +9,7 @@ import anywidget
 from ncut_widgets._validation import brief
 from ncut_widgets.widgets._lifetime import closes_on_failure
 from ncut_widgets.widgets._synced import Synced
-from ncut_widgets.widgets._traits import Integer, TraitTypeError
+from ncut_widgets.widgets._trait_types import Integer, TraitTypeError
 
 
 class Part(anywidget.WidgetTrait):

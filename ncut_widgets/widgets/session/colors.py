@@ -9,9 +9,9 @@ import numpy as np
 from ncut_widgets._progress import progress as progress_bar
 from ncut_widgets._validation import check_in
 from ncut_widgets.readouts import Coloring
-from ncut_widgets.widgets._recoloring import LABELS, Recoloring
-from ncut_widgets.widgets._state import SessionState
-from ncut_widgets.widgets._traits import lock_unless, state_lock
+from ncut_widgets.widgets._trait_types import lock_unless, state_lock
+from ncut_widgets.widgets.session.recoloring import LABELS, Recoloring
+from ncut_widgets.widgets.session.traits import SessionState
 
 
 class SessionColors(SessionState):

@@ -11,9 +11,8 @@ from ncut_widgets._validation import brief, check_positive_int, check_text, scal
 from ncut_widgets.export.objects import check_objects
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.widgets._bundles import bundle
-from ncut_widgets.widgets._data import SessionData
 from ncut_widgets.widgets._synced import Synced
-from ncut_widgets.widgets._traits import (
+from ncut_widgets.widgets._trait_types import (
     Checked,
     Choice,
     Fixed,
@@ -25,6 +24,7 @@ from ncut_widgets.widgets._traits import (
     check_index,
     check_indices,
 )
+from ncut_widgets.widgets.session.data import SessionData
 
 LAYERS = ("image", "ncut", "eigenvector", "clusters", "heatmap", "masks", "channels")
 REFINE = ("none", "guided", "crf")

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ncut_widgets.widgets._clusters import apply_groups
+from ncut_widgets.widgets.session.clusters import apply_groups
 
 if TYPE_CHECKING:
-    from ncut_widgets.widgets.session import Session
+    from ncut_widgets.widgets.session.session import Session
 
 # How much of a cluster is left while another one is selected.
 _PALE = 70 / 255

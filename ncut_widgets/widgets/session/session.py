@@ -11,15 +11,15 @@ from ncut_widgets._validation import check_in
 from ncut_widgets.features import FeatureMaps, load_images
 from ncut_widgets.grid import PatchGrid
 from ncut_widgets.ncut import Ncut
-from ncut_widgets.widgets._channels import MOST_ATTRIBUTIONS_KEPT, graph_of
-from ncut_widgets.widgets._clusters import apply_groups
-from ncut_widgets.widgets._data import SessionData
-from ncut_widgets.widgets._files import SessionFiles
-from ncut_widgets.widgets._layers import LAYERS
 from ncut_widgets.widgets._lifetime import closes_on_failure
-from ncut_widgets.widgets._masks import MOST_MASKS_KEPT
-from ncut_widgets.widgets._recent import Recent
-from ncut_widgets.widgets._traits import state_lock
+from ncut_widgets.widgets._trait_types import state_lock
+from ncut_widgets.widgets.session._files import SessionFiles
+from ncut_widgets.widgets.session.attributions import MOST_ATTRIBUTIONS_KEPT, graph_of
+from ncut_widgets.widgets.session.clusters import apply_groups
+from ncut_widgets.widgets.session.data import SessionData
+from ncut_widgets.widgets.session.layers import LAYERS
+from ncut_widgets.widgets.session.masks import MOST_MASKS_KEPT
+from ncut_widgets.widgets.session.recent import Recent
 from ncut_widgets.widgets.transport.jobs import Jobs
 
 

@@ -17,9 +17,9 @@ from ncut_widgets.export import check_objects
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.readouts import ClickMask, ClickNcut, refine_mask
 from ncut_widgets.readouts.masks import box_nodes, drop_specks
-from ncut_widgets.widgets._recent import Recent
-from ncut_widgets.widgets._state import REFINE, SessionState
-from ncut_widgets.widgets._traits import Checked, check_indices
+from ncut_widgets.widgets._trait_types import Checked, check_indices
+from ncut_widgets.widgets.session.recent import Recent
+from ncut_widgets.widgets.session.traits import REFINE, SessionState
 from ncut_widgets.widgets.transport.jobs import Progress
 
 # As long as the pictures that views get: refined masks on the page are drawn over these.

@@ -15,8 +15,8 @@ from ncut_widgets.export._inputs import describe_images
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.grid import PatchGrid
 from ncut_widgets.readouts import Coloring
-from ncut_widgets.widgets._clusters import Clusters
-from ncut_widgets.widgets._traits import LARGEST_INTEGER
+from ncut_widgets.widgets._trait_types import LARGEST_INTEGER
+from ncut_widgets.widgets.session.clusters import Clusters
 
 MAX_CLUSTERS = 64
 # Larger than any tile is drawn; an enlarged image on a large screen still looks sharp.

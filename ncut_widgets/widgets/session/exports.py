@@ -20,8 +20,8 @@ from ncut_widgets.export import (
     save_overlays,
 )
 from ncut_widgets.export.download import FORMATS
-from ncut_widgets.widgets._masks import RESOLUTIONS, SessionMasks, quiet
-from ncut_widgets.widgets._state import REFINE
+from ncut_widgets.widgets.session.masks import RESOLUTIONS, SessionMasks, quiet
+from ncut_widgets.widgets.session.traits import REFINE
 from ncut_widgets.widgets.transport.jobs import Progress
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ncut_widgets._validation import check_positive_int, check_text
-from ncut_widgets.widgets._answers import SessionAnswers
-from ncut_widgets.widgets._page import write_page
-from ncut_widgets.widgets._saved import load_session, save_session
+from ncut_widgets.widgets.session.files import load_session, save_session
+from ncut_widgets.widgets.session.html import write_page
+from ncut_widgets.widgets.session.resources import SessionAnswers
 
 if TYPE_CHECKING:
-    from ncut_widgets.widgets.session import Session
+    from ncut_widgets.widgets.session.session import Session
 
 
 class SessionFiles(SessionAnswers):

@@ -16,9 +16,9 @@ from ncut_widgets._validation import brief, check_in
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.readouts import ChannelAttribution, channel_attribution
 from ncut_widgets.readouts.attribution import METHODS
-from ncut_widgets.widgets._masks import SessionMasks
-from ncut_widgets.widgets._recent import Recent
-from ncut_widgets.widgets._traits import check_indices, lock_unless, state_lock
+from ncut_widgets.widgets._trait_types import check_indices, lock_unless, state_lock
+from ncut_widgets.widgets.session.masks import SessionMasks
+from ncut_widgets.widgets.session.recent import Recent
 from ncut_widgets.widgets.transport.event_loop import call_in
 from ncut_widgets.widgets.transport.jobs import Progress
 

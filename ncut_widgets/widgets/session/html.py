@@ -11,12 +11,12 @@ import numpy as np
 from ncut_widgets._progress import progress as progress_bar
 from ncut_widgets._validation import check_in, check_positive_int
 from ncut_widgets.export.html import write_html
-from ncut_widgets.widgets._layers import TAB_LAYERS, TABS
-from ncut_widgets.widgets._masks import heat_name
-from ncut_widgets.widgets._traits import state_lock
+from ncut_widgets.widgets._trait_types import state_lock
+from ncut_widgets.widgets.session.layers import TAB_LAYERS, TABS
+from ncut_widgets.widgets.session.masks import heat_name
 
 if TYPE_CHECKING:
-    from ncut_widgets.widgets._answers import SessionAnswers
+    from ncut_widgets.widgets.session.resources import SessionAnswers
 
 _METHOD = "gradient"
 

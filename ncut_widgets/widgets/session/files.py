@@ -16,13 +16,13 @@ from ncut_widgets.features import FeatureMaps
 from ncut_widgets.grid import PatchGrid, PatchMap
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.ncut.settings import check_settings
-from ncut_widgets.widgets._channels import GRAPH_OPTIONS
 from ncut_widgets.widgets._lifetime import closes_on_failure
-from ncut_widgets.widgets._recoloring import LABELS
-from ncut_widgets.widgets._traits import state_lock
+from ncut_widgets.widgets._trait_types import state_lock
+from ncut_widgets.widgets.session.attributions import GRAPH_OPTIONS
+from ncut_widgets.widgets.session.recoloring import LABELS
 
 if TYPE_CHECKING:
-    from ncut_widgets.widgets._answers import SessionAnswers
+    from ncut_widgets.widgets.session.resources import SessionAnswers
 
 _FORMAT = "ncut_widgets session"
 _WHAT = "a session that `Session.save` wrote"

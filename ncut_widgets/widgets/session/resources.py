@@ -9,10 +9,10 @@ import numpy as np
 
 from ncut_widgets._validation import brief
 from ncut_widgets.export import check_objects
-from ncut_widgets.widgets._channels import SessionChannels
-from ncut_widgets.widgets._colors import SessionColors
-from ncut_widgets.widgets._exports import SessionExports
-from ncut_widgets.widgets._state import clip_n_eig
+from ncut_widgets.widgets.session.attributions import SessionChannels
+from ncut_widgets.widgets.session.colors import SessionColors
+from ncut_widgets.widgets.session.exports import SessionExports
+from ncut_widgets.widgets.session.traits import clip_n_eig
 from ncut_widgets.widgets.transport.event_loop import running_loop
 from ncut_widgets.widgets.transport.jobs import Jobs, Progress
 from ncut_widgets.widgets.transport.messages import Outdated, reply_to
