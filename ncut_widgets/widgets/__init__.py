@@ -1,4 +1,4 @@
-"""Linked views of one session, for Jupyter and for one HTML file without a kernel."""
+"""Linked views of a session, in Jupyter and in an HTML file without a kernel."""
 
 from ncut_widgets.widgets.explorer import Explorer, explore
 from ncut_widgets.widgets.session import Session

@@ -1,7 +1,7 @@
-"""When widgets end: on `close`, when the call that makes them fails, and when a notebook no longer needs them.
+"""Lifetime of widgets: they close on `close`, when the call that creates them fails, or when no longer used.
 
-ipywidgets keeps every open widget in a registry, so that the page can reach it. Without more, each run of a cell leaves
-the widgets of the run before it open for the rest of the process.
+ipywidgets keeps every open widget in a registry for messages from the page. By itself it would keep the widgets of each
+earlier run of a cell open for the rest of the process.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _open: weakref.WeakSet[ManagedWidget] = weakref.WeakSet()
-# Widgets are made in other threads as well: JupyterLab handles the messages of buttons beside the cells.
+# Widgets are created in other threads as well: JupyterLab handles messages of buttons while cells run.
 _open_lock = threading.Lock()
-# One thread at a time takes widgets out of the registries.
+# Only one thread at a time removes widgets from the registries.
 _free_lock = threading.Lock()
 _OUTPUT_NAME = re.compile(r"_{1,3}|_\d+")
 
 
 class _Local(threading.local):
-    # Widgets made in this thread by calls that have not returned yet.
+    # Widgets created in this thread by calls that have not returned yet.
     made: list[ManagedWidget] | None = None
 
 
@@ -43,9 +43,9 @@ _local = _Local()
 
 
 class ManagedWidget(anywidget.AnyWidget):
-    """A widget that is freed with its layout on `close`, or when no cell shows it and nothing refers to it."""
+    """A widget that is freed on `close`, with its layout, or when no cell shows it and nothing refers to it."""
 
-    # The cells that show this widget, each with the run that did. `None` stands for a place that has no cell id.
+    # The cells that show this widget, each with the run that showed it. None stands for outputs without a cell id.
     _shown_in: dict[str | None, str | None]
     _made_layout: ipywidgets.Layout | None = None
     _may_have_made_layout = False
@@ -53,7 +53,7 @@ class ManagedWidget(anywidget.AnyWidget):
     def __init__(self, **traits: Any) -> None:
         self._shown_in = {}
         makes_layout = not isinstance(traits.get("layout"), ipywidgets.Layout)
-        # Until it is known which one: `close` then closes what there is, also if this is interrupted.
+        # Until the layout is known: if this is interrupted, `close` closes the layout created so far.
         self._may_have_made_layout = makes_layout
         if _local.made is not None:
             _local.made.append(self)
@@ -66,12 +66,12 @@ class ManagedWidget(anywidget.AnyWidget):
     def open(self) -> None:
         super().open()
         if self.comm is not None:
-            # Held weakly: the kernel keeps the comm, and the widget may be collected.
+            # Weakly, because the kernel keeps the comm, and the widget must be collectable.
             handle = weakref.WeakMethod(self._handle_msg)
             self.comm.on_msg(lambda message: _hand_on(handle, message))
 
     def close(self) -> None:
-        """Close the widget on the page and in Python. What it computed can still be read."""
+        """Close the widget on the page and in Python. Its results can still be read."""
         super().close()
         layout = self._trait_values.get("layout") if self._may_have_made_layout else self._made_layout
         if layout is not None:
@@ -92,7 +92,7 @@ def _hand_on(handle: weakref.WeakMethod[Any], message: Any) -> None:
 
 
 def closes_on_failure(function: Callable[P, R]) -> Callable[P, R]:
-    """Close the widgets that a call has made if it raises or is interrupted."""
+    """Decorator: close the widgets that a call created if it raises or is interrupted."""
 
     @wraps(function)
     @restores_process_state
@@ -107,7 +107,7 @@ def closes_on_failure(function: Callable[P, R]) -> Callable[P, R]:
             finally:
                 _local.made = outer
         except BaseException:
-            # Views before their session: they were made after it.
+            # Views before their session, which was created first.
             for widget in reversed(made[first:]):
                 widget.close()
             raise
@@ -119,14 +119,14 @@ def closes_on_failure(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class _Run(NamedTuple):
-    """A run of a cell: which cell, and the message that asked for it."""
+    """A run of a cell: the id of the cell, and of the message that requested the run."""
 
     cell: str | None
     message: str | None
 
 
 def _current_run() -> _Run:
-    """Return the run that is going on; JupyterLab, Notebook 7 and VS Code tell the kernel the id of the cell."""
+    """Return the current run. JupyterLab, Notebook 7 and VS Code send the id of the cell to the kernel."""
     shell = get_ipython()
     if not hasattr(shell, "kernel"):
         return _Run(None, None)
@@ -136,7 +136,7 @@ def _current_run() -> _Run:
 
 
 class _Notebook:
-    """Frees the widgets that a notebook no longer needs, after each run of a cell that made or replaced any."""
+    """Frees unused widgets after each run of a cell that created or replaced any."""
 
     def __init__(self) -> None:
         self._shells: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -161,7 +161,7 @@ class _Notebook:
 
 
 def _outputs_replaced(run: _Run) -> bool:
-    """Note that what earlier runs of this cell showed has gone; return whether there was any."""
+    """Forget the outputs of earlier runs of this cell; return whether there were any."""
     replaced = [widget._shown_in for widget in _opened() if widget._shown_in.get(run.cell, run.message) != run.message]
     for shown_in in replaced:
         shown_in.pop(run.cell, None)
@@ -177,11 +177,11 @@ _notebook = _Notebook()
 
 
 class _Held(NamedTuple):
-    """A widget, and where the process holds on to it beside Python's own references."""
+    """A widget, and the registries that refer to it."""
 
     widget: weakref.ref[ManagedWidget]
     model_id: str
-    # Of IPython's output history: `Out`, and the names `_`, `__`, `___`, `_1`, `_2` and so on.
+    # Entries of IPython's output history: `Out`, and the names `_`, `__`, `___`, `_1`, `_2` and so on.
     outputs: list[tuple[dict, Any]]
 
 
@@ -191,7 +191,7 @@ def free_unreachable() -> None:
     with _free_lock:
         try:
             _let_go(held)
-            # Collects what nothing else refers to; a widget closes itself when it is collected.
+            # Collects widgets without other references, which close themselves.
             gc.collect()
         finally:
             for entry in held:

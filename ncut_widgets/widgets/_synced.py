@@ -1,4 +1,4 @@
-"""A widget and its page: what the page may set, and how the two stay equal."""
+"""Base class of the widgets: validates what the page sets, and keeps the page and Python in the same state."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from ncut_widgets.widgets._trait_types import (
 )
 
 _MAX_DEPTH = 32
-# Of the traits that ipywidgets declares, the only one that its front end sets.
+# The only trait declared by ipywidgets that its front end sets.
 _SET_BY_FRONT_END = ("_view_count",)
 
 
 class Synced(ManagedWidget):
-    """A widget that takes from its page only what its traits take, and else tells the page what it has instead."""
+    """A widget that accepts valid values from its page, and answers invalid ones with its own state."""
 
-    # As ipywidgets has them, but strict: True is not a number here, and text can be written as UTF-8.
+    # As in ipywidgets, but strict: True is not a number, and text must be valid Unicode.
     _view_count = Integer(None)
     tabbable = Flag(None)
     tooltip = Text(None)
 
-    # What is set together is set with the lock held: another thread's change would be held back, and undone, with it.
+    # With the lock held: otherwise a change by another thread would be held back, and undone, together with this one.
     @contextmanager
     def hold_trait_notifications(self) -> Iterator[None]:
         with state_lock, super().hold_trait_notifications():
@@ -45,12 +45,12 @@ class Synced(ManagedWidget):
             yield
 
     def set_state(self, sync_data: Any) -> None:
-        """Take a message from the page, whole or not at all; then tell the page what is not as it said.
+        """Apply a message from the page, or nothing if a value is invalid; then send back every value that differs.
 
         Raises
         ------
         traitlets.TraitError
-            If a value is refused: of the wrong kind, out of range, read-only, or not to be said in JSON.
+            If a value has the wrong type, is out of range, or is not JSON, or a trait is read-only.
         """
         if not isinstance(sync_data, Mapping):
             raise TraitTypeError(f"The page must send a dict of traits; got {brief(sync_data)}.")
@@ -63,7 +63,7 @@ class Synced(ManagedWidget):
                 self.send_state([name for name, value in told.items() if not _equal(state[name], value)])
 
     def _may_come(self, name: str, value: Any) -> bool:
-        """Whether to set the trait, or False if a trait that the page may not set already has that value."""
+        """Return whether to set the trait; False if the page must not set it but sends its current value."""
         with trait_errors():
             check_json(value, name)
         trait = self.traits()[name]
@@ -101,7 +101,7 @@ def check_json(value: Any, name: str) -> None:
 
 
 def _equal(mine: Any, theirs: Any) -> bool:
-    """Whether two JSON values are the same to JavaScript: 1 and 1.0 are, 1 and True are not."""
+    """Return whether two JSON values are equal in JavaScript: 1 and 1.0 are, 1 and True are not."""
     if isinstance(mine, Mapping) and isinstance(theirs, Mapping):
         return mine.keys() == theirs.keys() and all(_equal(mine[key], theirs[key]) for key in mine)
     if isinstance(mine, list | tuple) and isinstance(theirs, list | tuple):

@@ -1,4 +1,4 @@
-"""Which channels made a part of the images."""
+"""Channel attributions as bars and maps."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from ncut_widgets.widgets.views.base import View
 class ChannelBars(View):
     """Bars of the feature channels that make a cluster, a mask or a selection, and their maps in all images.
 
-    Pointing at a bar is the session's ``channel``, pinning it adds to ``channels``; what was traced last is in
-    ``attribution``. Two targets can be put side by side.
+    Hovering a bar sets the session's ``channel``, pinning it adds to ``channels``, and the latest result is in
+    ``attribution``. Two targets can be compared side by side.
 
     Parameters
     ----------
     session : Session
-        What to show; it needs ``features`` for bars.
+        The session to show; bars require its ``features``.
     height : int, default 480, at least 160
-        In CSS pixels.
+        Height in CSS pixels.
     **traits
-        What every widget takes: ``layout``, ``tooltip``, ``tabbable``.
+        Options of every widget: ``layout``, ``tooltip``, ``tabbable``.
 
     Examples
     --------

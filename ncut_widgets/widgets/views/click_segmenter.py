@@ -1,4 +1,4 @@
-"""Masks by clicks."""
+"""Interactive segmentation by clicks and boxes."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from ncut_widgets.widgets.views.base import View
 
 
 class ClickSegmenter(View):
-    """The session's images under the masks of its objects, which follow clicks and sliders at once, in all images.
+    """The images of a session with the masks of its objects, which follow clicks and sliders at once in all images.
 
-    A click adds what is alike to the active object, a click with Alt or the other button takes it away; boxes do
-    either. What is clicked is in `session.objects` and `session.clicks`, the masks in ``session.masks()``.
+    A click adds similar patches to the active object, a click with Alt or the secondary button removes them; boxes do
+    either. The clicks are in ``session.objects`` and ``session.clicks``, the masks in ``session.masks()``.
 
     Parameters
     ----------
     session : Session
-        What to segment.
+        The session to segment.
     height : int, default 480, at least 160
-        In CSS pixels.
+        Height in CSS pixels.
     **traits
-        What every widget takes: ``layout``, ``tooltip``, ``tabbable``.
+        Options of every widget: ``layout``, ``tooltip``, ``tabbable``.
 
     Examples
     --------

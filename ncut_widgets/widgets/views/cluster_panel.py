@@ -1,4 +1,4 @@
-"""Clusters on a slider."""
+"""Clusters with a slider and a legend."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from ncut_widgets.widgets.views.base import View
 
 
 class ClusterPanel(View):
-    """The session's images cut into clusters, whose number is a slider, with a legend to name, hide and merge them.
+    """The clusters of a session's images, with a slider for their number and a legend to name, hide and merge them.
 
-    A cluster keeps its number, colour and name when their number changes. What is done here is in the session's
+    A cluster keeps its number, color and name when the number of clusters changes. The state is in the session's
     ``n_clusters``, ``cluster``, ``cluster_names``, ``hidden_clusters`` and ``cluster_groups``.
 
     Parameters
     ----------
     session : Session
-        What to show.
+        The session to show.
     height : int, default 480, at least 160
-        In CSS pixels.
+        Height in CSS pixels.
     **traits
-        What every widget takes: ``layout``, ``tooltip``, ``tabbable``.
+        Options of every widget: ``layout``, ``tooltip``, ``tabbable``.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The embedding in 3D."""
+"""3D scatter of the embedding."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from ncut_widgets.widgets.views.base import View
 
 
 class EmbeddingScatter(View):
-    """The session's nodes as points in 3D, coloured as the overlay; hover rings a patch, click pins it.
+    """The nodes of a session as points in 3D, with the colors of the overlay. Hover highlights a patch, click pins it.
 
     Parameters
     ----------
     session : Session
-        What to show.
+        The session to show.
     height : int, default 480, at least 160
-        In CSS pixels.
+        Height in CSS pixels.
     **traits
-        What every widget takes: ``layout``, ``tooltip``, ``tabbable``.
+        Options of every widget: ``layout``, ``tooltip``, ``tabbable``.
 
     Examples
     --------

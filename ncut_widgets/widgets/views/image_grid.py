@@ -1,4 +1,4 @@
-"""Every image with an overlay."""
+"""Grid of all images with an overlay."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from ncut_widgets.widgets.views.base import View
 
 
 class ImageGrid(View):
-    """The session's images with an overlay; hover shows what is alike in all of them, click pins it.
+    """The images of a session with an overlay. Hover a patch to see similar patches in all images, click to pin it.
 
     Parameters
     ----------
     session : Session
-        What to show.
+        The session to show.
     height : int, default 480, at least 160
-        In CSS pixels.
+        Height in CSS pixels.
     **traits
-        What every widget takes: ``layout``, ``tooltip``, ``tabbable``.
+        Options of every widget: ``layout``, ``tooltip``, ``tabbable``.
 
     Examples
     --------
