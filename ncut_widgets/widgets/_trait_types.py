@@ -1,12 +1,16 @@
-"""Traits that take what people have at hand and hold what JSON can say."""
+"""Trait types that accept Python, numpy and torch values and hold plain JSON values, and the lock of all traits."""
 
 from __future__ import annotations
 
+import ast
 import copy
+import inspect
+import textwrap
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,9 +18,11 @@ import traitlets
 
 from ncut_widgets._validation import brief, check_flag, check_in, check_number, check_positive_int, check_text
 
+C = TypeVar("C")
+
 # JavaScript holds integers exactly up to here.
 LARGEST_INTEGER = 2**53 - 1
-# Whoever changes the state of a widget holds it: cells run in the main thread, and JupyterLab's messages are handled in
+# Held while the state of a widget changes: cells run in the main thread, and JupyterLab's messages are handled in
 # another. All widgets share one lock, because observers link them: two threads could take two locks in either order.
 state_lock = threading.RLock()
 _RETRY_SECONDS = 0.05
@@ -24,9 +30,9 @@ _RETRY_SECONDS = 0.05
 
 @contextmanager
 def lock_unless(ended: Callable[[], bool]) -> Iterator[bool]:
-    """Hold `state_lock` in a worker thread, and yield whether it does.
+    """Acquire `state_lock` in a worker thread; yield whether it was acquired.
 
-    It gives up once `ended` is true: the thread that holds the lock may be waiting for the worker to end.
+    Gives up once `ended` returns True, because the thread that holds the lock may be waiting for the worker to end.
     """
     while not state_lock.acquire(timeout=_RETRY_SECONDS):
         if ended():
@@ -39,16 +45,16 @@ def lock_unless(ended: Callable[[], bool]) -> Iterator[bool]:
 
 
 class TraitTypeError(traitlets.TraitError, TypeError):
-    """A trait was set to a value of the wrong kind."""
+    """A trait was set to a value of the wrong type."""
 
 
 class TraitValueError(traitlets.TraitError, ValueError):
-    """A trait was set to a wrong value."""
+    """A trait was set to an invalid value."""
 
 
 @contextmanager
 def trait_errors() -> Iterator[None]:
-    """Turn TypeError and ValueError into TraitErrors, after which traitlets restores the old values."""
+    """Turn TypeError and ValueError into TraitErrors, for which traitlets restores the old values."""
     try:
         yield
     except traitlets.TraitError:
@@ -59,10 +65,35 @@ def trait_errors() -> Iterator[None]:
         raise TraitValueError(str(error)) from error
 
 
-class Checked(traitlets.TraitType):
-    """A synced trait that holds what ``check(owner, value, name)`` returns: plain values, as JSON takes them.
+def document_traits(cls: type[C]) -> type[C]:
+    """Class decorator: the string below the declaration of a trait becomes its `help` and its docstring."""
+    try:
+        source = inspect.getsource(cls)
+    except OSError:
+        # Installed without source files.
+        return cls
+    body = ast.parse(textwrap.dedent(source)).body[0].body  # type: ignore[attr-defined]
+    for declaration, text in pairwise(body):
+        if isinstance(declaration, ast.Assign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+            trait = vars(cls)[declaration.targets[0].id]  # type: ignore[attr-defined]
+            trait.help = trait.__doc__ = inspect.cleandoc(str(text.value.value))
+    return cls
 
-    None is a value if it is the default. Lists and dicts are handed out as copies: to change one, set it again.
+
+def list_traits(cls: type[traitlets.HasTraits]) -> str:
+    """Return the documented traits of a class as the section "Attributes" of a numpy docstring."""
+    lines = ["Attributes", "----------"]
+    for name, trait in vars(cls).items():
+        if isinstance(trait, traitlets.TraitType) and trait.help:
+            kind, _, text = trait.help.partition(": ")
+            lines += [f"{name} : {kind}", textwrap.indent(text, "    ")]
+    return "\n".join(lines)
+
+
+class Checked(traitlets.TraitType):
+    """A synced trait that holds the JSON value returned by ``check(owner, value, name)``.
+
+    None is valid if it is the default. Reading returns copies of lists and dicts: to change one, set it again.
     """
 
     def __init__(self, default_value: Any, check: Callable[[Any, Any, str], Any], **options: Any) -> None:
@@ -120,13 +151,14 @@ class Text(Checked):
 
 
 class Fixed(Checked):
-    """What only the package itself sets, by `set_trait`; `hint` tells the user what to do instead."""
+    """A read-only trait, which the package sets by `set_trait`. `hint` says what a user should do instead."""
 
     def __init__(self, default_value: Any, hint: str) -> None:
-        super().__init__(default_value, lambda _, value, __: value, help=hint, read_only=True)
+        super().__init__(default_value, lambda _, value, __: value, read_only=True)
+        self._hint = hint
 
     def __set__(self, obj: Any, value: Any) -> None:
-        raise TraitTypeError(f"`{self.name}` is read-only; got {brief(value)}. {self.help}")
+        raise TraitTypeError(f"`{self.name}` is read-only; got {brief(value)}. {self._hint}")
 
 
 def check_index(value: Any, name: str, count: int, rule: str) -> int:

@@ -1,4 +1,4 @@
-"""Images and embedding side by side, and the one call that makes them."""
+"""The explorer: all views of a session in one widget, and `explore`, which makes it from images."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ncut_widgets.widgets._bundles import bundle
 from ncut_widgets.widgets._lifetime import closes_on_failure
 from ncut_widgets.widgets._trait_types import Choice
 from ncut_widgets.widgets.session import Session
+from ncut_widgets.widgets.session.colors import COLORING_LABELS
 from ncut_widgets.widgets.session.layers import TAB_LAYERS, TABS
-from ncut_widgets.widgets.session.recoloring import LABELS
 from ncut_widgets.widgets.views.base import Part, View
 from ncut_widgets.widgets.views.channel_bars import ChannelBars
 from ncut_widgets.widgets.views.click_segmenter import ClickSegmenter
@@ -40,21 +40,21 @@ _PARTS = {
 
 
 class Explorer(View):
-    """The 3D embedding of a session beside its images, to be explored, clicked into objects, and cut into clusters.
+    """The 3D embedding of a session beside its images, with tabs to explore, segment, cluster and attribute channels.
 
     Parameters
     ----------
     session : Session
-        What to show.
+        The session to show.
     height : int, default 560, at least 160
-        Of the views, in CSS pixels. In a narrow cell they stand one above the other.
+        Height of the views in CSS pixels. In a narrow cell the views are stacked.
     **traits
-        ``tab``, and what every widget takes: ``layout``, ``tooltip``, ``tabbable``.
+        ``tab``, and the options of every widget: ``layout``, ``tooltip``, ``tabbable``.
 
     Attributes
     ----------
     tab : {"explore", "segment", "clusters", "channels"}
-        Which of the views of the images is open. Opening "segment" or "clusters" shows masks or clusters in all views.
+        The open tab. Opening "segment" or "clusters" shows masks or clusters in all views.
     image_grid : ImageGrid
     segmenter : ClickSegmenter
     cluster_panel : ClusterPanel
@@ -63,11 +63,11 @@ class Explorer(View):
 
     Notes
     -----
-    An explorer, like every view and session, is freed by `close`. In JupyterLab, Notebook 7 and VS Code it also closes
-    itself after a run of a cell, once no cell shows it and no variable or other Python object refers to it. So the
-    explorer of a cell that is run again replaces the one before. One that you keep under another name, or show in
-    another cell, stays open. What stands in IPython's output history alone, `_` or `Out`, does not count as kept. Where
-    the notebook does not tell the kernel which cell runs, as in a terminal, `close` is the way.
+    `close` frees an explorer, like every view and session. In JupyterLab, Notebook 7 and VS Code it also closes itself
+    after a cell has run, if no cell shows it and no variable or other Python object refers to it. So running a cell
+    again replaces its explorer. An explorer that you keep under another name, or show in another cell, stays open.
+    IPython's output history, `_` and `Out`, does not keep it open. If the kernel does not get cell ids, as in a
+    terminal, call `close`.
 
     Examples
     --------
@@ -103,10 +103,10 @@ class Explorer(View):
 
     def close(self) -> None:
         """Close this explorer and its views, and its session too if `explore` made it."""
-        # Closed before, or never opened because the constructor refused the session.
+        # Closed already, or never opened because the constructor refused the session.
         if self.comm is None:
             return
-        # The session last, since the views refer to it while they close.
+        # The session last, because the views refer to it while they close.
         widgets = [getattr(self, name) for name in _PARTS]
         widgets += [self.session] if self._owns_session else []
         super().close()
@@ -115,7 +115,7 @@ class Explorer(View):
                 widget.close()
 
     def __del__(self) -> None:
-        # The user may keep the session or a view; otherwise they are collected as well.
+        # The user may still use the session or a view. Otherwise they are collected as well.
         super().close()
 
     def to_html(
@@ -133,12 +133,12 @@ class Explorer(View):
         Parameters
         ----------
         path : path
-            Where to write; folders on the way are made.
+            The file. Missing folders are created.
         title : str
             The heading of the page.
         n_clusters, attributions, channel_bytes, progress
-            As in `Session.to_html`: which numbers of clusters the file has, and which of them it traces to channels.
-            Without attributions the file has no tab "channels", and opens at "explore" if that tab is open here.
+            As in `Session.to_html`. Without attributions the file has no tab "channels", and opens at "explore" if that
+            tab is open here.
 
         Returns
         -------
@@ -158,26 +158,26 @@ class Explorer(View):
         )
 
     def to_png(self, *, width: int = 960, dark: bool = False) -> bytes:
-        """Return a still picture of the explorer as the bytes of a PNG, drawn without a browser.
+        """Return an image of the explorer as the bytes of a PNG, drawn without a browser.
 
-        Colours that are on their way are waited for.
+        Waits for `Session.recolor` to finish.
         """
         session = self.session
         return render_still(session.images, session.grid, session.rgb, session.coords, width=width, dark=dark)
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict] | None:
-        """Show the widget, and leave a still picture of it for whoever opens the notebook without a kernel.
+        """Show the widget, and a still image for notebooks that are opened without a kernel.
 
-        Jupyter's widget renderer puts "model not found" where a widget was and looks no further in the same
-        output, so the picture is an output of its own there. The live session hides it (js/.../stills.ts).
-        Elsewhere the host picks what it can show from one bundle.
+        Without a kernel, Jupyter's widget renderer shows "model not found" and ignores the rest of the output, so the
+        image is a separate output there. The live session hides it (`js/src/widgets/session/stills.ts`). Other hosts
+        choose from one bundle.
         """
         shown = super()._repr_mimebundle_(**options)
         if shown is None:
             return None
         data, metadata = shown
-        # Of what is on show now: nobody who asks for the widget should wait for colours that come to it later.
-        rgb, coords = self.session._shown
+        # The visible colors, because showing the widget must not wait for `recolor`.
+        rgb, coords = self.session.visible_colors
         still = render_still(self.session.images, self.session.grid, rgb, coords)
         if _outputs_are_jupyters():
             publish_display_data(data, metadata)
@@ -189,7 +189,7 @@ class Explorer(View):
 
 
 def _outputs_are_jupyters() -> bool:
-    """Whether several outputs of a cell stand one below the other as JupyterLab and Notebook lay them out."""
+    """Return whether the host shows the outputs of a cell one below the other, as JupyterLab and Notebook do."""
     shell = get_ipython()
     return (
         shell is not None
@@ -216,49 +216,49 @@ def explore(
     random_state: int = 0,
     progress: bool = True,
 ) -> Explorer:
-    """Return an explorer of the images: features, Normalized Cut, colours and linked views in one call.
+    """Return an explorer of the images: features, Normalized Cut, colors and linked views in one call.
 
-    The explorer is there with the principal axes as colours; those of `coloring` are computed in the background and
-    take their place: see `Session.recolor`.
+    The explorer opens with colors from principal axes, and replaces them with those of `coloring`, which are computed
+    in the background: see `Session.recolor`.
 
     Parameters
     ----------
     images : anything that `load_images` takes
         Paths, globs, folders, PIL images, arrays, tensors, or items of a dataset.
     features : FeatureMaps, optional
-        Of these images, where you have them already, or joined them by `concat`: the images then show the source
-        that is chosen above them. Not beside `backbone`, `layer` and `resolution`.
+        Features of these images, instead of `backbone`, `layer` and `resolution`. With features joined by `concat`, a
+        menu above the images selects the source.
     backbone : str, model or callable, default "multiscale"
         As in `extract_features`; the default needs no download.
     layer : int, default -1
-        Of the backbone.
+        Layer of the backbone.
     resolution : int, optional
-        The longer side in pixels at which the backbone sees the images.
+        Longer side of the images in pixels, as input of the backbone.
     n_eig : int, optional
-        The number of eigenvectors. By default 32, or as many as few patches allow.
+        The number of eigenvectors. By default 32, or fewer if there are few patches.
     degree : float in (0, 1), optional
-        The mean affinity, as in `embed`: smaller is sharper.
+        The mean affinity, as in `embed`: smaller values separate more.
     coloring : "tsne", "umap", "umap_sphere", "pca" or "mspace", default "tsne"
-        How patches get their colours and 3D coordinates: see `Coloring`.
+        Method for the colors and 3D coordinates of patches: see `Coloring`.
     device : torch device, optional
-        Where a transformers model named by id and the cut run.
+        Device of the cut, and of a transformers model given by its id.
     height : int, default 560
-        Of the views, in CSS pixels.
+        Height of the views in CSS pixels.
     random_state : int, default 0
-        Same images and seed, same result, colours included.
+        The same images and seed give the same result, including colors.
     progress : bool, default True
-        Show a bar for each step.
+        Show a progress bar for each step.
 
     Returns
     -------
     Explorer
-        Everything it shows is in ``explorer.session``.
+        Its data and state are in ``explorer.session``.
 
     Notes
     -----
-    When the same cell is run again, the explorer that it showed before is closed and its memory freed, unless a
-    variable still refers to it or another cell shows it: see `Explorer`. `Explorer.close` closes the session that
-    `explore` made, but not one that was passed to `Explorer`.
+    Running the cell again closes its previous explorer and frees its memory, unless a variable still refers to it or
+    another cell shows it: see `Explorer`. `Explorer.close` closes the session that `explore` made, but not one that was
+    passed to `Explorer`.
 
     Examples
     --------
@@ -267,7 +267,7 @@ def explore(
     >>> explorer
     Explorer(Session(2 images, ... nodes, 32 eigenvectors))
     """
-    coloring = check_in(coloring, "coloring", tuple(LABELS))
+    coloring = check_in(coloring, "coloring", tuple(COLORING_LABELS))
     result = embed(
         images,
         features=features,

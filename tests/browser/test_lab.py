@@ -39,7 +39,9 @@ def test_new_data_from_python_is_drawn(host):
 
 def test_an_error_in_the_kernel_shows_in_the_widget(host):
     host.notebook.execute(
-        "def broken(*_, **__): raise ValueError('no labels today')\nexplorer.session._data.labels = broken"
+        "from ncut_widgets.widgets.session.clusters import Clusters\n"
+        "def broken(*_, **__): raise ValueError('no labels today')\n"
+        "Clusters.labels = broken"
     )
     host.choose("Clusters")
     alert = host.grid.get_by_role("alert")

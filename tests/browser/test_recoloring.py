@@ -102,7 +102,7 @@ def test_a_failure_shows_in_the_explorer_once(host):
 
 def test_a_closed_session_leaves_no_thread_in_the_kernel(host):
     host.notebook.execute("Paused.go_on.set()\nsession.close()")
-    count = "sum(thread.name.startswith('ncut-colours') for thread in threading.enumerate())"
+    count = "sum(thread.name.startswith('ncut-colors') for thread in threading.enumerate())"
     assert host.notebook.evaluate(count) == 0
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import ncut_widgets as nw
 from ncut_widgets.errors import ConvergenceError, DegenerateWarning, NystromWarning, OutlierWarning
+from session_page import request
 
 pytestmark = pytest.mark.fuzz
 
@@ -439,9 +440,11 @@ def session_of(images, features, arrays):
     session = nw.Session(images, features=features, **arrays)
     try:
         session.labels(1)
-        for name in (*session._data.names(), "channel_ranges", "channel_map/0"):
-            if not name.startswith("image/"):
-                assert_finite(session._data.array(name))
+        levels = [
+            f"{name}/{k}" for name in ("labels", "parents", "cluster_colors") for k in session.meta["cluster_counts"]
+        ]
+        for name in ("eigenvectors", "rgb", "coords", "patch_rgb", *levels, "channel_ranges", "channel_map/0"):
+            assert_finite(request(session, name))
         return session.eigenvectors, session.eigenvalues, session.rgb, session.coords
     finally:
         session.close()

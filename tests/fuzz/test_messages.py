@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import logging
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ncut_widgets import FeatureMaps, PatchGrid, PatchMap, Session
+from session_page import Page
 
 pytestmark = pytest.mark.fuzz
 
@@ -119,7 +119,7 @@ def _session():
     grid = PatchGrid(sizes, [PatchMap(0, 3, 4, "one"), PatchMap(0, 2, 3, "two"), PatchMap(1, 4, 2, "two")])
     features = FeatureMaps(rng.normal(size=(26, 3)).astype(np.float32), grid)
     session = Session(images, features=features, eigenvectors=np.linalg.qr(rng.normal(size=(26, 4)))[0])
-    session._version = 1
+    session.update(rgb=session.rgb)
     session.objects = OBJECTS
     return session
 
@@ -138,18 +138,17 @@ class Bugs(logging.Handler):
 @pytest.fixture(scope="module")
 def page():
     """Return a function that sends a message to a session, and gives its replies and what was logged."""
-    session, sent, bugs = _session(), [], Bugs()
-    session.send = lambda content, buffers=None: sent.append((content, buffers))
+    session, bugs = _session(), Bugs()
     logging.getLogger("ncut_widgets").addHandler(bugs)
-    # Where no event loop runs: beside a browser the main thread has one, in which nobody waits.
-    with ThreadPoolExecutor(1) as executor:
+    with pytest.MonkeyPatch.context() as patch:
+        page = Page(session, patch)
 
         def send(message):
-            sent.clear()
+            page.messages.clear()
             bugs.records.clear()
-            executor.submit(session._answer, session, message, [b"unexpected"]).result()
-            session._jobs.wait()
-            return [reply for reply in sent if reply[0]["kind"] != "progress"], bugs.records
+            page.post(message, [b"unexpected"])
+            page.wait()
+            return [reply for reply in page.messages if reply[0]["kind"] != "progress"], bugs.records
 
         yield send
     logging.getLogger("ncut_widgets").removeHandler(bugs)

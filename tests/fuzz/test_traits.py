@@ -19,7 +19,8 @@ from PIL import Image
 import ncut_widgets as nw
 from ncut_widgets import FeatureMaps, PatchGrid, PatchMap, Session
 from ncut_widgets.widgets.session.layers import TABS
-from ncut_widgets.widgets.session.traits import LAYERS, REFINE
+from ncut_widgets.widgets.session.masks import REFINEMENTS
+from ncut_widgets.widgets.session.traits import LAYERS
 
 pytestmark = pytest.mark.fuzz
 
@@ -209,7 +210,7 @@ FITTING_BY_NAME = {
     "camera": st.none() | CAMERAS,
     "objects": OBJECTS,
     "layer": st.sampled_from(LAYERS),
-    "refine": st.sampled_from(REFINE),
+    "refine": st.sampled_from(REFINEMENTS),
     "source": st.sampled_from(["one", "two"]),
     "tab": st.sampled_from(TABS),
     "height": st.integers(160, 900),

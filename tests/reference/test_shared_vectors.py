@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from ncut_widgets import ClickMask, PatchGrid, PatchMap, Session, similarity_heatmap
+from ncut_widgets.widgets.session.data import SessionData
+from ncut_widgets.widgets.session.masks import Masks
 
 FOLDER = Path(__file__).parent.parent / "vectors"
 SIMILARITY = json.loads((FOLDER / "similarity.json").read_text())
@@ -61,4 +63,5 @@ def test_the_node_that_stands_for_a_box_is_the_one_that_the_page_cuts_with(case)
     session.source = case["source"]
     box = {key: case[key] for key in ("image", "x0", "y0", "x1", "y1")}
     session.objects = [{"method": "ncut", "boxes": [box], "n_eig": session.eigenvectors.shape[1]}]
-    assert session._graph_prompts(session.objects[0], session.source) == ([case["node"]], [])
+    data = SessionData(session.images, grid, eigenvectors=session.eigenvectors)
+    assert Masks(data).graph_prompts(session.objects[0], session.source) == ([case["node"]], [])

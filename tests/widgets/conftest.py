@@ -1,4 +1,4 @@
-"""A small session made of numbers, so that widget tests need neither a backbone nor a solver."""
+"""Fixtures: small sessions that need neither a backbone nor a solver."""
 
 import numpy as np
 import pytest

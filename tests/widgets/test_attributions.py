@@ -1,4 +1,4 @@
-"""From clusters to channels: asked in Python and by the page, kept, and carried along in a file."""
+"""Channel attributions in Python, on the page and in files."""
 
 import json
 import re
@@ -8,8 +8,8 @@ import pytest
 from traitlets import TraitError
 
 from ncut_widgets import Explorer, FeatureMaps, Ncut, PatchGrid, PatchMap, Session, channel_attribution
-
-from .test_wire import Page
+from ncut_widgets.widgets.session import attributions as attributions_module
+from session_page import Page
 
 PLANTED = {0: 3, 1: 5}
 
@@ -36,7 +36,7 @@ def leading(session, scores, n_clusters=3):
     return [int(np.abs(scores[labels[at]]).argmax()) for at in (20, 60)]
 
 
-def test_traces_clusters_to_their_channels_and_tells_observers(planted):
+def test_attribute_finds_channels_and_notifies_observers(planted):
     seen = []
     planted.observe(lambda change: seen.append(change.new), "attribution")
     found = planted.attribute(n_clusters=3)
@@ -46,17 +46,15 @@ def test_traces_clusters_to_their_channels_and_tells_observers(planted):
     assert found.channel_names == tuple("abcdef")
 
 
-def test_is_computed_once_and_through_the_same_graph(planted):
+def test_attribution_is_cached_and_uses_the_graph_of_the_cut(planted):
     found = planted.attribute(n_clusters=3)
     assert planted.attribute(n_clusters=3) is found
     assert planted.attribute(n_clusters=3, method="abs_gradient") is not found
-    expected = channel_attribution(
-        planted.features, planted.labels(3).astype(int), sigma=planted._graph["sigma"], n_eig=3
-    )
+    expected = channel_attribution(planted.features, planted.labels(3).astype(int), sigma=planted.ncut.sigma_, n_eig=3)
     np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
 
 
-def test_what_was_found_goes_with_the_eigenvectors_it_was_found_of(planted):
+def test_new_eigenvectors_remove_the_attribution(planted):
     planted.attribute(n_clusters=3)
     planted.update(rgb=np.zeros((120, 3)))
     assert planted.attribution is not None
@@ -64,7 +62,7 @@ def test_what_was_found_goes_with_the_eigenvectors_it_was_found_of(planted):
     assert planted.attribution is None
 
 
-def test_needs_features(images, grid, eigenvectors):
+def test_attribute_requires_features(images, grid, eigenvectors):
     session = Session(images, grid=grid, eigenvectors=eigenvectors)
     assert "attribution" not in session.meta["abilities"]
     assert session.meta["channel_names"] is None
@@ -74,7 +72,7 @@ def test_needs_features(images, grid, eigenvectors):
         session.channel = 0
 
 
-def test_channels_are_those_of_the_features(planted):
+def test_channel_traits_are_validated(planted):
     planted.channel, planted.channels = 5, [1, 1, 0]
     assert planted.channels == [1, 0]
     with pytest.raises(TraitError, match=r"`channels` must name channels from 0 to 5; got 6"):
@@ -83,20 +81,20 @@ def test_channels_are_those_of_the_features(planted):
 
 
 class TestPage:
-    def test_finding_of_eigenvectors_replaced_meanwhile_is_not_shown(self, planted, monkeypatch):
+    def test_outdated_attribution_is_not_shown(self, planted, monkeypatch):
         page = Page(planted, monkeypatch)
-        found = planted._attribute
+        found = attributions_module.channel_attribution
 
         def slowly(*arguments, **options):
             result = found(*arguments, **options)
             planted.update(eigenvectors=planted.eigenvectors[:, :4])
             return result
 
-        monkeypatch.setattr(planted, "_attribute", slowly)
+        monkeypatch.setattr(attributions_module, "channel_attribution", slowly)
         page.ask("attribution/gradient/clusters/3")
         assert planted.attribution is None
 
-    def test_gets_the_attributions_of_all_clusters(self, planted, monkeypatch):
+    def test_attribution_of_clusters(self, planted, monkeypatch):
         page = Page(planted, monkeypatch)
         scores = page.ask("attribution/gradient/clusters/3")
         assert scores.shape == (3, 6)
@@ -104,28 +102,28 @@ class TestPage:
         np.testing.assert_allclose(np.abs(scores).sum(1), 1, rtol=1e-5)
         assert planted.attribution is planted.attribute(n_clusters=3)
 
-    def test_gets_those_of_a_mask_and_of_a_selection(self, planted, monkeypatch):
+    def test_attribution_of_a_mask_and_a_selection(self, planted, monkeypatch):
         page = Page(planted, monkeypatch)
         planted.objects = [{"name": "a / b", "clicks": [{"image": 0, "x": 5, "y": 5}], "n_eig": 3}]
         assert np.abs(page.ask("attribution/gradient/mask/a%20%2F%20b")).argmax() == 3
         assert np.abs(page.ask("attribution/gradient/nodes", {"nodes": list(range(40, 80))})).argmax() == 5
         assert "`selection` must hold the patches" in page.ask("attribution/gradient/nodes", {"nodes": []})
 
-    def test_gets_evidence(self, planted, monkeypatch):
+    def test_evidence(self, planted, monkeypatch):
         row = int(planted.labels(3)[20])
         counts, top, bottom, random = Page(planted, monkeypatch).ask(f"evidence/gradient/clusters/3/{row}")
         assert counts.tolist() == [0, 1, 2, 3]
         assert top[1] < bottom[1]
         assert top[1] < random[1]
 
-    def test_gets_maps_between_their_quantiles(self, planted, monkeypatch):
+    def test_channel_map_is_scaled_to_its_quantiles(self, planted, monkeypatch):
         page = Page(planted, monkeypatch)
         low, high = page.ask("channel_ranges")[3]
         values = planted.features.values[:, 3]
         expected = np.clip((values - low) / (high - low), 0, 1)
         np.testing.assert_allclose(page.ask("channel_map/3") / 255, expected, atol=0.003)
         assert low < 0 < 8 < high
-        assert "no array named" in page.ask("channel_map/6")
+        assert "`channel` must lie in 0 to 5; got 6" in page.ask("channel_map/6")
 
     @pytest.mark.parametrize(
         ("name", "match"),
@@ -135,7 +133,7 @@ class TestPage:
             ("attribution/gradient/else", "no array named"),
         ],
     )
-    def test_hears_what_cannot_be_had(self, planted, monkeypatch, name, match):
+    def test_invalid_requests_get_errors(self, planted, monkeypatch, name, match):
         assert match in Page(planted, monkeypatch).ask(name)
 
 
@@ -146,7 +144,7 @@ class TestFile:
     def manifest(self, path):
         return json.loads(re.search(r'id="ncut-manifest">(.*?)</script>', path.read_text()).group(1))["session"]
 
-    def test_holds_the_attributions_that_were_asked_for_and_their_maps(self, planted, tmp_path):
+    def test_has_attributions_and_channel_maps(self, planted, tmp_path):
         planted.channels = [4]
         path = planted.to_html(
             tmp_path / "a.html", n_clusters=[3, 2], attributions=True, channel_bytes=350, progress=False
@@ -166,7 +164,7 @@ class TestFile:
         assert self.manifest(path)["meta"]["cluster_counts"] == [2, 3]
         assert self.manifest(path)["n_clusters"] == 3
 
-    def test_traces_at_the_numbers_that_are_named(self, planted, tmp_path):
+    def test_has_attributions_for_chosen_cluster_counts(self, planted, tmp_path):
         path = planted.to_html(tmp_path / "a.html", n_clusters=[2, 3, 4], attributions=[3], progress=False)
         assert {name for name in self.arrays(path) if name.startswith("attribution")} == {
             "attribution/gradient/clusters/3"
@@ -184,24 +182,24 @@ class TestFile:
             ({"tab": "chanels"}, ValueError, "`tab` must be one of 'explore'"),
         ],
     )
-    def test_refuses_what_it_would_not_have(self, planted, tmp_path, options, error, match):
+    def test_invalid_attribution_counts_raise(self, planted, tmp_path, options, error, match):
         with pytest.raises(error, match=match):
             planted.to_html(tmp_path / "a.html", progress=False, **{"n_clusters": [2, 3]} | options)
         assert not list(tmp_path.iterdir())
 
-    def test_of_a_single_cluster_cannot_be_traced(self, planted, tmp_path):
+    def test_single_cluster_has_no_attribution(self, planted, tmp_path):
         one = Session(planted.images, features=planted.features, eigenvectors=planted.eigenvectors[:, :1])
         with pytest.raises(ValueError, match="`attributions` take 2 or more clusters"):
             one.to_html(tmp_path / "a.html", attributions=True, progress=False)
 
-    def test_of_an_explorer_opens_at_a_tab_that_it_has(self, planted, tmp_path):
+    def test_explorer_opens_at_an_available_tab(self, planted, tmp_path):
         explorer = Explorer(planted)
         explorer.tab = "channels"
         for attributions, tab in ((False, "explore"), ([2], "channels")):
             path = explorer.to_html(tmp_path / "a.html", n_clusters=[2], attributions=attributions, progress=False)
             assert f'"tab": "{tab}"' in path.read_text()
 
-    def test_has_no_channels_unless_asked_for(self, planted, tmp_path):
+    def test_has_no_channels_by_default(self, planted, tmp_path):
         planted.channels, planted.channel, planted.layer = [4], 2, "channels"
         path = planted.to_html(tmp_path / "a.html", progress=False)
         assert not any(name.startswith(("attribution", "channel")) for name in self.arrays(path))
@@ -211,14 +209,13 @@ class TestFile:
         assert planted.channels == [4]
 
     @pytest.mark.parametrize("n_clusters", [[9], []])
-    def test_refuses_numbers_of_clusters_that_are_not_there(self, planted, tmp_path, n_clusters):
+    def test_unavailable_cluster_counts_raise(self, planted, tmp_path, n_clusters):
         with pytest.raises(ValueError, match="`n_clusters` must be numbers from 2 to 5"):
             planted.to_html(tmp_path / "a.html", n_clusters=n_clusters)
         assert not (tmp_path / "a.html").exists()
 
-    def test_a_loaded_session_traces_through_the_same_graph(self, planted, tmp_path):
+    def test_loaded_session_uses_the_same_graph(self, planted, tmp_path):
         again = Session.load(planted.save(tmp_path / "a.ncut"))
-        assert again._graph == planted._graph
         np.testing.assert_allclose(
             again.attribute(n_clusters=3).scores, planted.attribute(n_clusters=3).scores, rtol=1e-5
         )

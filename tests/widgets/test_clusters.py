@@ -1,4 +1,4 @@
-"""The clusters of a session: as `hierarchy` says, from any thread, and groups that are shown as one."""
+"""Clusters of a session, equal to `hierarchy`, from several threads, and merged groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def rows(n=200, k=9):
     return np.random.default_rng(0).normal(size=(n, k)).astype(np.float32)
 
 
-def test_all_levels_as_views_fetch_them():
+def test_arrays_of_all_levels():
     eig, rgb = rows(), np.random.default_rng(1).uniform(size=(200, 3)).astype(np.float32)
     clusters, tree = Clusters(eig, 8), hierarchy(eig, n_clusters=range(2, 9))
     assert clusters.counts == list(range(2, 9))
@@ -31,7 +31,7 @@ def test_all_levels_as_views_fetch_them():
     np.testing.assert_allclose(colors / 255, tree.colors(rgb), atol=1e-6)
 
 
-def test_levels_are_cut_once_and_only_as_far_as_asked(monkeypatch):
+def test_levels_are_computed_once_on_demand(monkeypatch):
     cut = []
     fit = Kway.fit
     monkeypatch.setattr(Kway, "fit", lambda self, eig: (cut.append(self.n_clusters), fit(self, eig))[1])
@@ -55,13 +55,13 @@ def test_one_eigenvector_makes_one_cluster():
     assert clusters.colors(np.full((5, 3), 0.5), 1).shape == (1, 3)
 
 
-def test_nobody_writes_into_what_all_share():
+def test_shared_arrays_are_read_only():
     clusters = Clusters(rows(), 3)
     with pytest.raises(ValueError, match="read-only"):
         clusters.labels(3)[0] = 1
 
 
-def test_levels_that_are_not_on_offer():
+def test_unavailable_levels_raise():
     clusters = Clusters(rows(), 8)
     for level in (0, 1, 9):
         with pytest.raises(ValueError, match=f"`n_clusters` must be from 2 to 8; got {level}"):
@@ -70,7 +70,7 @@ def test_levels_that_are_not_on_offer():
             clusters.parents(level)
 
 
-def test_groups_are_shown_under_their_smallest_number():
+def test_group_gets_its_smallest_number():
     labels = np.array([0, 1, 2, 3, 4, 255], np.uint8)
     shown = apply_groups(labels, [[3, 1], [4], [], [255, 2]])
     np.testing.assert_array_equal(shown, [0, 1, 2, 1, 4, 2])

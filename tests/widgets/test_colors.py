@@ -1,4 +1,4 @@
-"""Better colours come in the background: at once with who waits, never lost, never left behind."""
+"""Colors computed in the background: waiting, cancelling, failing."""
 
 import asyncio
 import threading
@@ -12,6 +12,7 @@ from traitlets import TraitError
 
 import ncut_widgets as nw
 from ncut_widgets.widgets import explorer as explorer_module
+from session_page import request
 
 
 def run_in_a_loop(cell):
@@ -53,7 +54,7 @@ class Paused(nw.Coloring):
 
 
 def threads():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("ncut-colours")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith("ncut-colors")]
 
 
 def seen(session, trait):
@@ -62,22 +63,22 @@ def seen(session, trait):
     return values
 
 
-def test_starts_with_the_principal_axes_and_says_so(session):
+def test_first_colors_are_principal_axes(session):
     assert session.coloring == {"method": "pca", "status": "ready", "error": None}
     np.testing.assert_allclose(session.rgb, nw.pca_color(session.eigenvectors), atol=1e-6)
 
 
-def test_given_colours_have_no_method(session):
+def test_passed_colors_have_no_method(session):
     session.update(rgb=np.zeros((144, 3)))
     assert session.coloring == {"method": None, "status": "ready", "error": None}
 
 
-def test_what_is_shown_stays_until_better_colours_are_there(session):
+def test_colors_stay_until_new_ones_are_ready(session):
     coloring, before = Paused(), session.rgb
     statuses, metas = seen(session, "coloring"), seen(session, "meta")
     session.recolor(coloring)
     assert coloring.started.wait(20)
-    np.testing.assert_array_equal(session._data.array("rgb"), np.rint(before * 255))
+    np.testing.assert_array_equal(request(session, "rgb"), np.rint(before * 255))
     assert (session.coloring["status"], metas) == ("running", [])
     coloring.go_on.set()
     rgb = session.rgb
@@ -89,7 +90,7 @@ def test_what_is_shown_stays_until_better_colours_are_there(session):
     np.testing.assert_array_equal(coloring.rgb, rgb)
 
 
-def test_waiting_or_not_gives_the_same_near_what_was_shown(session):
+def test_result_does_not_depend_on_waiting(session):
     rows, places = session.eigenvectors, session.coords
     session.recolor()
     later = session.rgb, session.coords
@@ -102,7 +103,7 @@ def test_waiting_or_not_gives_the_same_near_what_was_shown(session):
     assert moved < 0.5 * np.linalg.norm(alone.coords - places, axis=1).mean()
 
 
-def test_m_space_takes_the_features(session):
+def test_mspace_uses_the_features(session):
     session.recolor(nw.Coloring("mspace", n_eig=(2, 3)), wait=True)
     expected = nw.Coloring("mspace", n_eig=(2, 3)).fit(session.features.flatten()).coords
     distances = [np.linalg.norm(c - c[:1], axis=1) for c in (session.coords, expected)]
@@ -110,7 +111,7 @@ def test_m_space_takes_the_features(session):
 
 
 class TestCancelling:
-    def test_a_later_colouring_ends_an_earlier_one(self, session):
+    def test_recolor_cancels_the_previous_one(self, session):
         coloring = Paused()
         session.recolor(coloring)
         assert coloring.started.wait(20)
@@ -119,7 +120,7 @@ class TestCancelling:
         with pytest.raises(NotFittedError, match="This Coloring instance is not fitted"):
             coloring.rgb  # noqa: B018
 
-    def test_given_colours_end_it(self, session):
+    def test_passed_colors_cancel_it(self, session):
         coloring = Paused()
         session.recolor(coloring)
         assert coloring.started.wait(20)
@@ -128,7 +129,7 @@ class TestCancelling:
         assert session.coloring == {"method": None, "status": "ready", "error": None}
         assert threads() == []
 
-    def test_new_eigenvectors_end_it_and_bad_ones_do_not(self, session):
+    def test_only_valid_eigenvectors_cancel_it(self, session):
         coloring = Paused()
         session.recolor(coloring)
         with pytest.raises(ValueError, match="`eigenvectors` must have shape"):
@@ -156,12 +157,11 @@ class TestFailing:
         with monkeypatch.context() as patch:
             patch.setattr(nw.Coloring, "fit", fail)
             session.recolor("umap")
-            session._recoloring.wait()
             with pytest.raises(MemoryError, match="no room for colours"):
                 session.rgb  # noqa: B018
         return session
 
-    def test_is_told_and_raised_by_whoever_waits(self, failed, tmp_path):
+    def test_error_is_reported_and_raised_on_waiting(self, failed, tmp_path):
         assert failed.coloring == {"method": "umap", "status": "failed", "error": "MemoryError: no room for colours"}
         for use in (lambda: failed.coords, lambda: failed.to_html(tmp_path / "a.html"), lambda: nw.plot_images(failed)):
             with pytest.raises(MemoryError, match="no room for colours"):
@@ -169,16 +169,16 @@ class TestFailing:
         assert not (tmp_path / "a.html").exists()
         assert failed.labels(2).shape == (144,)
 
-    def test_other_colours_end_it(self, failed):
+    def test_recolor_clears_the_error(self, failed):
         failed.recolor("pca", wait=True)
         assert failed.coloring["status"] == "ready"
         assert failed.rgb.shape == (144, 3)
 
-    def test_given_colours_end_it(self, failed):
+    def test_passed_colors_cancel_it(self, failed):
         failed.update(rgb=np.zeros((144, 3)))
         assert not failed.rgb.any()
 
-    def test_waiting_raises_at_once(self, session):
+    def test_recolor_with_wait_raises(self, session):
         with pytest.raises(ValueError, match="`n_sample` must be at least 2"):
             session.recolor(nw.Coloring(n_sample=1), wait=True)
 
@@ -189,22 +189,22 @@ class TestFailing:
             (7, TypeError, r"`method` must be one of .* got 7"),
         ],
     )
-    def test_says_what_is_wrong_before_it_starts(self, session, method, error, match):
+    def test_invalid_method_raises_at_once(self, session, method, error, match):
         with pytest.raises(error, match=match):
             session.recolor(method)
         assert session.coloring["status"] == "ready"
 
-    def test_m_space_needs_features(self, session):
+    def test_mspace_requires_features(self, session):
         bare = nw.Session(session.images, grid=session.grid, eigenvectors=session.eigenvectors)
         with pytest.raises(ValueError, match=r"`method='mspace'` needs features"):
             bare.recolor("mspace")
 
-    def test_the_status_is_pythons_to_tell(self, session):
+    def test_status_is_read_only(self, session):
         with pytest.raises(TraitError, match="coloring"):
             session.coloring = {}
 
 
-def test_with_an_event_loop_colours_are_taken_over_in_its_thread(session):
+def test_colors_are_shown_in_the_thread_of_the_loop(session):
     threads_of = []
     session.observe(lambda _: threads_of.append(threading.current_thread()), "meta")
 
@@ -218,7 +218,7 @@ def test_with_an_event_loop_colours_are_taken_over_in_its_thread(session):
     assert threads_of == [loop_of]
 
 
-def test_with_a_loop_that_has_gone_they_come_all_the_same(session):
+def test_colors_are_shown_after_the_loop_closed(session):
     coloring = Paused()
 
     async def cell():
@@ -239,11 +239,11 @@ class TestExplore:
         monkeypatch.setattr(explorer_module, "Coloring", lambda method, random_state: coloring)
         return coloring
 
-    def test_is_there_with_the_first_colours_and_exports_the_last(self, paused, tmp_path):
+    def test_explorer_opens_early_and_exports_final_colors(self, paused, tmp_path):
         explorer = nw.explore(nw.sample_images()[:1], n_eig=4, resolution=128, progress=False)
         session = explorer.session
         assert session.coloring["status"] == "running"
-        first, _ = session._shown
+        first, _ = session.visible_colors
         np.testing.assert_allclose(first, nw.pca_color(session.eigenvectors), atol=1e-6)
         data, _ = explorer._repr_mimebundle_()
         assert data["image/png"].startswith(b"\x89PNG")
@@ -255,14 +255,14 @@ class TestExplore:
         assert explorer.to_png() != data["image/png"]
         explorer.close()
 
-    def test_closing_it_ends_the_colouring(self, paused):
+    def test_closing_the_explorer_cancels_recolor(self, paused):
         explorer = nw.explore(nw.sample_images()[:1], n_eig=4, resolution=128, progress=False)
         assert paused.started.wait(20)
         explorer.close()
         assert threads() == []
 
 
-def test_an_export_says_what_it_waits_for(session, tmp_path, capsys):
+def test_export_shows_progress_of_recolor(session, tmp_path, capsys):
     session.recolor()
     session.to_html(tmp_path / "a.html")
-    assert "colours: t-SNE of 144 nodes" in capsys.readouterr().err
+    assert "colors: t-SNE of 144 nodes" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Features of every type that `Ncut` takes work to the end: cuts from the page, files, exports, attributions, plots."""
+"""Every feature type of `Ncut` works in requests, files, exports, attributions and plots."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -7,8 +7,7 @@ import torch
 
 from ncut_widgets import FeatureMaps, Session, extract_features, plot_eigenvectors
 from ncut_widgets.pipeline import embed
-
-from .test_wire import Page
+from session_page import Page
 
 CLICK = {"image": 0, "x": 5, "y": 5}
 
@@ -27,7 +26,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_features_of_every_type_work_to_the_end(kind, tmp_path, monkeypatch):
+def test_every_feature_type_works(kind, tmp_path, monkeypatch):
     images = [np.random.default_rng(i).integers(0, 256, (32, 48, 3), dtype=np.uint8) for i in range(2)]
     made = extract_features(images, progress=False)
     features = FeatureMaps(KINDS[kind](np.asarray(made.values)), made.grid, made.channel_names)

@@ -1,4 +1,4 @@
-"""Ctrl-C at any line: the process is as before, nothing is left, and the same call works afterwards."""
+"""Ctrl-C at any line restores the process, and the same call works afterwards."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def state():
         "inference": torch.is_inference_mode_enabled(),
         "warnings": list(warnings.filters),
         "widgets": set(_instances),
-        "threads": {t for t in threading.enumerate() if t.name.startswith(("ncut-jobs", "ncut-colours"))},
+        "threads": {t for t in threading.enumerate() if t.name.startswith(("ncut-jobs", "ncut-colors"))},
     }
 
 
@@ -92,7 +92,7 @@ def interrupted_everywhere(call, n_points=POINTS):
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_an_interrupted_call_leaves_nothing(name, blobs, eig):
+def test_interrupted_call_restores_the_process(name, blobs, eig):
     with threadpool_limits(2):
         interrupted_everywhere(lambda: CALLS[name](blobs, eig))
 
@@ -151,7 +151,7 @@ def segmented(images, features, eigenvectors):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_an_interrupted_method_leaves_a_session_that_works(name, halves, tmp_path):
+def test_session_works_after_an_interrupted_method(name, halves, tmp_path):
     parts = halves.images, halves.features, halves.eigenvectors
     halves.close()
     method, interrupter = METHODS[name], Interrupter()

@@ -1,4 +1,4 @@
-"""Nothing is left of widgets that were closed, whose constructor failed, or whose cell was run again."""
+"""Widgets are freed when closed, when their constructor fails, and when their cell runs again."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from ipywidgets.widgets.widget import _instances
 from jupyter_client.manager import start_new_kernel
 
 import ncut_widgets as nw
+from ncut_widgets.widgets.session.colors import Colors
+from session_page import request
 
 VIEWS = [nw.ImageGrid, nw.EmbeddingScatter, nw.ClickSegmenter, nw.ClusterPanel, nw.ChannelBars, nw.Explorer]
 
@@ -40,24 +42,24 @@ class TestClose:
 
     def test_frees_a_session_with_its_arrays(self, images, grid, eigenvectors, registry):
         session = nw.Session(images, grid=grid, eigenvectors=eigenvectors)
-        gone = [weakref.ref(session), weakref.ref(session._data), weakref.ref(session.eigenvectors)]
+        gone = [weakref.ref(session), weakref.ref(session.eigenvectors)]
         session.labels(3)
         session.close()
         del session
         gc.collect()
-        assert [ref() for ref in gone] == [None] * 3
+        assert [ref() for ref in gone] == [None] * 2
         assert not registry()
 
-    def test_frees_an_explorer_with_the_session_and_the_threads_that_it_made(self, registry):
+    def test_frees_an_explorer_with_its_session_and_threads(self, registry):
         before = set(threading.enumerate())
         explorer = nw.explore(nw.sample_images()[:1], n_eig=4, resolution=96, progress=False)
         session = explorer.session
         gone = [weakref.ref(part) for part in (explorer, session, session.features, explorer.scatter)]
         # A job starts the other thread of a session.
-        session._answer(None, {"kind": "request", "id": "1", "name": "labels/3"}, [])
+        request(session, "labels/3")
         explorer.close()
         # The workers of the engine belong to the process.
-        left = {t.name for t in set(threading.enumerate()) - before if t.name.startswith(("ncut-jobs", "ncut-colours"))}
+        left = {t.name for t in set(threading.enumerate()) - before if t.name.startswith(("ncut-jobs", "ncut-colors"))}
         assert left == set()
         del explorer, session
         # A thread that has just ended may hold its last arguments for a moment.
@@ -68,13 +70,13 @@ class TestClose:
         assert [ref() for ref in gone] == [None] * 4
         assert not registry()
 
-    def test_leaves_a_layout_that_the_user_made(self, session):
+    def test_keeps_the_layout_of_the_user(self, session):
         layout = ipywidgets.Layout(width="50%")
         view = nw.ImageGrid(session, layout=layout)
         view.close()
         assert layout.comm is not None
 
-    def test_what_an_observer_of_the_user_holds_does_not_keep_a_session(self, images, grid, eigenvectors):
+    def test_observer_does_not_keep_a_session(self, images, grid, eigenvectors):
         session = nw.Session(images, grid=grid, eigenvectors=eigenvectors)
         seen = []
         session.observe(seen.append, "hover")
@@ -88,27 +90,27 @@ class TestClose:
 
 
 class TestFailure:
-    def test_an_explorer_of_which_a_view_fails_leaves_no_widget(self, session, registry, monkeypatch):
+    def test_failing_view_leaves_no_widget(self, session, registry, monkeypatch):
         before = set(registry())
         monkeypatch.setattr(nw.EmbeddingScatter, "__init__", _fail)
         with pytest.raises(ValueError, match="no more"):
             nw.Explorer(session)
         assert set(registry()) == before
 
-    def test_a_session_that_is_refused_leaves_no_widget(self, images, grid, eigenvectors, registry):
+    def test_invalid_session_leaves_no_widget(self, images, grid, eigenvectors, registry):
         with pytest.raises(ValueError, match="eigenvectors"):
             nw.Session(images, grid=grid, eigenvectors=eigenvectors[:5])
         assert not registry()
 
-    def test_a_file_that_is_refused_leaves_no_widget(self, session, registry, tmp_path, monkeypatch):
+    def test_invalid_file_leaves_no_widget(self, session, registry, tmp_path, monkeypatch):
         before = set(registry())
         path = session.save(tmp_path / "a.ncut")
-        monkeypatch.setattr(nw.Session, "_tell", _fail)
+        monkeypatch.setattr(Colors, "set_status", _fail)
         with pytest.raises(ValueError, match="no more"):
             nw.Session.load(path)
         assert set(registry()) == before
 
-    def test_explore_leaves_no_widget_and_no_thread_when_its_last_step_fails(self, registry, monkeypatch):
+    def test_failing_explore_leaves_no_widget_or_thread(self, registry, monkeypatch):
         threads = set(threading.enumerate())
         monkeypatch.setattr(nw.EmbeddingScatter, "__init__", _fail)
         with pytest.raises(ValueError, match="no more"):
@@ -226,7 +228,7 @@ class TestCellRunAgain:
         # The session, its three views, and the layouts of all.
         assert kernel.ask("len(_instances)") == 8
 
-    def test_keeps_an_explorer_that_a_variable_holds(self, kernel):
+    def test_keeps_an_explorer_in_a_variable(self, kernel):
         kernel.run("a = explorer()\na", "a")
         kernel.run("b = a", "b")
         kernel.run("a = explorer()\na", "a")
@@ -239,13 +241,13 @@ class TestCellRunAgain:
         assert kernel.ask("len(made)") == 2
 
     @pytest.mark.parametrize("holder", ["b = [a]", "b = {'kept': (a, 1)}", "b = lambda: c\nc = a"])
-    def test_keeps_an_explorer_that_something_of_the_user_holds(self, kernel, holder):
+    def test_keeps_an_explorer_in_a_user_object(self, kernel, holder):
         kernel.run("a = explorer()\na", "a")
         kernel.run(holder, "b")
         kernel.run("a = explorer()\na", "a")
         assert kernel.ask("len(alive())") == 4
 
-    def test_keeps_an_explorer_that_another_cell_shows(self, kernel):
+    def test_keeps_an_explorer_shown_by_another_cell(self, kernel):
         kernel.run("a = explorer()\na", "a")
         kernel.run("a", "b")
         kernel.run("a = explorer()\na", "a")
@@ -253,35 +255,35 @@ class TestCellRunAgain:
         kernel.run("a", "b")
         assert kernel.ask("len(alive())") == 2
 
-    def test_keeps_the_session_that_a_variable_holds(self, kernel):
+    def test_keeps_a_session_in_a_variable(self, kernel):
         kernel.run("explorer()", "a")
         kernel.run("s = Out[max(Out)].session", "b")
         kernel.run("explorer()", "a")
         assert sorted(kernel.ask("alive()")) == ["Explorer", "Session", "Session"]
         assert kernel.ask("s.comm is not None")
 
-    def test_keeps_the_session_of_a_view_that_another_cell_shows(self, kernel):
+    def test_keeps_the_session_of_a_visible_view(self, kernel):
         kernel.run("explorer()", "a")
         kernel.run("Out[max(Out)].image_grid", "b")
         kernel.run("explorer()", "a")
         assert sorted(kernel.ask("alive()")) == ["Explorer", "Session", "Session"]
 
-    def test_that_fails_keeps_what_its_variable_holds(self, kernel):
+    def test_failing_cell_keeps_its_variable(self, kernel):
         kernel.run("a = explorer()\na", "a")
         kernel.run("try:\n    1 / 0\nexcept ZeroDivisionError:\n    pass", "a")
         assert kernel.ask("len(alive())") == 2
 
-    def test_in_a_cell_magic_counts_as_the_cell(self, kernel):
+    def test_cell_magic_counts_as_its_cell(self, kernel):
         for _ in range(3):
             kernel.run("%%time\ne = explorer()\ndisplay(e)", "a")
         assert kernel.ask("len(alive())") == 2
 
-    def test_of_a_host_that_names_no_cells_closes_nothing(self, kernel):
+    def test_host_without_cell_ids_closes_nothing(self, kernel):
         for _ in range(3):
             kernel.run("explorer()", None)
         assert kernel.ask("len(alive())") == 6
 
-    def test_loses_no_message_that_comes_meanwhile(self, kernel):
+    def test_no_message_is_lost_meanwhile(self, kernel):
         """JupyterLab's comms run in a thread beside the cells."""
         kernel.run("s = session()", "a")
         kernel.run(
@@ -295,7 +297,7 @@ class TestCellRunAgain:
         kernel.run("gc.callbacks.pop()", "c")
         assert kernel.ask("s.hover") == 7
 
-    def test_with_progress_bars_opens_no_widgets_for_them(self, kernel):
+    def test_progress_bars_open_no_widgets(self, kernel):
         """JupyterLab can lose the messages of widgets that open while others close."""
         kernel.run(
             "from IPython.utils.capture import capture_output\n"
@@ -310,7 +312,7 @@ class TestCellRunAgain:
         assert "features: multiscale:   0%" in first[0]
         assert last == ["", True]
 
-    def test_ends_the_thread_that_computes_colors(self, kernel):
+    def test_ends_the_color_thread(self, kernel):
         kernel.run(SLOW, "0", silent=True)
         kernel.run("a = explorer(); a.session.recolor(Slow('tsne')); started.wait(); a", "a")
         threads = "sum(thread.name.startswith('ncut') for thread in threading.enumerate())"

@@ -1,4 +1,4 @@
-"""Named masks: set from Python as from the page, observed, computed, applied to new images."""
+"""Objects and their masks."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ CLICK = {"image": 0, "x": 5, "y": 5}
 
 
 class TestState:
-    def test_fills_in_what_is_missing_and_tells_observers(self, halves):
+    def test_defaults_are_filled_in_and_observers_notified(self, halves):
         seen = []
         halves.observe(lambda change: seen.append(change.new), "objects")
         halves.objects = [{"name": "left", "clicks": [CLICK]}]
@@ -31,20 +31,20 @@ class TestState:
             ([{"colour": "#ffffff"}], "colour"),
         ],
     )
-    def test_refuses_what_is_wrong_and_stays_as_it_was(self, halves, objects, match):
+    def test_invalid_objects_change_nothing(self, halves, objects, match):
         halves.objects = [{"name": "left"}]
         with pytest.raises(TraitError, match=match):
             halves.objects = objects
         assert [item["name"] for item in halves.objects] == ["left"]
 
-    def test_the_first_of_objects_that_are_given_is_active_and_none_can_be(self, halves):
+    def test_first_object_becomes_active(self, halves):
         halves.objects = [{"name": "left", "clicks": [CLICK]}, {"name": "right"}]
         assert (halves.active, len(halves.clicks)) == (0, 1)
         halves.active = None
         halves.objects = [{"name": "left"}]
         assert (halves.active, halves.clicks) == (None, [])
 
-    def test_what_was_read_changed_and_set_again_is_a_change(self, halves):
+    def test_modified_copy_can_be_set(self, halves):
         halves.clicks = [CLICK]
         seen = []
         halves.observe(lambda change: seen.append(change.name), ["objects", "clicks", "selection", "camera"])
@@ -66,7 +66,7 @@ class TestState:
         assert (halves.selection, halves.camera["position"][2]) == ([3], 9)
         assert seen == ["objects", "objects", "clicks", "selection", "camera", "camera"]
 
-    def test_clicks_are_those_of_the_active_object_both_ways(self, halves):
+    def test_clicks_mirror_the_active_object(self, halves):
         seen = []
         halves.observe(lambda change: seen.append(len(change.new)), "clicks")
         halves.clicks = [CLICK]
@@ -79,13 +79,13 @@ class TestState:
         assert len(halves.objects[0]["clicks"]) == 1
         assert seen == [1, 2, 0]
 
-    def test_a_wrong_click_changes_nothing(self, halves):
+    def test_invalid_click_changes_nothing(self, halves):
         halves.clicks = [CLICK]
         with pytest.raises(TraitError, match=r"clicks\[0\].*x"):
             halves.clicks = [CLICK | {"x": -1}]
         assert len(halves.clicks) == len(halves.objects[0]["clicks"]) == 1
 
-    def test_the_active_object_is_one_that_is_there(self, halves):
+    def test_active_object_exists(self, halves):
         halves.objects = [{}, {}]
         halves.active = 1
         with pytest.raises(TraitError, match="`active` must be None or one of the 2 objects"):
@@ -96,7 +96,7 @@ class TestState:
         assert halves.active is None
         assert halves.clicks == []
 
-    def test_takes_objects_and_the_active_one_from_the_page_in_one_message(self, halves):
+    def test_page_sets_objects_and_active_together(self, halves):
         halves.set_state({"active": 1, "objects": [{"name": "a"}, {"name": "b", "clicks": [CLICK]}]})
         assert halves.active == 1
         assert len(halves.clicks) == 1
@@ -111,11 +111,11 @@ class TestState:
             ("refine", "magic", "refine"),
         ],
     )
-    def test_refuses_clusters_that_are_not_there(self, halves, trait, value, match):
+    def test_unavailable_clusters_raise(self, halves, trait, value, match):
         with pytest.raises(TraitError, match=match):
             setattr(halves, trait, value)
 
-    def test_clusters_of_another_embedding_have_no_names_yet(self, halves):
+    def test_new_eigenvectors_reset_cluster_names(self, halves):
         halves.cluster_names, halves.hidden_clusters, halves.cluster_groups = {"1": "sky"}, [1], [[2, 0]]
         assert halves.cluster_groups == [[0, 2]]
         halves.update(rgb=np.zeros((96, 3)))
@@ -125,7 +125,7 @@ class TestState:
 
 
 class TestMasks:
-    def test_a_click_finds_the_object_in_every_image(self, halves):
+    def test_click_selects_the_object_in_every_image(self, halves):
         halves.objects = [{"name": "left", "clicks": [CLICK]}, {"name": "nothing"}]
         masks = halves.masks()
         expected = np.tile(np.arange(8) < 4, (6, 1))
@@ -133,25 +133,25 @@ class TestMasks:
             np.testing.assert_array_equal(masks["left"][image], expected)
             assert not masks["nothing"][image].any()
 
-    def test_is_that_of_click_mask(self, halves):
+    def test_equals_click_mask(self, halves):
         halves.objects = [{"name": "mine", "clicks": [CLICK, CLICK | {"x": 75, "positive": False}], "gamma": 2.0}]
         expected = click_mask(halves.eigenvectors, [0], [7], grid=halves.grid, gamma=2.0)
         np.testing.assert_array_equal(np.stack(halves.masks()["mine"]).ravel(), expected)
 
-    def test_boxes_prompt_as_clicks_do(self, halves):
+    def test_boxes_select_as_clicks_do(self, halves):
         box = {"image": 1, "x0": 42, "y0": 2, "x1": 78, "y1": 58}
         halves.objects = [{"name": "right", "boxes": [box]}]
         assert halves.masks()["right"][0][:, 4:].mean() > 0.9
         assert halves.masks()["right"][0][:, :4].mean() < 0.1
 
     @pytest.mark.parametrize("refine", ["none", "guided", "crf"])
-    def test_reaches_the_pixels(self, halves, refine):
+    def test_pixel_masks(self, halves, refine):
         halves.objects = [{"name": "left", "clicks": [CLICK]}]
         found = halves.masks(resolution="pixel", refine=refine)["left"][1]
         assert found.shape == (60, 80)
         np.testing.assert_array_equal(found, np.tile(np.arange(80) < 40, (60, 1)))
 
-    def test_an_image_that_the_source_does_not_show_has_none(self, images):
+    def test_image_without_patches_has_an_empty_mask(self, images):
         grid = PatchGrid(
             [(40, 30), (24, 48)], [PatchMap(0, 3, 4, "one"), PatchMap(0, 6, 8, "two"), PatchMap(1, 2, 2, "two")]
         )
@@ -163,12 +163,12 @@ class TestMasks:
         session.source = "two"
         assert [mask.shape for mask in session.masks()["a"]] == [(6, 8), (2, 2)]
 
-    def test_says_which_objects_there_are(self, halves):
+    def test_unknown_object_raises(self, halves):
         halves.objects = [{"name": "left"}]
         with pytest.raises(ValueError, match=r"`name` must be the name of an object, one of \['left'\]; got 'right'"):
             halves.masks(["right"])
 
-    def test_clicks_find_the_object_in_new_images(self, halves):
+    def test_segmenter_finds_the_object_in_new_images(self, halves):
         halves.objects = [{"name": "left", "clicks": [CLICK], "denoise": 0}]
         new = halves.eigenvectors[40:56]
         found = halves.segmenter("left").predict(new, grid=PatchGrid([(20, 20)], [PatchMap(0, 4, 4)]))
@@ -182,18 +182,18 @@ class TestNcut:
         "clicks": [CLICK, CLICK | {"x": 75, "positive": False}],
     }
 
-    def test_cuts_with_the_clicks_in_the_graph(self, halves):
+    def test_mask_of_the_graph_cut(self, halves):
         halves.objects = [self.OBJECT]
         np.testing.assert_array_equal(halves.masks()["left"][1], np.tile(np.arange(8) < 4, (6, 1)))
 
-    def test_needs_features(self, images, grid, eigenvectors):
+    def test_requires_features(self, images, grid, eigenvectors):
         session = Session(images, grid=grid, eigenvectors=eigenvectors)
         assert "ncut" not in session.meta["abilities"]
         session.objects = [self.OBJECT | {"clicks": [CLICK]}]
         with pytest.raises(ValueError, match="`features` are needed for masks of the method 'ncut'"):
             session.masks()
 
-    def test_a_box_stands_for_what_is_most_like_it(self, halves):
+    def test_box_is_replaced_by_its_central_node(self, halves):
         right = {"image": 1, "x0": 42, "y0": 2, "x1": 78, "y1": 58}
         left = {"image": 0, "x0": 2, "y0": 2, "x1": 38, "y1": 58, "positive": False}
         halves.objects = [{"name": "right", "method": "ncut", "boxes": [right, left]}]
@@ -203,7 +203,7 @@ class TestNcut:
         halves.objects = [{"name": "right", "method": "ncut", "clicks": [CLICK | {"image": 1, "x": 60, "y": 30}]}]
         assert np.corrcoef(boxed, halves.segmenter("right").heatmap_)[0, 1] > 0.95
 
-    def test_finds_the_object_in_new_images(self, halves):
+    def test_segmenter_finds_the_object_in_new_images(self, halves):
         halves.objects = [self.OBJECT | {"denoise": 0}]
         heat = halves.segmenter("left").transform(halves.features.values[40:56])
         assert heat[halves.features.values[40:56, 0] < 0].min() > heat[halves.features.values[40:56, 0] > 0].max()

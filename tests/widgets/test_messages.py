@@ -13,40 +13,11 @@ from PIL import Image
 
 from ncut_widgets import FeatureMaps, PatchGrid, PatchMap, Session
 from ncut_widgets.errors import ConvergenceError
+from ncut_widgets.widgets.session import resources
 from ncut_widgets.widgets.transport import messages
 from ncut_widgets.widgets.transport.jobs import Jobs
-from ncut_widgets.widgets.transport.messages import reply_to
-
-
-def elsewhere(function, *arguments, **options):
-    """Call it where no event loop runs: beside a browser the main thread has one, in which nobody waits."""
-    with ThreadPoolExecutor(1) as executor:
-        return executor.submit(function, *arguments, **options).result()
-
-
-class Page:
-    """Stands for the browser: asks, and puts the parts of an answer together."""
-
-    def __init__(self, session, monkeypatch):
-        self.messages = []
-        monkeypatch.setattr(session, "send", lambda message, buffers: self.messages.append((message, buffers)))
-        self.session = session
-
-    def send(self, **message):
-        elsewhere(self.session._handle_custom_msg, {"id": "1"} | message, [])
-
-    def ask(self, name, params=None):
-        self.messages.clear()
-        self.send(kind="request", name=name, params=params)
-        self.session._jobs.wait()
-        assert {message["id"] for message, _ in self.messages} == {"1"}
-        replies = [(message, buffers) for message, buffers in self.messages if message["kind"] == "reply"]
-        message = replies[0][0]
-        if not message["ok"]:
-            return message["error"]
-        parts = sorted(replies, key=lambda reply: reply[0]["part"])
-        data = b"".join(buffers[0] for _, buffers in parts)
-        return np.frombuffer(data, message["dtype"]).reshape(message["shape"])
+from ncut_widgets.widgets.transport.messages import Answer, reply_to
+from session_page import Page, elsewhere
 
 
 @pytest.fixture
@@ -54,32 +25,32 @@ def page(session, monkeypatch):
     return Page(session, monkeypatch)
 
 
-def test_arrays_arrive_as_they_are(page, session):
+def test_arrays_arrive_unchanged(page, session):
     np.testing.assert_array_equal(page.ask("eigenvectors"), session.eigenvectors)
     np.testing.assert_array_equal(page.ask("coords"), session.coords)
     np.testing.assert_allclose(page.ask("rgb") / 255, session.rgb, atol=0.5 / 255 + 1e-6)
     np.testing.assert_array_equal(page.ask("labels/3"), session.labels(3))
 
 
-def test_large_arrays_come_in_parts(page, session, monkeypatch):
+def test_large_arrays_arrive_in_parts(page, session, monkeypatch):
     monkeypatch.setattr(messages, "PART_BYTES", 64)
     np.testing.assert_array_equal(page.ask("eigenvectors"), session.eigenvectors)
     assert len(page.messages) == -(-session.eigenvectors.nbytes // 64)
 
 
-def test_images_arrive_as_pictures_of_their_size(page, images):
+def test_images_arrive_in_their_size(page, images):
     picture = Image.open(io.BytesIO(page.ask("image/1").tobytes()))
     assert picture.size == images[1].size
 
 
-def test_large_images_are_made_smaller_for_the_screen(monkeypatch):
+def test_large_images_are_shrunk(monkeypatch):
     grid = PatchGrid([(3000, 600)], [PatchMap(0, 1, 2)])
     session = Session([np.zeros((600, 3000, 3), np.uint8)], grid=grid, eigenvectors=np.eye(2))
     picture = Image.open(io.BytesIO(Page(session, monkeypatch).ask("image/0").tobytes()))
     assert picture.size == (1024, 205)
 
 
-def test_patch_colours_are_the_means_of_their_pixels(page, images):
+def test_patch_colors_are_pixel_means(page, images):
     expected = np.asarray(images[0])[:10, :10].reshape(-1, 3).mean(0)
     np.testing.assert_allclose(page.ask("patch_rgb")[0], expected, atol=1)
 
@@ -88,7 +59,7 @@ def test_patch_colours_are_the_means_of_their_pixels(page, images):
     ("name", "match"),
     [
         ("labels/99", "`n_clusters` must lie in 1 to 5"),
-        ("image/7", "no array named 'image/7'"),
+        ("image/7", "`image` must lie in 0 to 1; got 7"),
         ("../secret", "no array named"),
         ("labels/٣", "no array named 'labels/٣'"),
         ("labels/³", "no array named"),
@@ -98,14 +69,14 @@ def test_patch_colours_are_the_means_of_their_pixels(page, images):
         ("image/ 1", "no array named"),
         ("labels/" + "9" * 5000, "no array named 'labels/999"),
         ("labels/999999999", "`n_clusters` must lie in 1 to 5"),
-        ("channel_map/0", "no array named"),
+        ("channel_map/0", "`features` are needed for channel maps"),
         ("\ud800", "no array named"),
         ("x" * 100_000, "no array named 'xxx"),
         ("rgb/", "no array named"),
-        ("click_heat/1/2", "`name` must be click_heat/NODES/NODES/WEIGHT"),
-        ("click_heat/٣//0.500", "`name` must be click_heat/NODES/NODES/WEIGHT"),
-        ("click_heat/20//0.500", "`name` must have nodes below 20; got 20"),
-        ("click_heat/1//nan", "`name` must be click_heat/NODES/NODES/WEIGHT"),
+        ("click_heat/1/2", "no array named 'click_heat/1/2'"),
+        ("click_heat/٣//0.500", "no array named"),
+        ("click_heat/20//0.500", "`nodes` must hold nodes from 0 to 19; got 20"),
+        ("click_heat/1//nan", "no array named"),
         ("click_heat/1//1.001", r"`click_weight` must be in [0, 1]; got 1.001"),
         ("attribution", "no array named"),
         ("attribution/", "no array named"),
@@ -117,17 +88,25 @@ def test_patch_colours_are_the_means_of_their_pixels(page, images):
         ("attribution/magic/nodes", "are needed for attributions"),
     ],
 )
-def test_what_cannot_be_had_is_an_answer_with_its_text(page, name, match):
+def test_invalid_names_get_errors(page, name, match):
     error = page.ask(name)
     assert match in error
     assert len(json.dumps(error, ensure_ascii=False).encode()) < 1000
 
 
-def answers(message, find=lambda name: np.zeros(1), **more):
-    """What is sent for one message."""
+def prepare(compute, is_job=True):
+    """Return the `prepare` of `reply_to` for requests that all have the same answer."""
+
+    def answer(message):
+        return Answer(lambda progress: compute(message["name"], message.get("params"), progress), is_job)
+
+    return answer
+
+
+def answers(message, compute=lambda *_: np.zeros(1), is_job=False):
+    """Return what is sent for one message."""
     sent, jobs = [], Jobs()
-    options = {"compute": None, "takes_a_while": lambda name: False, "jobs": jobs} | more
-    elsewhere(reply_to, message, lambda *reply: sent.append(reply), find=find, **options)
+    elsewhere(reply_to, message, lambda *reply: sent.append(reply), prepare=prepare(compute, is_job), jobs=jobs)
     jobs.wait()
     jobs.close()
     return sent
@@ -159,22 +138,22 @@ NO_REQUESTS = [
 
 
 @pytest.mark.parametrize(("message", "key", "match"), NO_REQUESTS, ids=range(len(NO_REQUESTS)))
-def test_what_is_no_request_is_answered_with_an_error(message, key, match):
+def test_invalid_messages_get_errors(message, key, match):
     ((answer, buffers),) = answers(message)
     assert (answer["kind"], answer["id"], answer["ok"], buffers) == ("reply", key, False, [])
     assert re.search(match, answer["error"])
     assert len(json.dumps(answer, allow_nan=False, ensure_ascii=False).encode()) < 1000
 
 
-def test_an_empty_array_is_an_answer_too():
-    sent = answers({"kind": "request", "id": "1", "name": "x"}, lambda name: np.zeros((0, 3)))
+def test_empty_array_is_sent():
+    sent = answers({"kind": "request", "id": "1", "name": "x"}, lambda *_: np.zeros((0, 3)))
     assert sent[0][0]["shape"] == [0, 3]
 
 
-class TestWhatTakesAWhile:
+class TestJobs:
     REQUEST: ClassVar = {"kind": "request", "id": "7", "name": "slow", "params": {"of": 3}}
 
-    def test_is_computed_beside_the_main_thread_with_its_params_and_tells_how_far_it_is(self):
+    def test_runs_in_worker_thread_with_progress(self):
         threads = []
 
         def compute(name, params, progress):
@@ -182,7 +161,7 @@ class TestWhatTakesAWhile:
             progress(0.5)
             return np.full(params["of"], 2.0)
 
-        sent = answers(self.REQUEST, compute=compute, takes_a_while=lambda name: name == "slow")
+        sent = answers(self.REQUEST, compute, is_job=True)
         assert threads[0] is not threading.main_thread()
         assert [message["fraction"] for message, _ in sent[:-1]] == [0.0, 0.5]
         assert {message["id"] for message, _ in sent} == {"7"}
@@ -199,12 +178,12 @@ class TestWhatTakesAWhile:
             *((kind("no such thing"), True) for kind in (RuntimeError, KeyError, AttributeError, ZeroDivisionError)),
         ],
     )
-    def test_says_what_went_wrong_and_logs_bugs(self, error, bug, slow, caplog):
+    def test_errors_are_sent_and_bugs_logged(self, error, bug, slow, caplog):
         def fail(*_):
             raise error
 
         with caplog.at_level(logging.WARNING, "ncut_widgets"):
-            messages = [m for m, _ in answers(self.REQUEST, fail, compute=fail, takes_a_while=lambda name: slow)]
+            messages = [m for m, _ in answers(self.REQUEST, fail, is_job=slow)]
         (message,) = [message for message in messages if message["kind"] == "reply"]
         assert message["ok"] is False
         assert "no such thing" in message["error"]
@@ -212,7 +191,7 @@ class TestWhatTakesAWhile:
         assert [record.exc_info[1] for record in caplog.records] == [error] * bug
         assert "Traceback" not in message["error"]
 
-    def test_ends_when_the_page_no_longer_wants_it(self):
+    def test_cancel_ends_it(self):
         sent, jobs, begun, cancelled = [], Jobs(), threading.Event(), threading.Event()
 
         def compute(name, params, progress):
@@ -221,7 +200,7 @@ class TestWhatTakesAWhile:
             progress(0.9)
             raise AssertionError("it went on")
 
-        options = {"find": None, "compute": compute, "takes_a_while": lambda name: True, "jobs": jobs}
+        options = {"prepare": prepare(compute), "jobs": jobs}
         elsewhere(reply_to, self.REQUEST, lambda *reply: sent.append(reply), **options)
         assert begun.wait(10)
         reply_to({"kind": "cancel", "id": "7"}, lambda *reply: sent.append(reply), **options)
@@ -230,7 +209,7 @@ class TestWhatTakesAWhile:
         jobs.close()
         assert [message["kind"] for message, _ in sent] == ["progress"]
 
-    def test_ends_for_all_that_have_its_id(self):
+    def test_cancel_ends_all_with_the_id(self):
         sent, jobs, held = [], Jobs(), threading.Event()
 
         def compute(name, params, progress):
@@ -238,7 +217,7 @@ class TestWhatTakesAWhile:
             progress(0.5)
             raise AssertionError("it went on")
 
-        options = {"find": None, "compute": compute, "takes_a_while": lambda name: True, "jobs": jobs}
+        options = {"prepare": prepare(compute), "jobs": jobs}
         for _ in range(3):
             elsewhere(reply_to, self.REQUEST, lambda *reply: sent.append(reply), **options)
         reply_to({"kind": "cancel", "id": "7"}, lambda *reply: sent.append(reply), **options)
@@ -247,24 +226,25 @@ class TestWhatTakesAWhile:
         jobs.close()
         assert {message["kind"] for message, _ in sent} <= {"progress"}
 
-    def test_ends_with_the_session(self, session, monkeypatch):
+    def test_closing_the_session_ends_it(self, session, monkeypatch):
         begun, went_on = threading.Event(), []
 
-        def compute(name, params, progress):
+        def compute(resource, arguments, parts, progress):
             for _ in range(100_000):
                 progress(0.5)
                 begun.set()
             went_on.append(True)
             return np.zeros(1)
 
-        monkeypatch.setattr(session, "_array", compute)
-        session._handle_custom_msg({"kind": "request", "id": "1", "name": "labels/3"}, [])
+        monkeypatch.setattr(resources, "_compute", compute)
+        before = set(threading.enumerate())
+        Page(session, monkeypatch).send(kind="request", name="labels/3")
         assert begun.wait(10)
         session.close()
-        assert session._jobs._futures == set()
+        assert set(threading.enumerate()) <= before
         assert went_on == []
 
-    def test_is_sent_from_the_thread_that_talks_to_the_page(self):
+    def test_replies_are_sent_from_the_thread_of_the_loop(self):
         """Where there is an event loop, as in a kernel, no other thread writes to the socket."""
 
         async def ask():
@@ -277,7 +257,7 @@ class TestWhatTakesAWhile:
                     there.set()
 
             compute = lambda name, params, progress: np.zeros(1)  # noqa: E731
-            reply_to(self.REQUEST, send, find=None, compute=compute, takes_a_while=lambda name: True, jobs=jobs)
+            reply_to(self.REQUEST, send, prepare=prepare(compute), jobs=jobs)
             await asyncio.wait_for(there.wait(), 10)
             jobs.close()
             return sent, threading.current_thread()
@@ -291,7 +271,7 @@ class TestWhatTakesAWhile:
 CLICK = {"image": 0, "x": 2, "y": 2}
 
 
-class TestRequestsSayAllThatTheyDependOn:
+class TestDependencies:
     """What is asked about is in the request, so an answer that comes late is of what was asked, not of what is now."""
 
     @pytest.fixture
@@ -305,7 +285,7 @@ class TestRequestsSayAllThatTheyDependOn:
         session.objects = [{"name": "a", "clicks": [CLICK], "denoise": 0}]
         return session
 
-    def test_masks_are_of_the_source_that_was_asked_for(self, page, session):
+    def test_masks_depend_on_the_requested_source(self, page, session):
         params = {"image": 0, "method": "none", "objects": session.objects}
         for source in ["two", "one"]:
             answer = page.ask("refined", params | {"source": source})
@@ -313,7 +293,7 @@ class TestRequestsSayAllThatTheyDependOn:
             np.testing.assert_array_equal(answer[0], session.masks(resolution="pixel")["a"][0])
             session.source = "two"
 
-    def test_masks_are_of_the_objects_that_were_asked_for(self, page, session):
+    def test_masks_depend_on_the_requested_objects(self, page, session):
         asked = session.objects
         expected = session.masks(resolution="pixel")["a"][0]
         session.objects = [{"name": "a", "clicks": [CLICK | {"x": 35}], "denoise": 0}]
@@ -324,24 +304,24 @@ class TestRequestsSayAllThatTheyDependOn:
         np.testing.assert_array_equal(answer[0], session.masks(resolution="pixel")["a"][0])
         assert page.ask("refined", {"image": 0, "method": "none", "objects": []}).shape == (0, 30, 40)
 
-    def test_what_a_request_leaves_out_is_taken_as_it_comes(self, page, session, monkeypatch):
-        held, compute = threading.Event(), session._array
+    def test_missing_params_are_read_on_arrival(self, page, session, monkeypatch):
+        held, compute = threading.Event(), resources._compute
 
         def late(*arguments):
             assert held.wait(10)
             return compute(*arguments)
 
-        monkeypatch.setattr(session, "_array", late)
+        monkeypatch.setattr(resources, "_compute", late)
         expected = session.masks(resolution="pixel")["a"][0]
         page.send(kind="request", name="refined", params={"image": 0, "method": "none", "objects": ["a"]})
         session.source = "two"
         session.objects = []
         held.set()
-        session._jobs.wait()
+        page.wait()
         message, (mask,) = page.messages[-1]
         np.testing.assert_array_equal(np.frombuffer(mask, np.uint8).reshape(message["shape"])[0], expected)
 
-    def test_exports_are_of_what_was_asked_for(self, page, session):
+    def test_exports_depend_on_their_params(self, page, session):
         now = {"objects": session.objects, "source": "one", "refine": "none", "opacity": 0.25}
         expected = {
             format: page.ask("export", {"format": format}).tobytes()
@@ -354,7 +334,7 @@ class TestRequestsSayAllThatTheyDependOn:
             assert page.ask("export", {"format": format} | now).tobytes() == content
             assert page.ask("export", {"format": format}).tobytes() != content
 
-    def test_attributions_are_of_what_was_asked_for(self, page, session):
+    def test_attributions_depend_on_their_params(self, page, session):
         params = {"objects": session.objects, "source": "one"}
         expected = page.ask("attribution/gradient/mask/a")
         session.source, session.objects = "two", [{"name": "a", "clicks": [CLICK | {"x": 35, "y": 25}], "denoise": 0}]
@@ -365,35 +345,33 @@ class TestRequestsSayAllThatTheyDependOn:
         "name",
         ["eigenvectors", "labels/3", "parents/3", "cluster_colors/3", "attribution/gradient/clusters/3", "refined"],
     )
-    def test_other_eigenvectors_are_no_answer(self, page, session, name):
+    def test_new_eigenvectors_outdate_requests(self, page, session, name):
         known = {key: session.meta[key] for key in ("embedding", "version")}
         session.update(eigenvectors=session.eigenvectors[:, ::-1])
         page.messages.clear()
         page.send(kind="request", name=name, params={"image": 0, "method": "none"}, **known)
-        session._jobs.wait()
-        (answer,) = [message for message, _ in page.messages if message["kind"] == "reply"]
+        (answer,) = page.replies()
         assert (answer["ok"], answer["outdated"]) == (False, True)
         assert "were replaced after this was asked for" in answer["error"]
 
-    def test_other_colors_are_no_answer_and_the_rest_is(self, page, session):
+    def test_new_colors_outdate_only_colors(self, page, session):
         known = {key: session.meta[key] for key in ("embedding", "version")}
         session.update(rgb=np.zeros((64, 3)))
         for name in ["rgb", "coords", "cluster_colors/3", "eigenvectors", "labels/3", "image/0", "patch_rgb"]:
             page.messages.clear()
             page.send(kind="request", name=name, **known)
-            session._jobs.wait()
-            (answer,) = [message for message, _ in page.messages if message["kind"] == "reply"]
+            (answer,) = page.replies()
             assert answer["ok"] is (name not in ["rgb", "coords", "cluster_colors/3"])
 
-    def test_eigenvectors_that_are_replaced_meanwhile_make_no_answer(self, page, session, monkeypatch):
-        compute = session._array
+    def test_eigenvectors_replaced_during_a_job_outdate_it(self, page, session, monkeypatch):
+        compute = resources._compute
 
         def late(*arguments):
             found = compute(*arguments)
-            session._embedding += 1
+            session.update(eigenvectors=session.eigenvectors)
             return found
 
-        monkeypatch.setattr(session, "_array", late)
+        monkeypatch.setattr(resources, "_compute", late)
         assert "were replaced after" in page.ask("labels/3")
 
     @pytest.mark.parametrize(
@@ -401,7 +379,7 @@ class TestRequestsSayAllThatTheyDependOn:
         [
             ("refined", None, "`image` must be an integer; got None"),
             ("refined", [1], r"`params` must be a dict; got \[1\]"),
-            ("refined", {"image": 2, "method": "none"}, "`image` must be at most 1"),
+            ("refined", {"image": 2, "method": "none"}, "`image` must lie in 0 to 1; got 2"),
             ("refined", {"image": True, "method": "none"}, "`image` must be an integer; got True"),
             ("refined", {"image": 0, "method": "magic"}, "`method` must be one of"),
             ("refined", {"image": 0, "method": "none", "source": "three"}, "`source` must be one of"),
@@ -419,13 +397,13 @@ class TestRequestsSayAllThatTheyDependOn:
             ("attribution/gradient/nodes", {"nodes": {"0": 1}}, "`nodes` must be a list"),
             ("attribution/gradient/nodes", {}, "`selection` must hold the patches"),
             ("attribution/magic/nodes", {"nodes": [1]}, "`method` must be one of"),
-            ("evidence/gradient/clusters/3/3", {}, "Cluster 3 must have patches to be traced"),
+            ("evidence/gradient/clusters/3/3", {}, "Cluster 3 must have patches for an attribution"),
         ],
     )
-    def test_what_is_wrong_in_them_is_said(self, page, name, params, match):
+    def test_invalid_params_get_errors(self, page, name, params, match):
         assert re.search(match, page.ask(name, params))
 
-    def test_nothing_is_computed_for_a_closed_session(self, page, session):
+    def test_closed_session_refuses_requests(self, page, session):
         session.close()
         for name in ["eigenvectors", "labels/3", "refined", "nonsense"]:
             assert page.ask(name) == "The session was closed. Run its cell again to go on."

@@ -1,4 +1,4 @@
-"""A session knows the outliers of its cut, and its scatter can hide them."""
+"""Outliers of a session."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import ncut_widgets as nw
+from session_page import request
 
 
 @pytest.fixture
@@ -24,14 +25,14 @@ def session(features):
     )
 
 
-def test_they_come_from_the_cut_and_are_offered_to_views(session):
+def test_outliers_come_from_the_cut(session):
     np.testing.assert_array_equal(session.outliers.nonzero()[0], [7])
     assert session.meta["n_outliers"] == 1
-    assert session._data.array("outliers").tolist() == session.outliers.astype(int).tolist()
+    assert request(session, "outliers").tolist() == session.outliers.astype(int).tolist()
     assert not session.hide_outliers
 
 
-def test_they_are_saved_and_exported(session, tmp_path):
+def test_outliers_are_saved_and_exported(session, tmp_path):
     session.hide_outliers = True
     again = nw.Session.load(session.save(tmp_path / "s.ncut"))
     np.testing.assert_array_equal(again.outliers, session.outliers)
@@ -39,14 +40,14 @@ def test_they_are_saved_and_exported(session, tmp_path):
     assert '"outliers"' in session.to_html(tmp_path / "s.html", n_clusters=[2], progress=False).read_text()
 
 
-def test_other_eigenvectors_have_none(session):
+def test_new_eigenvectors_have_no_outliers(session):
     session.update(eigenvectors=np.random.default_rng(0).normal(size=(200, 3)))
     assert not session.outliers.any()
     assert session.meta["n_outliers"] == 0
 
 
 @pytest.mark.parametrize("outliers", [np.zeros(3, bool), np.full(200, 2), np.zeros((200, 1), bool)])
-def test_what_is_no_flag_per_node_is_refused(features, outliers):
+def test_invalid_outliers_raise(features, outliers):
     with pytest.raises(ValueError, match=r"`outliers` must be a boolean per node, of shape \(200,\)"):
         nw.Session(
             [np.zeros((100, 200, 3), np.uint8)], features=features, eigenvectors=np.ones((200, 2)), outliers=outliers

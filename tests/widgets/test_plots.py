@@ -1,4 +1,4 @@
-"""The plots show what the widgets show, from the same session."""
+"""Plots of a session show the same as its views."""
 
 import numpy as np
 import pytest
@@ -19,8 +19,8 @@ def test_plot_images_shows_the_layer_of_the_session(session, layer):
     assert (shown != pixels(nw.plot_images(session, layer="image"))).any()
 
 
-class TestLayersThatTheSessionPaints:
-    def test_clusters_in_their_own_colours_hidden_ones_clear_and_others_pale(self, session):
+class TestPaintedLayers:
+    def test_clusters(self, session):
         session.n_clusters = 3
         colors, labels = session.layer_colors("clusters"), session.labels()
         for cluster in range(3):
@@ -34,7 +34,7 @@ class TestLayersThatTheSessionPaints:
         np.testing.assert_array_equal(session.labels(merged=True), np.minimum(labels, 1))
         assert len(np.unique(session.layer_colors("clusters"), axis=0)) == 2
 
-    def test_masks_over_the_plain_image(self, session):
+    def test_masks(self, session):
         session.objects = [
             {"name": "a", "color": "#ff0000", "clicks": [{"image": 0, "x": 5, "y": 5}], "denoise": 0},
             {"name": "b", "color": "#00ff00", "clicks": [{"image": 1, "x": 5, "y": 5}], "denoise": 0, "visible": False},
@@ -49,7 +49,7 @@ class TestLayersThatTheSessionPaints:
             np.testing.assert_array_equal(picture[covered], np.tile([255, 0, 0], (covered.sum(), 1)))
             np.testing.assert_array_equal(picture[~covered], np.asarray(image)[~covered])
 
-    def test_channels_need_one_that_is_pinned(self, images, grid, eigenvectors):
+    def test_channels_require_a_pinned_channel(self, images, grid, eigenvectors):
         features = nw.FeatureMaps(np.arange(40, dtype=np.float32).reshape(20, 2), grid)
         session = nw.Session(images, features=features, eigenvectors=eigenvectors)
         with pytest.raises(ValueError, match=r"The layer 'channels' needs a pinned channel"):
@@ -60,24 +60,24 @@ class TestLayersThatTheSessionPaints:
         session.channels = [1, 0]
         assert set(session.layer_colors("channels")[:, 2]) == {0}
 
-    def test_plain_images_have_neither(self, images, grid):
+    def test_images_without_a_session_raise(self, images, grid):
         with pytest.raises(ValueError, match="`layer='masks'` requires a session"):
             nw.plot_images(images, grid, layer="masks")
 
 
-def test_a_heatmap_needs_a_pinned_patch(session):
+def test_heatmap_requires_a_pinned_patch(session):
     with pytest.raises(ValueError, match=r"`session\.selection` is empty. Select a patch, or pass `heatmap`"):
         nw.plot_images(session, layer="heatmap")
 
 
-def test_the_chosen_eigenvector_is_shown(session):
+def test_selected_eigenvector_is_shown(session):
     session.layer, session.eigenvector = "eigenvector", 3
     np.testing.assert_array_equal(
         pixels(nw.plot_images(session)), pixels(nw.plot_images(session, layer="eigenvector", eigenvector=3))
     )
 
 
-def test_a_view_stands_for_its_session(session):
+def test_view_is_accepted_as_its_session(session):
     explorer = nw.Explorer(session)
     np.testing.assert_array_equal(pixels(nw.plot_images(explorer)), pixels(nw.plot_images(session)))
     assert len(nw.plot_eigenvectors(explorer, which=(1, 2)).axes) == len(

@@ -7,7 +7,7 @@ from ncut_widgets import FeatureMaps, Session
 
 
 class TestConstruction:
-    def test_features_bring_the_grid(self, images, grid, eigenvectors):
+    def test_grid_comes_from_the_features(self, images, grid, eigenvectors):
         features = FeatureMaps(np.ones((grid.n_nodes, 3), np.float32), grid)
         session = Session(images, features=features, eigenvectors=eigenvectors)
         assert session.grid is features.grid
@@ -17,7 +17,7 @@ class TestConstruction:
         session = Session(images, grid=grid, eigenvectors=torch.tensor(eigenvectors, requires_grad=True))
         np.testing.assert_allclose(session.eigenvectors, eigenvectors, rtol=1e-6)
 
-    def test_colours_and_places_come_from_the_eigenvectors_unless_given(self, images, grid, eigenvectors):
+    def test_default_colors_and_coordinates(self, images, grid, eigenvectors):
         coords = np.arange(grid.n_nodes * 3, dtype=float).reshape(-1, 3)
         session = Session(images, grid=grid, eigenvectors=eigenvectors, coords=coords)
         np.testing.assert_array_equal(session.coords, coords)
@@ -40,15 +40,15 @@ class TestConstruction:
             ({"grid": None}, ValueError, "`features` or `grid` must say which patch each node is; got neither"),
         ],
     )
-    def test_says_what_is_wrong(self, images, grid, eigenvectors, change, error, match):
+    def test_invalid_arguments_raise(self, images, grid, eigenvectors, change, error, match):
         with pytest.raises(error, match=match):
             Session(images, **({"grid": grid, "eigenvectors": eigenvectors} | change))
 
-    def test_refuses_other_images_than_the_grid_was_made_for(self, images, grid, eigenvectors):
+    def test_other_images_than_those_of_the_grid_raise(self, images, grid, eigenvectors):
         with pytest.raises(ValueError, match=r"`images` must be the ones that the grid was made for, 2 of sizes"):
             Session(images[::-1], grid=grid, eigenvectors=eigenvectors)
 
-    def test_refuses_a_grid_beside_features(self, images, grid, eigenvectors):
+    def test_grid_with_features_raises(self, images, grid, eigenvectors):
         features = FeatureMaps(np.ones((grid.n_nodes, 3), np.float32), grid)
         with pytest.raises(ValueError, match="`grid` and `features` cannot be combined"):
             Session(images, features=features, grid=grid, eigenvectors=eigenvectors)
@@ -76,7 +76,7 @@ class TestState:
             ("camera", {"position": [0, 0, np.nan], "target": [0, 0, 0], "zoom": 1}, "`camera` must be None or"),
         ],
     )
-    def test_bad_values_are_refused_and_nothing_is_lost(self, session, trait, value, match):
+    def test_invalid_values_change_nothing(self, session, trait, value, match):
         before = getattr(session, trait)
         with pytest.raises(TraitError, match=match):
             setattr(session, trait, value)
@@ -91,14 +91,14 @@ class TestState:
         session.camera = None
         assert session.camera is None
 
-    def test_starts_within_what_there_is(self, images, grid):
+    def test_defaults_fit_the_data(self, images, grid):
         session = Session(images, grid=grid, eigenvectors=np.ones((20, 1)))
         assert session.eigenvector == 0
         assert session.n_clusters == 1
 
 
 class TestUpdate:
-    def test_views_hear_of_it_and_the_state_stays(self, session):
+    def test_views_are_notified_and_state_is_kept(self, session):
         session.selection = [4]
         version = session.meta["version"]
         rgb = np.zeros((20, 3))
@@ -107,28 +107,28 @@ class TestUpdate:
         assert session.selection == [4]
         np.testing.assert_array_equal(session.rgb, rgb)
 
-    def test_bad_data_leaves_the_session_as_it_was(self, session):
+    def test_invalid_data_change_nothing(self, session):
         rgb, meta = session.rgb, session.meta
         with pytest.raises(ValueError, match=r"`coords` must have shape \(20, 3\)"):
             session.update(rgb=np.zeros((20, 3)), coords=np.ones((3, 3)))
         assert session.rgb is rgb
         assert session.meta == meta
 
-    def test_new_colours_keep_the_clusters_found(self, session):
+    def test_new_colors_keep_the_clusters(self, session):
         labels = session.labels(3)
         session.update(rgb=np.zeros((20, 3)))
         assert session.labels(3) is labels
         session.update(eigenvectors=session.eigenvectors[::-1])
         assert session.labels(3) is not labels
 
-    def test_new_eigenvectors_keep_the_colours_but_not_the_eigenvalues(self, session):
+    def test_new_eigenvectors_keep_colors_only(self, session):
         rgb, coords = session.rgb, session.coords
         session.update(eigenvectors=session.eigenvectors[::-1])
         np.testing.assert_array_equal(session.rgb, rgb)
         np.testing.assert_array_equal(session.coords, coords)
         assert session.eigenvalues is None
 
-    def test_fewer_eigenvectors_pull_the_sliders_in(self, session):
+    def test_fewer_eigenvectors_lower_the_sliders(self, session):
         session.eigenvector = 4
         session.labels(5)
         session.update(eigenvectors=session.eigenvectors[:, :3])
@@ -140,7 +140,7 @@ class TestUpdate:
 
 
 class TestLabels:
-    def test_finds_the_planted_clusters_largest_first(self, session):
+    def test_planted_clusters_largest_first(self, session):
         labels = session.labels(2)
         assert labels.dtype == np.uint8
         np.testing.assert_array_equal(labels, [0] * 12 + [1] * 8)
@@ -149,7 +149,7 @@ class TestLabels:
         session.n_clusters = 3
         assert session.labels().max() == 2
 
-    def test_one_cluster_is_everything(self, session):
+    def test_one_cluster_has_all_nodes(self, session):
         assert not session.labels(1).any()
 
 
@@ -162,5 +162,5 @@ def test_sources_can_be_switched(images, eigenvectors):
     session.source = "fine"
 
 
-def test_repr_says_what_it_holds(session):
+def test_repr(session):
     assert repr(session) == "Session(2 images, 20 nodes, 5 eigenvectors)"

@@ -1,4 +1,4 @@
-"""Cells, messages of the page and a session's own threads use a session at the same time."""
+"""Concurrent use of a session by cells, messages of the page and worker threads."""
 
 import sys
 import threading
@@ -12,11 +12,14 @@ from traitlets import TraitError
 import ncut_widgets as nw
 from ncut_widgets._process import restores_process_state
 from ncut_widgets._validation import to_tensor
-from ncut_widgets.widgets import _colors, _jobs, _lifetime
-from ncut_widgets.widgets._jobs import Jobs
-from ncut_widgets.widgets._recent import Recent
-from ncut_widgets.widgets._recoloring import Recoloring
-from ncut_widgets.widgets._wire import reply_to
+from ncut_widgets.widgets import _lifetime
+from ncut_widgets.widgets.session import colors
+from ncut_widgets.widgets.session.colors import Recoloring
+from ncut_widgets.widgets.session.recent import Recent
+from ncut_widgets.widgets.transport import jobs as jobs_module
+from ncut_widgets.widgets.transport.jobs import Jobs
+from ncut_widgets.widgets.transport.messages import Answer, reply_to
+from session_page import request
 
 # How long a thread that has to wait for a lock is waited for, and a thread that has to end.
 BLOCKED, ENDS = 0.1, 20
@@ -36,7 +39,7 @@ def threads(name):
 
 class TestState:
     @pytest.mark.parametrize("refused", [{"layer": "nothing"}, {"n_clusters": 1000}, {"camera": [1]}])
-    def test_a_message_that_is_refused_does_not_undo_what_a_cell_sets_meanwhile(self, session, refused, monkeypatch):
+    def test_refused_message_keeps_a_concurrent_change(self, session, refused, monkeypatch):
         cells = []
         set_trait = nw.Session.set_trait
 
@@ -51,7 +54,7 @@ class TestState:
         cells[0].join(ENDS)
         assert (session.hover, session.blend) == (None, 0.25)
 
-    def test_an_object_is_there_once_its_click_is_set_while_a_message_comes(self, session, monkeypatch):
+    def test_click_adds_its_object_during_a_message(self, session, monkeypatch):
         seen, cells = [], []
         set_trait = nw.Session.set_trait
 
@@ -71,7 +74,7 @@ class TestState:
 
 
 class TestRecoloring:
-    def test_of_two_threads_one_is_left_and_close_ends_it(self, session, monkeypatch):
+    def test_concurrent_recolors_leave_one_thread(self, session, monkeypatch):
         cancel, others = Recoloring.cancel, []
 
         class Endless(nw.Coloring):
@@ -88,19 +91,19 @@ class TestRecoloring:
         session.recolor(Endless())
         monkeypatch.setattr(Recoloring, "cancel", cancel_and_let_another_thread_ask)
         session.recolor(Endless())
-        assert len(threads("ncut-colours")) == 1
+        assert len(threads("ncut-colors")) == 1
         session.close()
-        assert threads("ncut-colours") == []
+        assert threads("ncut-colors") == []
 
-    def test_that_is_finished_is_ended_by_an_observer_that_closes_the_session(self, session, monkeypatch):
+    def test_observer_can_close_the_session(self, session, monkeypatch):
         """Observers are called with the lock held, for which the finished thread waits."""
-        waits, lock = threading.Event(), _colors.lock_unless
+        waits, lock = threading.Event(), colors.lock_unless
 
         def lock_and_tell(ended):
             waits.set()
             return lock(ended)
 
-        monkeypatch.setattr(_colors, "lock_unless", lock_and_tell)
+        monkeypatch.setattr(colors, "lock_unless", lock_and_tell)
 
         def close(_):
             session.recolor("pca")
@@ -112,16 +115,16 @@ class TestRecoloring:
         thread.start()
         thread.join(ENDS)
         assert not thread.is_alive()
-        assert threads("ncut-colours") == []
+        assert threads("ncut-colors") == []
 
 
 class TestJobs:
-    def test_of_two_threads_share_one_worker(self, monkeypatch):
+    def test_two_threads_share_one_worker(self, monkeypatch):
         jobs, made = Jobs(), []
-        make = _jobs.ThreadPoolExecutor
+        make = jobs_module.ThreadPoolExecutor
 
         def start():
-            jobs.start("a", lambda step: None, progress=lambda share: None, failed=lambda error: None)
+            jobs.start("a", lambda step: None, report=lambda share: None, failed=lambda error: None)
 
         def make_while_another_thread_asks(*arguments, **options):
             made.append(len(made))
@@ -130,36 +133,28 @@ class TestJobs:
             return make(*arguments, **options)
 
         other = []
-        monkeypatch.setattr(_jobs, "ThreadPoolExecutor", make_while_another_thread_asks)
+        monkeypatch.setattr(jobs_module, "ThreadPoolExecutor", make_while_another_thread_asks)
         start()
         other[0].join(ENDS)
         jobs.close()
         assert len(made) == 1
 
     @pytest.mark.parametrize("name", ["labels/3", "rgb"])
-    def test_a_request_is_refused_if_the_session_is_closed_while_it_comes(self, name):
+    def test_request_is_refused_if_closed_meanwhile(self, name):
         jobs, sent = Jobs(), []
 
-        def takes_a_while(name):
+        def prepare(message):
             jobs.close()
-            return name != "rgb"
+            return Answer(pytest.fail, message["name"] != "rgb")
 
         message = {"kind": "request", "id": 1, "name": name}
-        find = pytest.fail
-        reply_to(
-            message,
-            lambda reply, _: sent.append(reply),
-            find=find,
-            compute=find,
-            takes_a_while=takes_a_while,
-            jobs=jobs,
-        )
+        reply_to(message, lambda reply, _: sent.append(reply), prepare=prepare, jobs=jobs)
         assert [reply["ok"] for reply in sent] == [False]
         assert "was closed" in sent[0]["error"]
 
 
 class TestRecent:
-    def test_a_result_is_returned_though_others_have_pushed_it_out(self):
+    def test_evicted_result_is_returned(self):
         recent = Recent(1)
         others = []
 
@@ -171,7 +166,7 @@ class TestRecent:
         others[0].join(ENDS)
         assert recent.get("a", lambda: 2) == 1
 
-    def test_the_one_that_was_asked_for_last_stays(self):
+    def test_most_recently_used_result_is_kept(self):
         recent = Recent(2)
         for key in "abac":
             recent.get(key, key.upper)
@@ -180,7 +175,7 @@ class TestRecent:
 
 
 class TestWidgets:
-    def test_may_be_made_while_a_cell_ends(self, session, monkeypatch):
+    def test_views_can_be_created_while_a_cell_ends(self, session, monkeypatch):
         """JupyterLab handles a press of a button beside the cells."""
         others = []
 
@@ -201,7 +196,7 @@ class TestWidgets:
 
 
 class TestWarnings:
-    def test_filters_are_left_alone_by_a_worker_that_fails(self):
+    def test_failing_worker_keeps_the_filters(self):
         started, go_on = threading.Event(), threading.Event()
         before = list(warnings.filters)
 
@@ -223,7 +218,7 @@ class TestWarnings:
         thread.join(ENDS)
         assert list(warnings.filters) == before
 
-    def test_no_worker_of_a_session_changes_filters(self, halves, monkeypatch):
+    def test_worker_threads_do_not_change_filters(self, halves, monkeypatch):
         changed, enter = [], warnings.catch_warnings.__enter__
 
         def watched(self):
@@ -233,25 +228,20 @@ class TestWarnings:
             return enter(self)
 
         monkeypatch.setattr(warnings.catch_warnings, "__enter__", watched)
-        halves._data.eigenvectors.flags.writeable = False
+        halves.eigenvectors.flags.writeable = False
         for method in ("tsne", nw.Coloring("mspace", n_eig=(2,))):
             halves.recolor(method, wait=True)
         halves.objects = [{"name": name, "clicks": [{"image": 0, "x": 60, "y": 30}]} for name in "ab"]
         halves.objects = [*halves.objects[:1], halves.objects[1] | {"method": "ncut"}]
-        replies = []
-        halves.send = lambda message, buffers=None: replies.append(message)
         for name, params in (
             ("export", {"format": "labels"}),
             ("refined", {"image": 0, "method": "guided"}),
             ("attribution/gradient/clusters/2", None),
         ):
-            message = {"kind": "request", "id": name, "name": name, "params": params}
-            halves._answer(None, message, [])
-        halves._jobs.wait()
-        assert [reply["ok"] for reply in replies if reply["kind"] == "reply"] == [True] * 3
+            request(halves, name, params)
         assert changed == []
 
-    def test_the_library_of_a_coloring_is_imported_by_who_asks_for_it(self, session, monkeypatch):
+    def test_layout_library_is_imported_by_the_caller(self, session, monkeypatch):
         importing = []
         monkeypatch.setattr(
             "ncut_widgets.readouts.color.coloring.import_library",
@@ -260,7 +250,7 @@ class TestWarnings:
         session.recolor("pca", wait=True)
         assert importing == [("pca", "cpu", threading.current_thread())]
 
-    def test_read_only_arrays_are_taken_as_they_are(self):
+    def test_read_only_arrays_are_not_copied(self):
         for array in (np.ones((4, 3))[::2], np.broadcast_to(np.arange(3.0), (4, 3)), np.ones((0, 3), np.float16)):
             array.flags.writeable = False
             tensor, _ = to_tensor(array, "X")

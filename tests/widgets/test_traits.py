@@ -1,4 +1,4 @@
-"""What each trait of each widget takes, from Python and from the page, and what it refuses."""
+"""Validation of the traits of all widgets, set from Python and from the page."""
 
 import collections
 import json
@@ -45,7 +45,7 @@ def told(monkeypatch):
     return listen
 
 
-class TestWhatPeopleHaveAtHand:
+class TestValues:
     @pytest.mark.parametrize(
         "value",
         [
@@ -58,7 +58,7 @@ class TestWhatPeopleHaveAtHand:
         ],
     )
     @pytest.mark.parametrize("trait", ["hover", "eigenvector", "n_clusters", "cluster", "channel"])
-    def test_an_integer_of_any_library(self, halves, trait, value):
+    def test_integers_of_any_library(self, halves, trait, value):
         if trait == "channel":
             halves = Session(
                 halves.images, features=FeatureMaps(np.ones((96, 4)), halves.grid), eigenvectors=halves.eigenvectors
@@ -70,7 +70,7 @@ class TestWhatPeopleHaveAtHand:
     @pytest.mark.parametrize(
         "value", [np.float32(0.5), np.array(0.5), torch.tensor(0.5, dtype=torch.bfloat16), 1, np.int8(1)]
     )
-    def test_a_number_of_any_library(self, session, value):
+    def test_numbers_of_any_library(self, session, value):
         session.blend = value
         session.point_size = value + 1
         session.point_size = torch.tensor(2.0, requires_grad=True)
@@ -78,7 +78,7 @@ class TestWhatPeopleHaveAtHand:
         assert type(session.blend) is float
 
     @pytest.mark.parametrize("value", [np.True_, np.array(True), torch.tensor(True)])
-    def test_a_flag_of_any_library(self, session, value):
+    def test_flags_of_any_library(self, session, value):
         session.smooth = value
         assert session.smooth is True
 
@@ -97,11 +97,11 @@ class TestWhatPeopleHaveAtHand:
         ],
     )
     @pytest.mark.parametrize("trait", ["selection", "hidden_clusters"])
-    def test_indices_of_any_kind(self, halves, trait, value):
+    def test_indices_of_any_type(self, halves, trait, value):
         setattr(halves, trait, value)
         assert getattr(halves, trait) == ([3, 1] if trait == "selection" else [1, 3])
 
-    def test_a_set_is_sorted_and_nothing_is_nothing(self, session):
+    def test_sets_are_sorted(self, session):
         session.selection = {11, 2, 7}
         assert session.selection == [2, 7, 11]
         for empty in [[], (), set(), np.array([]), torch.tensor([]), range(0)]:
@@ -110,7 +110,7 @@ class TestWhatPeopleHaveAtHand:
             session.channels = empty
             assert session.selection == session.channels == []
 
-    def test_a_boolean_array_stands_for_where_it_is_true(self, halves):
+    def test_boolean_array_selects_its_true_entries(self, halves):
         import pandas
 
         mask = halves.eigenvectors[:, 1] > 0
@@ -127,7 +127,7 @@ class TestWhatPeopleHaveAtHand:
         ):
             halves.selection = np.ones(5, bool)
 
-    def test_clusters_are_named_by_number_or_text(self, halves):
+    def test_cluster_names_by_number_or_text(self, halves):
         halves.cluster_names = {1: "sky", np.int64(2): np.str_("sea"), "3": "sand", "0": ""}
         assert halves.cluster_names == {"1": "sky", "2": "sea", "3": "sand"}
         halves.cluster_groups = (np.array([2, 0]), {1, 3})
@@ -139,14 +139,14 @@ class TestWhatPeopleHaveAtHand:
             with pytest.raises(TypeError, match="`cluster_names"):
                 halves.cluster_names = wrong
 
-    def test_a_camera_of_arrays_is_saved_and_exported(self, session, tmp_path):
+    def test_camera_of_arrays_is_saved_and_exported(self, session, tmp_path):
         session.camera = {"position": np.array([0, 0, 3]), "target": torch.zeros(3), "zoom": np.float32(1.5)}
         assert json.loads(json.dumps(session.camera)) == CAMERA
         assert Session.load(session.save(tmp_path / "s.ncut")).camera == CAMERA
         session.to_html(tmp_path / "s.html", progress=False)
         assert '"zoom": 1.5' in (tmp_path / "s.html").read_text("utf-8")
 
-    def test_objects_and_grids_of_numpy_numbers_are_plain(self, images, tmp_path):
+    def test_numpy_numbers_become_plain(self, images, tmp_path):
         grid = PatchGrid(np.array([(40, 30), (24, 48)]), [PatchMap(*np.array([0, 3, 4])), PatchMap(np.int8(1), 4, 2)])
         session = Session(images, grid=grid, eigenvectors=np.eye(20)[:, :4])
         session.objects = ({"clicks": [{"image": torch.tensor(0), "x": np.array(5), "y": np.float16(5)}]},)
@@ -155,20 +155,20 @@ class TestWhatPeopleHaveAtHand:
         assert Session.load(session.save(tmp_path / "s.ncut")).clicks == session.clicks
 
     @pytest.mark.parametrize("view", VIEWS)
-    def test_views_take_what_every_widget_takes(self, session, view):
+    def test_views_take_the_options_of_widgets(self, session, view):
         made = view(session, layout={"width": "50%"}, tooltip="hello", height=np.int64(300))
         assert (made.layout.width, made.tooltip, made.height) == ("50%", "hello", 300)
 
-    def test_an_explorer_opens_at_a_tab(self, session):
+    def test_explorer_opens_at_a_tab(self, session):
         assert nw.Explorer(session, tab="clusters").tab == "clusters"
         assert session.layer == "clusters"
         with pytest.raises(TypeError, match=r"Explorer has no option 'lay0ut'. It takes height, layout, tab"):
             nw.Explorer(session, lay0ut={})
 
 
-class TestWhatIsRefused:
+class TestInvalidValues:
     @pytest.mark.parametrize("value", NEVER, ids=lambda value: str(type(value).__name__))
-    def test_by_every_trait_of_every_widget(self, halves, value):
+    def test_every_trait_refuses_other_types(self, halves, value):
         for widget in [halves, *(view(halves) for view in VIEWS)]:
             for name in {*settable(widget), *fixed(widget)} - {"layout", "tooltip"}:
                 before = json.dumps(widget.get_state(name))
@@ -182,12 +182,12 @@ class TestWhatIsRefused:
         "trait", ["hover", "eigenvector", "n_clusters", "cluster", "channel", "active", "blend", "point_size"]
     )
     @pytest.mark.parametrize("value", [True, np.True_, np.array(True), torch.tensor(False), "1", [1], np.array([1])])
-    def test_what_is_no_number(self, halves, trait, value):
+    def test_non_numbers(self, halves, trait, value):
         halves.objects = [{}, {}]
         with pytest.raises(TypeError, match=f"`{trait}` must be an? (integer|number); got"):
             setattr(halves, trait, value)
 
-    def test_sliders_out_of_range(self, session):
+    def test_numbers_out_of_range(self, session):
         for trait, value in [("blend", -0.1), ("blend", np.float64(1.01)), ("point_size", 0), ("point_size", 41)]:
             with pytest.raises(ValueError, match=rf"`{trait}` must be in \["):
                 setattr(session, trait, value)
@@ -207,11 +207,11 @@ class TestWhatIsRefused:
             {"position": [0, 0, 0]},
         ],
     )
-    def test_a_camera_of_another_shape(self, session, camera):
+    def test_invalid_cameras(self, session, camera):
         with pytest.raises(traitlets.TraitError, match=r"`camera` must be None or .* Set it to None to frame"):
             session.camera = camera
 
-    def test_what_only_the_package_sets(self, session):
+    def test_read_only_traits(self, session):
         for name, hint in [("meta", r"session\.update"), ("coloring", r"session\.recolor")]:
             with pytest.raises(TypeError, match=f"`{name}` is read-only; got {{}}.*{hint}"):
                 setattr(session, name, {})
@@ -219,18 +219,18 @@ class TestWhatIsRefused:
         assert session.meta["n_nodes"] == 20
 
     @pytest.mark.parametrize("view", VIEWS)
-    def test_another_session_in_a_view(self, session, images, grid, eigenvectors, view):
+    def test_view_cannot_change_its_session(self, session, images, grid, eigenvectors, view):
         made = view(session)
         other = Session(images, grid=grid, eigenvectors=eigenvectors)
         for name in fixed(made):
             before = getattr(made, name)
             setattr(made, name, before)
             for value in [other, view(session), None, "x"]:
-                with pytest.raises(TypeError, match=f"`{name}` must stay what it was.*Make another {view.__name__}"):
+                with pytest.raises(TypeError, match=f"`{name}` cannot change.*Create another {view.__name__}"):
                     setattr(made, name, value)
             assert getattr(made, name) is before
 
-    def test_numbers_that_are_not_finite_in_the_data(self, session, images, grid, eigenvectors):
+    def test_data_must_be_finite(self, session, images, grid, eigenvectors):
         for wrong in [[1, 0.9, np.nan, 0, 0], [np.inf, 0, 0, 0, 0]]:
             with pytest.raises(ValueError, match="`eigenvalues` must be finite; got NaN or infinity in 1 of 5"):
                 Session(images, grid=grid, eigenvectors=eigenvectors, eigenvalues=wrong)
@@ -239,7 +239,7 @@ class TestWhatIsRefused:
         json.dumps(session.get_state("meta"), allow_nan=False)
 
 
-class TestThePage:
+class TestPage:
     STATE: ClassVar = {
         "hover": 3,
         "selection": [3, 1],
@@ -276,7 +276,7 @@ class TestThePage:
     @pytest.mark.parametrize(
         "value", [float("nan"), float("inf"), True, -1, 10**400, "x", [[]], {"a": float("nan")}, None, [None], b"x"]
     )
-    def test_shows_what_python_has_where_its_own_value_is_refused(self, halves, told, value):
+    def test_refused_value_is_replaced_by_pythons(self, halves, told, value):
         halves.set_state(self.STATE)
         for widget in [halves, *(view(halves) for view in VIEWS)]:
             page = told(widget)
@@ -294,7 +294,7 @@ class TestThePage:
                 mine = widget.get_state(name)[name]
                 assert json.dumps(page[name], allow_nan=False) == json.dumps(mine, allow_nan=False), name
 
-    def test_shows_what_python_made_of_its_value(self, halves, told):
+    def test_normalized_value_is_sent_back(self, halves, told):
         halves.hidden_clusters = [1]
         page = told(halves)
         halves.set_state({"hidden_clusters": [1, 1], "cluster_groups": [[3, 2], [1]], "cluster_names": {"01": "sky"}})
@@ -303,13 +303,13 @@ class TestThePage:
         halves.set_state({"objects": [{"name": "a", "color": "#ABCDEF"}]})
         assert page["objects"][0]["color"] == "#abcdef"
 
-    def test_says_nothing_of_values_that_are_taken_as_they_are(self, halves, monkeypatch):
+    def test_unchanged_values_are_not_sent_back(self, halves, monkeypatch):
         messages = []
         monkeypatch.setattr(halves, "_send", lambda message, buffers=None: messages.append(message))
         halves.set_state({"selection": [3, 1], "blend": 1, "camera": CAMERA | {"zoom": 2}})
         assert [message["method"] for message in messages] == ["echo_update"]
 
-    def test_is_taken_whole_or_not_at_all(self, halves, told):
+    def test_message_applies_completely_or_not_at_all(self, halves, told):
         page = told(halves)
         with pytest.raises(traitlets.TraitError, match="`active` must be None or one of the 1 objects"):
             halves.set_state({"hover": 3, "objects": [{"name": "a"}], "active": 1})
@@ -317,14 +317,14 @@ class TestThePage:
         assert (page["hover"], page["objects"], page["active"]) == (None, [], None)
 
     @pytest.mark.parametrize("name", ["meta", "coloring", "_esm", "_model_name", "_dom_classes", "layout"])
-    def test_sets_nothing_else(self, session, told, name):
+    def test_page_sets_only_synced_traits(self, session, told, name):
         page = told(session)
         session.set_state(session.get_state(name))
         with pytest.raises(traitlets.TraitError, match=f"`{name}` must not be set by the page"):
             session.set_state({name: ["x"]})
         assert page[name] == session.get_state(name)[name]
 
-    def test_cannot_move_a_view_to_another_session(self, session, told):
+    def test_page_cannot_change_the_session_of_a_view(self, session, told):
         view = nw.ImageGrid(session)
         page = told(view)
         view.set_state(view.get_state("session"))
@@ -333,11 +333,11 @@ class TestThePage:
         assert page["session"] == f"anywidget:{session.model_id}"
 
     @pytest.mark.parametrize("message", [[1], None, "hover"])
-    def test_sends_a_dict(self, session, message):
+    def test_message_must_be_a_dict(self, session, message):
         with pytest.raises(TypeError, match="The page must send a dict of traits; got"):
             session.set_state(message)
 
-    def test_nests_only_so_deep(self, session):
+    def test_nesting_is_limited(self, session):
         deep = []
         for _ in range(100_000):
             deep = [deep]
@@ -345,7 +345,7 @@ class TestThePage:
             session.set_state({"selection": deep})
 
 
-def test_names_that_utf8_cannot_say_reach_the_page(images, grid, eigenvectors, tmp_path):
+def test_names_invalid_in_utf8_reach_the_page(images, grid, eigenvectors, tmp_path):
     """A file with a Latin-1 name, as Linux hands it over."""
     images[0].info["name"] = "caf\udce9.png"
     features = FeatureMaps(np.ones((20, 1)), grid, ["\udce9"])
@@ -368,13 +368,13 @@ def test_names_that_utf8_cannot_say_reach_the_page(images, grid, eigenvectors, t
         ({"title": None}, "`title` must be text"),
     ],
 )
-def test_a_page_has_options_that_its_views_take(session, tmp_path, option, match):
+def test_page_options_are_validated(session, tmp_path, option, match):
     with pytest.raises((TypeError, ValueError), match=match):
         session.to_html(tmp_path / "x.html", progress=False, **option)
     assert not (tmp_path / "x.html").exists()
 
 
-def test_colors_that_a_closed_session_waited_for_do_not_stay_on_their_way(session):
+def test_closing_ends_the_running_status(session):
     session.recolor("tsne")
     session.close()
     assert session.coloring == {"method": "pca", "status": "ready", "error": None}

@@ -11,7 +11,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_views_of_one_session_share_it(session, view):
+def test_views_share_their_session(session, view):
     assert view(session).session is view(session).session
 
 
@@ -26,7 +26,7 @@ def test_views_carry_their_front_end(session, view, element):
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_only_a_session_can_be_viewed(view):
+def test_view_requires_a_session(view):
     with pytest.raises(TypeError, match=r"`session` must be a Session; got list\. Make one with"):
         view([1, 2, 3])
 
@@ -43,7 +43,7 @@ def test_arrays_stay_out_of_the_saved_state(session):
     assert len(str(state)) < 4000
 
 
-def test_a_missing_front_end_says_how_to_build_it():
+def test_missing_front_end_names_the_build_command():
     with pytest.raises(FileNotFoundError, match=r"has not been built: nothing\.js is missing\. Run `make build`"):
         bundle("nothing.js")
 
@@ -53,7 +53,7 @@ class TestStill:
     def explorer(self, session):
         return nw.Explorer(session)
 
-    def test_jupyter_gets_the_widget_and_then_a_still_of_its_own(self, explorer, monkeypatch):
+    def test_jupyter_gets_the_widget_and_a_separate_still(self, explorer, monkeypatch):
         published = []
         monkeypatch.setattr(explorer_module, "_outputs_are_jupyters", lambda: True)
         monkeypatch.setattr(explorer_module, "publish_display_data", lambda data, metadata: published.append(data))
@@ -78,7 +78,7 @@ def test_explore_does_everything_in_one_call():
     assert session.eigenvalues[0] == pytest.approx(1, abs=1e-3)
 
 
-def test_explore_gives_the_same_twice():
+def test_explore_is_deterministic():
     images = nw.sample_images()[:1]
     first, second = (nw.explore(images, n_eig=5, progress=False).session for _ in range(2))
     assert (first.eigenvectors == second.eigenvectors).all()
@@ -86,7 +86,7 @@ def test_explore_gives_the_same_twice():
     assert (first.coords == second.coords).all()
 
 
-def test_closing_an_explorer_closes_what_it_made_but_not_the_session_it_was_given(session):
+def test_closing_an_explorer_keeps_a_passed_session(session):
     explorer = nw.Explorer(session)
     made = [explorer, explorer.image_grid, explorer.scatter]
     explorer.close()
@@ -95,7 +95,7 @@ def test_closing_an_explorer_closes_what_it_made_but_not_the_session_it_was_give
     explorer.close()
 
 
-def test_explore_takes_every_option_of_embed_and_a_colouring_and_closes_its_session():
+def test_explore_takes_the_options_of_embed():
     image = nw.sample_images()[:1]
     explorer = nw.explore(image, n_eig=4, degree=0.1, device="cpu", coloring="pca", resolution=128)
     result = embed(image, n_eig=4, degree=0.1, resolution=128, progress=False)
@@ -106,12 +106,12 @@ def test_explore_takes_every_option_of_embed_and_a_colouring_and_closes_its_sess
     assert explorer.session.comm is None
 
 
-def test_explore_names_the_colourings_before_it_works():
+def test_explore_checks_the_coloring_first():
     with pytest.raises(ValueError, match=r"`coloring` must be one of 'tsne', 'umap'.*got 'tnse'"):
         nw.explore("no/such/folder", coloring="tnse")
 
 
-def test_a_tab_shows_what_is_done_in_it_in_all_views(session):
+def test_opening_a_tab_sets_the_layer(session):
     explorer = nw.Explorer(session)
     explorer.tab = "clusters"
     assert session.layer == "clusters"

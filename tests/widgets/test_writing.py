@@ -1,4 +1,4 @@
-"""Every file is written whole or not at all, whatever the disk, the names and other threads do."""
+"""Files are written completely or not at all."""
 
 import os
 import resource
@@ -59,7 +59,7 @@ def contents(folder):
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_full_disk_leaves_the_old_files_and_nothing_else(name, session, tmp_path):
+def test_full_disk_keeps_the_old_files(name, session, tmp_path):
     WRITERS[name](session, tmp_path / name)
     before = contents(tmp_path)
     assert before
@@ -75,7 +75,7 @@ def test_a_full_disk_leaves_the_old_files_and_nothing_else(name, session, tmp_pa
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_file_keeps_its_permissions_and_a_new_one_gets_those_of_new_files(name, session, tmp_path):
+def test_file_permissions(name, session, tmp_path):
     plain = tmp_path / "plain"
     plain.write_bytes(b"")
     new = stat.S_IMODE(plain.stat().st_mode)
@@ -88,19 +88,19 @@ def test_a_file_keeps_its_permissions_and_a_new_one_gets_those_of_new_files(name
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_names_that_are_no_valid_text_are_written(name, session, tmp_path):
+def test_names_invalid_in_utf8_are_written(name, session, tmp_path):
     path = tmp_path / f"caf\udce9-{name}"
     WRITERS[name](session, path)
     assert os.path.exists(path)
 
 
-def test_a_name_that_is_no_valid_text_comes_back(session, tmp_path):
+def test_name_invalid_in_utf8_is_read(session, tmp_path):
     assert read_session(session.save(tmp_path / "s.ncut")).images[0].info["name"] == SURROGATE
     clicks = save_clicks(session.images, session.objects, tmp_path / "clicks.json")
     assert load_clicks(clicks, session.images)[0]["clicks"][0]["image"] == 0
 
 
-def test_a_process_that_is_killed_leaves_no_file(tmp_path):
+def test_killed_process_leaves_no_file(tmp_path):
     child = os.fork()
     if child == 0:
         with replacing(tmp_path / "x") as file:
@@ -112,7 +112,7 @@ def test_a_process_that_is_killed_leaves_no_file(tmp_path):
 
 
 @pytest.mark.parametrize("tmpfile", [True, False], ids=["without a name", "with a name"])
-def test_a_link_stays_a_link_to_the_new_file(tmpfile, tmp_path, monkeypatch):
+def test_link_points_to_the_new_file(tmpfile, tmp_path, monkeypatch):
     if not tmpfile:
         monkeypatch.delattr(os, "O_TMPFILE", raising=False)
     (tmp_path / "old").write_bytes(b"old")
@@ -123,14 +123,14 @@ def test_a_link_stays_a_link_to_the_new_file(tmpfile, tmp_path, monkeypatch):
     assert contents(tmp_path) == {"old": b"new", "link": b"new"}
 
 
-def test_a_folder_is_not_a_file(session, tmp_path):
+def test_folder_as_path_raises(session, tmp_path):
     with pytest.raises(IsADirectoryError, match="is a folder"):
         session.save(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["session.ncut", "page.html"])
-def test_a_file_holds_one_state_while_another_thread_updates(name, session, tmp_path):
+def test_file_has_one_state_during_updates(name, session, tmp_path):
     n = session.grid.n_nodes
     stop = threading.Event()
 

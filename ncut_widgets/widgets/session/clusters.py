@@ -1,4 +1,4 @@
-"""The clusters of a session: every level of the slider, cut when a view asks for it, in whichever thread."""
+"""The clusters of a session at every number of clusters, computed on demand."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["Clusters", "apply_groups"]
 
 
 class Clusters:
-    """All cuts of a session's nodes into at most `max_level` clusters, as views fetch them: see `hierarchy`.
+    """The nodes clustered into 2 to `max_level` clusters with stable numbers: see `hierarchy`.
 
-    Safe to ask from several threads. Arrays are read-only, for they are shared.
+    Any thread may call any method. The arrays are shared and therefore read-only.
     """
 
     def __init__(self, eigenvectors: np.ndarray, max_level: int) -> None:
-        # A single cluster is on offer only where there is no second eigenvector or no second node.
+        # A single cluster only if there is one eigenvector or one node.
         self.counts = list(range(min(2, max_level), max_level + 1))
         self._hierarchy = hierarchy(eigenvectors, n_clusters=self.counts)
         self._labels: dict[int, np.ndarray] = {}
@@ -28,10 +28,10 @@ class Clusters:
         self._lock = Lock()
 
     def labels(self, n_clusters: int) -> np.ndarray:
-        """Return the lineage number of each node's cluster: (n,) uint8."""
+        """Return the cluster of each node, (n,) uint8. Clusters keep their numbers when their count changes."""
         self._check(n_clusters)
         for level in self.counts[: self.counts.index(n_clusters) + 1]:
-            # Held for one level only: whoever wants few clusters need not wait until another has many.
+            # Locked for one level at a time, so that a request for few clusters does not wait for one for many.
             if level not in self._labels:
                 with self._lock:
                     if level not in self._labels:
@@ -39,15 +39,15 @@ class Clusters:
         return self._labels[n_clusters]
 
     def parents(self, n_clusters: int) -> np.ndarray:
-        """Return the cluster of the cut before that covers most of each: (n_clusters,) int16, or -1 for none."""
+        """Return the one of ``n_clusters - 1`` clusters that covers most of each: (n_clusters,) int16, -1 for none."""
         self.labels(n_clusters)
         return _frozen(self._hierarchy.parents(n_clusters).astype(np.int16))
 
     def colors(self, rgb: Any, n_clusters: int) -> np.ndarray:
-        """Return the colour of each lineage number, from those (n, 3) of the nodes: (n_clusters, 3) uint8."""
+        """Return the color of each cluster, from the colors (n, 3) of the nodes: (n_clusters, 3) uint8."""
         self.labels(n_clusters)
         known = self._colors
-        # Those of fewer clusters are the first of those of more.
+        # The colors of fewer clusters are the first rows of the colors of more.
         if known is None or known[0] is not rgb or len(known[1]) < n_clusters:
             table = np.rint(np.asarray(self._hierarchy.colors(rgb, n_clusters)) * 255).astype(np.uint8)
             known = self._colors = (rgb, _frozen(table))
@@ -62,7 +62,7 @@ class Clusters:
 
 
 def apply_groups(labels: np.ndarray, groups: Iterable[Sequence[int]]) -> np.ndarray:
-    """Return uint8 `labels` in which the clusters of each group, disjoint from the others, have its smallest number."""
+    """Return uint8 `labels` in which the clusters of each group have its smallest number. Groups are disjoint."""
     shown = np.arange(256, dtype=np.uint8)
     for group in groups:
         if group:

@@ -1,7 +1,10 @@
-"""The colours of a session: there at once, and replaced by better ones when these are ready."""
+"""Colors of a session: computed in a background thread, while the current ones stay visible."""
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
+from concurrent.futures import wait
 from typing import Any
 
 import numpy as np
@@ -10,138 +13,162 @@ from ncut_widgets._progress import progress as progress_bar
 from ncut_widgets._validation import check_in
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.widgets._trait_types import lock_unless, state_lock
-from ncut_widgets.widgets.session.recoloring import LABELS, Recoloring
-from ncut_widgets.widgets.session.traits import SessionState
+from ncut_widgets.widgets.session.data import SessionData
+from ncut_widgets.widgets.transport.event_loop import call_in, running_loop
+from ncut_widgets.widgets.transport.jobs import Progress, Task, Worker
+
+__all__ = ["COLORING_LABELS", "Colors", "Recoloring"]
+
+COLORING_LABELS = {
+    "tsne": "t-SNE",
+    "umap": "UMAP",
+    "umap_sphere": "UMAP on the sphere",
+    "pca": "principal axes",
+    "mspace": "M-space",
+}
+RgbAndCoords = tuple[np.ndarray, np.ndarray]
 
 
-class SessionColors(SessionState):
-    """What a session can do about its colours; `Session` explains the traits."""
+class Recoloring:
+    """One computation of colors from `rows` (n, k), aligned to the coordinates `onto` (n, 3), in its own thread.
 
-    _recoloring: Recoloring | None = None
-    _method: str | None
+    After it has ended, `deliver` is called with this object, unless it was cancelled: in the event loop in which it was
+    created, if there is one, because that thread sends messages to the page; otherwise in its own thread. The loop may
+    be busy, so a caller that needs the colors earlier waits for them, and `deliver` must allow for that. `deliver` is a
+    method; the thread does not keep its object alive.
+    """
 
-    @property
-    def rgb(self) -> np.ndarray:
-        """(n, 3) float32 in [0, 1], the colour of each node; waits for colours that `recolor` has on their way."""
-        self._await_colors()
-        return self._data.rgb
+    def __init__(self, coloring: Coloring, rows: Any, onto: np.ndarray, deliver: Callable[[Recoloring], None]) -> None:
+        self.method = str(coloring.method)
+        self._worker = Worker("colors")
+        method, loop = weakref.WeakMethod(deliver), running_loop()
 
-    @property
-    def coords(self) -> np.ndarray:
-        """(n, 3) float32, where each node is in the scatter; waits as `rgb` does."""
-        self._await_colors()
-        return self._data.coords
+        def work(step: Progress) -> RgbAndCoords:
+            coloring.fit(rows, onto=onto, on_step=lambda: step(0.0))
+            return coloring.rgb, coloring.coords
 
-    def recolor(self, method: str | Coloring = "tsne", *, wait: bool = False) -> None:
-        """Make colours and coordinates anew, in the background, turned onto those on show so that nothing jumps.
+        def hand_over() -> None:
+            bound = method()
+            if bound is not None:
+                bound(self)
 
-        The views keep what they show, with a note, and move to the new places when these are there. Reading `rgb` or
-        `coords`, or exporting, waits for them. A new call, `update` and `close` end what is on its way.
+        self.task: Task[RgbAndCoords] = Task(work, lambda _: call_in(loop, hand_over))
 
-        Parameters
-        ----------
-        method : "tsne", "umap", "umap_sphere", "pca", "mspace" or Coloring
-            "mspace" needs the session's features, the others take its eigenvectors. A `Coloring` of your own has its
-            options, is fitted, and can then colour new nodes alike.
-        wait : bool
-            Return when the colours are there, and raise what went wrong.
+    def start(self) -> None:
+        """Start the thread."""
+        self._worker.start(self.task)
+        self._worker.end_when_idle()
 
-        Raises
-        ------
-        TypeError, ValueError
-            If there is no such method, or no features for M-space. What goes wrong later is in ``coloring``, shown in
-            the views, and raised by whoever waits, until other colours are asked for or given.
+    def wait(self) -> None:
+        """Wait until it has ended."""
+        wait([self.task.future])
 
-        Notes
-        -----
-        The same embedding, colours on show and options give the same result, waited for or not. With an event loop,
-        as in a notebook, colours are taken over between two cells; without one in the thread that made them.
+    def cancel(self) -> None:
+        """Cancel it, and wait for its thread to end."""
+        self.task.cancel()
+        self._worker.close()
 
-        Examples
-        --------
-        >>> import numpy as np, ncut_widgets as nw
-        >>> grid = nw.PatchGrid([(40, 30)], [nw.PatchMap(0, 6, 8)])
-        >>> session = nw.Session([np.zeros((30, 40, 3), np.uint8)], grid=grid, eigenvectors=np.eye(48)[:, :4])
-        >>> session.recolor("tsne", wait=True)
-        >>> session.coloring
-        {'method': 'tsne', 'status': 'ready', 'error': None}
-        """
-        coloring = method if isinstance(method, Coloring) else Coloring(method)
-        name = check_in(coloring.method, "method", tuple(LABELS))
-        rows: Any = self.eigenvectors
-        if name == "mspace":
-            if self._features is None:
+
+class Colors:
+    """Replaces the colors and coordinates of the data.
+
+    Parameters
+    ----------
+    data : SessionData
+    report : callable
+        Gets the method, the status "ready", "running" or "failed", and the text of an error or None.
+    publish : callable
+        Tells the views that the data were replaced.
+    """
+
+    def __init__(
+        self,
+        data: SessionData,
+        report: Callable[[str | None, str, str | None], None],
+        publish: Callable[[], None],
+    ) -> None:
+        self._data = data
+        self._report = report
+        self._publish = publish
+        self._running: Recoloring | None = None
+        self._status = "ready"
+        # The method of the visible colors; None if they were passed in.
+        self.method: str | None = None
+
+    def set_status(self, method: str | None, status: str = "ready", error: str | None = None) -> None:
+        """Set and report the status."""
+        if status == "ready":
+            self.method = method
+        self._status = status
+        self._report(method, status, error)
+
+    def visible(self) -> RgbAndCoords:
+        """Return the colors and coordinates that views show now."""
+        with state_lock:
+            return self._data.rgb, self._data.coords
+
+    def recolor(self, coloring: Coloring) -> None:
+        """Start to compute colors; see `Session.recolor`."""
+        method = check_in(coloring.method, "method", tuple(COLORING_LABELS))
+        rows: Any = self._data.eigenvectors
+        if method == "mspace":
+            if self._data.features is None:
                 raise ValueError(
                     "`method='mspace'` needs features, which this session lacks. Pass `features` to Session, or "
                     "choose another method."
                 )
-            rows = self._features.flatten()
+            rows = self._data.features.flatten()
         coloring._import_library(rows)
-        self._start_recoloring(coloring, rows)
-        if wait:
-            self._await_colors()
-
-    def _start_recoloring(self, coloring: Coloring, rows: Any) -> None:
         recoloring = Recoloring(coloring, rows, self._data.coords, self._take_over)
         try:
-            while self._recoloring is not recoloring:
+            while self._running is not recoloring:
                 with state_lock:
-                    superseded = self._drop_recoloring()
+                    superseded = self.drop()
                     if superseded is None:
-                        self._recoloring = recoloring
-                        self._tell(recoloring.method, "running")
+                        self._running = recoloring
+                        self.set_status(recoloring.method, "running")
                         recoloring.start()
                         return
-                # Without the lock, since it waits for the thread. Another thread may start one meanwhile.
+                # Without the lock, because it waits for the thread. Another thread may start one meanwhile.
                 superseded.cancel()
         except BaseException:
             with state_lock:
-                if self._recoloring is recoloring:
-                    self._drop_recoloring()
-                    self._tell(self._method, "ready")
+                if self._running is recoloring:
+                    self.drop()
+                    self.set_status(self.method)
             recoloring.cancel()
             raise
 
-    @property
-    def _shown(self) -> tuple[np.ndarray, np.ndarray]:
-        """The colors and coordinates that views show now."""
-        with state_lock:
-            return self._data.rgb, self._data.coords
-
-    def _await_colors(self, *, progress: bool = False) -> None:
-        """Wait for what is on its way, take it over, and raise what went wrong."""
-        recoloring = self._recoloring
+    def wait(self, *, progress: bool = False) -> None:
+        """Wait for the colors that are being computed, show them, and raise the error if they failed."""
+        recoloring = self._running
         if recoloring is None:
             return
-        title = f"colours: {LABELS[recoloring.method]} of {self.grid.n_nodes} nodes"
+        title = f"colors: {COLORING_LABELS[recoloring.method]} of {self._data.grid.n_nodes} nodes"
         with progress_bar(1, title, unit="step", show=progress) as done:
             recoloring.wait()
             done(1)
         self._take_over(recoloring)
-        if self._recoloring is recoloring:
-            recoloring.future.result()
+        if self._running is recoloring:
+            recoloring.task.future.result()
 
-    def _take_over(self, recoloring: Recoloring) -> None:
-        """Show what has come, once, unless something else was asked for meanwhile."""
-        with lock_unless(lambda: recoloring.cancelled) as locked:
-            if not locked or recoloring is not self._recoloring or self.coloring["status"] != "running":
-                return
-            error = recoloring.future.exception()
-            if error is not None:
-                # Kept, so that whoever waits for these colours hears why there are none.
-                self._tell(recoloring.method, "failed", f"{type(error).__name__}: {error}")
-                return
-            self._recoloring = None
-            data = self._data
-            data.replace(data.eigenvectors, data.eigenvalues, *recoloring.future.result(), fresh=False)
-            self._publish()
-            self._tell(recoloring.method, "ready")
-
-    def _drop_recoloring(self) -> Recoloring | None:
-        dropped, self._recoloring = self._recoloring, None
+    def drop(self) -> Recoloring | None:
+        """Forget the colors that are being computed, and return them to be cancelled. The caller holds `state_lock`."""
+        dropped, self._running = self._running, None
         return dropped
 
-    def _tell(self, method: str | None, status: str, error: str | None = None) -> None:
-        if status == "ready":
-            self._method = method
-        self.set_trait("coloring", {"method": method, "status": status, "error": error})
+    def _take_over(self, recoloring: Recoloring) -> None:
+        """Show computed colors, once, unless they were superseded."""
+        with lock_unless(lambda: recoloring.task.cancelled) as locked:
+            if not locked or recoloring is not self._running or self._status != "running":
+                return
+            future = recoloring.task.future
+            error = future.exception()
+            if error is not None:
+                # The recoloring is kept, so that `wait` raises the error.
+                self.set_status(recoloring.method, "failed", f"{type(error).__name__}: {error}")
+                return
+            self._running = None
+            self._data.replace(self._data.eigenvectors, self._data.eigenvalues, *future.result(), fresh=False)
+            self._publish()
+            self.set_status(recoloring.method)

@@ -1,41 +1,52 @@
-"""What a session holds: images, embedding, colours, and everything that views fetch by name."""
+"""The data of a session: images, grid, embedding and colors, and the arrays derived from them."""
 
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from ncut_widgets._validation import brief, check_features, check_positive_int, to_tensor, valid_text
+from ncut_widgets._validation import check_features, check_positive_int, to_tensor, valid_text
 from ncut_widgets.export._inputs import describe_images
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.grid import PatchGrid
+from ncut_widgets.ncut import Ncut
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.widgets._trait_types import LARGEST_INTEGER
 from ncut_widgets.widgets.session.clusters import Clusters
 
+__all__ = ["GRAPH_OPTIONS", "MAX_CLUSTERS", "SessionData"]
+
 MAX_CLUSTERS = 64
-# Larger than any tile is drawn; an enlarged image on a large screen still looks sharp.
+# The options of `channel_attribution` that define the graph.
+GRAPH_OPTIONS = ("affinity", "sigma", "n_sample", "solver")
+# Longest side of the images that the page gets: sharp when enlarged on a large screen.
 _LONGEST_SIDE = 1024
-_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+_MAX_ROWS_FOR_QUANTILES = 20_000
 
 
 class SessionData:
-    """Images with one row of eigenvectors, colours and coordinates for each node of their grid."""
+    """Images, and one row of eigenvectors, colors and coordinates for each node of their grid.
+
+    `replace` is called with `state_lock` held. `version` counts the replacements, `embedding` those of the
+    eigenvectors; requests carry both, so that an array of earlier data is never taken for a current one.
+    """
 
     def __init__(
         self,
         images: list[Image.Image],
         grid: PatchGrid,
+        *,
         eigenvectors: Any,
-        eigenvalues: Any,
-        rgb: Any,
-        coords: Any,
+        eigenvalues: Any = None,
+        rgb: Any = None,
+        coords: Any = None,
         features: FeatureMaps | None = None,
+        ncut: Ncut | None = None,
         outliers: Any = None,
     ) -> None:
         sizes = tuple(image.size for image in images)
@@ -46,23 +57,36 @@ class SessionData:
                 "features are of."
             )
         if features is not None:
-            # Here, and not when a view first asks for a channel.
+            # Here rather than when a view first requests a channel.
             check_features(features, "features")
         self.images = images
         self.grid = grid
-        # What an export says of an image: its name and size.
+        self.features = features
+        # Name, width and height of each image, as exports need them.
         self.scene: list[tuple[str, int, int]] = [*describe_images(images)]
-        self._features = features
-        self._ranges: np.ndarray | None = None
-        self._encoded: dict[int, np.ndarray] = {}
+        self._lock = Lock()
+        self._channel_ranges: np.ndarray | None = None
+        self._jpegs: dict[int, np.ndarray] = {}
         self._patch_rgb: np.ndarray | None = None
+        self.ncut: Ncut | None = None
+        # How the graph of the eigenvectors was made; empty if unknown.
+        self.graph: dict[str, Any] = {}
+        # The first replacement makes them 0.
+        self.version = self.embedding = -1
         self.replace(eigenvectors, eigenvalues, rgb, coords)
+        self.ncut = ncut
+        if ncut is not None:
+            values = (ncut.affinity, ncut.sigma_, ncut.n_sample, ncut.solver)
+            self.graph = dict(zip(GRAPH_OPTIONS, values, strict=True))
+        found = getattr(ncut, "outliers_", None)
+        if outliers is None and found is not None and len(found) == grid.n_nodes:
+            outliers = found
         self.outliers = _flags(outliers, grid.n_nodes)
 
     def replace(self, eigenvectors: Any, eigenvalues: Any, rgb: Any, coords: Any, *, fresh: bool = True) -> None:
-        """Check everything, then set everything, so that bad input leaves the data as they were.
+        """Validate all arrays, then replace all of them, so that invalid input changes nothing.
 
-        Where the eigenvectors are not `fresh` but the ones that are here, what was cut from them stays.
+        Clusters and outliers are kept unless the eigenvectors are `fresh`.
         """
         n = self.grid.n_nodes
         vectors = _table("eigenvectors", eigenvectors, n, None)
@@ -94,6 +118,10 @@ class SessionData:
         if fresh:
             self.clusters = Clusters(vectors, self.max_clusters)
             self.outliers = np.zeros(n, dtype=bool)
+            self.ncut, self.graph = None, {}
+        # Last, because results are cached by these numbers: a job that reads them finds the new data.
+        self.embedding += fresh
+        self.version += 1
 
     @property
     def n_eig(self) -> int:
@@ -105,19 +133,20 @@ class SessionData:
 
     @property
     def n_channels(self) -> int:
-        return 0 if self._features is None else self._features.shape[1]
+        return 0 if self.features is None else self.features.shape[1]
 
     @property
     def click_eig(self) -> int:
-        """How many eigenvectors a click looks at unless told otherwise.
+        """Default number of eigenvectors for clicks.
 
-        Measured on photographs with outlines by people: of all eigenvectors a click finds a small part, of few in
-        many images too much. 8 were best for one image, 16 for four, 20 to 24 for eight to twelve.
+        Measured on photographs with human outlines: with all eigenvectors a click selects a small part of the object,
+        with few eigenvectors and many images too much. The best was 8 for one image, 16 for four, and 20 to 24 for
+        eight to twelve.
         """
         return min(self.n_eig, 20, 6 + 2 * len(self.images))
 
-    def check_level(self, n_clusters: Any) -> int:
-        """Return a number of clusters as an int, or raise an error that says how many there can be."""
+    def check_n_clusters(self, n_clusters: Any) -> int:
+        """Return a number of clusters as an int, or raise an error that states the limits."""
         number = check_positive_int(n_clusters, "n_clusters", minimum=-LARGEST_INTEGER, maximum=LARGEST_INTEGER)
         if not 1 <= number <= self.max_clusters:
             raise ValueError(
@@ -126,52 +155,24 @@ class SessionData:
             )
         return number
 
-    def labels(self, n_clusters: int) -> np.ndarray:
-        """Return (n,) uint8 labels of the cut; a cluster keeps its number when their number changes."""
-        n_clusters = self.check_level(n_clusters)
-        if n_clusters not in self.clusters.counts:
-            return np.zeros(self.grid.n_nodes, np.uint8)
-        return self.clusters.labels(n_clusters)
+    def needed_features(self, purpose: str) -> FeatureMaps:
+        """Return the features, or raise a ValueError that names the purpose."""
+        if self.features is None:
+            raise ValueError(
+                f"`features` are needed for {purpose}, and this session has none. Pass `features` to Session."
+            )
+        return self.features
 
-    def names(self) -> list[str]:
-        """Return the names of all arrays that `array` knows."""
-        names = ["eigenvectors", "rgb", "coords", "patch_rgb"] + ["outliers"] * bool(self.outliers.any())
-        names += [f"{kind}/{k}" for k in self.clusters.counts for kind in ("labels", "parents", "cluster_colors")]
-        return names + [f"image/{i}" for i in range(len(self.images))]
-
-    def array(self, name: str) -> np.ndarray:
-        """Return an array by the name that views ask for it; ValueError if there is none."""
-        whole: dict[str, Callable[[], np.ndarray]] = {
-            "eigenvectors": lambda: self.eigenvectors,
-            "rgb": lambda: np.rint(self.rgb * 255).astype(np.uint8),
-            "coords": lambda: self.coords,
-            "outliers": lambda: self.outliers.astype(np.uint8),
-            "patch_rgb": self._mean_colors,
-        }
-        if name in whole:
-            return whole[name]()
-        if name == "channel_ranges" and self.n_channels:
-            return self._channel_ranges()
-        kind, _, digits = name.partition("/")
-        # One name for each array: no other digits than ASCII, no sign, no leading zero.
-        if not _NUMBER.fullmatch(digits):
-            raise ValueError(f"The session has no array named {brief(name)}.")
-        number = int(digits)
-        if kind == "labels":
-            return self.labels(number)
-        if kind == "parents":
-            return self.clusters.parents(number)
-        if kind == "cluster_colors":
-            return self.clusters.colors(self.rgb, number)
-        if kind == "channel_map" and number < self.n_channels:
-            return self._channel_map(number)
-        if kind == "image" and number < len(self.images):
-            return self._jpeg(number)
-        raise ValueError(f"The session has no array named {brief(name)}.")
+    def shows(self, image: int, source: str) -> bool:
+        """Return whether the source has patches of the image."""
+        return any(m.image == image and m.source == source for m in self.grid.maps)
 
     def describe(self) -> dict[str, Any]:
-        """Return what there is, without the arrays themselves."""
+        """Return what views need to know about the data, without arrays."""
         return {
+            "version": self.version,
+            "embedding": self.embedding,
+            "abilities": ["refine", "export"] + (["ncut", "attribution"] if self.features is not None else []),
             "images": [{"name": name, "width": width, "height": height} for name, width, height in self.scene],
             "maps": [m._asdict() for m in self.grid.maps],
             "n_nodes": self.grid.n_nodes,
@@ -180,48 +181,68 @@ class SessionData:
             "click_eig": self.click_eig,
             "eigenvalues": None if self.eigenvalues is None else self.eigenvalues.tolist(),
             "cluster_counts": self.clusters.counts,
-            "channel_names": None if self._features is None else list(map(valid_text, self._features.channel_names)),
+            "channel_names": None if self.features is None else list(map(valid_text, self.features.channel_names)),
         }
 
-    def _channel_ranges(self) -> np.ndarray:
-        """(c, 2) float32: the 1 % and the 99 % quantile of each channel."""
-        if self._ranges is None:
-            values = self._features.values  # type: ignore[union-attr]
-            some = _displayed(values[:: max(1, len(values) // 20_000)])
-            self._ranges = np.quantile(some, [0.01, 0.99], axis=0).T.astype(np.float32)
-        return self._ranges
+    # -- arrays for views --------------------------------------------------------------------------------------
 
-    def _channel_map(self, channel: int) -> np.ndarray:
-        """(n,) uint8 between those two."""
-        values = _displayed(self._features.values[:, channel])  # type: ignore[union-attr]
-        low, high = self._channel_ranges()[channel].astype(np.float64)
+    def labels(self, n_clusters: int) -> np.ndarray:
+        """Return the cluster of each node, (n,) uint8. Clusters keep their numbers when their count changes."""
+        n_clusters = self.check_n_clusters(n_clusters)
+        if n_clusters not in self.clusters.counts:
+            return np.zeros(self.grid.n_nodes, np.uint8)
+        return self.clusters.labels(n_clusters)
+
+    def channel_ranges(self) -> np.ndarray:
+        """Return the 1 % and 99 % quantiles of each channel, (c, 2) float32."""
+        values = self.needed_features("channel maps").values
+        with self._lock:
+            if self._channel_ranges is None:
+                some = _displayed(values[:: max(1, len(values) // _MAX_ROWS_FOR_QUANTILES)])
+                self._channel_ranges = np.quantile(some, [0.01, 0.99], axis=0).T.astype(np.float32)
+            return self._channel_ranges
+
+    def channel_map(self, channel: int) -> np.ndarray:
+        """Return the values of a channel between its two quantiles as 0 to 255, (n,) uint8."""
+        values = _displayed(self.needed_features("channel maps").values[:, channel])
+        low, high = self.channel_ranges()[channel].astype(np.float64)
         share = (values - low) / (high - low if high > low else 1.0)
         return np.rint(255 * np.clip(share, 0, 1)).astype(np.uint8)
 
-    def _mean_colors(self) -> np.ndarray:
-        if self._patch_rgb is None:
-            self._patch_rgb = np.concatenate(
-                [
-                    np.asarray(self.images[m.image].resize((m.columns, m.rows), Image.Resampling.BOX)).reshape(-1, 3)
-                    for m in self.grid.maps
-                ]
-            )
-        return self._patch_rgb
+    def patch_rgb(self) -> np.ndarray:
+        """Return the mean color of the pixels of each patch, (n, 3) uint8."""
+        with self._lock:
+            if self._patch_rgb is None:
+                self._patch_rgb = np.concatenate(
+                    [
+                        np.asarray(self.images[m.image].resize((m.columns, m.rows), Image.Resampling.BOX)).reshape(
+                            -1, 3
+                        )
+                        for m in self.grid.maps
+                    ]
+                )
+            return self._patch_rgb
 
-    def _jpeg(self, index: int) -> np.ndarray:
-        if index not in self._encoded:
-            image = self.images[index].copy()
-            image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.LANCZOS)
-            buffer = io.BytesIO()
-            image.save(buffer, "JPEG", quality=88)
-            self._encoded[index] = np.frombuffer(buffer.getvalue(), np.uint8)
-        return self._encoded[index]
+    def thumbnail(self, index: int) -> Image.Image:
+        """Return a copy of an image in the size that the page shows."""
+        image = self.images[index].copy()
+        image.thumbnail((_LONGEST_SIDE, _LONGEST_SIDE), Image.Resampling.LANCZOS)
+        return image
+
+    def jpeg(self, index: int) -> np.ndarray:
+        """Return the thumbnail of an image as the bytes of a JPEG, uint8."""
+        with self._lock:
+            if index not in self._jpegs:
+                buffer = io.BytesIO()
+                self.thumbnail(index).save(buffer, "JPEG", quality=88)
+                self._jpegs[index] = np.frombuffer(buffer.getvalue(), np.uint8)
+            return self._jpegs[index]
 
 
 def _displayed(values: Any) -> np.ndarray:
-    """Return features in float64, in which differences of float32 numbers cannot overflow, cut to what float32 holds.
+    """Return features clipped to the range of float32, which the page uses.
 
-    The page has float32 only.
+    float64, because differences of float32 numbers can overflow.
     """
     largest = float(np.finfo(np.float32).max)
     return to_tensor(values, "features")[0].detach().cpu().double().numpy().clip(-largest, largest)

@@ -1,15 +1,14 @@
-"""What leaves a session of its objects: files that Python writes, and files that the page hands to its user."""
+"""Exports of a session's masks: files that Python writes, and the content of files for the browser."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ncut_widgets._process import without_warnings
-from ncut_widgets._validation import check_in, check_number
 from ncut_widgets.export import (
     export_bytes,
     save_clicks,
@@ -19,53 +18,37 @@ from ncut_widgets.export import (
     save_npz,
     save_overlays,
 )
-from ncut_widgets.export.download import FORMATS
-from ncut_widgets.widgets.session.masks import RESOLUTIONS, SessionMasks, quiet
-from ncut_widgets.widgets.session.traits import REFINE
+from ncut_widgets.widgets.session.data import SessionData
+from ncut_widgets.widgets.session.masks import Masks
 from ncut_widgets.widgets.transport.jobs import Progress
 
+__all__ = ["Exports"]
 
-class SessionExports(SessionMasks):
-    """The exports of a session."""
+_MASK_SHARE = 0.9
 
-    def export(
-        self,
-        path: str | os.PathLike[str],
-        *,
-        format: str = "masks",
-        resolution: str = "pixel",
-        refine: str | None = None,
+Objects = Sequence[dict[str, Any]]
+
+
+class Exports:
+    """Writes masks in the formats of `ncut_widgets.export`."""
+
+    def __init__(self, data: SessionData, masks: Masks) -> None:
+        self._data = data
+        self._masks = masks
+
+    def write(
+        self, path: Path, *, format: str, resolution: str, refine: str, opacity: float, source: str, objects: Objects
     ) -> Path:
-        """Write the masks of all objects, as `ncut_widgets.export` has it, and return the path.
-
-        Parameters
-        ----------
-        path : path
-            A folder for "masks", "overlays" and "labels"; a file for the others.
-        format : "masks", "overlays", "labels", "coco", "npz" or "clicks"
-            PNGs of each mask, the images with the masks over them, one indexed PNG per image, COCO instances with
-            RLE, arrays, or the clicks themselves with names and settings as JSON.
-        resolution : "pixel" or "patch"
-            As in `masks`; overlays are of pixels always.
-        refine
-            As in `masks`.
-
-        Returns
-        -------
-        pathlib.Path
-        """
-        check_in(format, "format", ("masks", "overlays", "labels", "coco", "npz", "clicks"))
+        """Write files; see `Session.export`."""
+        objects = _exported_objects(objects, format)
         if format == "clicks":
-            save_clicks(self._data.scene, self.objects, path)
-            return Path(path)
-        resolution = check_in("pixel" if format == "overlays" else resolution, "resolution", RESOLUTIONS)
-        refine = check_in(self.refine if refine is None else refine, "refine", REFINE)
-        objects, source = _exported_objects(self.objects, format), self.source
+            save_clicks(self._data.scene, objects, path)
+            return path
         colors = {item["name"]: item["color"] for item in objects}
-        masks = self._masks_of(objects, resolution, refine, source, quiet)
-        images, masks = self._patched(resolution, source, masks)
+        resolution = _resolution(format, resolution)
+        images, masks = self._in_scene(resolution, source, self._masks.in_images(objects, resolution, refine, source))
         if format == "overlays":
-            save_overlays(self._data.images, masks, path, colors=colors, opacity=self.blend)
+            save_overlays(self._data.images, masks, path, colors=colors, opacity=opacity)
         elif format == "labels":
             save_label_maps(images, masks, path, colors=colors)
         elif format == "masks":
@@ -74,32 +57,43 @@ class SessionExports(SessionMasks):
             save_coco(images, masks, path)
         else:
             save_npz(images, masks, path)
-        return Path(path)
+        return path
 
-    def _exported(self, params: dict[str, Any], progress: Progress) -> np.ndarray:
-        """The bytes of a file."""
-        format = check_in(params.get("format"), "format", tuple(FORMATS))
-        resolution = check_in(params.get("resolution", "pixel"), "resolution", RESOLUTIONS)
-        resolution = "pixel" if format == "overlays" else resolution
-        refine = check_in(params["refine"], "refine", REFINE)
-        opacity = check_number(params["opacity"], "opacity", low=0, high=1)
-        source, objects = params["source"], _exported_objects(params["objects"], format)
+    def content(
+        self,
+        *,
+        format: str,
+        resolution: str,
+        refine: str,
+        opacity: float,
+        source: str,
+        objects: Objects,
+        progress: Progress,
+    ) -> bytes:
+        """Return the content of one file."""
+        objects = _exported_objects(objects, format)
+        resolution = _resolution(format, resolution)
         images: list[Any] = self._data.scene
         masks = None
         if format != "clicks":
-            masks = self._masks_of(objects, resolution, refine, source, lambda share: progress(0.9 * share))
-            images, masks = self._patched(resolution, source, masks)
+            found = self._masks.in_images(
+                objects, resolution, refine, source, lambda fraction: progress(_MASK_SHARE * fraction)
+            )
+            images, masks = self._in_scene(resolution, source, found)
         if format == "overlays":
             images = self._data.images
-        # Masks that overlap in a label map: nobody at the page reads a warning, and they see it there.
+        # Masks that overlap in a label map: the page shows no warnings, and the user sees the overlap.
         with without_warnings(UserWarning):
             _, content = export_bytes(format, images, masks, objects, opacity=opacity)
-        return np.frombuffer(content, np.uint8)
+        return content
 
-    def _patched(
+    def _in_scene(
         self, resolution: str, source: str, masks: dict[str, list[np.ndarray]]
     ) -> tuple[list[tuple[str, int, int]], dict[str, list[np.ndarray]]]:
-        """Name, width and height of the masks of each image, and the masks; of patches, where an image has any."""
+        """Return name, width and height of the masks of each image, and the masks.
+
+        At the resolution "patch", without images that the source does not show.
+        """
         scene = self._data.scene
         if resolution == "pixel":
             return scene, masks
@@ -111,6 +105,10 @@ class SessionExports(SessionMasks):
         )
 
 
-def _exported_objects(objects: list[dict[str, Any]], format: str) -> list[dict[str, Any]]:
-    # A picture shows what the views show.
+def _resolution(format: str, resolution: str) -> str:
+    return "pixel" if format == "overlays" else resolution
+
+
+def _exported_objects(objects: Objects, format: str) -> list[dict[str, Any]]:
+    # Overlays show what views show.
     return [item for item in objects if format != "overlays" or item["visible"]]

@@ -1,11 +1,11 @@
-"""A session as one file, and back."""
+"""Session files: saves a session as one file, and loads it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from traitlets import TraitError
@@ -18,24 +18,24 @@ from ncut_widgets.ncut import Ncut
 from ncut_widgets.ncut.settings import check_settings
 from ncut_widgets.widgets._lifetime import closes_on_failure
 from ncut_widgets.widgets._trait_types import state_lock
-from ncut_widgets.widgets.session.attributions import GRAPH_OPTIONS
-from ncut_widgets.widgets.session.recoloring import LABELS
+from ncut_widgets.widgets.session.colors import COLORING_LABELS
+from ncut_widgets.widgets.session.data import GRAPH_OPTIONS
 
-if TYPE_CHECKING:
-    from ncut_widgets.widgets.session.resources import SessionAnswers
+__all__ = ["load_session", "save_session"]
 
 _FORMAT = "ncut_widgets session"
-_WHAT = "a session that `Session.save` wrote"
-# Of the traits, what is not saved: what describes the data, and what is under the pointer.
-_OF_THE_MOMENT = {"meta", "coloring", "hover"}
+_EXPECTED = "a session that `Session.save` wrote"
+# Traits that are not saved: descriptions of the data, and the pointer.
+_TRANSIENT_TRAITS = {"meta", "coloring", "hover"}
 
 
-def save_session(session: SessionAnswers, path: str | os.PathLike[str]) -> Path:
-    """Write what `load_session` reads; `Session.save` says more."""
-    session._await_colors()
-    # All of one moment: `update` in another thread comes before or after.
+def save_session(session: Any, path: str | os.PathLike[str]) -> Path:
+    """Write a session; see `Session.save`."""
+    session._colors.wait()
+    data = session._data
+    # One state of the session: `update` in another thread comes before or after.
     with state_lock:
-        data, features = session._data, session._features
+        features, graph = data.features, data.graph
         arrays = {"eigenvectors": data.eigenvectors, "rgb": data.rgb, "coords": data.coords}
         if data.outliers.any():
             arrays["outliers"] = data.outliers
@@ -43,13 +43,13 @@ def save_session(session: SessionAnswers, path: str | os.PathLike[str]) -> Path:
             arrays["eigenvalues"] = data.eigenvalues
         state: dict[str, Any] = {
             "format": _FORMAT,
-            "state": {name: value for name, value in session._state().items() if name not in _OF_THE_MOMENT},
+            "state": {name: value for name, value in session._shared_state().items() if name not in _TRANSIENT_TRAITS},
             "maps": [list(m) for m in data.grid.maps],
             "names": [name for name, *_ in data.scene],
             "channel_names": None if features is None else list(features.channel_names),
-            "coloring": session._method,
-            # A callable affinity is code, which no file holds.
-            "graph": session._graph if isinstance(session._graph.get("affinity"), str) else {},
+            "coloring": session._colors.method,
+            # A callable affinity is code, which the file does not hold.
+            "graph": graph if isinstance(graph.get("affinity"), str) else {},
         }
     if features is not None:
         arrays["features"] = to_numpy(features.values)
@@ -60,7 +60,7 @@ def save_session(session: SessionAnswers, path: str | os.PathLike[str]) -> Path:
 
 @closes_on_failure
 def load_session(kind: Any, path: str | os.PathLike[str]) -> Any:
-    """Return what `save_session` wrote; `Session.load` says more."""
+    """Return the session in a file; see `Session.load`."""
     state, arrays, images = read_session(path)
     try:
         if state["format"] != _FORMAT:
@@ -87,24 +87,27 @@ def load_session(kind: Any, path: str | os.PathLike[str]) -> Any:
             traits = state["state"]
             if not isinstance(traits, dict):
                 raise ValueError(f"its state is a {type(traits).__name__}, not a dict of traits")
+            known = session._shared_state()
             for name, value in traits.items():
-                if name not in session._state():
+                if name not in known:
                     raise ValueError(f"it has a trait {name!r}")
                 setattr(session, name, value)
         # Setting objects in an empty session makes the first one active.
         session.active = traits.get("active")
-        session._graph = _graph(state["graph"])
-        coloring = state["coloring"]
-        session._tell(None if coloring is None else check_in(coloring, "coloring", tuple(LABELS)), "ready")
+        session._data.graph = _graph(state["graph"])
+        method = state["coloring"]
+        session._colors.set_status(None if method is None else check_in(method, "coloring", tuple(COLORING_LABELS)))
     except KeyError as error:
-        raise ValueError(f"`path` must be {_WHAT}; {os.fspath(path)!r} has no {error}. It is another kind.") from error
+        raise ValueError(
+            f"`path` must be {_EXPECTED}; {os.fspath(path)!r} has no {error}. It is another kind."
+        ) from error
     except (TypeError, ValueError, OverflowError, TraitError) as error:
-        raise ValueError(f"`path` must be {_WHAT}; {os.fspath(path)!r} is not: {error}.") from error
+        raise ValueError(f"`path` must be {_EXPECTED}; {os.fspath(path)!r} is not: {error}.") from error
     return session
 
 
 def _finite(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray | None:
-    """Return the array of this name, which must be finite: NaN would otherwise show up at its first use."""
+    """Return the array with this name, or raise ValueError if it has NaN, which would otherwise show up later."""
     array = arrays.get(name)
     if array is not None and not bool(np.isfinite(array).all()):
         raise ValueError(f"its {name} have {int((~np.isfinite(array)).sum())} values that are not finite")

@@ -1,48 +1,27 @@
-"""A session as a page: everything that its views would ask a kernel for, in one file."""
+"""The contents of an exported page: the state of a session, and every array that its views request."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ncut_widgets._progress import progress as progress_bar
-from ncut_widgets._validation import check_in, check_positive_int
-from ncut_widgets.export.html import write_html
-from ncut_widgets.widgets._trait_types import state_lock
-from ncut_widgets.widgets.session.layers import TAB_LAYERS, TABS
-from ncut_widgets.widgets.session.masks import heat_name
+from ncut_widgets._validation import check_positive_int
+from ncut_widgets.widgets.session.layers import TAB_LAYERS
+from ncut_widgets.widgets.session.resources import RESOURCES, ExportedArrays, SessionParts, array_name, compute
+from ncut_widgets.widgets.transport.jobs import no_progress
 
-if TYPE_CHECKING:
-    from ncut_widgets.widgets.session.resources import SessionAnswers
+__all__ = ["page_contents"]
 
 _METHOD = "gradient"
 
 
-def write_page(
-    session: SessionAnswers,
-    path: Path,
+def page_contents(
+    state: dict[str, Any],
+    parts: SessionParts,
     *,
-    title: str,
-    view: dict[str, Any],
-    n_clusters: Sequence[int] | None,
-    attributions: bool | Sequence[int],
-    channel_bytes: int,
-    progress: bool,
-) -> Path:
-    """Write what `Session.to_html` says."""
-    check_in(view["tab"], "tab", TABS)
-    session._await_colors(progress=progress)
-    # All of one moment: `update` in another thread comes before or after.
-    with state_lock:
-        state, arrays = _collect(session, path.name, view["tab"], n_clusters, attributions, channel_bytes, progress)
-    return write_html(path, state, arrays, title=title, view=view)
-
-
-def _collect(
-    session: SessionAnswers,
     title: str,
     tab: str,
     n_clusters: Sequence[int] | None,
@@ -50,80 +29,104 @@ def _collect(
     channel_bytes: int,
     progress: bool,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return the state of the page, and the arrays by the names that its views ask for."""
-    there = session.meta["cluster_counts"]
-    counts = there if n_clusters is None else sorted({check_positive_int(k, "n_clusters") for k in n_clusters})
-    missing = [k for k in counts if k not in there]
-    if missing or not counts:
-        raise ValueError(
-            f"`n_clusters` must be numbers from {there[0]} to {there[-1]}; got {missing[0] if missing else 'none'}. "
-            "For more, compute more eigenvectors."
-        )
-    traced = _traced(attributions, counts)
-    if traced:
-        session._needed_features("attributions")
+    """Return the state of the page, and its arrays by name; see `Session.to_html`."""
+    data, meta = parts.data, state["meta"]
+    counts = _cluster_counts(n_clusters, meta["cluster_counts"])
+    attributed = _attributed_counts(attributions, counts)
+    if attributed:
+        data.needed_features("attributions")
     elif tab == "channels":
         raise ValueError("`tab='channels'` takes channels in the file; got no attributions. Pass attributions=True.")
 
-    nearest = min(counts, key=lambda k: abs(k - session.n_clusters))
-    now = {"coloring": session.coloring, "hover": None, "channel": None, "refine": "none", "n_clusters": nearest}
-    state = session._state() | now
+    nearest = min(counts, key=lambda count: abs(count - state["n_clusters"]))
+    state = state | {"hover": None, "channel": None, "refine": "none", "n_clusters": nearest}
     state["layer"] = TAB_LAYERS.get(tab, state["layer"])
-    state["meta"] = session.meta | {"abilities": [], "cluster_counts": counts}
-    if traced:
-        state["meta"]["traced_counts"] = traced
+    state["meta"] = meta | {"abilities": [], "cluster_counts": counts}
+    if attributed:
+        state["meta"]["traced_counts"] = attributed
     else:
-        # What is not in the file is not on offer.
+        # Views must not offer what the file does not contain.
         state["meta"]["channel_names"], state["channels"] = None, []
         state["layer"] = "ncut" if state["layer"] == "channels" else state["layer"]
-    levels = ("labels", "parents", "cluster_colors")
-    names = [name for name in session._data.names() if not name.startswith(levels)]
-    # From the most clusters down: their colours are those of fewer as well.
-    names += [f"{level}/{k}" for k in reversed(counts) for level in levels]
-    # Half precision is what the eye and a similarity need, at half the size of the file.
-    eigenvectors = session.eigenvectors.astype(np.float16)
-    # The page finds the nodes that stand for boxes from what it has.
-    rounded = eigenvectors.astype(np.float32)
-    cut = [
-        (session._graph_prompts(item, session.source, rounded), item)
-        for item in session.objects
-        if item["method"] == "ncut"
-    ]
-    names += [heat_name(prompts, item["click_weight"]) for prompts, item in cut if prompts[0]]
-    names += [f"attribution/{_METHOD}/clusters/{k}" for k in traced]
 
-    arrays = {}
-    with progress_bar(len(names), f"export: {title}", unit="array", show=progress) as done:
-        for name in names:
-            arrays[name] = session._array(name, {}, lambda _: None)
-            done(1)
-    if traced:
-        scores = [array for name, array in arrays.items() if name.startswith("attribution/")]
-        arrays |= _maps(session, scores, check_positive_int(channel_bytes, "channel_bytes", minimum=0))
+    # Half precision is enough for the eye and for similarities, and halves the size of the file.
+    eigenvectors = data.eigenvectors.astype(np.float16)
+    # Computed first, because they decide which channels have maps.
+    template = "attribution/{method}/clusters/{n_clusters}"
+    scores = [array_name(template, method=_METHOD, n_clusters=count) for count in attributed]
+    arrays = _compute_all(scores, parts, f"attributions: {title}", progress and bool(attributed))
+    file = ExportedArrays(
+        cluster_counts=counts,
+        attributed_counts=attributed,
+        method=_METHOD,
+        click_heatmaps=_click_heatmaps(state, parts, eigenvectors.astype(np.float32)),
+        channels=_mapped_channels(state["channels"], list(arrays.values()), parts, channel_bytes),
+    )
+    names = [resource.name(arguments) for resource in RESOURCES for arguments in resource.exported(file, parts)]
+    missing = [name for name in names if name not in arrays]
+    arrays |= _compute_all(missing, parts, f"export: {title}", progress)
     arrays["eigenvectors"] = eigenvectors
     return state, arrays
 
 
-def _traced(attributions: bool | Sequence[int], counts: Sequence[int]) -> list[int]:
-    """The numbers of clusters whose channels the file has. A single cluster is everything: nothing tells it apart."""
+def _compute_all(names: Sequence[str], parts: SessionParts, title: str, progress: bool) -> dict[str, np.ndarray]:
+    arrays = {}
+    with progress_bar(len(names), title, unit="array", show=progress) as done:
+        for name in names:
+            arrays[name] = compute(name, parts, no_progress)
+            done(1)
+    return arrays
+
+
+def _cluster_counts(n_clusters: Sequence[int] | None, available: Sequence[int]) -> list[int]:
+    counts = (
+        list(available) if n_clusters is None else sorted({check_positive_int(k, "n_clusters") for k in n_clusters})
+    )
+    missing = [k for k in counts if k not in available]
+    if missing or not counts:
+        raise ValueError(
+            f"`n_clusters` must be numbers from {available[0]} to {available[-1]}; "
+            f"got {missing[0] if missing else 'none'}. For more, compute more eigenvectors."
+        )
+    return counts
+
+
+def _attributed_counts(attributions: bool | Sequence[int], counts: Sequence[int]) -> list[int]:
+    """Return the cluster counts with attributions. One cluster is everything, so no channel distinguishes it."""
     if isinstance(attributions, bool):
         wanted = counts if attributions else []
         if attributions and max(counts) == 1:
             raise ValueError("`attributions` take 2 or more clusters; got a file of 1. Raise `n_clusters`.")
         return [k for k in wanted if k > 1]
-    traced = sorted({check_positive_int(k, "attributions", minimum=2) for k in attributions})
-    missing = [k for k in traced if k not in counts]
+    attributed = sorted({check_positive_int(k, "attributions", minimum=2) for k in attributions})
+    missing = [k for k in attributed if k not in counts]
     if missing:
         raise ValueError(
             f"`attributions` must be numbers of clusters that the file has; got {missing[0]}. Add it to `n_clusters`."
         )
-    return traced
+    return attributed
 
 
-def _maps(session: SessionAnswers, scores: Sequence[np.ndarray], most_bytes: int) -> dict[str, np.ndarray]:
-    """The maps of pinned channels, and of those that made most of any cluster, as far as they fit."""
-    n = session._data.grid.n_nodes
-    best = np.max([np.abs(table).max(0) for table in scores], axis=0) if scores else np.zeros(session._data.n_channels)
-    order = list(dict.fromkeys([*session.channels, *np.argsort(-best, kind="stable").tolist()]))
-    names = ["channel_ranges", *(f"channel_map/{channel}" for channel in order[: most_bytes // n])]
-    return {name: session._data.array(name) for name in names}
+def _click_heatmaps(state: dict[str, Any], parts: SessionParts, eigenvectors: np.ndarray) -> list[dict[str, Any]]:
+    """Return the arguments of the click heatmaps of all objects.
+
+    The page finds the node of a box from the rounded `eigenvectors` in the file.
+    """
+    cut = [item for item in state["objects"] if item["method"] == "ncut"]
+    prompts = [parts.masks.graph_prompts(item, state["source"], eigenvectors) for item in cut]
+    return [
+        {"positive": positive, "negative": negative, "click_weight": item["click_weight"]}
+        for (positive, negative), item in zip(prompts, cut, strict=True)
+        if positive
+    ]
+
+
+def _mapped_channels(
+    pinned: Sequence[int], scores: Sequence[np.ndarray], parts: SessionParts, channel_bytes: int
+) -> list[int]:
+    """Return the pinned channels, and those with the highest scores in any cluster, as many as fit."""
+    if not scores:
+        return []
+    best = np.max([np.abs(table).max(0) for table in scores], axis=0)
+    order = list(dict.fromkeys([*pinned, *np.argsort(-best, kind="stable").tolist()]))
+    return order[: check_positive_int(channel_bytes, "channel_bytes", minimum=0) // parts.data.grid.n_nodes]

@@ -1,4 +1,4 @@
-"""Results that are kept for a while, for the threads of a session."""
+"""A bounded cache for the threads of a session."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ T = TypeVar("T")
 
 
 class Recent(Generic[T]):
-    """The `most` results that were asked for last, by key. Any thread may ask.
+    """The `size` most recently used results, by key. Any thread may use it.
 
-    Threads that ask for the same at the same time may each compute it.
+    Threads that request the same key at the same time may each compute the result.
 
     Examples
     --------
@@ -24,22 +24,22 @@ class Recent(Generic[T]):
     9
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._results: OrderedDict[str, T] = OrderedDict()
         self._lock = Lock()
 
     def get(self, key: str, compute: Callable[[], T]) -> T:
-        """Return the result of this key, computed if it is not there."""
+        """Return the result for this key; compute it if it is not cached."""
         with self._lock:
             if key in self._results:
                 self._results.move_to_end(key)
                 return self._results[key]
-        # Without the lock: it may take minutes.
+        # Without the lock, because it may take minutes.
         result = compute()
         with self._lock:
             self._results[key] = result
             self._results.move_to_end(key)
-            while len(self._results) > self._most:
+            while len(self._results) > self._size:
                 self._results.popitem(last=False)
         return result

@@ -1,107 +1,193 @@
-"""Requests that take a while: computed in a thread, one after the other, with progress, and ended when nobody waits."""
+"""Background work: tasks in one worker thread, with progress reports and cancellation."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from ncut_widgets.widgets.transport.event_loop import call_in, running_loop
+__all__ = ["Jobs", "Key", "Progress", "Task", "Worker", "no_progress"]
 
 Key = str | int
 Progress = Callable[[float], None]
-Send = Callable[[dict[str, Any], list[bytes]], None]
+T = TypeVar("T")
+
+_THREAD_PREFIX = "ncut-"
 
 
-class Jobs:
-    """What a session computes for its page beside the kernel's main thread, which stays free for the user's cells."""
+def no_progress(_: float) -> None:
+    """Ignore a progress report."""
 
-    def __init__(self) -> None:
+
+class Task(Generic[T]):
+    """A computation for a worker thread.
+
+    Parameters
+    ----------
+    work : callable
+        Called in the thread with `step`, which it calls now and then with the fraction that is done, from 0 to 1.
+    done : callable
+        Called in the thread with the task after `work` has returned or raised, unless the task was cancelled.
+    report : callable
+        Called in the thread with the fraction that is done.
+    """
+
+    def __init__(
+        self, work: Callable[[Progress], T], done: Callable[[Task[T]], None], report: Progress = no_progress
+    ) -> None:
+        # The result or the error of `work`.
+        self.future: Future[T] = Future()
+        self._work = work
+        self._done = done
+        self._report = report
+        self._cancel = threading.Event()
+        self._lock = threading.Lock()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancel.is_set()
+
+    def cancel(self) -> None:
+        """Drop the task, or end it at its next step if it is running."""
+        self._cancel.set()
+        with self._lock:
+            if not self.future.cancelled() and self.future.cancel():
+                # Wakes the threads that wait for it.
+                self.future.set_running_or_notify_cancel()
+
+    def step(self, fraction: float) -> None:
+        """Report progress, or raise CancelledError if the task was cancelled."""
+        if self.cancelled:
+            raise CancelledError
+        self._report(fraction)
+
+    def run(self) -> None:
+        """Do the work in this thread."""
+        with self._lock:
+            if self.future.cancelled():
+                return
+            self.future.set_running_or_notify_cancel()
+        try:
+            self.step(0.0)
+            result = self._work(self.step)
+        except BaseException as error:  # noqa: BLE001 - raised again by `future.result()`
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+        if not self.cancelled:
+            self._done(self)
+
+
+class Worker:
+    """A thread that runs tasks one after another, so that the kernel's main thread stays free for cells.
+
+    The thread starts with the first task. Any thread may call any method.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = _THREAD_PREFIX + name
         self._executor: ThreadPoolExecutor | None = None
-        # Of what is queued or running, the request's key and what ends it. A page may use a key twice.
-        self._wanted: set[tuple[Key, threading.Event]] = set()
-        self._futures: set[Future[None]] = set()
+        self._tasks: set[Task[Any]] = set()
         self._lock = threading.Lock()
         self.closed = False
 
-    def start(
-        self,
-        key: Key,
-        work: Callable[[Progress], None],
-        *,
-        progress: Callable[[float], None],
-        failed: Callable[[BaseException], None],
-    ) -> None:
-        """Call `work` in the thread, with a function to call now and then with the share that is done.
-
-        That function hands the share on to `progress`, and ends the work if it was cancelled. What else ends it is
-        handed to `failed`.
+    def start(self, task: Task[Any]) -> None:
+        """Queue a task.
 
         Raises
         ------
         ValueError
             After `close`.
         """
-        ended = threading.Event()
-
-        def step(fraction: float) -> None:
-            if ended.is_set():
-                raise CancelledError
-            progress(fraction)
-
-        def run() -> None:
-            try:
-                step(0.0)
-                work(step)
-            except CancelledError:
-                pass
-            finally:
-                self._wanted.discard((key, ended))
-
-        def done(future: Future[None]) -> None:
-            self._futures.discard(future)
-            error = None if future.cancelled() else future.exception()
-            if error is not None:
-                failed(error)
-
+        task.future.add_done_callback(lambda _: self._tasks.discard(task))
         with self._lock:
             self.check_open()
             if self._executor is None:
-                self._executor = ThreadPoolExecutor(1, thread_name_prefix="ncut-jobs")
-            self._wanted.add((key, ended))
-            future = self._executor.submit(run)
-            self._futures.add(future)
-        future.add_done_callback(done)
+                self._executor = ThreadPoolExecutor(1, thread_name_prefix=self._name)
+            self._tasks.add(task)
+            self._executor.submit(task.run)
 
     def check_open(self) -> None:
         """Raise a ValueError after `close`."""
         if self.closed:
             raise ValueError("The session was closed. Run its cell again to go on.")
 
-    def cancel(self, key: Key) -> None:
-        """End the jobs of that key at their next step."""
-        for wanted, ended in list(self._wanted):
-            if wanted == key:
-                ended.set()
-
     def wait(self) -> None:
-        """Wait until all jobs have ended."""
-        wait(list(self._futures))
+        """Wait until all tasks have ended."""
+        wait([task.future for task in list(self._tasks)])
+
+    def end_when_idle(self) -> None:
+        """Take no more tasks, and end the thread after those that are queued."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=False)
 
     def close(self) -> None:
-        """End everything, and the thread."""
+        """Cancel all tasks and wait for the thread to end. Work that takes no steps, such as UMAP, runs to its end."""
         with self._lock:
             self.closed = True
-            for _, ended in list(self._wanted):
-                ended.set()
+            for task in list(self._tasks):
+                task.cancel()
         if self._executor is not None:
-            # Whatever is collected in that thread may close a session there, and a thread can't wait for itself.
-            here = threading.current_thread().name.startswith("ncut-jobs")
-            self._executor.shutdown(wait=not here, cancel_futures=True)
+            # Garbage collection in a worker thread may close a session, and two threads could wait for each other.
+            in_worker = threading.current_thread().name.startswith(_THREAD_PREFIX)
+            self._executor.shutdown(wait=not in_worker, cancel_futures=True)
 
 
-def from_this_thread(send: Send) -> Send:
-    """Return a `send` that any thread may call: messages leave from the one that calls this, if it has a loop."""
-    loop = running_loop()
-    return lambda message, buffers: call_in(loop, send, message, buffers)
+class Jobs:
+    """The tasks that compute arrays for the page, by the id of the request. A page may use an id twice."""
+
+    def __init__(self) -> None:
+        self._worker = Worker("jobs")
+        self._running: set[tuple[Key, Task[None]]] = set()
+
+    def start(
+        self,
+        key: Key,
+        work: Callable[[Progress], None],
+        *,
+        report: Progress,
+        failed: Callable[[BaseException], None],
+    ) -> None:
+        """Queue `work`. Progress goes to `report`, an exception to `failed`, both in the worker thread.
+
+        Raises
+        ------
+        ValueError
+            After `close`.
+        """
+
+        def done(task: Task[None]) -> None:
+            error = task.future.exception()
+            if error is not None:
+                failed(error)
+
+        task = Task(work, done, report)
+        entry = (key, task)
+        self._worker.start(task)
+        self._running.add(entry)
+        task.future.add_done_callback(lambda _: self._running.discard(entry))
+
+    def cancel(self, key: Key) -> None:
+        """Cancel the tasks with this key."""
+        for other, task in list(self._running):
+            if other == key:
+                task.cancel()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._worker.closed
+
+    def check_open(self) -> None:
+        """Raise a ValueError after `close`."""
+        self._worker.check_open()
+
+    def wait(self) -> None:
+        """Wait until all tasks have ended."""
+        self._worker.wait()
+
+    def close(self) -> None:
+        """Cancel all tasks and end the thread."""
+        self._worker.close()

@@ -1,47 +1,56 @@
-"""Answers what the views ask for: arrays as binary messages, in parts, outside of the notebook's saved state."""
+"""The protocol between a session and its page: requests by name, answered with arrays in binary messages.
+
+Arrays are sent in parts and never become part of the widget's state, so they stay out of the saved notebook.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ncut_widgets._validation import brief
 from ncut_widgets.errors import ConvergenceError
 from ncut_widgets.widgets._trait_types import LARGEST_INTEGER
-from ncut_widgets.widgets.transport.jobs import Jobs, Key, Progress, Send, from_this_thread
+from ncut_widgets.widgets.transport.event_loop import call_in, running_loop
+from ncut_widgets.widgets.transport.jobs import Jobs, Key, Progress, no_progress
 
-# A websocket message this large still leaves room for others between two of its parts.
+__all__ = ["Answer", "Outdated", "Send", "reply_to"]
+
+Send = Callable[[dict[str, Any], list[bytes]], None]
+
+# Small enough that a websocket can send other messages between two parts.
 PART_BYTES = 8_000_000
 _MAX_KEY_CHARACTERS = 200
 _MAX_ERROR_CHARACTERS = 600
-# What the package raises if something asked for cannot be had, or there is no memory for it.
+# Exceptions for a request that cannot be answered. All others are bugs.
 _EXPECTED = (TypeError, ValueError, OSError, MemoryError, ConvergenceError)
 _LOG = logging.getLogger("ncut_widgets")
 
-Find = Callable[[str], np.ndarray]
-Compute = Callable[[str, Any, Progress], np.ndarray]
-
 
 class Outdated(ValueError):
-    """The data are no longer those that were asked about, as the page will hear."""
+    """The data that the request refers to were replaced. The page asks again."""
 
 
-def reply_to(
-    message: Any, send: Send, *, find: Find, compute: Compute, takes_a_while: Callable[[str], bool], jobs: Jobs
-) -> None:
-    """Answer one message once, ``{"kind": "request", "id": ..., "name": ..., "params": ...}`` or whatever else it is.
+class Answer(NamedTuple):
+    """How to compute the answer to a request, and whether to do so in the worker thread."""
 
-    A request is answered with the array that `find` returns for its name. A name that takes a while goes to `compute`
-    in another thread, with the params and a function to call with the share that is done; the view hears of it as
-    ``{"kind": "progress", "id": ..., "fraction": ...}``. A view that no longer wants an answer sends
-    ``{"kind": "cancel", "id": ...}``; neither that nor a request that was cancelled in time is answered.
+    compute: Callable[[Progress], np.ndarray]
+    is_job: bool
 
-    What cannot be had, and a message that is no request, is answered with an error of bounded length. The answer has
-    the request's id, or None if that is not text or an integer.
+
+def reply_to(message: Any, send: Send, *, prepare: Callable[[Mapping[str, Any]], Answer], jobs: Jobs) -> None:
+    """Reply to one message of the page.
+
+    Messages are ``{"kind": "request", "id": ..., "name": ..., "params": ...}`` and ``{"kind": "cancel", "id": ...}``.
+    `prepare` returns how to answer a request. A job sends ``{"kind": "progress", "id": ..., "fraction": ...}`` while it
+    runs. A request that is cancelled before it ends gets no reply, nor does the cancellation.
+
+    A request that cannot be answered, and an invalid message, gets an error of bounded length. The reply has the id of
+    the request, or None if that is neither text nor an integer.
     """
     try:
         kind, key = _kind_and_key(message)
@@ -51,21 +60,29 @@ def reply_to(
         name = message.get("name")
         if not isinstance(name, str):
             raise TypeError(f"`name` must be text; got {brief(name)} ({type(name).__name__}).")
-        if takes_a_while(name):
-            later = from_this_thread(send)
-            params = message.get("params")
+        jobs.check_open()
+        answer = prepare(message)
+        if answer.is_job:
+            later = _from_this_thread(send)
             jobs.start(
                 key,
-                lambda progress: _answer(key, later, lambda: compute(name, params, progress)),
-                progress=lambda fraction: later({"kind": "progress", "id": key, "fraction": fraction}, []),
+                lambda progress: _reply(key, later, lambda: answer.compute(progress)),
+                report=lambda fraction: later({"kind": "progress", "id": key, "fraction": fraction}, []),
                 failed=lambda error: later(_bug(key, error), []),
             )
             return
+        # It may have been closed in another thread meanwhile.
         jobs.check_open()
     except (TypeError, ValueError) as error:
         send(_refusal(_key_of(message), error), [])
         return
-    _answer(key, send, lambda: find(name))
+    _reply(key, send, lambda: answer.compute(no_progress))
+
+
+def _from_this_thread(send: Send) -> Send:
+    """Return a `send` for any thread, which sends from the event loop of this one, if it has a loop."""
+    loop = running_loop()
+    return lambda message, buffers: call_in(loop, send, message, buffers)
 
 
 def _key_of(message: Any) -> Key | None:
@@ -89,34 +106,35 @@ def _kind_and_key(message: Any) -> tuple[str, Key]:
     return kind, key
 
 
-def _answer(key: Key, send: Send, find: Callable[[], np.ndarray]) -> None:
+def _reply(key: Key, send: Send, compute: Callable[[], np.ndarray]) -> None:
+    """Send the array in parts, or the error."""
     try:
-        array = np.ascontiguousarray(find())
+        array = np.ascontiguousarray(compute())
     except CancelledError:
         raise
     except _EXPECTED as error:
         _LOG.debug("A request was refused.", exc_info=True)
         send(_refusal(key, error), [])
         return
-    except Exception as error:  # noqa: BLE001 - a bug: the page must not wait for ever, and the log has the traceback
+    except Exception as error:  # noqa: BLE001 - a bug: the page must not wait forever, and the log has the traceback
         send(_bug(key, error), [])
         return
     data = array.reshape(-1).view(np.uint8)
     parts = max(1, -(-len(data) // PART_BYTES))
-    what = {"parts": parts, "dtype": array.dtype.name, "shape": list(array.shape)}
-    answer = {"kind": "reply", "id": key, "ok": True, **what}
+    about = {"parts": parts, "dtype": array.dtype.name, "shape": list(array.shape)}
+    reply = {"kind": "reply", "id": key, "ok": True, **about}
     for part in range(parts):
-        send(answer | {"part": part}, [data[part * PART_BYTES : (part + 1) * PART_BYTES].tobytes()])
+        send(reply | {"part": part}, [data[part * PART_BYTES : (part + 1) * PART_BYTES].tobytes()])
 
 
 def _bug(key: Key, error: BaseException) -> dict[str, Any]:
-    """Log an error that nothing should raise, and return what the page hears of it."""
+    """Log an unexpected error, and return the reply for the page."""
     _LOG.error("A request of a page failed.", exc_info=error)
     return _refusal(key, RuntimeError(f"{type(error).__name__}: {error}. This is a bug; the kernel's log has more."))
 
 
 def _refusal(key: Key | None, error: BaseException) -> dict[str, Any]:
-    # Lone surrogates, which a page can send, cannot be sent back.
+    # A page can send lone surrogates, which cannot be sent back.
     text = str(error).encode("utf-8", "replace").decode()
     if len(text) > _MAX_ERROR_CHARACTERS:
         text = text[: _MAX_ERROR_CHARACTERS - 3] + "..."

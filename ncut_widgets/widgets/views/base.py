@@ -1,4 +1,4 @@
-"""What every view has in common: its front end, its session, its height."""
+"""Base class of the views."""
 
 from __future__ import annotations
 
@@ -10,41 +10,40 @@ from ncut_widgets._validation import brief
 from ncut_widgets.widgets._lifetime import closes_on_failure
 from ncut_widgets.widgets._synced import Synced
 from ncut_widgets.widgets._trait_types import Integer, TraitTypeError
+from ncut_widgets.widgets.session import Session
 
 
 class Part(anywidget.WidgetTrait):
-    """A widget that another one shows: set once, as that one is made."""
+    """A reference to another widget, set once when the view is created."""
 
     read_only = True
 
     def __set__(self, obj: Any, value: Any) -> None:
         if value is not self.get(obj):
             raise TraitTypeError(
-                f"`{self.name}` must stay what it was when the view was made; got {brief(value)}. "
-                f"Make another {type(obj).__name__}."
+                f"`{self.name}` cannot change after the view was created; got {brief(value)}. "
+                f"Create another {type(obj).__name__}."
             )
 
 
 class View(Synced):
-    """A view of a session. Any number of them, in any cells, show the same state.
+    """A view of a session. All views of a session, in any cells, show the same state.
 
     Parameters
     ----------
     session : Session
-        What to show, as long as the view exists.
+        The session to show. It cannot be replaced.
     height : int, at least 160
-        In CSS pixels.
+        Height in CSS pixels.
     **traits
-        What every widget takes: ``layout``, ``tooltip``, ``tabbable``.
+        Options of every widget: ``layout``, ``tooltip``, ``tabbable``.
     """
 
     session = Part().tag(sync=True)
     height = Integer(480, minimum=160)
 
     @closes_on_failure
-    def __init__(self, session: Any, **traits: Any) -> None:
-        from ncut_widgets.widgets.session import Session
-
+    def __init__(self, session: Session, **traits: Any) -> None:
         if not isinstance(session, Session):
             raise TypeError(
                 f"`session` must be a Session; got {type(session).__name__}. "
