@@ -41,13 +41,14 @@ def test_an_error_in_the_kernel_shows_in_the_widget(host):
     host.notebook.execute(
         "from ncut_widgets.widgets.session.clusters import Clusters\n"
         "def broken(*_, **__): raise ValueError('no labels today')\n"
-        "Clusters.labels = broken"
+        "labels, Clusters.labels = Clusters.labels, broken"
     )
     host.choose("Clusters")
     alert = host.grid.get_by_role("alert")
     expect(alert).to_contain_text("no labels today")
     alert.get_by_role("button", name="Dismiss").click()
     expect(alert).to_have_count(0)
+    host.notebook.execute("Clusters.labels = labels")
 
 
 def test_a_closed_session_says_so(host):
