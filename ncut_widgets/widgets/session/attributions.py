@@ -18,14 +18,12 @@ from ncut_widgets.widgets.transport.jobs import Progress, no_progress
 
 __all__ = [
     "ATTRIBUTION_SHARE",
-    "METHODS",
     "Attributions",
     "cluster_row",
     "cluster_scores",
     "evidence",
 ]
 
-METHODS = ("gradient", "abs_gradient", "gradient_x_input", "ablation")
 _CACHE_SIZE = 8
 _MAX_DELETED_CHANNELS = 20
 # Share of the time of an evidence request that the attribution takes.
