@@ -49,8 +49,8 @@ def host(shared_notebook):
 def far_travelling_node(host):
     """Return a node in sight that the final layout takes elsewhere."""
     code = (
-        "(lambda s: [int(i) for i in (abs(nw.Coloring().fit(s.eigenvectors, onto=s._shown[1]).coords"
-        " - s._shown[1]).sum(1)).argsort()[::-1][:200]])(explorer.session)"
+        "(lambda s: [int(i) for i in (abs(nw.Coloring().fit(s.eigenvectors, onto=s.visible_colors[1]).coords"
+        " - s.visible_colors[1]).sum(1)).argsort()[::-1][:200]])(explorer.session)"
     )
     nodes = host.notebook.evaluate(code)
     return next(n for n in nodes if host.scatter.evaluate("(e, n) => e.ncutProject(n) !== null", n))
