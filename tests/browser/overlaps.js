@@ -9,7 +9,7 @@
     const text = element.getAttribute("aria-label") ?? element.textContent.trim().slice(0, 40);
     return `${element.tagName.toLowerCase()}.${element.classList[0] ?? ""} "${text}"`;
   };
-  const OVER_IMAGES = ".ncut-tiles, .ncut-stage, .ncut-notes, .ncut-tasks, .ncut-hidden, [aria-hidden=true] *";
+  const OVER_IMAGES = ".ncut-tiles, .ncut-stage, .ncut-messages, .ncut-tasks, .ncut-hidden, [aria-hidden=true] *";
 
   /** The part of an element's boxes that no ancestor with an overflow of its own cuts off. */
   const visiblePart = (element, box) => {

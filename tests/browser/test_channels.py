@@ -284,7 +284,7 @@ def test_a_small_file_says_which_maps_it_lacks(offline_page, traced, tmp_path):
         )
     )
     bars.row(lacking).hover()
-    expect(bars.row(lacking)).to_have_attribute("data-absent", "true")
+    expect(bars.row(lacking)).to_have_attribute("data-missing", "true")
     assert bars.host.get("channel") is None
     expect(bars.button("Show the evidence")).to_have_count(0)
     expect(bars.root.get_by_role("alert")).to_have_count(0)

@@ -110,9 +110,9 @@ def test_nothing_overlaps_between_those_widths_and_in_use(open_at):
 def test_the_check_of_overlaps_sees_them(open_at):
     host = open_at(390)
     open_tab(host.page, "segment")
-    host.page.add_style_tag(content=".ncut-begin { margin-bottom: -40px !important; }")
+    host.page.add_style_tag(content=".ncut-no-objects { margin-bottom: -40px !important; }")
     assert any("overlap" in problem for problem in problems(host.page))
-    host.page.add_style_tag(content=".ncut-begin { width: 600px; } .ncut-panel { overflow: visible !important; }")
+    host.page.add_style_tag(content=".ncut-no-objects { width: 600px; } .ncut-panel { overflow: visible !important; }")
     assert any("beyond the edge" in problem or "cut off" in problem for problem in problems(host.page))
 
 

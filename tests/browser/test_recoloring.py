@@ -58,7 +58,7 @@ def far_travelling_node(host):
 
 def test_first_colours_at_once_and_better_ones_without_a_jump(host):
     host.shows("ncut")
-    note = host.root.locator(".ncut-coloring")
+    note = host.root.locator(".ncut-status")
     expect(note).to_have_count(1)
     expect(note).to_have_text("Colouring by t-SNE…")
     first = host.overlay(0)
@@ -113,7 +113,7 @@ def test_an_exported_page_has_the_final_colours_and_nothing_to_wait_for(offline_
     session.recolor()
     host = PageHost(offline_page, session.to_html(tmp_path / "explorer.html", progress=False))
     assert host.get("coloring") == {"method": "tsne", "status": "ready", "error": None}
-    expect(host.root.locator(".ncut-coloring")).to_have_count(0)
+    expect(host.root.locator(".ncut-status")).to_have_count(0)
     host.shows("ncut")
     np.testing.assert_array_equal(host.overlay(0)[..., :3].reshape(-1, 3), np.rint(session.rgb * 255))
     session.close()

@@ -2,7 +2,7 @@
 
 const LEVELS = 256;
 
-export function paintTable(values: Float32Array, low: number, high: number, colors: Uint8ClampedArray): Uint8ClampedArray {
+export function applyColormap(values: Float32Array, low: number, high: number, colors: Uint8ClampedArray): Uint8ClampedArray {
   const out = new Uint32Array(values.length);
   // A colour is moved as one number, which is ten times faster than four bytes.
   const table = new Uint32Array(colors.buffer, colors.byteOffset, LEVELS);
@@ -13,7 +13,7 @@ export function paintTable(values: Float32Array, low: number, high: number, colo
   return new Uint8ClampedArray(out.buffer);
 }
 
-export function paintRgb(rgb: Uint8Array): Uint8ClampedArray {
+export function rgbToRgba(rgb: Uint8Array): Uint8ClampedArray {
   const n = rgb.length / 3;
   const out = new Uint8ClampedArray(n * 4);
   for (let i = 0; i < n; i++) {

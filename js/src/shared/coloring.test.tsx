@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 import { render } from "preact";
 import { afterEach, expect, test, vi } from "vitest";
-import { ColoringNote } from "./coloring.tsx";
+import { ColoringStatus } from "./coloring.tsx";
 import type { Coloring, Kernel } from "./types.ts";
 
 afterEach(() => { document.body.replaceChildren(); });
@@ -11,8 +11,8 @@ function show(coloring: Coloring, parent: HTMLElement = document.body) {
   root.dataset.ncutView = "a";
   parent.append(root);
   const state = { coloring: signal(coloring) };
-  const kernel = signal<Kernel>("there");
-  render(<ColoringNote root={root} state={state as never} kernel={kernel} />, root);
+  const kernel = signal<Kernel>("connected");
+  render(<ColoringStatus root={root} state={state as never} kernel={kernel} />, root);
   return { root, state, kernel };
 }
 

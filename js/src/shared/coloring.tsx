@@ -1,4 +1,4 @@
-/** Reports that new colors are being computed, or why that failed: once for an explorer and the views in it. */
+/** Better colours are on their way, or could not be had: said once on the page, wherever several views of it stand together. */
 import { type ReadonlySignal, useSignal } from "@preact/signals";
 import type { Kernel } from "./types.ts";
 import type { ViewContext } from "./view.tsx";
@@ -11,15 +11,14 @@ interface Props extends Pick<ViewContext, "root" | "state"> {
   kernel: ReadonlySignal<Kernel>;
 }
 
-export function ColoringNote({ root, state, kernel }: Props) {
+export function ColoringStatus({ root, state, kernel }: Props) {
   const dismissed = useSignal<unknown>(null);
   const coloring = state.coloring.value;
-  // The explorer speaks for the views in it.
-  // A saved page keeps the status of the moment it was saved: without a kernel, nothing is computed.
+  // A saved page keeps the status at the time of saving, but without a kernel nothing is computed.
   if (kernel.value === "none") return null;
   if (coloring.status === "ready" || root.parentElement?.closest("[data-ncut-view]")) return null;
   const name = NAMES[coloring.method!] ?? coloring.method;
-  if (coloring.status === "running") return <div class="ncut-coloring" role="status">Colouring by {name}…</div>;
+  if (coloring.status === "running") return <div class="ncut-status" role="status">Colouring by {name}…</div>;
   if (dismissed.value === coloring) return null;
   return (
     <div class="ncut-error" role="alert">

@@ -87,6 +87,6 @@ export function Segments<T extends string>({ name, options, value: chosen, set, 
 }
 
 /** What can be done, in the words that fit what the user points with. */
-export function Hint({ mouse, finger }: { mouse: string; finger: string }) {
-  return <><span class="ncut-by-mouse">{mouse}</span><span class="ncut-by-finger">{finger}</span></>;
+export function Hint({ mouse, touch }: { mouse: string; touch: string }) {
+  return <><span class="ncut-mouse-hint">{mouse}</span><span class="ncut-touch-hint">{touch}</span></>;
 }

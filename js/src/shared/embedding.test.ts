@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { cosinesOf, embeddingOf, leading, meanDirection, rowOf } from "./embedding.ts";
+import { cosinesOf, embeddingFromRows, leadingEigenvectors, meanDirection, rowOf } from "./embedding.ts";
 
 const ROWS = [[3, 4, 12], [0, 2, 0], [0, 0, 0], [-1, 0, 0]];
-const embedding = embeddingOf(Float32Array.from(ROWS.flat()), 3);
+const embedding = embeddingFromRows(Float32Array.from(ROWS.flat()), 3);
 
 describe("an embedding", () => {
   it("gives back the rows it was made of, more than a block of them", () => {
     const n = 1000;
     const rows = Float32Array.from({ length: n * 5 }, (_, i) => Math.sin(i));
-    const made = embeddingOf(rows, 5);
+    const made = embeddingFromRows(rows, 5);
     for (const node of [0, 255, 256, 999]) expect(rowOf(made, node)).toEqual(rows.slice(node * 5, node * 5 + 5));
     expect(made.norms[700]).toBeCloseTo(Math.hypot(...rows.slice(3500, 3505)), 6);
   });
@@ -21,9 +21,9 @@ describe("an embedding", () => {
   });
 
   it("has lengths of its own by its leading eigenvectors, and is itself by all", () => {
-    expect([...leading(embedding, 2).norms.subarray(0, 2)]).toEqual([5, 2]);
-    expect([...rowOf(leading(embedding, 2), 0)]).toEqual([3, 4]);
-    expect(leading(embedding, 9)).toEqual(embedding);
+    expect([...leadingEigenvectors(embedding, 2).norms.subarray(0, 2)]).toEqual([5, 2]);
+    expect([...rowOf(leadingEigenvectors(embedding, 2), 0)]).toEqual([3, 4]);
+    expect(leadingEigenvectors(embedding, 9)).toEqual(embedding);
   });
 
   it("has mean directions in which length does not count, but weight does", () => {

@@ -12,12 +12,12 @@ export interface Embedding {
 }
 
 /** From (n, columns) values row by row, as they come over the wire. */
-export function embeddingOf(rows: Float32Array, columns: number): Embedding {
+export function embeddingFromRows(rows: Float32Array, columns: number): Embedding {
   const n = rows.length / columns;
   const vectors = Array.from({ length: columns }, () => new Float32Array(n));
   // In blocks of nodes that fit in the processor's cache, since what is read and what is written lie across each other.
-  for (let start = 0; start < n; start += BLOCK) {
-    const stop = Math.min(n, start + BLOCK);
+  for (let start = 0; start < n; start += BLOCK_SIZE) {
+    const stop = Math.min(n, start + BLOCK_SIZE);
     vectors.forEach((vector, k) => {
       for (let i = start; i < stop; i++) vector[i] = rows[i * columns + k]!;
     });
@@ -25,10 +25,10 @@ export function embeddingOf(rows: Float32Array, columns: number): Embedding {
   return { vectors, norms: lengths(vectors) };
 }
 
-const BLOCK = 256;
+const BLOCK_SIZE = 256;
 
 /** The same nodes by the leading eigenvectors alone, or by all where there are no more. */
-export function leading({ vectors, norms }: Embedding, columns: number): Embedding {
+export function leadingEigenvectors({ vectors, norms }: Embedding, columns: number): Embedding {
   if (columns >= vectors.length) return { vectors, norms };
   const first = vectors.slice(0, columns);
   return { vectors: first, norms: lengths(first) };
@@ -60,20 +60,20 @@ export function cosinesOf({ vectors, norms }: Embedding, nodes: readonly number[
 }
 
 /** Which of some nodes is most like a direction, the first of equals. */
-export function mostLike(embedding: Embedding, nodes: readonly number[], direction: Float32Array): number {
+export function argmaxCosine(embedding: Embedding, nodes: readonly number[], direction: Float32Array): number {
   const cosines = cosinesOf(embedding, nodes, direction);
   return nodes[cosines.reduce((best, cosine, i) => (cosine > cosines[best]! ? i : best), 0)]!;
 }
 
 /** At least a tiny positive number: nothing is similar to a prompt of zeros. */
 export function lengthOf(prompt: Float32Array): number {
-  return Math.max(Math.hypot(...prompt), SMALLEST);
+  return Math.max(Math.hypot(...prompt), MIN_NORM);
 }
 
 function lengths(vectors: readonly Float32Array[]): Float32Array {
   const squares = new Float64Array(vectors[0]?.length ?? 0);
   for (const vector of vectors) for (let i = 0; i < squares.length; i++) squares[i]! += vector[i]! * vector[i]!;
-  return Float32Array.from(squares, (square) => Math.max(Math.sqrt(square), SMALLEST));
+  return Float32Array.from(squares, (square) => Math.max(Math.sqrt(square), MIN_NORM));
 }
 
-const SMALLEST = 1e-12;
+const MIN_NORM = 1e-12;

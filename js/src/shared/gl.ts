@@ -34,7 +34,7 @@ export interface PointRenderer {
 }
 
 /** How both renderers shape a point, so that they draw the same picture. */
-export const LOOK = {
+export const POINT_STYLE = {
   /** Nearer points are drawn larger, by the square root of perspective and within these bounds. */
   smallest: 0.6,
   largest: 2,
@@ -69,16 +69,16 @@ flat out float radius;
 void main() {
   gl_Position = viewProjection * vec4(position, 1.0);
   float distance = gl_Position.w;
-  float diameter = size * clamp(sqrt(focus / max(distance, 1e-6)), ${glsl(LOOK.smallest)}, ${glsl(LOOK.largest)});
+  float diameter = size * clamp(sqrt(focus / max(distance, 1e-6)), ${glsl(POINT_STYLE.smallest)}, ${glsl(POINT_STYLE.largest)});
   radius = diameter * 0.5;
   gl_PointSize = diameter + margin;
   vec3 base = mix(ground, color.rgb, color.a);
   float light = dot(base, vec3(0.299, 0.587, 0.114));
-  vec3 contrast = light > ${glsl(LOOK.rimTurn)}
-    ? base * ${glsl(LOOK.rimDarker)}
-    : mix(base, vec3(1.0), ${glsl(LOOK.rimLighter)});
-  float strength = smoothstep(${glsl(LOOK.rimFrom)}, ${glsl(LOOK.rimTo)}, diameter);
-  float far = clamp((distance - depth.x) / max(depth.y - depth.x, 1e-6), 0.0, 1.0) * ${glsl(LOOK.fade)};
+  vec3 contrast = light > ${glsl(POINT_STYLE.rimTurn)}
+    ? base * ${glsl(POINT_STYLE.rimDarker)}
+    : mix(base, vec3(1.0), ${glsl(POINT_STYLE.rimLighter)});
+  float strength = smoothstep(${glsl(POINT_STYLE.rimFrom)}, ${glsl(POINT_STYLE.rimTo)}, diameter);
+  float far = clamp((distance - depth.x) / max(depth.y - depth.x, 1e-6), 0.0, 1.0) * ${glsl(POINT_STYLE.fade)};
   inner = mix(base, ground, far);
   rim = mix(mix(base, contrast, strength), ground, far);
 }`;
@@ -96,7 +96,7 @@ void main() {
   float coverage = clamp(inside + 0.5, 0.0, 1.0);
   if (coverage < range.x || coverage >= range.y) discard;
   float alpha = range.y > 1.0 ? 1.0 : coverage;
-  fragment = vec4(mix(rim, inner, smoothstep(0.0, ${glsl(LOOK.rim)}, inside)), 1.0) * alpha;
+  fragment = vec4(mix(rim, inner, smoothstep(0.0, ${glsl(POINT_STYLE.rim)}, inside)), 1.0) * alpha;
 }`;
 
 const UNIFORMS = ["viewProjection", "size", "focus", "depth", "ground", "margin", "range"] as const;

@@ -1,17 +1,17 @@
-/** What a view says of its kernel, and how it looks without one. */
+/** What a view status of its kernel, and how it looks without one. */
 import type { ReadonlySignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { STILL } from "./stills.ts";
-import type { Kernel, Link } from "./types.ts";
+import type { Kernel, KernelConnection } from "./types.ts";
 
 interface Manager {
-  get_model?(id: string): Promise<Partial<Link>>;
+  get_model?(id: string): Promise<Partial<KernelConnection>>;
 }
 
 /** What ipywidgets knows of the connection of a model; null in other hosts, which do not tell. */
-export async function linkOf({ widget_manager: manager }: { widget_manager?: Manager }, reference: string): Promise<Link | null> {
+export async function findConnection({ widget_manager: manager }: { widget_manager?: Manager }, reference: string): Promise<KernelConnection | null> {
   const found = await manager?.get_model?.(reference.replace(/^anywidget:/, "")).catch(() => null);
-  return typeof found?.comm_live === "boolean" ? (found as Link) : null;
+  return typeof found?.comm_live === "boolean" ? (found as KernelConnection) : null;
 }
 
 interface Props {
@@ -20,20 +20,20 @@ interface Props {
   children: ComponentChildren;
 }
 
-/** A view, in which nothing can be pressed while there is no kernel. Of views in one another the outermost one says so. */
+/** A view, in which nothing can be pressed while there is no kernel. Of views in one another the outermost one status so. */
 export function Content({ root, kernel, children }: Props) {
-  const says = root.parentElement?.closest("[data-ncut-view]") ? null : kernel.value;
+  const status = root.parentElement?.closest("[data-ncut-view]") ? null : kernel.value;
   root.dataset.kernel = kernel.value;
   return (
     <>
-      {says === "none" && <p class="ncut-kernel" role="alert">{explain(root)}</p>}
+      {status === "none" && <p class="ncut-no-kernel" role="alert">{noKernelMessage(root)}</p>}
       <div class="ncut-content" inert={kernel.value === "none"}>{children}</div>
-      {says === "waiting" && <div class="ncut-coloring" role="status">Waiting for the kernel…</div>}
+      {status === "waiting" && <div class="ncut-status" role="status">Waiting for the kernel…</div>}
     </>
   );
 }
 
-function explain(root: HTMLElement): string {
+function noKernelMessage(root: HTMLElement): string {
   const text = "No kernel answers, so this view cannot respond. Open the notebook and run its cell to use it.";
   const isEmpty = root.dataset.ready === undefined;
   return isEmpty && root.dataset.ncutView === "explorer" && hasStill(root) ? `${text} Below is a still image of it.` : text;

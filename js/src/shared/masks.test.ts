@@ -1,36 +1,36 @@
 import { describe, expect, it } from "vitest";
 import boxes from "../../../tests/vectors/box_nodes.json" with { type: "json" };
 import vectors from "../../../tests/vectors/masks.json" with { type: "json" };
-import { embeddingOf } from "./embedding.ts";
+import { embeddingFromRows } from "./embedding.ts";
 import { PatchGrid } from "./geometry.ts";
-import { boxNode, boxPrompt, dropSpecks, nodeUnder, patchesIn } from "./masks.ts";
+import { boxNode, boxPrompt, dropSmallComponents, nodeAtPixel, patchesInBox } from "./masks.ts";
 
 const { images, maps } = vectors;
-const embedding = embeddingOf(Float32Array.from(vectors.eigenvectors.flat()), vectors.eigenvectors[0]!.length);
+const embedding = embeddingFromRows(Float32Array.from(vectors.eigenvectors.flat()), vectors.eigenvectors[0]!.length);
 const grid = new PatchGrid({ maps });
 
-describe("nodeUnder", () => {
+describe("nodeAtPixel", () => {
   it("gives a pixel on the border to the patch that begins there", () => {
     const [wide, map] = [{ name: "", width: 300, height: 10 }, { image: 0, rows: 1, columns: 100, source: "" }];
     const grid = new PatchGrid({ maps: [map] });
     for (let column = 0; column < 100; column++) {
-      expect(nodeUnder(grid, 0, wide, 3 * column, 0)).toBe(column);
-      expect(nodeUnder(grid, 0, wide, 3 * column + 2.999, 9)).toBe(column);
+      expect(nodeAtPixel(grid, 0, wide, 3 * column, 0)).toBe(column);
+      expect(nodeAtPixel(grid, 0, wide, 3 * column + 2.999, 9)).toBe(column);
     }
-    expect(nodeUnder(grid, 0, wide, 300, 0)).toBeNull();
+    expect(nodeAtPixel(grid, 0, wide, 300, 0)).toBeNull();
   });
 });
 
-describe("patchesIn", () => {
+describe("patchesInBox", () => {
   const map = { image: 0, rows: 4, columns: 6, source: "" };
   const size = { name: "", width: 60, height: 40 };
 
   it("takes the patches whose centres are inside", () => {
-    expect(patchesIn({ x0: 5, y0: 5.1, x1: 25, y1: 40 }, map, size)).toEqual({ rows: [1, 4], columns: [0, 2] });
+    expect(patchesInBox({ x0: 5, y0: 5.1, x1: 25, y1: 40 }, map, size)).toEqual({ rows: [1, 4], columns: [0, 2] });
   });
 
   it("takes the one under its middle where there is none", () => {
-    expect(patchesIn({ x0: 56, y0: 31, x1: 60, y1: 34 }, map, size)).toEqual({ rows: [3, 4], columns: [5, 6] });
+    expect(patchesInBox({ x0: 56, y0: 31, x1: 60, y1: 34 }, map, size)).toEqual({ rows: [3, 4], columns: [5, 6] });
   });
 });
 
@@ -39,7 +39,7 @@ describe("boxNode", () => {
   // One row of patches above, that nothing is asked of; so rows and columns of the map are not those of the nodes.
   const places = new PatchGrid({ maps: [{ ...map, rows: 1 }, map] });
   /** Background everywhere, but for some nodes of the map. */
-  const scene = (others: Record<number, [number, number]>) => embeddingOf(
+  const scene = (others: Record<number, [number, number]>) => embeddingFromRows(
     Float32Array.from(Array.from({ length: 16 }, (_, node) => others[node - 4] ?? [1, 0]).flat()), 2);
 
   it("is the one inside that is most like the prompt, which is what the surroundings are not", () => {
@@ -49,7 +49,7 @@ describe("boxNode", () => {
 
   it.each(boxes.cases)("is Python's: $node", ({ image, source, node, ...box }) => {
     const map = grid.find(image, source);
-    expect(boxNode(embedding, grid, map, patchesIn(box, maps[map]!, images[image]!))).toBe(node);
+    expect(boxNode(embedding, grid, map, patchesInBox(box, maps[map]!, images[image]!))).toBe(node);
   });
 
   it("is the first of equals, and there is one where there is nothing but background", () => {
@@ -66,11 +66,11 @@ describe("boxPrompt", () => {
     const values = new Float32Array(50);
     for (let i = 0; i < 25; i++) values.set(i === 12 || i === 13 ? [0, 2] : [3, 0], 2 * i);
     const range = { rows: [1, 4], columns: [1, 4] } as const;
-    expect([...boxPrompt(embeddingOf(values, 2), new PatchGrid({ maps: [map] }), 0, range)]).toEqual([0, 1]);
+    expect([...boxPrompt(embeddingFromRows(values, 2), new PatchGrid({ maps: [map] }), 0, range)]).toEqual([0, 1]);
   });
 });
 
-describe("dropSpecks", () => {
+describe("dropSmallComponents", () => {
   const maps = [
     { image: 0, rows: 3, columns: 4, source: "" },
     { image: 1, rows: 1, columns: 4, source: "" },
@@ -86,14 +86,14 @@ describe("dropSpecks", () => {
     [4, new Array(16).fill(0)],
   ])("drops what is smaller than %i, map by map, connected over corners", (smallest, expected) => {
     const found = Uint8Array.from(mask);
-    dropSpecks(found, maps, smallest);
+    dropSmallComponents(found, maps, smallest);
     expect([...found]).toEqual(expected);
   });
 
   it("follows a winding component to its end", () => {
     const spiral = [1, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 0, 1, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1];
     const found = Uint8Array.from(spiral);
-    dropSpecks(found, [{ image: 0, rows: 5, columns: 5, source: "" }], spiral.filter(Boolean).length);
+    dropSmallComponents(found, [{ image: 0, rows: 5, columns: 5, source: "" }], spiral.filter(Boolean).length);
     expect([...found]).toEqual(spiral);
   });
 });

@@ -1,5 +1,5 @@
 /** The steps from clicks and boxes to the mask of an object in all images, as Python's click.py computes it. */
-import { type Embedding, cosinesOf, meanDirection, mostLike } from "./embedding.ts";
+import { type Embedding, cosinesOf, meanDirection, argmaxCosine } from "./embedding.ts";
 import type { PatchGrid } from "./geometry.ts";
 import type { BoxPrompt, ImageMeta, MapMeta, MaskObject } from "./types.ts";
 
@@ -10,21 +10,21 @@ export interface PatchRange {
 }
 
 /** The node under a pixel of an image, or null outside of it. As Python's PatchGrid.node_at, to the last bit. */
-export function nodeUnder(grid: PatchGrid, map: number, size: ImageMeta, x: number, y: number): number | null {
+export function nodeAtPixel(grid: PatchGrid, map: number, size: ImageMeta, x: number, y: number): number | null {
   if (!(x >= 0 && x < size.width && y >= 0 && y < size.height)) return null;
   const { rows, columns } = grid.maps[map]!;
   return grid.offsets[map]! + Math.floor((y * rows) / size.height) * columns + Math.floor((x * columns) / size.width);
 }
 
 /** The patches whose centres lie in a box, along each side at least the one under its middle. */
-export function patchesIn(box: Pick<BoxPrompt, "x0" | "y0" | "x1" | "y1">, map: MapMeta, size: ImageMeta): PatchRange {
+export function patchesInBox(box: Pick<BoxPrompt, "x0" | "y0" | "x1" | "y1">, map: MapMeta, size: ImageMeta): PatchRange {
   return {
-    rows: centresIn(box.y0, box.y1, map.rows, size.height),
-    columns: centresIn(box.x0, box.x1, map.columns, size.width),
+    rows: centersIn(box.y0, box.y1, map.rows, size.height),
+    columns: centersIn(box.x0, box.x1, map.columns, size.width),
   };
 }
 
-function centresIn(from: number, to: number, count: number, length: number): [number, number] {
+function centersIn(from: number, to: number, count: number, length: number): [number, number] {
   const start = Math.max(0, Math.ceil((from * count) / length - 0.5));
   const stop = Math.min(count, Math.ceil((to * count) / length - 0.5));
   if (start < stop) return [start, stop];
@@ -55,7 +55,7 @@ export function boxPrompt(embedding: Embedding, grid: PatchGrid, map: number, ra
   if (!background.some(Boolean)) return meanDirection(embedding, inside);
   // Squared: the background inside is only nearly that of the ring, and there may be much more of it than object.
   const weights = cosinesOf(embedding, inside, background).map((cosine) => Math.max(0, 1 - cosine) ** 2);
-  return meanDirection(embedding, inside, weights.some((weight) => weight > SMALLEST_WEIGHT) ? weights : undefined);
+  return meanDirection(embedding, inside, weights.some((weight) => weight > MIN_WEIGHT) ? weights : undefined);
 }
 
 /** The node inside a box that is most like its prompt, the first of equals: what stands for the box where nodes are clicked. */
@@ -65,14 +65,14 @@ export function boxNode(embedding: Embedding, grid: PatchGrid, map: number, rang
   for (let row = range.rows[0]; row < range.rows[1]; row++) {
     for (let column = range.columns[0]; column < range.columns[1]; column++) inside.push(grid.offsets[map]! + row * columns + column);
   }
-  return mostLike(embedding, inside, boxPrompt(embedding, grid, map, range));
+  return argmaxCosine(embedding, inside, boxPrompt(embedding, grid, map, range));
 }
 
 /** Cosines agree to about this much: a box of nothing but its surroundings is all background, or all object. */
-const SMALLEST_WEIGHT = 1e-12;
+const MIN_WEIGHT = 1e-12;
 
 /** (n) 1 where the positive heat is above its threshold and the negative is not above its own, specks dropped; else 0. */
-export function maskOf(
+export function thresholdMask(
   positive: Float32Array | null,
   negative: Float32Array | null,
   { threshold, negative_threshold, denoise }: Pick<MaskObject, "threshold" | "negative_threshold" | "denoise">,
@@ -83,14 +83,14 @@ export function maskOf(
   for (let i = 0; i < mask.length; i++) {
     if (positive[i]! > threshold && !(negative && negative[i]! > negative_threshold)) mask[i] = 1;
   }
-  dropSpecks(mask, maps, denoise);
+  dropSmallComponents(mask, maps, denoise);
   return mask;
 }
 
-const SEEN = 2;
+const VISITED = 2;
 
 /** Set to 0 what is connected, also over corners, to fewer than `smallest` patches of its map. */
-export function dropSpecks(mask: Uint8Array, maps: readonly MapMeta[], smallest: number): void {
+export function dropSmallComponents(mask: Uint8Array, maps: readonly MapMeta[], smallest: number): void {
   if (smallest <= 1) return;
   const found = new Int32Array(Math.max(0, ...maps.map(({ rows, columns }) => rows * columns)));
   let offset = 0;
@@ -98,7 +98,7 @@ export function dropSpecks(mask: Uint8Array, maps: readonly MapMeta[], smallest:
     const end = offset + rows * columns;
     for (let start = offset; start < end; start++) {
       if (mask[start] !== 1) continue;
-      mask[start] = SEEN;
+      mask[start] = VISITED;
       found[0] = start;
       let size = 1;
       for (let next = 0; next < size; next++) {
@@ -112,7 +112,7 @@ export function dropSpecks(mask: Uint8Array, maps: readonly MapMeta[], smallest:
           for (let x = left; x <= right; x++) {
             const neighbour = offset + y * columns + x;
             if (mask[neighbour] !== 1) continue;
-            mask[neighbour] = SEEN;
+            mask[neighbour] = VISITED;
             found[size++] = neighbour;
           }
         }
@@ -121,5 +121,5 @@ export function dropSpecks(mask: Uint8Array, maps: readonly MapMeta[], smallest:
     }
     offset = end;
   }
-  for (let i = 0; i < mask.length; i++) if (mask[i] === SEEN) mask[i] = 1;
+  for (let i = 0; i < mask.length; i++) if (mask[i] === VISITED) mask[i] = 1;
 }

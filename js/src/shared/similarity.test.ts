@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import vectors from "../../../tests/vectors/similarity.json" with { type: "json" };
-import { embeddingOf, rowOf } from "./embedding.ts";
-import { cosine, heatmap, quantileInPlace, stretch } from "./similarity.ts";
+import { embeddingFromRows, rowOf } from "./embedding.ts";
+import { cosine, heatmap, quantileInPlace, calibratedSimilarity } from "./similarity.ts";
 
 describe("heatmap", () => {
-  const embedding = embeddingOf(Float32Array.from(vectors.eigenvectors.flat()), vectors.eigenvectors[0]!.length);
+  const embedding = embeddingFromRows(Float32Array.from(vectors.eigenvectors.flat()), vectors.eigenvectors[0]!.length);
 
   it.each(vectors.cases)("agrees with Python for node $node, gamma $gamma", ({ node, gamma, heatmap: expected }) => {
     const found = heatmap(embedding, node, gamma);
@@ -13,19 +13,19 @@ describe("heatmap", () => {
 
   it("is all ones where every node is alike", () => {
     const same = new Float32Array(12).fill(0.5);
-    expect([...heatmap(embeddingOf(same, 3), 1)]).toEqual([1, 1, 1, 1]);
+    expect([...heatmap(embeddingFromRows(same, 3), 1)]).toEqual([1, 1, 1, 1]);
   });
 
   it("lights up only the rare nodes where nearly all others are equally unlike the prompt", () => {
     const rare = new Float32Array(400).fill(1);
     rare.set([1, -1], 0);
-    const found = heatmap(embeddingOf(rare, 2), 0);
+    const found = heatmap(embeddingFromRows(rare, 2), 0);
     expect(found[0]).toBe(1);
     expect(found.slice(1).every((value) => value === 0)).toBe(true);
   });
 
   it("takes a zero row as similar to nothing", () => {
-    const some = embeddingOf(Float32Array.from([1, 0, 0, 0, 0, 2]), 2);
+    const some = embeddingFromRows(Float32Array.from([1, 0, 0, 0, 0, 2]), 2);
     expect([...cosine(some, rowOf(some, 0))]).toEqual([1, 0, 0]);
   });
 
@@ -37,11 +37,11 @@ describe("heatmap", () => {
   });
 });
 
-describe("stretch", () => {
+describe("calibratedSimilarity", () => {
   it("is the heatmap before it is cut off, whatever the length of the prompt", () => {
-    const embedding = embeddingOf(Float32Array.from(vectors.eigenvectors.flat()), vectors.eigenvectors[0]!.length);
+    const embedding = embeddingFromRows(Float32Array.from(vectors.eigenvectors.flat()), vectors.eigenvectors[0]!.length);
     const prompt = rowOf(embedding, 2).map((value) => 7 * value);
-    const found = stretch(embedding, prompt);
+    const found = calibratedSimilarity(embedding, prompt);
     expect(Math.max(...found)).toBeGreaterThan(1);
     const cut = heatmap(embedding, 2);
     for (let i = 0; i < cut.length; i++) expect(Math.min(1, Math.max(0, found[i]!))).toBeCloseTo(cut[i]!, 5);

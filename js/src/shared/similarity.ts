@@ -3,9 +3,9 @@ import quickselect from "quickselect";
 import { type Embedding, lengthOf, rowOf } from "./embedding.ts";
 
 /** Cosines of float32 rows agree to about this much: a smaller spread is rounding, not structure. */
-const SMALLEST_SPREAD = 1e-7;
+const MIN_DEVIATION = 1e-7;
 /** exp(80) is finite in float32, too; beyond it any threshold has long been passed. */
-const LARGEST_EXPONENT = 80;
+const MAX_EXPONENT = 80;
 
 /** (n) cosine of every node with a prompt: a row or a mean of rows. */
 export function cosine({ vectors, norms }: Embedding, prompt: Float32Array): Float32Array {
@@ -32,12 +32,12 @@ export function cosine({ vectors, norms }: Embedding, prompt: Float32Array): Flo
  * comes back in another order.
  */
 export function quantileInPlace(values: Float32Array, q: number): number {
-  const [at, next, share] = neighboursInPlace(values, q);
+  const [at, next, share] = quantileNeighborsInPlace(values, q);
   return at + share * (next - at);
 }
 
 /** The two values between which the q-quantile lies, and how far along; `values` comes back in another order. */
-function neighboursInPlace(values: Float32Array, q: number): [number, number, number] {
+function quantileNeighborsInPlace(values: Float32Array, q: number): [number, number, number] {
   const position = q * (values.length - 1);
   const low = Math.floor(position);
   // Made for arrays, it moves what a typed array holds as well.
@@ -55,7 +55,7 @@ function neighboursInPlace(values: Float32Array, q: number): [number, number, nu
  * quantiles to 0 and 1. Where every node is alike, all are 1; where nearly all are, so that the quantiles coincide, it
  * is a step halfway to the largest. As in Python's similarity.py.
  */
-export function stretch(embedding: Embedding, prompt: Float32Array, gamma = 1): Float32Array {
+export function calibratedSimilarity(embedding: Embedding, prompt: Float32Array, gamma = 1): Float32Array {
   const map = cosine(embedding, prompt);
   const n = map.length;
   let mean = 0;
@@ -64,15 +64,15 @@ export function stretch(embedding: Embedding, prompt: Float32Array, gamma = 1): 
   let variance = 0;
   for (let i = 0; i < n; i++) variance += (map[i]! - mean) ** 2;
   const deviation = Math.sqrt(variance / Math.max(1, n - 1));
-  if (!(deviation > SMALLEST_SPREAD)) return map.fill(1);
+  if (!(deviation > MIN_DEVIATION)) return map.fill(1);
   // Quantiles are picked among the cosines, of which g is a rising function: of h - mean(h) = mean(cos) - cos the sign
   // turns. Scaling g changes nothing: measured from its upper quantile, it cannot overflow where it matters.
   const scratch = map.slice();
-  const lower = neighboursInPlace(scratch, 0.01);
-  const upper = neighboursInPlace(scratch, 0.99);
+  const lower = quantileNeighborsInPlace(scratch, 0.01);
+  const upper = quantileNeighborsInPlace(scratch, 0.99);
   const rate = gamma / deviation;
   const anchor = upper[0];
-  const g = (cos: number) => Math.exp(Math.min((cos - anchor) * rate, LARGEST_EXPONENT));
+  const g = (cos: number) => Math.exp(Math.min((cos - anchor) * rate, MAX_EXPONENT));
   const between = ([at, next, share]: [number, number, number]) => g(at) + share * (g(next) - g(at));
   const low = between(lower);
   const span = between(upper) - low;
@@ -87,7 +87,7 @@ export function stretch(embedding: Embedding, prompt: Float32Array, gamma = 1): 
 
 /** (n) heatmap in [0, 1] of the prompt at a node: its stretched similarity, cut off at both ends. */
 export function heatmap(embedding: Embedding, node: number, gamma = 1): Float32Array {
-  const map = stretch(embedding, rowOf(embedding, node), gamma);
+  const map = calibratedSimilarity(embedding, rowOf(embedding, node), gamma);
   for (let i = 0; i < map.length; i++) map[i] = Math.min(1, Math.max(0, map[i]!));
   return map;
 }

@@ -163,10 +163,10 @@ export interface ArrayTypes {
  * "waiting": an answer is overdue from a kernel that is known to be connected, or was heard before. "none": there is no
  * kernel, as in a saved page.
  */
-export type Kernel = "there" | "waiting" | "none";
+export type Kernel = "connected" | "waiting" | "none";
 
 /** What ipywidgets knows of a model's connection to the kernel: its own model, which anywidget wraps. */
-export interface Link {
+export interface KernelConnection {
   readonly comm_live: boolean;
   on(event: string, listener: () => void): void;
   off(event: string, listener: () => void): void;
@@ -214,10 +214,10 @@ export interface SessionStore {
   readonly kernel: Kernel;
   onKernel(listener: () => void, signal: AbortSignal): void;
   /** Tell the store what the host knows of its connection to the kernel. */
-  connect(link: Link): void;
+  connect(link: KernelConnection): void;
   /** Count a view as watching. When the last one goes, the arrays are let go; a new view fetches them again. */
   watch(signal: AbortSignal): void;
-  /** Keep `data-theme` of a view's root "light" or "dark", as the page is, and `data-pointer` "mouse" or "finger". */
+  /** Keep `data-theme` of a view's root "light" or "dark", as the page is, and `data-pointer` "mouse" or "touch". */
   followPage(root: HTMLElement, signal: AbortSignal): void;
   /** Fetch what `heat` and `masks` need. */
   prepare(): Promise<void>;
@@ -231,9 +231,9 @@ export interface SessionStore {
   /** Be told when `tasks`, or what comes of them, has changed. */
   onTasks(listener: () => void, signal: AbortSignal): void;
   /** Be told why masks could not be had from the kernel, and by null that this holds no longer. */
-  onFailure(tell: (message: string | null) => void, signal: AbortSignal): void;
+  onKernelError(tell: (message: string | null) => void, signal: AbortSignal): void;
   /** Ask once more for the masks that the kernel has refused or the user has cancelled. */
-  askAgain(): void;
+  retryKernelRequests(): void;
   /** A URL for an image element. */
   image(index: number): Promise<string>;
   /** (4 n) RGBA of every node under the present layer, or null where the layer paints nothing. */

@@ -2,8 +2,8 @@
 import type { RenderProps } from "@anywidget/types";
 import { type ReadonlySignal, type Signal, effect, signal } from "@preact/signals";
 import { type ComponentType, render } from "preact";
-import { ColoringNote } from "./coloring.tsx";
-import { Content, linkOf } from "./kernel.tsx";
+import { ColoringStatus } from "./coloring.tsx";
+import { Content, findConnection } from "./kernel.tsx";
 import { STATE_KEYS } from "./types.ts";
 import type { Host, SessionState, SessionStore, ViewModel } from "./types.ts";
 
@@ -60,10 +60,10 @@ export function defineView(name: string, View: ComponentType<ViewContext>, { fra
       });
       try {
         const session = model.get("session");
-        const [{ exports }, link] = await Promise.all([host.getWidget<{ store: SessionStore }>(session), linkOf(model, session)]);
+        const [{ exports }, connection] = await Promise.all([host.getWidget<{ store: SessionStore }>(session), findConnection(model, session)]);
         if (abort.aborted) return;
         const { store } = exports;
-        if (link) store.connect(link);
+        if (connection) store.connect(connection);
         store.watch(abort);
         store.followPage(root, abort);
         // Not before it has its theme: an empty view would flash white on a dark page.
@@ -84,8 +84,8 @@ export function defineView(name: string, View: ComponentType<ViewContext>, { fra
         render(
           <>
             <Content root={root} kernel={kernel}><View {...context} /></Content>
-            <div class="ncut-notes">
-              <ColoringNote root={root} state={context.state} kernel={kernel} />
+            <div class="ncut-messages">
+              <ColoringStatus root={root} state={context.state} kernel={kernel} />
               <ErrorNote error={error} />
             </div>
           </>,
@@ -95,13 +95,13 @@ export function defineView(name: string, View: ComponentType<ViewContext>, { fra
         if (abort.aborted) return;
         // Whatever went wrong, the reader of the notebook sees it where the view would be.
         el.append(root);
-        render(<ErrorNote error={signal(message(error))} />, root);
+        render(<ErrorNote error={signal(errorMessage(error))} />, root);
       }
     },
   };
 }
 
-export function message(error: unknown): string {
+export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 

@@ -1,24 +1,24 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { LocalModel } from "../standalone/model.ts";
-import type { Link, SessionModel } from "./types.ts";
-import { NO_KERNEL, PATIENCE, Wire } from "./wire.ts";
+import type { KernelConnection, SessionModel } from "./types.ts";
+import { NO_KERNEL, REPLY_TIMEOUT_MS, Wire } from "./wire.ts";
 
 const REPLY = { kind: "reply", ok: true, part: 0, parts: 1, dtype: "uint8", shape: [1] };
 const BYTES = [new DataView(Uint8Array.of(7).buffer)];
 
 /** What ipywidgets would tell of a connection. */
-function linkOf(comm_live: boolean) {
+function fakeConnection(comm_live: boolean) {
   const events = new EventTarget();
-  const link = {
+  const connection = {
     comm_live,
     on: (name: string, run: () => void) => events.addEventListener(name, run),
     off: (name: string, run: () => void) => events.removeEventListener(name, run),
   };
-  const becomes = (live: boolean) => {
-    link.comm_live = live;
+  const setLive = (live: boolean) => {
+    connection.comm_live = live;
     events.dispatchEvent(new Event("comm_live_update"));
   };
-  return { link: link as Link, becomes };
+  return { connection: connection as KernelConnection, setLive };
 }
 
 /** A wire to a kernel that answers when it is told to. */
@@ -38,7 +38,7 @@ function wire() {
 
 beforeEach(() => { vi.useFakeTimers(); });
 afterEach(() => { vi.useRealTimers(); });
-const pass = (share: number) => vi.advanceTimersByTimeAsync(share * PATIENCE);
+const pass = (share: number) => vi.advanceTimersByTimeAsync(share * REPLY_TIMEOUT_MS);
 
 it("says within 5 s that nobody answers, and takes an answer that comes late", async () => {
   const { made, states, answer } = wire();
@@ -46,16 +46,16 @@ it("says within 5 s that nobody answers, and takes an answer that comes late", a
   await pass(0.9);
   expect(states).toEqual([]);
   await pass(0.2);
-  expect(1.1 * PATIENCE).toBeLessThan(5000);
+  expect(1.1 * REPLY_TIMEOUT_MS).toBeLessThan(5000);
   expect(states).toEqual(["none"]);
   await pass(10);
   answer(0);
   expect([...(await array).data]).toEqual([7]);
-  expect(states).toEqual(["none", "there"]);
+  expect(states).toEqual(["none", "connected"]);
 });
 
 it.each<[string, (made: ReturnType<typeof wire>) => void]>([
-  ["that is connected", ({ made }) => made.connect(linkOf(true).link)],
+  ["that is connected", ({ made }) => made.connect(fakeConnection(true).connection)],
   ["that answered before", ({ made, answer }) => {
     void made.array("coords");
     answer(0);
@@ -68,7 +68,7 @@ it.each<[string, (made: ReturnType<typeof wire>) => void]>([
   expect(made.states).toEqual(["waiting"]);
   made.answer(made.asked.length - 1);
   expect([...(await array).data]).toEqual([7]);
-  expect(made.states).toEqual(["waiting", "there"]);
+  expect(made.states).toEqual(["waiting", "connected"]);
 });
 
 it("waits anew after each part or sign of progress", async () => {
@@ -89,15 +89,15 @@ it("waits anew after each part or sign of progress", async () => {
   await task;
 });
 
-it.each<[string, (link: ReturnType<typeof linkOf>) => void]>([
+it.each<[string, (connection: ReturnType<typeof fakeConnection>) => void]>([
   ["there is none", () => undefined],
-  ["it restarts", ({ becomes }) => becomes(false)],
+  ["it restarts", ({ setLive }) => setLive(false)],
 ])("knows at once of a kernel that is gone: %s", async (what, lose) => {
   const { made, states, asked, answer } = wire();
   const task = made.request("export", null, {});
-  const link = linkOf(what === "it restarts");
-  made.connect(link.link);
-  lose(link);
+  const connection = fakeConnection(what === "it restarts");
+  made.connect(connection.connection);
+  lose(connection);
   expect(states).toEqual(["none"]);
   await expect(task).rejects.toThrow(NO_KERNEL);
   await expect(made.request("export", null, {})).rejects.toThrow(NO_KERNEL);
@@ -105,8 +105,8 @@ it.each<[string, (link: ReturnType<typeof linkOf>) => void]>([
   await pass(2);
   expect(states).toEqual(["none"]);
   expect(asked).toHaveLength(1);
-  link.becomes(true);
-  expect(states).toEqual(["none", "there"]);
+  connection.setLive(true);
+  expect(states).toEqual(["none", "connected"]);
   answer(1);
   expect([...(await array).data]).toEqual([7]);
 });
@@ -120,16 +120,16 @@ it("takes a message that cannot be sent for the end of the kernel", async () => 
   await expect(task).rejects.toThrow(NO_KERNEL);
   // A kernel that answers is connected.
   tell({ kind: "reply", id: "of another page", ok: true });
-  expect(states).toEqual(["none", "there"]);
+  expect(states).toEqual(["none", "connected"]);
 });
 
 it("is quiet once the session is closed", async () => {
   const { made, states, gone } = wire();
   void made.array("rgb");
-  const { link, becomes } = linkOf(true);
-  made.connect(link);
+  const { connection, setLive } = fakeConnection(true);
+  made.connect(connection);
   gone.abort();
-  becomes(false);
+  setLive(false);
   await pass(10);
   expect(states).toEqual([]);
 });

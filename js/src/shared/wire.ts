@@ -1,8 +1,8 @@
 /** Requests to the kernel: each carries an id, the answer comes in binary parts or is an error with its text. */
-import type { Kernel, Link, NdArray, NumericArray, SessionModel } from "./types";
+import type { Kernel, KernelConnection, NdArray, NumericArray, SessionModel } from "./types";
 
 /** Milliseconds without an answer after which the views say so. They are to say it within 5 s of being opened. */
-export const PATIENCE = 4000;
+export const REPLY_TIMEOUT_MS = 4000;
 export const NO_KERNEL = "No kernel is connected. Run the notebook again to go on.";
 
 interface Reply {
@@ -22,7 +22,7 @@ interface Reply {
 }
 
 /** The data of the kernel changed after the request; the reply says so. */
-export class Outdated extends Error {}
+export class OutdatedError extends Error {}
 
 interface Pending {
   message: object;
@@ -72,11 +72,11 @@ export class Wire {
   #signal: AbortSignal;
   #pending = new Map<string, Pending>();
   #count = 0;
-  #changed: () => void;
-  #kernel: Kernel = "there";
-  #link: Link | null = null;
+  #onChange: () => void;
+  #kernel: Kernel = "connected";
+  #connection: KernelConnection | null = null;
   /** Whether anything ever came from the kernel. */
-  #heard = false;
+  #hasReceived = false;
   #timer = 0;
   // Several pages may be open on one kernel, and every one hears every reply.
   #page = crypto.getRandomValues(new Uint32Array(2)).join("-");
@@ -85,13 +85,13 @@ export class Wire {
   constructor(model: SessionModel, signal: AbortSignal, changed: () => void) {
     this.#model = model;
     this.#signal = signal;
-    this.#changed = changed;
+    this.#onChange = changed;
     const listener = (message: Reply, buffers: DataView[]) => this.#receive(message, buffers);
     model.on("msg:custom", listener);
     signal.addEventListener("abort", () => {
       model.off("msg:custom", listener);
       this.#pending.clear();
-      this.#rest();
+      this.#stopTimer();
     });
   }
 
@@ -100,66 +100,66 @@ export class Wire {
   }
 
   /** Follow what the host knows of the connection: without it, only silence tells that there is no kernel. */
-  connect(link: Link): void {
-    if (this.#link) return;
-    this.#link = link;
+  connect(connection: KernelConnection): void {
+    if (this.#connection) return;
+    this.#connection = connection;
     const follow = () => {
-      if (link.comm_live) {
+      if (connection.comm_live) {
         if (this.#kernel === "none") for (const { message } of this.#pending.values()) this.#send(message);
-        this.#note("there");
-        this.#watch();
+        this.#setKernel("connected");
+        this.#startTimer();
         return;
       }
-      this.#lose();
+      this.#disconnect();
     };
-    link.on("comm_live_update", follow);
-    this.#signal.addEventListener("abort", () => link.off("comm_live_update", follow));
-    if (!link.comm_live) follow();
+    connection.on("comm_live_update", follow);
+    this.#signal.addEventListener("abort", () => connection.off("comm_live_update", follow));
+    if (!connection.comm_live) follow();
   }
 
   /** A connection that is gone would drop it in silence; one to a kernel that was shut down throws, whatever it throws. */
   #send(message: object): void {
-    if (this.#link?.comm_live === false) return;
+    if (this.#connection?.comm_live === false) return;
     try {
       this.#model.send(message);
     } catch {
-      this.#lose();
+      this.#disconnect();
     }
   }
 
   /** There is no kernel: what the views wait for may still come with another connection, tasks end. */
-  #lose(): void {
-    this.#rest();
+  #disconnect(): void {
+    this.#stopTimer();
     for (const [id, { isTask, reject }] of this.#pending) {
       if (isTask && this.#pending.delete(id)) reject(new Error(NO_KERNEL));
     }
-    this.#note("none");
+    this.#setKernel("none");
   }
 
-  #note(kernel: Kernel): void {
+  #setKernel(kernel: Kernel): void {
     if (kernel === this.#kernel) return;
     this.#kernel = kernel;
-    this.#changed();
+    this.#onChange();
   }
 
   /** Wait for whatever comes next. What comes late is taken all the same: a kernel may have been busy. */
-  #watch(): void {
-    if (this.#timer || this.#kernel !== "there" || ![...this.#pending.values()].some(({ isTask }) => !isTask)) return;
+  #startTimer(): void {
+    if (this.#timer || this.#kernel !== "connected" || ![...this.#pending.values()].some(({ isTask }) => !isTask)) return;
     this.#timer = window.setTimeout(() => {
       this.#timer = 0;
-      this.#note(this.#link || this.#heard ? "waiting" : "none");
-    }, PATIENCE);
+      this.#setKernel(this.#connection || this.#hasReceived ? "waiting" : "none");
+    }, REPLY_TIMEOUT_MS);
   }
 
-  #rest(): void {
+  #stopTimer(): void {
     clearTimeout(this.#timer);
     this.#timer = 0;
   }
 
   /** Ask for an array as it is now: again if it was replaced meanwhile. A reply to a closed session is dropped. */
   array(name: string): Promise<NdArray> {
-    return this.#ask({ name }, false).catch((error: unknown) => {
-      if (error instanceof Outdated) return this.array(name);
+    return this.#request({ name }, false).catch((error: unknown) => {
+      if (error instanceof OutdatedError) return this.array(name);
       throw error;
     });
   }
@@ -168,12 +168,12 @@ export class Wire {
   request(
     name: string, params: unknown, { signal, progress }: { signal?: AbortSignal; progress?: (fraction: number) => void },
   ): Promise<NdArray> {
-    return this.#ask({ name, params }, true, signal, progress);
+    return this.#request({ name, params }, true, signal, progress);
   }
 
-  #ask(content: object, isTask: boolean, signal?: AbortSignal, progress?: (fraction: number) => void): Promise<NdArray> {
+  #request(content: object, isTask: boolean, signal?: AbortSignal, progress?: (fraction: number) => void): Promise<NdArray> {
     if (this.#signal.aborted) return Promise.reject(new Error("the session is closed"));
-    if (signal?.aborted) return Promise.reject(aborted());
+    if (signal?.aborted) return Promise.reject(abortError());
     if (isTask && this.#kernel === "none") return Promise.reject(new Error(NO_KERNEL));
     const id = `${this.#page}-${this.#count++}`;
     return new Promise((resolve, reject) => {
@@ -181,24 +181,24 @@ export class Wire {
       const message = { kind: "request", id, version, embedding, ...content };
       this.#pending.set(id, { message, isTask, parts: [], resolve, reject, progress });
       this.#send(message);
-      this.#watch();
+      this.#startTimer();
       signal?.addEventListener("abort", () => {
         if (!this.#pending.delete(id)) return;
         this.#send({ kind: "cancel", id });
-        reject(aborted());
+        reject(abortError());
       });
     });
   }
 
   #receive(message: Reply, buffers: DataView[]): void {
-    this.#heard = true;
-    this.#rest();
-    this.#note("there");
-    this.#settle(message, buffers);
-    this.#watch();
+    this.#hasReceived = true;
+    this.#stopTimer();
+    this.#setKernel("connected");
+    this.#handle(message, buffers);
+    this.#startTimer();
   }
 
-  #settle(message: Reply, buffers: DataView[]): void {
+  #handle(message: Reply, buffers: DataView[]): void {
     const request = this.#pending.get(message?.id);
     if (!request) return;
     if (message.kind === "progress") {
@@ -209,7 +209,7 @@ export class Wire {
     if (!message.ok) {
       this.#pending.delete(message.id);
       const why = message.error ?? "the kernel could not answer";
-      request.reject(message.outdated ? new Outdated(why) : new Error(why));
+      request.reject(message.outdated ? new OutdatedError(why) : new Error(why));
       return;
     }
     const view = buffers[0]!;
@@ -231,6 +231,6 @@ export class Wire {
   }
 }
 
-function aborted(): Error {
+function abortError(): Error {
   return new DOMException("cancelled", "AbortError");
 }

@@ -2,7 +2,7 @@
 import { expect, vi } from "vitest";
 import type { MaskObject, Meta, SessionState } from "../shared/types.ts";
 import widget from "../widgets/channel-bars/index.ts";
-import { META as TWO_IMAGES, type Answer, type Arrays, PICTURES, clusterArrays, column, fakeSession, sessionState } from "./session.ts";
+import { META as TWO_IMAGES, type Answer, type Arrays, IMAGE_ARRAYS, clusterArrays, column, fakeSession, sessionState } from "./session.ts";
 import { handsOn, imagesShown, mountView } from "./view.ts";
 
 export const META: Meta = {
@@ -16,7 +16,7 @@ export const CUP: MaskObject = {
 
 const floats = (rows: number[][]): Answer => [Float32Array.from(rows.flat()), "float32", [rows.length, rows[0]!.length]];
 const ARRAYS: Arrays = {
-  ...PICTURES,
+  ...IMAGE_ARRAYS,
   eigenvectors: [Float32Array.from({ length: 48 }, (_, i) => Number(i % 2 === Number(column(i >> 1) >= 2))), "float32", [24, 2]],
   channel_ranges: floats([[0, 100], [-1.25, 8], [0, 1]]),
   "attribution/gradient/clusters/2": floats([[0.2, -0.5, 0.3], [0.6, 0.3, -0.1]]),

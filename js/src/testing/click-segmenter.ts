@@ -2,11 +2,11 @@
 import { afterEach, beforeEach, vi } from "vitest";
 import type { SessionState } from "../shared/types.ts";
 import widget from "../widgets/click-segmenter/index.ts";
-import { type Arrays, PICTURES, column, fakeSession, sessionState } from "./session.ts";
+import { type Arrays, IMAGE_ARRAYS, column, fakeSession, sessionState } from "./session.ts";
 import { handsOn, imagesShown, mountView } from "./view.ts";
 
 const ARRAYS: Arrays = {
-  ...PICTURES,
+  ...IMAGE_ARRAYS,
   eigenvectors: [Float32Array.from({ length: 48 }, (_, i) => {
     const right = column(i >> 1) >= 2;
     return i % 2 ? (right ? 1 : 0) + 0.01 * (i % 5) : right ? 0.02 : 1;

@@ -29,7 +29,7 @@ export type Answer = [numbers: ArrayBufferView, dtype: string, shape: number[]];
 export type Arrays = Record<string, Answer>;
 
 /** Pictures of which the first byte is all there is, for views that only want to have some. */
-export const PICTURES: Arrays = {
+export const IMAGE_ARRAYS: Arrays = {
   "image/0": [Uint8Array.of(1), "uint8", [1]],
   "image/1": [Uint8Array.of(1), "uint8", [1]],
 };

@@ -1,10 +1,10 @@
-/** The overlays of the images on screen: one canvas pixel per patch, or a picture of its own where a view has one. */
+/** The overlays of the images on screen: one canvas pixel per patch, or a raster of its own where a view has one. */
 import type { PatchGrid } from "../geometry.ts";
 import type { SessionState } from "../types.ts";
-import { type ViewContext, message } from "../view.tsx";
+import { type ViewContext, errorMessage } from "../view.tsx";
 import type { ImagesState } from "./state.ts";
 
-export interface Picture {
+export interface Raster {
   data: Uint8ClampedArray;
   width: number;
   height: number;
@@ -13,16 +13,16 @@ export interface Picture {
 /** What a view lays over its images. */
 export interface Overlay {
   /** The state that it depends on; any change of it has the tiles painted anew. */
-  follows: readonly (keyof SessionState)[];
+  dependsOn: readonly (keyof SessionState)[];
   /** (4 n) RGBA of all nodes, or null for nothing. */
   colors(): Uint8ClampedArray | null | Promise<Uint8ClampedArray | null>;
-  /** In place of its patches, a picture of this image. */
-  picture?(image: number): Picture | null;
+  /** In place of its patches, a raster of this image. */
+  raster?(image: number): Raster | null;
   /** In one word what is on show, for `data-shows`. */
   name(): string;
 }
 
-export interface Tiles {
+export interface TilePainter {
   /** Have the canvas painted from now on, until the returned function is called. */
   mount(image: number, canvas: HTMLCanvasElement): () => void;
   loaded(image: number): void;
@@ -31,64 +31,64 @@ export interface Tiles {
 }
 
 /** Paints the overlays of the tiles on screen, at most once a frame, whenever something they show has changed. */
-export function drawTiles(view: ViewContext, ui: ImagesState, overlay: Overlay): Tiles {
+export function createTilePainter(view: ViewContext, ui: ImagesState, overlay: Overlay): TilePainter {
   const { state, store } = view;
   const canvases = new Map<number, HTMLCanvasElement>();
-  /** Images whose picture, and whose overlay, is not there yet. */
+  /** Images whose raster, and whose overlay, is not there yet. */
   const loading = new Set<number>();
   const unpainted = new Set<number>();
   let frame = 0;
   let latest = 0;
   /** What the painted overlays show; a tile that comes into sight later needs no other to be painted again. */
   let shown: { colors: Uint8ClampedArray | null; grid: PatchGrid; source: string } | null = null;
-  const pictures = new WeakMap<HTMLCanvasElement, Uint8ClampedArray>();
+  const rasters = new WeakMap<HTMLCanvasElement, Uint8ClampedArray>();
 
-  const announce = () => { if (canvases.size && !loading.size && !unpainted.size) view.ready(); };
+  const signalReady = () => { if (canvases.size && !loading.size && !unpainted.size) view.ready(); };
 
   const draw = async () => {
     frame = 0;
-    const turn = ++latest;
+    const drawId = ++latest;
     // Behind another tab there is nothing to paint.
     if (!canvases.size) return;
     try {
       const answer = overlay.colors();
       const colors = answer instanceof Promise ? await answer : answer;
       // A newer change may have come while this one was waiting for an array.
-      if (turn !== latest || view.signal.aborted || !canvases.size) return;
-      const now = { colors, grid: ui.grid.peek(), source: state.source.peek() };
-      const same = shown?.colors === colors && shown.grid === now.grid && shown.source === now.source;
+      if (drawId !== latest || view.signal.aborted || !canvases.size) return;
+      const current = { colors, grid: ui.grid.peek(), source: state.source.peek() };
+      const same = shown?.colors === colors && shown.grid === current.grid && shown.source === current.source;
       for (const [image, canvas] of canvases) {
-        const picture = overlay.picture?.(image) ?? null;
-        if (picture) paintPicture(canvas, picture);
-        else if (!same || unpainted.has(image) || pictures.has(canvas)) paintPatches(canvas, image, now);
+        const raster = overlay.raster?.(image) ?? null;
+        if (raster) paintRaster(canvas, raster);
+        else if (!same || unpainted.has(image) || rasters.has(canvas)) paintPatches(canvas, image, current);
       }
-      shown = now;
+      shown = current;
       unpainted.clear();
       view.root.dataset.shows = overlay.name();
-      announce();
+      signalReady();
     } catch (error) {
-      view.error.value = message(error);
+      view.error.value = errorMessage(error);
     }
   };
   const paintPatches = (canvas: HTMLCanvasElement, image: number, { colors, grid, source }: NonNullable<typeof shown>) => {
-    pictures.delete(canvas);
+    rasters.delete(canvas);
     const index = grid.find(image, source);
     if (index < 0 || !colors) {
       canvas.getContext("2d")!.clearRect(0, 0, canvas.width, canvas.height);
       return;
     }
     const { rows: height, columns: width } = grid.maps[index]!;
-    put(canvas, { data: colors.subarray(grid.offsets[index]! * 4, grid.offsets[index + 1]! * 4), width, height });
+    putPixels(canvas, { data: colors.subarray(grid.offsets[index]! * 4, grid.offsets[index + 1]! * 4), width, height });
   };
-  const paintPicture = (canvas: HTMLCanvasElement, picture: Picture) => {
-    if (pictures.get(canvas) === picture.data) return;
-    pictures.set(canvas, picture.data);
-    put(canvas, picture);
+  const paintRaster = (canvas: HTMLCanvasElement, raster: Raster) => {
+    if (rasters.get(canvas) === raster.data) return;
+    rasters.set(canvas, raster.data);
+    putPixels(canvas, raster);
   };
   const request = () => { frame ||= requestAnimationFrame(() => void draw()); };
 
   view.effect(() => {
-    for (const key of overlay.follows) void state[key].value;
+    for (const key of overlay.dependsOn) void state[key].value;
     request();
   });
   // Masks come from the kernel as well.
@@ -97,7 +97,7 @@ export function drawTiles(view: ViewContext, ui: ImagesState, overlay: Overlay):
   // Hovering and clicking must answer at once, so the eigenvectors are on their way before anybody does.
   view.effect(() => {
     void state.meta.value;
-    store.prepare().then(request, (error) => { view.error.value = message(error); });
+    store.prepare().then(request, (error) => { view.error.value = errorMessage(error); });
   });
 
   return {
@@ -113,13 +113,13 @@ export function drawTiles(view: ViewContext, ui: ImagesState, overlay: Overlay):
     },
     loaded(image) {
       loading.delete(image);
-      announce();
+      signalReady();
     },
     request,
   };
 }
 
-function put(canvas: HTMLCanvasElement, { data, width, height }: Picture): void {
+function putPixels(canvas: HTMLCanvasElement, { data, width, height }: Raster): void {
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const pixels = new ImageData(data as Uint8ClampedArray<ArrayBuffer>, width, height);
   canvas.getContext("2d")!.putImageData(pixels, 0, 0);

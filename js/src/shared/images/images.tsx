@@ -2,13 +2,13 @@
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
 import type { ViewContext } from "../view.tsx";
-import type { Tiles } from "./draw.ts";
-import { keyboard } from "./keyboard.ts";
+import type { TilePainter } from "./draw.ts";
+import { handleImageKey } from "./keyboard.ts";
 import { GAP, type ImagesState } from "./state.ts";
 import { ImageTile } from "./tile.tsx";
 
 /** A point on an image: in pixels of the original, and the node there (null where the source doesn't show the image). */
-export interface Place {
+export interface ImagePoint {
   image: number;
   x: number;
   y: number;
@@ -18,19 +18,19 @@ export interface Place {
 interface Props {
   view: ViewContext;
   ui: ImagesState;
-  tiles: Tiles;
+  tiles: TilePainter;
   /** What screen readers hear of the images and of the keys. */
   label: string;
   /** What a view draws over an image beside its overlay. */
   marks?: (image: number) => ComponentChildren;
   /** A key that the view has a use for, with the node that the keys have moved to; true if it had. */
-  act: (event: KeyboardEvent, node: number | null) => boolean;
+  onKey: (event: KeyboardEvent, node: number | null) => boolean;
   /** Listeners on the area of the images: click, pointerdown and so on. Hovering is seen to here. */
   on: Record<string, (event: never) => void>;
   children?: ComponentChildren;
 }
 
-export function Images({ view, ui, tiles, label, marks, act, on, children }: Props) {
+export function Images({ view, ui, tiles, label, marks, onKey, on, children }: Props) {
   const { state, store } = view;
   const attach = useMemo(() => {
     let area: HTMLElement | null = null;
@@ -48,7 +48,7 @@ export function Images({ view, ui, tiles, label, marks, act, on, children }: Pro
 
   const enlarged = ui.enlarged.value;
   return (
-    <div class="ncut-images" onKeyDown={(event) => keyboard(event, view, ui, act)}>
+    <div class="ncut-images" onKeyDown={(event) => handleImageKey(event, view, ui, onKey)}>
       <div
         class="ncut-tiles"
         ref={attach}
@@ -57,7 +57,7 @@ export function Images({ view, ui, tiles, label, marks, act, on, children }: Pro
         aria-label={label}
         onScroll={(event) => { ui.scroll.value = event.currentTarget.scrollTop; }}
         onPointerMove={(event) => {
-          const node = placeOf(event, view, ui)?.node ?? null;
+          const node = pointFromEvent(event, view, ui)?.node ?? null;
           // Between two tiles the last patch stays, or crossing the gap would flash.
           if (node !== null && event.pointerType !== "touch") store.set("hover", node);
         }}
@@ -76,27 +76,27 @@ export function Images({ view, ui, tiles, label, marks, act, on, children }: Pro
         )}
       </div>
       <div class="ncut-focus" />
-      {enlarged && <Enlarged view={view} ui={ui} />}
+      {enlarged && <EnlargedControls view={view} ui={ui} />}
       {children}
-      <div class="ncut-hidden" aria-live="polite">{spoken(state, ui)}</div>
+      <div class="ncut-hidden" aria-live="polite">{announcement(state, ui)}</div>
     </div>
   );
 }
 
 /** Where on the images an event was; null beside them and on a button. */
-export function placeOf(event: MouseEvent, { state }: ViewContext, ui: ImagesState): Place | null {
+export function pointFromEvent(event: MouseEvent, { state }: ViewContext, ui: ImagesState): ImagePoint | null {
   const target = event.target as Element;
   const tile = target.closest<HTMLElement>("[data-image]");
   if (!tile || target.closest("button")) return null;
   const box = tile.getBoundingClientRect();
-  return placeIn(Number(tile.dataset.image), (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height,
+  return pointAtFraction(Number(tile.dataset.image), (event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height,
     { state }, ui);
 }
 
 /** The place at fractions of an image; null outside of it. */
-export function placeIn(
+export function pointAtFraction(
   image: number, right: number, down: number, { state }: Pick<ViewContext, "state">, ui: ImagesState,
-): Place | null {
+): ImagePoint | null {
   if (!(right >= 0 && right < 1 && down >= 0 && down < 1)) return null;
   const { width, height } = state.meta.peek().images[image]!;
   const map = ui.grid.peek().find(image, state.source.peek());
@@ -110,13 +110,13 @@ export function leaveZoom({ root }: ViewContext, ui: ImagesState): void {
   root.querySelector<HTMLElement>(".ncut-tiles")?.focus();
 }
 
-function Enlarged({ view, ui }: { view: ViewContext; ui: ImagesState }) {
+function EnlargedControls({ view, ui }: { view: ViewContext; ui: ImagesState }) {
   const count = view.state.meta.value.images.length;
-  const turn = (by: number) => { ui.zoomed.value = (ui.zoomed.value! + by + count) % count; };
+  const step = (by: number) => { ui.zoomed.value = (ui.zoomed.value! + by + count) % count; };
   return (
     <div class="ncut-enlarged">
-      <button type="button" aria-label="Previous image" onClick={() => turn(-1)}>‹</button>
-      <button type="button" aria-label="Next image" onClick={() => turn(1)}>›</button>
+      <button type="button" aria-label="Previous image" onClick={() => step(-1)}>‹</button>
+      <button type="button" aria-label="Next image" onClick={() => step(1)}>›</button>
       <button type="button" aria-label="Back to all images" onClick={() => leaveZoom(view, ui)}>×</button>
     </div>
   );
@@ -139,7 +139,7 @@ function scrollToPinned({ state, root }: ViewContext, ui: ImagesState, area: HTM
   }
 }
 
-function spoken(state: ViewContext["state"], ui: ImagesState): string {
+function announcement(state: ViewContext["state"], ui: ImagesState): string {
   const node = state.hover.value;
   const patch = node === null ? null : ui.grid.value.locate(node);
   if (!patch) return "";

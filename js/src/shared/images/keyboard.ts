@@ -7,18 +7,18 @@ const STEPS: Record<string, [number, number]> = {
 };
 
 /**
- * `act` is asked first, with the node that the keys have moved to (null for none), and says whether the key was its.
+ * `onKey` is asked first, with the node that the keys have moved to (null for none), and says whether the key was its.
  */
-export function keyboard(
+export function handleImageKey(
   event: KeyboardEvent,
   { state, store }: ViewContext,
   ui: ImagesState,
-  act: (event: KeyboardEvent, node: number | null) => boolean,
+  onKey: (event: KeyboardEvent, node: number | null) => boolean,
 ): void {
   // Sliders, menus and buttons keep their own keys.
   if ((event.target as Element).matches("input, select, textarea")) return;
   const hover = state.hover.peek();
-  if (act(event, hover)) {
+  if (onKey(event, hover)) {
     event.preventDefault();
     event.stopPropagation();
     return;

@@ -21,7 +21,7 @@ export function imagesState({ state }: Pick<ViewContext, "state">) {
   });
   const layout = computed(() => justify(aspects.value, size.value.width, rowHeight.value, GAP));
 
-  /** The tiles on screen and half a screen around them; all others cost nothing. Tiles are in order from the top. */
+  /** The tiles on screen and half a screen around them; all others cost nothing. TilePainter are in order from the top. */
   const first = computed(() => {
     const edge = scroll.value - size.value.height / 2;
     return layout.value.tiles.findIndex((tile) => tile.y + tile.height > edge);

@@ -1,17 +1,17 @@
-/** One image: the picture, its overlay of one canvas pixel per patch, and rings around hovered and pinned patches. */
+/** One image: the element, its overlay of one canvas pixel per patch, and rings around hovered and pinned patches. */
 import type { ComponentChildren } from "preact";
 import { useComputed } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Tile } from "../geometry.ts";
-import { type ViewContext, message } from "../view.tsx";
-import type { Tiles } from "./draw.ts";
+import { type ViewContext, errorMessage } from "../view.tsx";
+import type { TilePainter } from "./draw.ts";
 import type { ImagesState } from "./state.ts";
 
 interface Props {
   tile: Tile;
   view: ViewContext;
   ui: ImagesState;
-  tiles: Tiles;
+  tiles: TilePainter;
   /** What a view draws over an image beside its overlay, in fractions of the tile. */
   marks?: ((image: number) => ComponentChildren) | undefined;
 }
@@ -19,7 +19,7 @@ interface Props {
 export function ImageTile({ tile, view, ui, tiles, marks }: Props) {
   const { state, store } = view;
   const canvas = useRef<HTMLCanvasElement>(null);
-  const picture = useRef<HTMLImageElement>(null);
+  const element = useRef<HTMLImageElement>(null);
   const { image } = tile;
   const { name } = state.meta.value.images[image]!;
 
@@ -27,8 +27,8 @@ export function ImageTile({ tile, view, ui, tiles, marks }: Props) {
   useEffect(() => {
     let gone = false;
     store.image(image).then(
-      (url) => { if (!gone && picture.current) picture.current.src = url; },
-      (error) => { view.error.value = `${name}: ${message(error)}`; },
+      (url) => { if (!gone && element.current) element.current.src = url; },
+      (error) => { view.error.value = `${name}: ${errorMessage(error)}`; },
     );
     return () => { gone = true; };
   }, [image, state.meta.value.version]);
@@ -39,7 +39,7 @@ export function ImageTile({ tile, view, ui, tiles, marks }: Props) {
       data-image={image}
       style={{ left: `${tile.x}px`, top: `${tile.y}px`, width: `${tile.width}px`, height: `${tile.height}px` }}
     >
-      <img ref={picture} alt={name} draggable={false} onLoad={() => tiles.loaded(image)} />
+      <img ref={element} alt={name} draggable={false} onLoad={() => tiles.loaded(image)} />
       <canvas
         ref={canvas}
         aria-hidden="true"

@@ -1,14 +1,14 @@
 /** Answers of the kernel, each asked for once, the one that is wanted now before all others. */
 import { type Signal, signal } from "@preact/signals";
 import type { SessionStore } from "../../shared/types.ts";
-import { message } from "../../shared/view.tsx";
-import type { Question } from "./targets.ts";
+import { errorMessage } from "../../shared/view.tsx";
+import type { AttributionRequest } from "./targets.ts";
 
 /** A drag of a slider, or a lasso, asks for much on its way; the kernel is asked when it rests. */
 const REST = 250;
 const MOST_ANSWERS = 32;
 
-/** What is known of a question. */
+/** What is known of a request. */
 export type Answer =
   | { status: "asking" }
   | { status: "ready"; data: Float32Array; columns: number }
@@ -18,10 +18,10 @@ export type Answer =
 export interface Answers {
   /** Read `.value` to follow them. */
   readonly all: Signal<ReadonlyMap<string, Answer>>;
-  /** Have a question answered unless it was before; until then `place` asks for nothing else. */
-  want(place: string, question: Question | null, label: string): void;
+  /** Have a request answered unless it was before; until then `place` asks for nothing else. */
+  want(place: string, request: AttributionRequest | null, label: string): void;
   /** Ask again what was cancelled or failed. */
-  retry(place: string, question: Question, label: string): void;
+  retry(place: string, request: AttributionRequest, label: string): void;
 }
 
 export function answersOf(store: SessionStore, abort: AbortSignal): Answers {
@@ -44,7 +44,7 @@ export function answersOf(store: SessionStore, abort: AbortSignal): Answers {
     running.delete(key);
     if (all.peek().get(key)?.status === "asking") put(key, null);
   };
-  const start = async ({ name, params, key }: Question, label: string) => {
+  const start = async ({ name, params, key }: AttributionRequest, label: string) => {
     const controller = new AbortController();
     const { signal: ended } = controller;
     running.set(key, controller);
@@ -57,27 +57,27 @@ export function answersOf(store: SessionStore, abort: AbortSignal): Answers {
     } catch (error) {
       if (ended.aborted) return;
       const cancelled = error instanceof DOMException && error.name === "AbortError";
-      put(key, cancelled ? { status: "cancelled" } : { status: "failed", message: message(error) });
+      put(key, cancelled ? { status: "cancelled" } : { status: "failed", message: errorMessage(error) });
     }
   };
 
-  const want = (place: string, question: Question | null, label: string) => {
+  const want = (place: string, request: AttributionRequest | null, label: string) => {
     const before = places.get(place);
-    if (before === question?.key) return;
-    if (question) places.set(place, question.key);
+    if (before === request?.key) return;
+    if (request) places.set(place, request.key);
     else places.delete(place);
     // Two places may want the same: who leaves last ends it.
     if (before !== undefined && !wanted(before)) end(before);
-    if (question && !all.peek().has(question.key)) void start(question, label);
+    if (request && !all.peek().has(request.key)) void start(request, label);
   };
   abort.addEventListener("abort", () => { for (const key of running.keys()) end(key); });
   return {
     all, want,
-    retry(place, question, label) {
-      end(question.key);
-      put(question.key, null);
+    retry(place, request, label) {
+      end(request.key);
+      put(request.key, null);
       places.delete(place);
-      want(place, question, label);
+      want(place, request, label);
     },
   };
 }

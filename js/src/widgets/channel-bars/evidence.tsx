@@ -1,5 +1,5 @@
 /** Whether the bars can be believed: what becomes of the target without its channels, measured on demand. */
-import { type Curves, areaOf, curvesOf } from "./ranking.ts";
+import { type Curves, faithfulnessArea, parseCurves } from "./ranking.ts";
 import type { ChannelsState } from "./state.ts";
 
 const [WIDTH, HEIGHT] = [300, 96];
@@ -12,10 +12,10 @@ const LINES = [
 
 export function Evidence({ channels }: { channels: ChannelsState }) {
   const target = channels.first.value;
-  const answer = channels.answerTo(channels.evidence(target));
+  const answer = channels.resultOf(channels.evidence(target));
   const why = channels.current.value === null ? "There are no bars yet" : null;
   if (answer?.status === "ready" && channels.opened.value) {
-    const curves = curvesOf(answer.data);
+    const curves = parseCurves(answer.data);
     return <Chart curves={curves} name={channels.nameOf(target)} close={() => { channels.opened.value = false; }} />;
   }
   return (
@@ -40,12 +40,12 @@ function Chart({ curves, name, close }: { curves: Curves; name: string; close: (
     return HEIGHT - MARGIN.bottom - share * (HEIGHT - MARGIN.top - MARGIN.bottom);
   };
   const points = (values: Float32Array) => [...values].map((value, i) => `${x(counts[i]!).toFixed(1)},${y(value).toFixed(1)}`);
-  const area = areaOf(curves);
-  const said = area.toFixed(3).replace("-", "−");
+  const area = faithfulnessArea(curves);
+  const areaText = area.toFixed(3).replace("-", "−");
   return (
     <figure class="ncut-evidence">
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img"
-        aria-label={`The score of ${name} as up to ${last} channels are deleted. Mean height of random above top: ${said}`}>
+        aria-label={`The score of ${name} as up to ${last} channels are deleted. Mean height of random above top: ${areaText}`}>
         <polygon points={[...points(random), ...points(top).reverse()].join(" ")} />
         {LINES.map(([line]) => <polyline key={line} data-line={line} points={points(curves[line]).join(" ")} />)}
         <path d={`M${MARGIN.left} ${MARGIN.top}V${HEIGHT - MARGIN.bottom}H${WIDTH - MARGIN.right}`} />
@@ -54,11 +54,11 @@ function Chart({ curves, name, close }: { curves: Curves; name: string; close: (
         <text x={MARGIN.left} y={HEIGHT - 4}>0</text>
         <text x={WIDTH - MARGIN.right} y={HEIGHT - 4} text-anchor="end">{last} channels of {name} deleted</text>
       </svg>
-      <button type="button" class="ncut-small" aria-label="Hide the evidence" onClick={close}>×</button>
+      <button type="button" class="ncut-icon-button" aria-label="Hide the evidence" onClick={close}>×</button>
       <figcaption>
         {LINES.map(([line, title]) => <span key={line} data-line={line} title={title}>{line}</span>)}
         <span title="Mean height of random above top: positive where the bars are right">
-          area {said}
+          area {areaText}
         </span>
       </figcaption>
     </figure>

@@ -2,7 +2,7 @@
 import { useComputed } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { ViewContext } from "../../shared/view.tsx";
-import { type Scores, percent, reach } from "./ranking.ts";
+import { type Scores, percent, maxMagnitude } from "./ranking.ts";
 import type { ChannelsState } from "./state.ts";
 
 interface Props {
@@ -17,13 +17,13 @@ export function List({ view, channels }: Props) {
   const scores = channels.scores.value;
   // Of one kind of score only, zero keeps its place from target to target.
   const signed = channels.method.value !== "abs_gradient";
-  const most = scores ? reach(scores, rows) : 1;
-  const looked = state.channel.value;
+  const scale = scores ? maxMagnitude(scores, rows) : 1;
+  const current = state.channel.value;
 
-  // A channel that Python looks at comes into sight; under the pointer it is.
+  // A channel that Python needsRanges at comes into sight; under the pointer it is.
   useLayoutEffect(() => {
-    if (looked !== null && list.current && !list.current.matches(":hover")) bringIntoSight(list.current, looked);
-  }, [looked]);
+    if (current !== null && list.current && !list.current.matches(":hover")) bringIntoSight(list.current, current);
+  }, [current]);
 
   const focused = (): number | null => {
     const row = list.current?.querySelector<HTMLElement>(":focus-visible");
@@ -37,14 +37,14 @@ export function List({ view, channels }: Props) {
       aria-multiselectable="true"
       aria-label={`Channels of ${channels.targets.value.map(channels.nameOf).join(" and ")}`}
       aria-busy={channels.current.value === null}
-      onPointerLeave={() => channels.look(focused())}
+      onPointerLeave={() => channels.preview(focused())}
       onFocusOut={(event) => {
-        if (!list.current?.contains(event.relatedTarget as Node | null)) channels.look(null);
+        if (!list.current?.contains(event.relatedTarget as Node | null)) channels.preview(null);
       }}
     >
       {scores && rows.map((channel, i) => (
-        <Row key={channel} {...{ view, channels, channel, scores, most, signed }}
-          entry={rows.includes(looked ?? -1) ? looked === channel : i === 0} />
+        <Row key={channel} {...{ view, channels, channel, scores, scale, signed }}
+          entry={rows.includes(current ?? -1) ? current === channel : i === 0} />
       ))}
       {scores && !rows.length && <p>No channel has that name or number.</p>}
     </div>
@@ -55,53 +55,53 @@ interface RowProps extends Props {
   channel: number;
   scores: Scores;
   /** The score whose bar is as long as can be. */
-  most: number;
+  scale: number;
   signed: boolean;
   /** Whether Tab leads here. */
   entry: boolean;
 }
 
-function Row({ view: { state }, channels, channel, scores, most, signed, entry }: RowProps) {
+function Row({ view: { state }, channels, channel, scores, scale, signed, entry }: RowProps) {
   const name = channels.names.value![channel]!;
   const pinned = useComputed(() => state.channels.value.indexOf(channel));
-  const looked = useComputed(() => state.channel.value === channel);
-  const absent = useComputed(() => channels.absent.value.has(channel));
-  const said = scores.map((one, i) => {
+  const current = useComputed(() => state.channel.value === channel);
+  const missingMaps = useComputed(() => channels.missingMaps.value.has(channel));
+  const values = scores.map((one, i) => {
     const target = channels.targets.value[i];
     return `${target && scores.length > 1 ? `${channels.nameOf(target)} ` : ""}${percent(one[channel]!)} %`;
   });
-  const about = [name, ...said, pinned.value >= 0 && "pinned", absent.value && "its map is not in this file"].filter(Boolean).join(", ");
+  const about = [name, ...values, pinned.value >= 0 && "pinned", missingMaps.value && "its map is not in this file"].filter(Boolean).join(", ");
   return (
     <div
       role="option"
       class="ncut-channel"
       data-channel={channel}
-      data-looked={looked.value || undefined}
-      data-absent={absent.value || undefined}
+      data-current={current.value || undefined}
+      data-missingMaps={missingMaps.value || undefined}
       aria-selected={pinned.value >= 0}
       aria-label={about}
       title={about}
       tabIndex={entry ? 0 : -1}
-      onPointerEnter={(event) => { if (event.pointerType !== "touch") channels.look(channel); }}
-      onFocus={(event) => { if (event.currentTarget.matches(":focus-visible")) channels.look(channel); }}
+      onPointerEnter={(event) => { if (event.pointerType !== "touch") channels.preview(channel); }}
+      onFocus={(event) => { if (event.currentTarget.matches(":focus-visible")) channels.preview(channel); }}
       onClick={() => channels.toggle(channel)}
       onKeyDown={(event) => rowKey(event, () => channels.toggle(channel))}
     >
-      <PinMark at={pinned.value} of={state.channels.value.length} />
+      <PinMarker at={pinned.value} of={state.channels.value.length} />
       <span class="ncut-channel-name">{name}</span>
-      {scores.map((one, i) => <Magnitude key={i} score={one[channel]!} most={most} signed={signed} />)}
+      {scores.map((one, i) => <Magnitude key={i} score={one[channel]!} scale={scale} signed={signed} />)}
       {scores.length === 1 && <span class="ncut-value">{percent(scores[0][channel]!)}</span>}
     </div>
   );
 }
 
 /** Filled when pinned, in the colour that the channel has in the composite. */
-export function PinMark({ at, of }: { at: number; of: number }) {
+export function PinMarker({ at, of }: { at: number; of: number }) {
   return <i class="ncut-pin" data-pinned={at >= 0 || undefined} data-part={of > 1 && at >= 0 && at < 3 ? "rgb"[at] : undefined} />;
 }
 
-function Magnitude({ score, most, signed }: { score: number; most: number; signed: boolean }) {
-  const share = Math.min(1, Math.abs(score) / most) * (signed ? 50 : 100);
+function Magnitude({ score, scale, signed }: { score: number; scale: number; signed: boolean }) {
+  const share = Math.min(1, Math.abs(score) / scale) * (signed ? 50 : 100);
   const start = signed ? (score < 0 ? 50 - share : 50) : 0;
   return (
     <span class="ncut-magnitude" style={{ "--zero": signed ? "50%" : "0%" }}>

@@ -1,6 +1,6 @@
 /** Beside the images: what is asked, the bars that answer it, and what one of them says. */
 import { Hint, Legend, Slider } from "../../shared/controls.tsx";
-import { nearest } from "../../shared/images/look.tsx";
+import { closestCount } from "../../shared/images/display-controls.tsx";
 import type { ViewContext } from "../../shared/view.tsx";
 import { Evidence } from "./evidence.tsx";
 import { List } from "./list.tsx";
@@ -18,7 +18,7 @@ export function Panel({ view, channels }: Props) {
   if (!channels.names.value) {
     return (
       <div class="ncut-channels-panel">
-        <p class="ncut-none">This session has no features to trace. Make it with <code>nw.Session(images, features=…)</code>.</p>
+        <p class="ncut-no-features">This session has no features to trace. Make it with <code>nw.Session(images, features=…)</code>.</p>
       </div>
     );
   }
@@ -26,10 +26,10 @@ export function Panel({ view, channels }: Props) {
     <div class="ncut-channels-panel">
       <Targets {...{ view, channels }} />
       <Controls channels={channels} />
-      <Heads channels={channels} />
+      <ColumnHeaders channels={channels} />
       <div class="ncut-bars-area" data-stale={channels.current.value === null || undefined}>
         <List {...{ view, channels }} />
-        <Waiting {...{ view, channels }} />
+        <PendingNotice {...{ view, channels }} />
       </div>
       <Readout {...{ view, channels }} />
       {channels.kernel.value && <Evidence channels={channels} />}
@@ -66,15 +66,15 @@ function Controls({ channels }: { channels: ChannelsState }) {
 }
 
 /** What the columns of bars are, and that a score is a share. */
-function Heads({ channels }: { channels: ChannelsState }) {
+function ColumnHeaders({ channels }: { channels: ChannelsState }) {
   const targets = channels.targets.value;
   const total = channels.names.value!.length;
   const rows = channels.rows.value.length;
   return (
-    <div class="ncut-heads" aria-hidden="true">
+    <div class="ncut-column-headers" aria-hidden="true">
       <span class="ncut-channel-name">{rows ? `${rows} of ${total}` : ""}</span>
       {targets.map((target, i) => (
-        <span key={i} class="ncut-head" title={channels.nameOf(target)}>
+        <span key={i} class="ncut-column-header" title={channels.nameOf(target)}>
           <i class="ncut-chip" style={{ background: channels.colorOf(target) }} />
           <span>{channels.nameOf(target)}</span>
         </span>
@@ -85,27 +85,27 @@ function Heads({ channels }: { channels: ChannelsState }) {
 }
 
 /** In place of bars that are not there. */
-function Waiting({ view: { state, store }, channels }: Props) {
+function PendingNotice({ view: { state, store }, channels }: Props) {
   const count = state.n_clusters.value;
   const traced = state.meta.value.traced_counts;
   if (traced && !traced.includes(count)) {
-    const other = nearest(traced, count);
+    const other = closestCount(traced, count);
     return (
-      <div class="ncut-waiting" role="status">
+      <div class="ncut-pending" role="status">
         <p>This file traces {traced.join(", ")} clusters to their channels, not {count}.</p>
         <button type="button" onClick={() => store.set("n_clusters", other)}>Show {other} clusters</button>
       </div>
     );
   }
-  const target = channels.targets.value.find((one) => channels.answerTo(channels.questionOf(one))?.status !== "ready");
+  const target = channels.targets.value.find((one) => channels.resultOf(channels.requestFor(one))?.status !== "ready");
   if (!target) return null;
-  const answer = channels.answerTo(channels.questionOf(target));
+  const answer = channels.resultOf(channels.requestFor(target));
   const asking = !answer || answer.status === "asking";
   if (asking && channels.scores.value) return null;
   const name = channels.nameOf(target);
   const again = !asking && channels.kernel.value;
   return (
-    <div class="ncut-waiting" role="status">
+    <div class="ncut-pending" role="status">
       <p>
         {asking ? `Tracing ${name}…` : !again ? `What made ${name} is not in this file.`
           : answer.status === "failed" ? answer.message : "Cancelled."}
@@ -124,9 +124,9 @@ function Readout({ view: { state, store }, channels }: Props) {
   if (one === null || one >= names.length) {
     return (
       <div class="ncut-readout">
-        <p class="ncut-advice">
+        <p class="ncut-readout-hint">
           <Hint mouse="Point at a bar to see its channel. Click to pin up to three as red, green and blue."
-            finger="Tap a bar to see its channel. Up to three show as red, green and blue." />
+            touch="Tap a bar to see its channel. Up to three show as red, green and blue." />
         </p>
       </div>
     );

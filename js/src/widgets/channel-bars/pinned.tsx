@@ -2,8 +2,8 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { ImagesState } from "../../shared/images/state.ts";
-import { type ViewContext, message } from "../../shared/view.tsx";
-import { PinMark } from "./list.tsx";
+import { type ViewContext, errorMessage } from "../../shared/view.tsx";
+import { PinMarker } from "./list.tsx";
 import type { ChannelsState } from "./state.ts";
 
 interface Props {
@@ -20,7 +20,7 @@ export function Pinned({ view, ui, channels }: Props) {
   return (
     <div class="ncut-strip ncut-pins" role="group" aria-label="Pinned channels">
       {pinned.map((channel, at) => (
-        <Small key={channel} {...{ view, ui, channels, channel, at, image }} of={pinned.length} />
+        <ChannelThumbnail key={channel} {...{ view, ui, channels, channel, at, image }} of={pinned.length} />
       ))}
       {!pinned.length && names && (
         <p>Pinned channels are shown here one by one.</p>
@@ -29,7 +29,7 @@ export function Pinned({ view, ui, channels }: Props) {
   );
 }
 
-function Small({ view, ui, channels, channel, at, of, image }: Props & { channel: number; at: number; of: number; image: number }) {
+function ChannelThumbnail({ view, ui, channels, channel, at, of, image }: Props & { channel: number; at: number; of: number; image: number }) {
   const { state, store } = view;
   const name = channels.names.value![channel]!;
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -39,7 +39,7 @@ function Small({ view, ui, channels, channel, at, of, image }: Props & { channel
 
   useEffect(() => {
     let gone = false;
-    const fail = (error: unknown) => { if (!gone) view.error.value = message(error); };
+    const fail = (error: unknown) => { if (!gone) view.error.value = errorMessage(error); };
     store.image(image).then((next) => { if (!gone) url.value = next; }, fail);
     return () => { gone = true; };
   }, [image, version]);
@@ -58,17 +58,17 @@ function Small({ view, ui, channels, channel, at, of, image }: Props & { channel
       Object.assign(canvas.current, { width: columns, height: rows });
       canvas.current.getContext("2d")!.putImageData(new ImageData(colors, columns, rows), 0, 0);
     };
-    draw().catch((error: unknown) => { if (!gone) view.error.value = message(error); });
+    draw().catch((error: unknown) => { if (!gone) view.error.value = errorMessage(error); });
     return () => { gone = true; };
   }, [channel, image, source, embedding]);
 
   const { width, height } = images[image]!;
   return (
-    <figure class="ncut-small-picture ncut-small-map" data-pinned-channel={channel} style={{ "--aspect": width / height }}
-      onPointerEnter={() => channels.look(channel)} onPointerLeave={() => channels.look(null)}>
+    <figure class="ncut-thumbnail ncut-channel-thumbnail" data-pinned-channel={channel} style={{ "--aspect": width / height }}
+      onPointerEnter={() => channels.preview(channel)} onPointerLeave={() => channels.preview(null)}>
       <img alt="" src={url.value} draggable={false} />
       <canvas ref={canvas} aria-hidden="true" class={state.smooth.value ? "ncut-smooth" : undefined} style={{ opacity: state.blend.value }} />
-      <figcaption title={name}><PinMark at={at} of={of} /><span>{name}</span></figcaption>
+      <figcaption title={name}><PinMarker at={at} of={of} /><span>{name}</span></figcaption>
       <button type="button" aria-label={`Unpin ${name}`} title="Unpin" onClick={() => channels.toggle(channel)}>×</button>
     </figure>
   );

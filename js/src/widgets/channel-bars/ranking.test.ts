@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { areaOf, curvesOf, found, percent, rankOf, ranked, reach } from "./ranking.ts";
+import { faithfulnessArea, parseCurves, matchingChannels, percent, rankOf, ranked, maxMagnitude } from "./ranking.ts";
 
 const NAMES = ["luma", "chroma a", "chroma b", "edges, 4 px", "edges, 12 px"];
 const FIRST = Float32Array.of(0.1, -0.5, 0.3, 0, 0.05);
@@ -20,18 +20,18 @@ describe("the bars", () => {
     expect(ranked([FIRST, SECOND], NAMES, { ...some, sort: "difference" })).toEqual([3, 2, 1]);
   });
 
-  it("are found by a part of the name in any case, or by the beginning of the number, however weak", () => {
-    expect(found(NAMES, " EDGES")).toEqual([3, 4]);
-    expect(found(NAMES, "3")).toEqual([3]);
-    expect(found(NAMES, "1")).toEqual([1, 4]);
+  it("are matchingChannels by a part of the name in any case, or by the beginning of the number, however weak", () => {
+    expect(matchingChannels(NAMES, " EDGES")).toEqual([3, 4]);
+    expect(matchingChannels(NAMES, "3")).toEqual([3]);
+    expect(matchingChannels(NAMES, "1")).toEqual([1, 4]);
     expect(ranked([FIRST], NAMES, { ...ALL, count: 1, search: "px" })).toEqual([4]);
-    expect(found(NAMES, "hue")).toEqual([]);
+    expect(matchingChannels(NAMES, "hue")).toEqual([]);
   });
 
   it("share one scale, which no bar of them exceeds", () => {
-    expect(reach([FIRST, SECOND], [0, 1])).toBe(0.5);
-    expect(reach([FIRST, SECOND], [3])).toBeCloseTo(0.9);
-    expect(reach([FIRST], [3])).toBe(1);
+    expect(maxMagnitude([FIRST, SECOND], [0, 1])).toBe(0.5);
+    expect(maxMagnitude([FIRST, SECOND], [3])).toBeCloseTo(0.9);
+    expect(maxMagnitude([FIRST], [3])).toBe(1);
   });
 
   it("say their rank and their share", () => {
@@ -41,7 +41,7 @@ describe("the bars", () => {
 });
 
 describe("the curves", () => {
-  const curves = curvesOf(Float32Array.of(0, 1, 3, 1, 0.4, 0.2, 1, 1, 0.9, 1, 0.8, 0.6));
+  const curves = parseCurves(Float32Array.of(0, 1, 3, 1, 0.4, 0.2, 1, 1, 0.9, 1, 0.8, 0.6));
 
   it("are the rows of the answer", () => {
     expect([...curves.counts]).toEqual([0, 1, 3]);
@@ -51,7 +51,7 @@ describe("the curves", () => {
   });
 
   it("leave between random and top the area that Python reports: by how many channels each step deletes", () => {
-    expect(areaOf(curves)).toBeCloseTo((0.2 * 1 + 0.4 * 2) / 3);
-    expect(areaOf(curvesOf(Float32Array.of(0, 1, 1, 1)))).toBe(0);
+    expect(faithfulnessArea(curves)).toBeCloseTo((0.2 * 1 + 0.4 * 2) / 3);
+    expect(faithfulnessArea(parseCurves(Float32Array.of(0, 1, 1, 1)))).toBe(0);
   });
 });

@@ -23,7 +23,7 @@ export function ranked(scores: Scores, names: readonly string[], { count, sort, 
   const value = (j: number) => first[j]!;
   const difference = (j: number) => first[j]! - (second?.[j] ?? 0);
   const descending = (of: (j: number) => number) => (a: number, b: number) => of(b) - of(a) || a - b;
-  const strongest = found(names, search).sort(descending(size)).slice(0, count);
+  const strongest = matchingChannels(names, search).sort(descending(size)).slice(0, count);
   switch (sort) {
     case "absolute": return strongest;
     case "index": return strongest.sort((a, b) => a - b);
@@ -33,7 +33,7 @@ export function ranked(scores: Scores, names: readonly string[], { count, sort, 
 }
 
 /** The channels whose name holds the text, or whose number begins with it; all for an empty one. */
-export function found(names: readonly string[], search: string): number[] {
+export function matchingChannels(names: readonly string[], search: string): number[] {
   const text = search.trim().toLowerCase();
   return [...names.keys()].filter((j) => names[j]!.toLowerCase().includes(text) || String(j).startsWith(text));
 }
@@ -48,7 +48,7 @@ export function rankOf(channel: number, scores: Float32Array): number {
 }
 
 /** The largest magnitude among some channels: what the bars are as long as they can be for. */
-export function reach(scores: Scores, channels: readonly number[]): number {
+export function maxMagnitude(scores: Scores, channels: readonly number[]): number {
   return Math.max(0, ...scores.flatMap((one) => channels.map((j) => Math.abs(one[j]!)))) || 1;
 }
 
@@ -68,7 +68,7 @@ export interface Curves {
 }
 
 /** Of an answer (4, s). */
-export function curvesOf(data: Float32Array): Curves {
+export function parseCurves(data: Float32Array): Curves {
   const s = data.length / 4;
   const [counts, top, bottom, random] = [0, 1, 2, 3].map((row) => data.slice(row * s, (row + 1) * s)) as [
     Float32Array, Float32Array, Float32Array, Float32Array,
@@ -77,7 +77,7 @@ export function curvesOf(data: Float32Array): Curves {
 }
 
 /** The mean height of the random curve above the top one, as Python's `Faithfulness.area`. */
-export function areaOf({ counts, top, random }: Curves): number {
+export function faithfulnessArea({ counts, top, random }: Curves): number {
   let [sum, width] = [0, 0];
   for (let i = 1; i < counts.length; i++) {
     const step = counts[i]! - counts[i - 1]!;

@@ -2,13 +2,13 @@
 import { computed, signal } from "@preact/signals";
 import type { ImagesState } from "../../shared/images/state.ts";
 import type { Clusters } from "../../shared/types.ts";
-import { type ViewContext, message } from "../../shared/view.tsx";
+import { type ViewContext, errorMessage } from "../../shared/view.tsx";
 import { answersOf } from "./attribution.ts";
-import { following } from "./follow.ts";
+import { targetSelection } from "./target-selection.ts";
 import { type Sort, type Scores, ranked } from "./ranking.ts";
 import {
-  type Asked, type Method, type Question, type Region, type Target, attributionOf, evidenceOf, nodesOfImage, nodesWhere,
-  paintTargets,
+  type RequestInputs, type Method, type AttributionRequest, type Region, type Target, attributionRequest, evidenceRequest, nodesOfImage, nodesWithLabel,
+  paintRegions,
 } from "./targets.ts";
 
 /** The rings around pinned patches have it, too. */
@@ -27,13 +27,13 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
   /** Bumped when masks may have become others. */
   const masksSeen = signal(0);
   /** Whose map is not in the exported file. */
-  const absent = signal<ReadonlySet<number>>(new Set());
-  const fail = (error: unknown) => { view.error.value = message(error); };
+  const missingMaps = signal<ReadonlySet<number>>(new Set());
+  const fail = (error: unknown) => { view.error.value = errorMessage(error); };
 
   const names = computed(() => state.meta.value.channel_names);
   const kernel = computed(() => state.meta.value.abilities.includes("attribution"));
   const present = computed(() => clusters.value ? [...clusters.value.sizes.keys()].filter((id) => clusters.value!.sizes[id]) : []);
-  const follow = following(view, present, kernel);
+  const follow = targetSelection(view, present, kernel);
   const { first, second } = follow;
   const targets = computed(() => second.value ? [first.value, second.value] : [first.value]);
 
@@ -64,40 +64,40 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
       case "cluster": {
         const { labels, count: there } = clusters.value ?? { count: 0 };
         const members = state.cluster_groups.value.find((group) => group.includes(target.id))?.filter((id) => id < there);
-        return labels && members && members.length > 1 ? nodesWhere(labels, target.id) : [];
+        return labels && members && members.length > 1 ? nodesWithLabel(labels, target.id) : [];
       }
     }
   };
-  const asked = (target: Target): Asked => ({
+  const inputsFor = (target: Target): RequestInputs => ({
     count: state.n_clusters.value,
     embedding: state.meta.value.embedding,
     nodes: nodesOf(target),
     mask: target.kind === "mask"
       ? { source: state.source.value, objects: state.objects.value.filter(({ name }) => name === target.name) } : null,
   });
-  const questionOf = (target: Target): Question => attributionOf(target, method.value, asked(target));
+  const requestFor = (target: Target): AttributionRequest => attributionRequest(target, method.value, inputsFor(target));
 
   const answers = answersOf(store, view.signal);
   const label = (target: Target) => target.kind === "cluster" ? "Tracing clusters to channels" : `Tracing ${nameOf(target)} to channels`;
   const places = ["first", "second"] as const;
-  // Behind another tab nobody looks, and there are no clusters to ask about before they are there.
-  const awake = computed(() => names.value !== null && ui.size.value.width > 0 && clusters.value?.count === state.n_clusters.value);
+  // Behind another tab nobody needsRanges, and there are no clusters to ask about before they are there.
+  const active = computed(() => names.value !== null && ui.size.value.width > 0 && clusters.value?.count === state.n_clusters.value);
   view.effect(() => {
-    if (!awake.value) return;
+    if (!active.value) return;
     places.forEach((place, i) => {
       const target = targets.value[i];
-      answers.want(place, target ? questionOf(target) : null, target ? label(target) : "");
+      answers.want(place, target ? requestFor(target) : null, target ? label(target) : "");
     });
   });
 
-  const answerTo = (question: Question) => answers.all.value.get(question.key);
+  const resultOf = (request: AttributionRequest) => answers.all.value.get(request.key);
   /** The scores of the targets as far as they are known for what is asked now. */
   const current = computed<Scores | null>(() => {
     const rows = targets.value.map((target) => {
-      const question = questionOf(target);
-      const answer = answerTo(question);
+      const request = requestFor(target);
+      const answer = resultOf(request);
       if (answer?.status !== "ready") return null;
-      return answer.data.subarray(question.row * answer.columns, (question.row + 1) * answer.columns);
+      return answer.data.subarray(request.row * answer.columns, (request.row + 1) * answer.columns);
     });
     return rows.includes(null) ? null : (rows as unknown as Scores);
   });
@@ -132,7 +132,7 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
       return [{ color, nodes }];
     });
   });
-  const painted = computed(() => clusters.value && paintTargets(regions.value, state.meta.value.n_nodes));
+  const painted = computed(() => clusters.value && paintRegions(regions.value, state.meta.value.n_nodes));
   view.effect(() => {
     void [state.objects.value, state.source.value, state.meta.value];
     store.prepare().then(() => { masksSeen.value++; }, fail);
@@ -145,13 +145,13 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
     store.clusters().then((next) => { if (next) clusters.value = next; }, fail);
   });
 
-  /** The ends of the maps (c, 2), fetched once somebody looks at one. */
+  /** The ends of the maps (c, 2), fetched once somebody needsRanges at one. */
   const ranges = signal<Float32Array | null>(null);
-  const looks = computed(() => state.channel.value !== null || state.channels.value.length > 0);
+  const needsRanges = computed(() => state.channel.value !== null || state.channels.value.length > 0);
   view.effect(() => {
     const { embedding } = state.meta.value;
     ranges.value = null;
-    if (!looks.value || !names.value) return;
+    if (!needsRanges.value || !names.value) return;
     store.array("channel_ranges").then(({ data }) => {
       if (state.meta.peek().embedding === embedding) ranges.value = data;
     }, (error) => { if (kernel.peek()) fail(error); });
@@ -170,12 +170,12 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
       await store.array(`channel_map/${channel}`);
       return true;
     } catch {
-      absent.value = new Set(absent.peek()).add(channel);
+      missingMaps.value = new Set(missingMaps.peek()).add(channel);
       return false;
     }
   };
   let wanted: number | null = null;
-  const look = (channel: number | null) => {
+  const preview = (channel: number | null) => {
     wanted = channel;
     if (channel === null || kernel.peek()) store.set("channel", channel);
     else hasMap(channel).then((there) => { if (wanted === channel) store.set("channel", there ? channel : null); }, fail);
@@ -199,20 +199,20 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
     else hasMap(channel).then((there) => { if (there) pin([...store.get("channels"), channel]); }, fail);
   };
 
-  const evidence = (target: Target) => evidenceOf(target, method.value, asked(target));
+  const evidence = (target: Target) => evidenceRequest(target, method.value, inputsFor(target));
   return {
-    clusters, method, sort, order, count, search, outline, opened, absent, names, kernel, present, targets, first, second, scores, current, rows,
-    regions, painted, ranges, image, nameOf, colorOf, questionOf, answerTo, evidence, look, pin, toggle,
+    clusters, method, sort, order, count, search, outline, opened, missingMaps, names, kernel, present, targets, first, second, scores, current, rows,
+    regions, painted, ranges, image, nameOf, colorOf, requestFor, resultOf, evidence, preview, pin, toggle,
     choose: follow.choose, compare: follow.compare,
     ask(target: Target) {
       places.forEach((place, i) => {
-        if (targets.peek()[i] === target) answers.retry(place, questionOf(target), label(target));
+        if (targets.peek()[i] === target) answers.retry(place, requestFor(target), label(target));
       });
     },
     measure(target: Target) {
       opened.value = true;
-      const question = evidence(target);
-      if (answerTo(question)?.status !== "ready") answers.retry("evidence", question, `Deleting channels of ${nameOf(target)}`);
+      const request = evidence(target);
+      if (resultOf(request)?.status !== "ready") answers.retry("evidence", request, `Deleting channels of ${nameOf(target)}`);
     },
   };
 }

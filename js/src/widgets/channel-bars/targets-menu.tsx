@@ -28,7 +28,7 @@ export function Targets({ view, channels }: Props) {
       {second.value && (
         <div class="ncut-target">
           <Menu {...{ view, channels }} name="Compared with" target={second.value} set={channels.compare} />
-          <button type="button" class="ncut-small" aria-label="Compare no more" title="Compare no more"
+          <button type="button" class="ncut-icon-button" aria-label="Compare no more" title="Compare no more"
             onClick={() => channels.compare(null)}>
             ×
           </button>

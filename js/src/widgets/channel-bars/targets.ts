@@ -19,7 +19,7 @@ export const METHODS: readonly (readonly [Method, string, string])[] = [
 ];
 
 /** What a request to the kernel is made of; `key` says all that the answer depends on. */
-export interface Question {
+export interface AttributionRequest {
   name: string;
   params: { nodes: readonly number[] } | MaskParams | null;
   /** Which row of the answer is the target's. */
@@ -33,7 +33,7 @@ export interface MaskParams {
   objects: readonly MaskObject[];
 }
 
-export interface Asked {
+export interface RequestInputs {
   count: number;
   /** Of the target, where the kernel knows it by nothing else. */
   nodes: readonly number[];
@@ -42,30 +42,30 @@ export interface Asked {
   embedding: number;
 }
 
-export function attributionOf(target: Target, method: Method, asked: Asked): Question {
+export function attributionRequest(target: Target, method: Method, inputs: RequestInputs): AttributionRequest {
   const about = { params: null, row: 0 };
   if (target.kind === "mask") {
     const name = `attribution/${method}/mask/${encodeURIComponent(target.name)}`;
-    return keyed({ ...about, name, params: asked.mask }, asked, JSON.stringify(asked.mask));
+    return keyed({ ...about, name, params: inputs.mask }, inputs, JSON.stringify(inputs.mask));
   }
-  if (target.kind === "cluster" && !asked.nodes.length) {
-    return keyed({ ...about, name: `attribution/${method}/clusters/${asked.count}`, row: target.id }, asked);
+  if (target.kind === "cluster" && !inputs.nodes.length) {
+    return keyed({ ...about, name: `attribution/${method}/clusters/${inputs.count}`, row: target.id }, inputs);
   }
-  return keyed({ ...about, name: `attribution/${method}/nodes`, params: { nodes: asked.nodes } }, asked, asked.nodes.join());
+  return keyed({ ...about, name: `attribution/${method}/nodes`, params: { nodes: inputs.nodes } }, inputs, inputs.nodes.join());
 }
 
-export function evidenceOf(target: Target, method: Method, asked: Asked): Question {
-  const { name, params, key } = attributionOf(target, method, asked);
+export function evidenceRequest(target: Target, method: Method, inputs: RequestInputs): AttributionRequest {
+  const { name, params, key } = attributionRequest(target, method, inputs);
   const row = target.kind === "cluster" && !params ? `/${target.id}` : "";
   return { name: name.replace(/^attribution/, "evidence") + row, params, row: 0, key: `evidence${row} ${key}` };
 }
 
-function keyed(question: Omit<Question, "key">, { embedding }: Asked, more = ""): Question {
-  return { ...question, key: `${embedding} ${question.name} ${more}` };
+function keyed(request: Omit<AttributionRequest, "key">, { embedding }: RequestInputs, more = ""): AttributionRequest {
+  return { ...request, key: `${embedding} ${request.name} ${more}` };
 }
 
 /** The nodes of a label. */
-export function nodesWhere(labels: Uint8Array, label: number): number[] {
+export function nodesWithLabel(labels: Uint8Array, label: number): number[] {
   return [...labels.keys()].filter((node) => labels[node] === label);
 }
 
@@ -85,7 +85,7 @@ export interface Region {
 }
 
 /** (4 n) RGBA: each region in its colour, later ones over earlier ones, all else clear. */
-export function paintTargets(regions: readonly Region[], n: number): Uint8ClampedArray {
+export function paintRegions(regions: readonly Region[], n: number): Uint8ClampedArray {
   const out = new Uint32Array(n);
   for (const { nodes, color } of regions) {
     const rgb = Number.parseInt(color.slice(1), 16);

@@ -46,7 +46,7 @@ describe("the bars", () => {
     const { button, row, named, find, choose } = await shown({ cluster: 1, cluster_names: { 0: "sky" } });
     button("Compare").click();
     await vi.waitFor(() => expect(row(0).querySelectorAll("[data-sign]")).toHaveLength(2));
-    expect([...find(".ncut-heads").querySelectorAll(".ncut-head")].map((one) => one.textContent)).toEqual(["Cluster 1", "sky"]);
+    expect([...find(".ncut-column-headers").querySelectorAll(".ncut-column-header")].map((one) => one.textContent)).toEqual(["Cluster 1", "sky"]);
     const [one, two] = [...row(0).querySelectorAll<HTMLElement>("[data-sign]")].map(({ style }) => parseFloat(style.width));
     expect(two! / one!).toBeCloseTo(0.2 / 0.6);
     expect(row(0).getAttribute("aria-label")).toBe("luma, Cluster 1 +60.0 %, sky +20.0 %");

@@ -5,7 +5,7 @@ import { onPage, painted } from "../../testing/view.ts";
 onPage({ width: 600, height: 500, box: new DOMRect(0, 0, 400, 300) });
 
 describe("a channel", () => {
-  it("is looked at in all images while the pointer is on its bar", async () => {
+  it("is current at in all images while the pointer is on its bar", async () => {
     const { row, enter, find, store, overlay, heat, root } = await shown({ cluster: 1 });
     enter(row(1));
     expect(store.get("channel")).toBe(1);
@@ -19,10 +19,10 @@ describe("a channel", () => {
     await vi.waitFor(() => expect(root.dataset.shows).toBe("target"));
   });
 
-  it("that Python looks at is marked and shown as well", async () => {
+  it("that Python needsRanges at is marked and shown as well", async () => {
     const { store, row, overlay, heat } = await shown();
     store.set("channel", 2);
-    await vi.waitFor(() => expect(row(2).hasAttribute("data-looked")).toBe(true));
+    await vi.waitFor(() => expect(row(2).hasAttribute("data-current")).toBe(true));
     await vi.waitFor(() => expect(overlay()).toEqual(heat(2)));
   });
 
@@ -53,7 +53,7 @@ describe("a channel", () => {
     await vi.waitFor(() => expect(root.dataset.shows).toBe("target"));
   });
 
-  it("is reached, looked at and pinned by keys, and Escape lets go of one thing after another", async () => {
+  it("is reached, current at and pinned by keys, and Escape lets go of one thing after another", async () => {
     const { row, key, store, root } = await shown({ cluster: 1 });
     vi.spyOn(HTMLElement.prototype, "matches").mockImplementation(function (this: HTMLElement, selector: string) {
       return selector === ":focus-visible" || Element.prototype.matches.call(this, selector);

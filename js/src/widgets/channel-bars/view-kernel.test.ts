@@ -5,7 +5,7 @@ import { onPage } from "../../testing/view.ts";
 onPage({ width: 600, height: 500, box: new DOMRect(0, 0, 400, 300) });
 
 describe("the kernel", () => {
-  const waiting = ({ find }: { find: (selector: string) => HTMLElement }) => find(".ncut-waiting")?.textContent ?? "";
+  const waiting = ({ find }: { find: (selector: string) => HTMLElement }) => find(".ncut-pending")?.textContent ?? "";
 
   it("says how far it is and can be told to stop and asked again; the last bars stay meanwhile", async () => {
     const view = await shown({ cluster: 1 });

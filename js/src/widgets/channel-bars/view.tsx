@@ -1,7 +1,7 @@
 /** Which channels made a cluster, a mask or a selection: signed bars, and the maps of the channels in all images. */
 import { useMemo } from "preact/hooks";
-import { drawTiles } from "../../shared/images/draw.ts";
-import { Images, leaveZoom, placeOf } from "../../shared/images/images.tsx";
+import { createTilePainter } from "../../shared/images/draw.ts";
+import { Images, leaveZoom, pointFromEvent } from "../../shared/images/images.tsx";
 import { imagesState } from "../../shared/images/state.ts";
 import { Tasks } from "../../shared/tasks.tsx";
 import type { ViewContext } from "../../shared/view.tsx";
@@ -20,8 +20,8 @@ export function ChannelBars(view: ViewContext) {
       if (state.channel.peek() !== null) return "channel";
       return state.channels.peek().length ? "channels" : "target";
     };
-    const overlay = drawTiles(view, images, {
-      follows: ["meta", "source", "channel", "channels"],
+    const overlay = createTilePainter(view, images, {
+      dependsOn: ["meta", "source", "channel", "channels"],
       colors: () => (shows() === "target" || !made.names.peek() ? made.painted.peek() : store.channelColors()),
       name: shows,
     });
@@ -34,7 +34,7 @@ export function ChannelBars(view: ViewContext) {
   view.escape(() => {
     if (ui.zoomed.peek() !== null) leaveZoom(view, ui);
     else if (channels.search.peek() && root.querySelector(".ncut-search:focus")) channels.search.value = "";
-    else if (state.channel.peek() !== null) channels.look(null);
+    else if (state.channel.peek() !== null) channels.preview(null);
     else if (state.channels.peek().length) channels.pin([]);
     else if (state.selection.peek().length) store.unpin();
     else if (state.hover.peek() !== null) store.set("hover", null);
@@ -64,7 +64,7 @@ export function ChannelBars(view: ViewContext) {
               "Z enlarges an image."
             }
             marks={(image) => <Outline key={image} {...{ image, view, ui, channels }} />}
-            act={(event, node) => {
+            onKey={(event, node) => {
               if (event.ctrlKey || event.metaKey || event.altKey || node === null) return false;
               if ((event.target as Element).matches("button")) return false;
               if (event.key === "Enter") chooseAt(node);
@@ -74,7 +74,7 @@ export function ChannelBars(view: ViewContext) {
             }}
             on={{
               onClick: (event: MouseEvent) => {
-                const node = placeOf(event, view, ui)?.node ?? null;
+                const node = pointFromEvent(event, view, ui)?.node ?? null;
                 if (node === null) return;
                 if (event.shiftKey || event.ctrlKey || event.metaKey) pinAt(node);
                 else chooseAt(node);

@@ -1,6 +1,6 @@
 /** The controls above the images: the tool in hand, undo and redo, and how large the images are. */
 import { Segments } from "../../shared/controls.tsx";
-import { ImageSize, Source } from "../../shared/images/look.tsx";
+import { ImageSize, Source } from "../../shared/images/display-controls.tsx";
 import type { ImagesState } from "../../shared/images/state.ts";
 import type { ViewContext } from "../../shared/view.tsx";
 import type { SegmenterState, Tool } from "./state.ts";
@@ -44,7 +44,7 @@ interface StepProps {
 function Step({ by, title, sign, count, segmenter }: StepProps) {
   return (
     <button type="button" class="ncut-step" aria-label={by === "undo" ? "Undo" : "Redo"} title={title} aria-disabled={count === 0}
-      onClick={() => segmenter.travel(by)}>
+      onClick={() => segmenter.undoOrRedo(by)}>
       {sign}
     </button>
   );

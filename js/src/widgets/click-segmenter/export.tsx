@@ -1,6 +1,6 @@
 /** Masks and clicks as files: of every kind by the kernel, of some by the page itself. */
 import { useSignal } from "@preact/signals";
-import { type ViewContext, message } from "../../shared/view.tsx";
+import { type ViewContext, errorMessage } from "../../shared/view.tsx";
 import { type File, clicksFile, maskFile, overlayFile } from "./files.ts";
 import type { PanelProps } from "./panel.tsx";
 
@@ -30,7 +30,7 @@ export function Export({ view }: PanelProps) {
       download(await (kernel ? fromKernel(view, format, resolution.peek()) : inPage(view, format)));
     } catch (error) {
       // Whom the user has told to stop has nothing to say.
-      if (!(error instanceof DOMException && error.name === "AbortError")) view.error.value = `Not exported: ${message(error)}`;
+      if (!(error instanceof DOMException && error.name === "AbortError")) view.error.value = `Not exported: ${errorMessage(error)}`;
     } finally {
       busy.value = null;
     }

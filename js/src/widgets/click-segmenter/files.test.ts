@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { clicksFile, fileNames, maskFile, pixelsOf } from "./files.ts";
 import { withNew } from "./objects.ts";
-import { pngOf } from "./png.ts";
-import { crc32, zipOf } from "./zip.ts";
+import { encodePng } from "./png.ts";
+import { crc32, createZip } from "./zip.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -41,13 +41,13 @@ describe("a PNG", () => {
   };
 
   it("of a mask is grey, of 8 bits, one byte for each pixel", async () => {
-    expect(await read(await pngOf(Uint8Array.of(0, 255, 255, 255, 0, 0), 3, 2, 1))).toEqual([
+    expect(await read(await encodePng(Uint8Array.of(0, 255, 255, 255, 0, 0), 3, 2, 1))).toEqual([
       ["IHDR", [0, 0, 0, 3, 0, 0, 0, 2, 8, 0, 0, 0, 0]], ["IDAT", [0, 0, 255, 255, 0, 255, 0, 0]], ["IEND", []],
     ]);
   });
 
   it("of colours has three for each pixel", async () => {
-    expect(await read(await pngOf(Uint8Array.of(1, 2, 3, 4, 5, 6), 1, 2, 3))).toEqual([
+    expect(await read(await encodePng(Uint8Array.of(1, 2, 3, 4, 5, 6), 1, 2, 3))).toEqual([
       ["IHDR", [0, 0, 0, 1, 0, 0, 0, 2, 8, 2, 0, 0, 0]], ["IDAT", [0, 1, 2, 3, 0, 4, 5, 6]], ["IEND", []],
     ]);
   });
@@ -69,8 +69,8 @@ describe("masks", () => {
     } as never;
     const { content } = await maskFile(store);
     const holds = (png: Uint8Array) => Buffer.from(content).includes(Buffer.from(png));
-    expect(holds(await pngOf(Uint8Array.of(255, 0), 2, 1, 1))).toBe(true);
-    expect(holds(await pngOf(new Uint8Array(6), 3, 2, 1))).toBe(true);
+    expect(holds(await encodePng(Uint8Array.of(255, 0), 2, 1, 1))).toBe(true);
+    expect(holds(await encodePng(new Uint8Array(6), 3, 2, 1))).toBe(true);
     expect(Buffer.from(content).includes("cup/two.png")).toBe(true);
   });
 });
@@ -92,7 +92,7 @@ describe("a zip", () => {
   });
 
   it("holds the files one after the other, and a directory that points at each", () => {
-    const zip = zipOf({ "a/ü.txt": bytes("hello"), empty: new Uint8Array(0) });
+    const zip = createZip({ "a/ü.txt": bytes("hello"), empty: new Uint8Array(0) });
     const view = new DataView(zip.buffer);
     const end = zip.length - 22;
     expect(view.getUint32(end, true)).toBe(0x06054b50);

@@ -1,8 +1,8 @@
 /** Files that the page makes itself, as ncut_widgets.export makes them: masks, overlays, and what the clicks were. */
 import { PatchGrid } from "../../shared/geometry.ts";
 import type { ImageMeta, MapMeta, MaskObject, NodeMask, SessionStore } from "../../shared/types.ts";
-import { pngOf } from "./png.ts";
-import { zipOf } from "./zip.ts";
+import { encodePng } from "./png.ts";
+import { createZip } from "./zip.ts";
 
 export interface File {
   name: string;
@@ -13,7 +13,7 @@ export interface File {
 const ZIP = "application/zip";
 const JSON_TYPE = "application/json";
 /** File systems count bytes, mostly up to 255: this leaves room for a number and a suffix. */
-const MOST_BYTES = 120;
+const MAX_STEM_BYTES = 120;
 const RESERVED = /^(con|prn|aux|nul|conin\$|conout\$|com[\d¹²³]|lpt[\d¹²³])(\.|$)/i;
 /** Lies beside the folders of the objects. */
 const MASKS_JSON = "masks.json";
@@ -24,7 +24,7 @@ export async function maskFile(store: SessionStore): Promise<File> {
   const meta = store.get("meta");
   const grid = new PatchGrid(meta);
   const masks = store.masks()!;
-  refuseMissing(masks);
+  throwIfMissing(masks);
   const stems = fileNames(meta.images.map(({ name }) => name));
   const folders = fileNames(masks.map(({ object }) => object.name), [MASKS_JSON]);
   const files: Record<string, Uint8Array> = {};
@@ -37,11 +37,11 @@ export async function maskFile(store: SessionStore): Promise<File> {
       // Of an image that the source doesn't show: nothing, as in Python.
       const inside = map < 0 ? null : nodes.subarray(grid.offsets[map]!, grid.offsets[map + 1]!).map((is) => (is ? 255 : 0));
       const pixels = inside ? pixelsOf(inside, grid.maps[map]!, width, height) : new Uint8Array(width * height);
-      files[file] = await pngOf(pixels, width, height, 1);
+      files[file] = await encodePng(pixels, width, height, 1);
     }
   }
   files[MASKS_JSON] = json({ masks: entries });
-  return { name: "masks.zip", content: zipOf(files), type: ZIP };
+  return { name: "masks.zip", content: createZip(files), type: ZIP };
 }
 
 /** Each image, as large as it is on the page, with the visible masks laid over it. */
@@ -50,28 +50,28 @@ export async function overlayFile(store: SessionStore): Promise<File> {
   const meta = store.get("meta");
   const grid = new PatchGrid(meta);
   const colors = new Uint32Array(store.maskColors()!.buffer);
-  refuseMissing(store.masks()!.filter(({ object }) => object.visible));
+  throwIfMissing(store.masks()!.filter(({ object }) => object.visible));
   const stems = fileNames(meta.images.map(({ name }) => name));
   const files: Record<string, Uint8Array> = {};
   for (const image of meta.images.keys()) {
-    const picture = await load(await store.image(image));
-    const { naturalWidth: width, naturalHeight: height } = picture;
-    const canvas = blank(width, height);
+    const photo = await load(await store.image(image));
+    const { naturalWidth: width, naturalHeight: height } = photo;
+    const canvas = createCanvas(width, height);
     const context = canvas.getContext("2d")!;
-    context.drawImage(picture, 0, 0);
+    context.drawImage(photo, 0, 0);
     const map = grid.find(image, store.get("source"));
     if (map >= 0) {
       const patches = colors.subarray(grid.offsets[map]!, grid.offsets[map + 1]!);
       context.globalAlpha = store.get("blend");
       context.drawImage(canvasOf(pixelsOf(patches, grid.maps[map]!, width, height), width, height), 0, 0);
     }
-    files[`${stems[image]}.png`] = await pngOf(withoutAlpha(context.getImageData(0, 0, width, height).data), width, height, 3);
+    files[`${stems[image]}.png`] = await encodePng(withoutAlpha(context.getImageData(0, 0, width, height).data), width, height, 3);
   }
-  return { name: "overlays.zip", content: zipOf(files), type: ZIP };
+  return { name: "overlays.zip", content: createZip(files), type: ZIP };
 }
 
 /** An empty mask in the place of one that could not be made would be taken for it. */
-function refuseMissing(masks: readonly NodeMask[]): void {
+function throwIfMissing(masks: readonly NodeMask[]): void {
   const missing = masks.find((mask) => mask.missing);
   if (missing) throw new Error(`${missing.object.name} has no mask, for it takes a kernel to cut the graph. Undo, choose Similarity, or delete it.`);
 }
@@ -102,11 +102,11 @@ function withoutAlpha(pixels: Uint8ClampedArray): Uint8Array {
   return out;
 }
 
-/** A file name, without suffix, for each name: readable, safe on every system, unique, and none of those `beside` them. */
+/** A file name, without suffix, for each name: readable, safe on every system, unique, and noObject of those `beside` them. */
 export function fileNames(names: readonly string[], beside: readonly string[] = []): string[] {
   const taken = new Set(beside);
   return names.map((name) => {
-    const stem = safe(name);
+    const stem = safeStem(name);
     let unique = stem;
     // Some systems take names that differ only in case for the same.
     for (let count = 2; taken.has(unique.toLowerCase()); count++) unique = `${stem}-${count}`;
@@ -115,12 +115,12 @@ export function fileNames(names: readonly string[], beside: readonly string[] = 
   });
 }
 
-function safe(name: string): string {
+function safeStem(name: string): string {
   const plain = name
     .replace(/(?<=.)\.(bmp|gif|jpe?g|png|p[gp]m|tiff?|webp|avif)$/i, "")
     .normalize("NFC")
     .replace(/[/\\:*?"<>|\p{C}\p{Zl}\p{Zp}]/gu, "_");
-  const short = new TextDecoder().decode(new TextEncoder().encode(trim(plain)).subarray(0, MOST_BYTES)).replace(/\ufffd+$/, "");
+  const short = new TextDecoder().decode(new TextEncoder().encode(trim(plain)).subarray(0, MAX_STEM_BYTES)).replace(/\ufffd+$/, "");
   const text = trim(short) || "unnamed";
   return RESERVED.test(text) ? text.replace(RESERVED, "$1_$2") : text;
 }
@@ -134,18 +134,18 @@ function json(value: unknown): Uint8Array {
 }
 
 async function load(url: string): Promise<HTMLImageElement> {
-  const picture = new Image();
-  picture.src = url;
-  await picture.decode();
-  return picture;
+  const photo = new Image();
+  photo.src = url;
+  await photo.decode();
+  return photo;
 }
 
-function blank(width: number, height: number): HTMLCanvasElement {
+function createCanvas(width: number, height: number): HTMLCanvasElement {
   return Object.assign(document.createElement("canvas"), { width, height });
 }
 
 function canvasOf(pixels: Uint32Array, width: number, height: number): HTMLCanvasElement {
-  const canvas = blank(width, height);
+  const canvas = createCanvas(width, height);
   canvas.getContext("2d")!.putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer as ArrayBuffer), width, height), 0, 0);
   return canvas;
 }

@@ -1,16 +1,16 @@
 /** Mouse, pen and touch on the images: prompts are set, drawn, selected and moved. */
-import { type Place, placeIn } from "../../shared/images/images.tsx";
+import { type ImagePoint, pointAtFraction } from "../../shared/images/images.tsx";
 import type { ImagesState } from "../../shared/images/state.ts";
 import type { ViewContext } from "../../shared/view.tsx";
-import { type PromptId, boxBetween, inside } from "./objects.ts";
+import { type PromptId, boxBetween, clickCoordinate } from "./objects.ts";
 import type { SegmenterState } from "./state.ts";
 
 /** Farther than this, in CSS pixels, a press is a drag. */
-const SLOP = 4;
+const DRAG_THRESHOLD_PX = 4;
 /** A finger that rests for longer, in milliseconds, wants something else than to set a point. */
-const LONG_PRESS = 600;
+const LONG_PRESS_MS = 600;
 
-export function listen(view: ViewContext, ui: ImagesState, segmenter: SegmenterState) {
+export function attachGestures(view: ViewContext, ui: ImagesState, segmenter: SegmenterState) {
   const { state, store, signal } = view;
   let running: { end: () => void } | null = null;
 
@@ -30,9 +30,9 @@ export function listen(view: ViewContext, ui: ImagesState, segmenter: SegmenterS
     const image = Number(tile.dataset.image);
     const size = state.meta.peek().images[image]!;
     const start = fractions(tile, event);
-    const from = placeIn(image, start.right, start.down, view, ui);
+    const from = pointAtFraction(image, start.right, start.down, view, ui);
     const handle = event.button === 0 ? target.closest<HTMLElement>("[data-prompt]") : null;
-    const positive = segmenter.adds.peek() && !takesAway(event);
+    const positive = segmenter.adds.peek() && !isNegative(event);
     const drawing = !handle && segmenter.tool.peek() === "box" && from !== null;
     let move: ((dx: number, dy: number) => void) | null = null;
     if (handle) {
@@ -45,7 +45,7 @@ export function listen(view: ViewContext, ui: ImagesState, segmenter: SegmenterS
 
     const drag = (now: PointerEvent) => {
       if (now.pointerId !== event.pointerId) return;
-      dragged ||= Math.hypot(now.clientX - event.clientX, now.clientY - event.clientY) > SLOP;
+      dragged ||= Math.hypot(now.clientX - event.clientX, now.clientY - event.clientY) > DRAG_THRESHOLD_PX;
       if (!dragged) return;
       // The browser goes on telling of this pointer outside of the area as well.
       area.setPointerCapture(event.pointerId);
@@ -54,23 +54,23 @@ export function listen(view: ViewContext, ui: ImagesState, segmenter: SegmenterS
         edited = true;
         move((right - start.right) * size.width, (down - start.down) * size.height);
       } else if (drawing) {
-        segmenter.band.value = boxBetween(from, { image, x: right * size.width, y: down * size.height }, size, positive);
+        segmenter.draftBox.value = boxBetween(from, { image, x: right * size.width, y: down * size.height }, size, positive);
       }
-      const under = placeIn(image, right, down, view, ui);
+      const under = pointAtFraction(image, right, down, view, ui);
       if (under?.node != null && (move || drawing)) store.set("hover", under.node);
     };
     const gesture = new AbortController();
     const end = () => {
       gesture.abort();
       running = null;
-      segmenter.band.value = null;
+      segmenter.draftBox.value = null;
     };
     const release = (up: PointerEvent) => {
       if (up.pointerId !== event.pointerId) return;
-      const box = segmenter.band.peek();
+      const box = segmenter.draftBox.peek();
       end();
       if (box && box.x1 > box.x0 && box.y1 > box.y0) segmenter.add(box);
-      const rested = event.pointerType === "touch" && up.timeStamp - event.timeStamp > LONG_PRESS;
+      const rested = event.pointerType === "touch" && up.timeStamp - event.timeStamp > LONG_PRESS_MS;
       if (from && !handle && !dragged && !drawing && !rested) segmenter.add(clickAt(from, positive));
     };
     running = {
@@ -85,9 +85,9 @@ export function listen(view: ViewContext, ui: ImagesState, segmenter: SegmenterS
     area.addEventListener("pointercancel", () => running?.end(), options);
   };
 
-  const clickAt = ({ image, x, y }: Place, positive: boolean) => {
+  const clickAt = ({ image, x, y }: ImagePoint, positive: boolean) => {
     const { width, height } = state.meta.peek().images[image]!;
-    return { image, x: inside(x, width), y: inside(y, height), positive };
+    return { image, x: clickCoordinate(x, width), y: clickCoordinate(y, height), positive };
   };
 
   // The cursor says what a click would do.
@@ -114,7 +114,7 @@ export function listen(view: ViewContext, ui: ImagesState, segmenter: SegmenterS
   };
 }
 
-function takesAway(event: PointerEvent): boolean {
+function isNegative(event: PointerEvent): boolean {
   return event.altKey || event.ctrlKey || event.button === 2;
 }
 

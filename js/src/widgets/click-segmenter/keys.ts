@@ -1,6 +1,6 @@
 /** What keys do in a segmenter, beside going from patch to patch. */
 import type { ImagesState } from "../../shared/images/state.ts";
-import { nodeUnder } from "../../shared/masks.ts";
+import { nodeAtPixel } from "../../shared/masks.ts";
 import type { ViewContext } from "../../shared/view.tsx";
 import type { PromptId } from "./objects.ts";
 import type { SegmenterState } from "./state.ts";
@@ -10,7 +10,7 @@ const STEPS: Record<string, [number, number]> = {
 };
 
 /** Keys on the images, at the node that the keys have moved to; true if it was one of these. */
-export function actOn(event: KeyboardEvent, node: number | null, view: ViewContext, ui: ImagesState, segmenter: SegmenterState): boolean {
+export function handlePatchKey(event: KeyboardEvent, node: number | null, view: ViewContext, ui: ImagesState, segmenter: SegmenterState): boolean {
   const step = STEPS[event.key];
   if (step && event.shiftKey) return moveSelected(step, view, ui, segmenter);
   if (event.key !== "Enter" || node === null || (event.target as Element).matches("button")) return false;
@@ -21,7 +21,7 @@ export function actOn(event: KeyboardEvent, node: number | null, view: ViewConte
 }
 
 /** Keys anywhere in the view but where text is written. */
-export function shortcut(event: KeyboardEvent, segmenter: SegmenterState): void {
+export function handleShortcut(event: KeyboardEvent, segmenter: SegmenterState): void {
   if ((event.target as Element).matches("input:not([type=range], [type=radio], [type=checkbox], [type=color]), select")) return;
   if (!isShortcut(event, segmenter)) return;
   event.preventDefault();
@@ -32,7 +32,7 @@ function isShortcut(event: KeyboardEvent, segmenter: SegmenterState): boolean {
   const key = event.key.toLowerCase();
   if (event.ctrlKey || event.metaKey) {
     if (event.altKey || (key !== "z" && key !== "y")) return false;
-    segmenter.travel(key === "y" || event.shiftKey ? "redo" : "undo");
+    segmenter.undoOrRedo(key === "y" || event.shiftKey ? "redo" : "undo");
     return true;
   }
   if (event.altKey) return false;
@@ -58,6 +58,6 @@ function promptAt(node: number, { state }: ViewContext, ui: ImagesState, segment
   const { map, image } = grid.locate(node)!;
   const size = state.meta.peek().images[image]!;
   const clicks = segmenter.active.peek()?.clicks ?? [];
-  const index = clicks.findIndex((click) => click.image === image && nodeUnder(grid, map, size, click.x, click.y) === node);
+  const index = clicks.findIndex((click) => click.image === image && nodeAtPixel(grid, map, size, click.x, click.y) === node);
   return index < 0 ? null : { kind: "clicks", index };
 }

@@ -28,9 +28,9 @@ export function ObjectList({ view, ui, segmenter }: PanelProps) {
       <Actions {...{ segmenter }} active={segmenter.active.value && active} />
       <div ref={list} class="ncut-object-list" role="radiogroup" aria-label="Active object">
         {objects.length === 0 && (
-          <p class="ncut-begin">
+          <p class="ncut-no-objects">
             <Hint mouse="Click an image to begin. Alt-click or right-click to take away from the mask."
-              finger="Tap an image to begin. Choose − Remove to take away from the mask." />
+              touch="Tap an image to begin. Choose − Remove to take away from the mask." />
           </p>
         )}
         {objects.map((object, index) => (
@@ -58,7 +58,7 @@ function scrollToActive(list: HTMLElement): void {
 }
 
 /** End the writing of a name where keys still belong to this view. */
-export function leaveName(field: HTMLElement): void {
+export function endRename(field: HTMLElement): void {
   field.parentElement!.querySelector<HTMLElement>("[type=radio]")!.focus();
 }
 
@@ -97,7 +97,7 @@ function Row({ object, index, active, share, group, segmenter, rename }: RowProp
           if (!rename(event.currentTarget.value.trim())) event.currentTarget.value = name;
         }}
         onKeyDown={(event) => {
-          if (event.key === "Enter") leaveName(event.currentTarget);
+          if (event.key === "Enter") endRename(event.currentTarget);
         }} />
       <output title="Share of all patches">{share === undefined ? "" : percentage(share)}</output>
       <button type="button" class="ncut-eye" aria-pressed={visible} aria-label={`Show ${name}`} title={visible ? "Hide" : "Show"}

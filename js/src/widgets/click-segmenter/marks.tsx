@@ -18,7 +18,7 @@ export function Marks(props: Props) {
     <>
       <Outlines {...props} />
       <Prompts {...props} />
-      <Band {...props} />
+      <DraftBox {...props} />
     </>
   );
 }
@@ -84,8 +84,8 @@ function Prompts({ image, view: { state }, segmenter }: Props) {
   );
 }
 
-function Band({ image, view: { state }, segmenter }: Props) {
-  const box = segmenter.band.value;
+function DraftBox({ image, view: { state }, segmenter }: Props) {
+  const box = segmenter.draftBox.value;
   if (box?.image !== image) return null;
   const { width, height } = state.meta.value.images[image]!;
   return <div class="ncut-box" data-sign={box.positive ? "+" : "-"} style={place(box, width, height)} />;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import colors from "../../../../tests/vectors/colors.json" with { type: "json" };
 import type { BoxPrompt, Click } from "../../shared/types.ts";
-import { COLORS, blankObject, boxBetween, inside, moved, nameError, withCopy, withNew, withPrompt, without } from "./objects.ts";
+import { COLORS, blankObject, boxBetween, clickCoordinate, moved, nameError, withCopy, withNew, withPrompt, without } from "./objects.ts";
 
 const IMAGE = { name: "one", width: 40, height: 30 };
 const CLICK: Click = { image: 0, x: 10, y: 5, positive: true };
@@ -67,7 +67,7 @@ describe("prompts", () => {
   });
 
   it("never lie on the far edge of an image", () => {
-    expect(inside(40, 40)).toBe(39.99);
-    expect(inside(-1, 40)).toBe(0);
+    expect(clickCoordinate(40, 40)).toBe(39.99);
+    expect(clickCoordinate(-1, 40)).toBe(0);
   });
 });

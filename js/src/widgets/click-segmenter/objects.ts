@@ -106,7 +106,7 @@ export function withPromptAt(object: MaskObject, { kind, index }: PromptId, prom
 
 /** A prompt moved by so many pixels, as far as its image goes. */
 export function moved(prompt: Click | BoxPrompt, { width, height }: ImageMeta, dx: number, dy: number): Click | BoxPrompt {
-  if (!("x0" in prompt)) return { ...prompt, x: inside(prompt.x + dx, width), y: inside(prompt.y + dy, height) };
+  if (!("x0" in prompt)) return { ...prompt, x: clickCoordinate(prompt.x + dx, width), y: clickCoordinate(prompt.y + dy, height) };
   const [x0, x1] = shifted(prompt.x0, prompt.x1, dx, width);
   const [y0, y1] = shifted(prompt.y0, prompt.y1, dy, height);
   return { ...prompt, x0, x1, y0, y1 };
@@ -125,7 +125,7 @@ export function boxBetween(from: Point, to: Point, image: ImageMeta, positive: b
 }
 
 /** A coordinate of a click: within [0, length), in hundredths of a pixel, which is finer than anybody points. */
-export function inside(value: number, length: number): number {
+export function clickCoordinate(value: number, length: number): number {
   return Math.floor(clamp(value, 0, length - 0.01) * 100) / 100;
 }
 

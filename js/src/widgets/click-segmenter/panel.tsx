@@ -44,9 +44,9 @@ const BLANK = blankObject([]);
 function Settings({ view: { state, store }, segmenter }: PanelProps) {
   const { abilities, n_eig: columns, click_eig: usual } = state.meta.value;
   const object = segmenter.active.value ?? BLANK;
-  const none = object === BLANK;
+  const noObject = object === BLANK;
   /** What says how alike is alike enough has no meaning where the graph is cut. */
-  const noLikeness = none || object.method === "ncut";
+  const noSimilarity = noObject || object.method === "ncut";
   const cuts = abilities.includes("ncut");
   /** Once there, it stays: who leaves what can't be done here sees where. */
   const hasMethods = useRef(false);
@@ -56,16 +56,16 @@ function Settings({ view: { state, store }, segmenter }: PanelProps) {
   };
   return (
     <section class="ncut-settings" aria-label="How the mask is made">
-      <Slider label="Threshold" value={object.threshold} min={0} max={1} step={0.01} disabled={none} shown={object.threshold.toFixed(2)}
+      <Slider label="Threshold" value={object.threshold} min={0} max={1} step={0.01} disabled={noObject} shown={object.threshold.toFixed(2)}
         set={set("threshold")} reset={() => set("threshold")(BLANK.threshold)} />
-      <Slider label="Detail" name="Detail: how many eigenvectors a click looks at" value={none ? usual : object.n_eig} min={Math.min(2, columns)}
-        max={columns} step={1} disabled={noLikeness} set={set("n_eig")} reset={() => set("n_eig")(usual)} />
-      <Slider label="Gamma" value={Math.log10(object.gamma)} min={-1} max={1} step={0.02} disabled={noLikeness} shown={object.gamma.toFixed(2)}
+      <Slider label="Detail" name="Detail: how many eigenvectors a click looks at" value={noObject ? usual : object.n_eig} min={Math.min(2, columns)}
+        max={columns} step={1} disabled={noSimilarity} set={set("n_eig")} reset={() => set("n_eig")(usual)} />
+      <Slider label="Gamma" value={Math.log10(object.gamma)} min={-1} max={1} step={0.02} disabled={noSimilarity} shown={object.gamma.toFixed(2)}
         set={(value) => set("gamma")(Number((10 ** value).toFixed(3)))} reset={() => set("gamma")(BLANK.gamma)} />
-      <Slider label="Negative" name="Negative threshold" value={object.negative_threshold} min={0} max={1} step={0.01} disabled={noLikeness}
+      <Slider label="Negative" name="Negative threshold" value={object.negative_threshold} min={0} max={1} step={0.01} disabled={noSimilarity}
         shown={object.negative_threshold.toFixed(2)} set={set("negative_threshold")}
         reset={() => set("negative_threshold")(BLANK.negative_threshold)} />
-      <Slider label="Denoise" value={object.denoise} min={0} max={50} step={1} disabled={none} set={set("denoise")}
+      <Slider label="Denoise" value={object.denoise} min={0} max={50} step={1} disabled={noObject} set={set("denoise")}
         reset={() => set("denoise")(BLANK.denoise)} />
       <Slider label="Opacity" value={state.blend.value} min={0} max={1} step={0.01} shown={`${Math.round(state.blend.value * 100)}%`}
         set={(value) => store.set("blend", value)} />
@@ -73,10 +73,10 @@ function Settings({ view: { state, store }, segmenter }: PanelProps) {
         <>
           <div class="ncut-field">
             <span>Method</span>
-            <Segments name="Method" options={cuts ? METHODS : WITHOUT_KERNEL} value={object.method} disabled={none} without={cuts ? null : "ncut"}
+            <Segments name="Method" options={cuts ? METHODS : WITHOUT_KERNEL} value={object.method} disabled={noObject} without={cuts ? null : "ncut"}
               set={(method) => {
                 segmenter.changeActive({ method });
-                store.askAgain();
+                store.retryKernelRequests();
               }} />
           </div>
           <Slider label="Weight" name="Weight of the clicks" value={object.click_weight} min={0} max={1} step={0.01}
@@ -89,7 +89,7 @@ function Settings({ view: { state, store }, segmenter }: PanelProps) {
           <Segments name="Edges" options={REFINE} value={state.refine.value}
             set={(method) => {
               store.set("refine", method);
-              store.askAgain();
+              store.retryKernelRequests();
             }} />
         </div>
       )}

@@ -1,12 +1,12 @@
 /** PNG of 8 bits, grey or RGB, as Python writes them: a canvas only ever makes RGBA. */
-import { crc32, joined } from "./zip.ts";
+import { crc32, concatenate } from "./zip.ts";
 
 const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 /** The colour types of PNG by the number of channels. */
 const COLOR_TYPES = { 1: 0, 3: 2 } as const;
 
 /** From (height, width, channels) bytes. */
-export async function pngOf(pixels: Uint8Array, width: number, height: number, channels: 1 | 3): Promise<Uint8Array> {
+export async function encodePng(pixels: Uint8Array, width: number, height: number, channels: 1 | 3): Promise<Uint8Array> {
   const stride = width * channels;
   const lines = new Uint8Array((stride + 1) * height);
   // Each line begins with how it is filtered: not at all, which suits masks.
@@ -16,7 +16,7 @@ export async function pngOf(pixels: Uint8Array, width: number, height: number, c
   view.setUint32(0, width);
   view.setUint32(4, height);
   head.set([8, COLOR_TYPES[channels]], 8);
-  return joined([SIGNATURE, chunk("IHDR", head), chunk("IDAT", await deflated(lines)), chunk("IEND", new Uint8Array(0))]);
+  return concatenate([SIGNATURE, chunk("IHDR", head), chunk("IDAT", await deflate(lines)), chunk("IEND", new Uint8Array(0))]);
 }
 
 function chunk(name: string, content: Uint8Array): Uint8Array {
@@ -29,7 +29,7 @@ function chunk(name: string, content: Uint8Array): Uint8Array {
   return out;
 }
 
-async function deflated(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
+async function deflate(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
   const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("deflate"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }

@@ -4,7 +4,7 @@ import type { PatchGrid } from "../../shared/geometry.ts";
 import type { BoxPrompt, Click, MaskObject, NodeMask } from "../../shared/types.ts";
 import type { ViewContext } from "../../shared/view.tsx";
 import {
-  type Objects, type PromptId, blankObject, changed, inside, moved, withCopy, withNew, withPrompt, withPromptAt, without, withoutPrompt,
+  type Objects, type PromptId, blankObject, changed, clickCoordinate, moved, withCopy, withNew, withPrompt, withPromptAt, without, withoutPrompt,
 } from "./objects.ts";
 
 export type Tool = "point" | "box";
@@ -15,7 +15,7 @@ export function segmenterState({ state, store }: Pick<ViewContext, "state" | "st
   const adds = signal(true);
   const held = signal(false);
   const positive = computed(() => adds.value && !held.value);
-  const band = signal<BoxPrompt | null>(null);
+  const draftBox = signal<BoxPrompt | null>(null);
   /** As they were last drawn. */
   const masks = signal<readonly NodeMask[] | null>(null);
   /** The images that show refined masks in place of patches. */
@@ -56,7 +56,7 @@ export function segmenterState({ state, store }: Pick<ViewContext, "state" | "st
   };
 
   return {
-    tool, adds, held, positive, band, masks, refined, steps, active, selected, change, changeActive, activate,
+    tool, adds, held, positive, draftBox, masks, refined, steps, active, selected, change, changeActive, activate,
     noteRefined(image: number, is: boolean) {
       const others = refined.peek().filter((other) => other !== image);
       if (is !== refined.peek().includes(image)) refined.value = is ? [...others, image] : others;
@@ -75,8 +75,8 @@ export function segmenterState({ state, store }: Pick<ViewContext, "state" | "st
       const patch = grid.locate(node)!;
       const { left, top, width, height } = grid.box(patch);
       const size = state.meta.peek().images[patch.image]!;
-      const x = inside((left + width / 2) * size.width, size.width);
-      const y = inside((top + height / 2) * size.height, size.height);
+      const x = clickCoordinate((left + width / 2) * size.width, size.width);
+      const y = clickCoordinate((top + height / 2) * size.height, size.height);
       this.add({ image: patch.image, x, y, positive: isPositive });
     },
     /** Start to move a prompt; call what is returned with how far it has come, in pixels. */
@@ -105,7 +105,7 @@ export function segmenterState({ state, store }: Pick<ViewContext, "state" | "st
       picked.value = null;
       change(index, { clicks: [], boxes: [] });
     },
-    travel(by: "undo" | "redo"): boolean {
+    undoOrRedo(by: "undo" | "redo"): boolean {
       picked.value = null;
       return store[by]();
     },

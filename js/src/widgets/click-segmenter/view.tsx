@@ -1,16 +1,16 @@
 /** Click until the mask is right in all images: prompts on the images, objects and their settings beside them. */
 import { useMemo } from "preact/hooks";
-import { drawTiles } from "../../shared/images/draw.ts";
+import { createTilePainter } from "../../shared/images/draw.ts";
 import { Images, leaveZoom } from "../../shared/images/images.tsx";
 import { imagesState } from "../../shared/images/state.ts";
 import { Tasks } from "../../shared/tasks.tsx";
 import type { ViewContext } from "../../shared/view.tsx";
 import { Bar } from "./bar.tsx";
-import { listen } from "./gestures.ts";
-import { leaveName } from "./list.tsx";
+import { attachGestures } from "./gestures.ts";
+import { endRename } from "./list.tsx";
 import { Marks } from "./marks.tsx";
 import { Panel } from "./panel.tsx";
-import { actOn, shortcut } from "./keys.ts";
+import { handlePatchKey, handleShortcut } from "./keys.ts";
 import { segmenterState } from "./state.ts";
 
 const LABEL =
@@ -19,11 +19,11 @@ const LABEL =
   "N makes a new object, Control Z undoes, Z enlarges an image.";
 
 /** Forget what is being written for a name; false if nothing is. */
-function keepName({ root, store }: ViewContext): boolean {
+function cancelRename({ root, store }: ViewContext): boolean {
   const field = root.querySelector<HTMLInputElement>(".ncut-name:focus");
   if (!field) return false;
   field.value = store.get("objects")[Number(field.closest<HTMLElement>("[data-object]")!.dataset.object)]!.name;
-  leaveName(field);
+  endRename(field);
   return true;
 }
 
@@ -32,21 +32,21 @@ export function ClickSegmenter(view: ViewContext) {
   const [ui, segmenter, tiles, gestures] = useMemo(() => {
     const images = imagesState(view);
     const made = segmenterState(view);
-    const overlay = drawTiles(view, images, {
-      follows: ["meta", "objects", "source", "refine"],
+    const overlay = createTilePainter(view, images, {
+      dependsOn: ["meta", "objects", "source", "refine"],
       colors() {
         const colors = store.maskColors();
         made.masks.value = store.masks();
         return colors;
       },
-      picture(image) {
-        const picture = state.meta.peek().abilities.includes("refine") ? store.refined(image) : null;
-        made.noteRefined(image, picture !== null);
-        return picture;
+      raster(image) {
+        const raster = state.meta.peek().abilities.includes("refine") ? store.refined(image) : null;
+        made.noteRefined(image, raster !== null);
+        return raster;
       },
       name: () => "masks",
     });
-    return [images, made, overlay, listen(view, images, made)] as const;
+    return [images, made, overlay, attachGestures(view, images, made)] as const;
   }, []);
   useMemo(() => {
     view.effect(() => {
@@ -54,13 +54,13 @@ export function ClickSegmenter(view: ViewContext) {
       segmenter.steps.value = { ...store.history };
     });
     let said: string | null = null;
-    store.onFailure((message) => {
+    store.onKernelError((message) => {
       if (message !== null || view.error.peek() === said) view.error.value = message;
       said = message;
     }, view.signal);
   }, []);
   view.escape(() => {
-    if (gestures.cancel() || keepName(view)) return true;
+    if (gestures.cancel() || cancelRename(view)) return true;
     if (segmenter.selected.peek()) segmenter.select(null);
     else if (ui.zoomed.peek() !== null) leaveZoom(view, ui);
     else if (state.hover.peek() !== null) store.set("hover", null);
@@ -70,14 +70,14 @@ export function ClickSegmenter(view: ViewContext) {
 
   return (
     <div class="ncut-segmenter" data-tool={segmenter.tool.value} data-sign={segmenter.positive.value ? "+" : "-"}
-      onKeyDown={(event) => shortcut(event, segmenter)}>
+      onKeyDown={(event) => handleShortcut(event, segmenter)}>
       <div class="ncut-segmenter-images">
         <Bar {...{ view, ui, segmenter }} />
         <Images
           {...{ view, ui, tiles }}
           label={`${state.meta.value.images.length} images. ${LABEL}`}
           marks={(image) => <Marks key={image} {...{ image, view, ui, segmenter }} />}
-          act={(event, node) => actOn(event, node, view, ui, segmenter)}
+          onKey={(event, node) => handlePatchKey(event, node, view, ui, segmenter)}
           on={gestures.on}
         >
           <Tasks {...view} />

@@ -7,7 +7,7 @@ const END = 0x06054b50;
 const KIND = [20, 0x0800, 0, 0, 0x21] as const;
 
 /** The bytes of a zip with these files, by name, in their order. */
-export function zipOf(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
+export function createZip(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
   const parts: Uint8Array[] = [];
   const directory: Uint8Array[] = [];
   let at = 0;
@@ -22,7 +22,7 @@ export function zipOf(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
   const count = directory.length / 2;
   const length = directory.reduce((sum, part) => sum + part.length, 0);
   const end = record(END, [0, 0, count, count], [length, at], [0]);
-  return joined([...parts, ...directory, end]);
+  return concatenate([...parts, ...directory, end]);
 }
 
 /** A signature, then 16 bit, 32 bit and 16 bit numbers, and where a file starts. */
@@ -44,7 +44,7 @@ function record(signature: number, shorts: readonly number[], longs: readonly nu
   return bytes;
 }
 
-export function joined(parts: readonly Uint8Array[]): Uint8Array {
+export function concatenate(parts: readonly Uint8Array[]): Uint8Array {
   const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {

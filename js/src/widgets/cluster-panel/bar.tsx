@@ -1,6 +1,6 @@
 /** The controls above the images: how many clusters, and how they are drawn. */
 import { Check } from "../../shared/controls.tsx";
-import { Blend, ImageSize, NumberOfClusters, Smooth, Source } from "../../shared/images/look.tsx";
+import { Blend, ImageSize, NumberOfClusters, Smooth, Source } from "../../shared/images/display-controls.tsx";
 import type { ImagesState } from "../../shared/images/state.ts";
 import type { ViewContext } from "../../shared/view.tsx";
 import type { PanelState } from "./state.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Clusters } from "../../shared/types.ts";
 import {
-  birth, isSolo, merged, paintRegions, previewed, regionOf, renamed, rowsOf, shownAs, soloed, split, toggled,
+  firstCount, isSolo, merged, paintClusters, previewCounts, regionOf, renamed, legendRows, displayId, hiddenForSolo, split, toggled,
 } from "./clusters.ts";
 
 const CLUSTERS: Clusters = {
@@ -10,11 +10,11 @@ const CLUSTERS: Clusters = {
   colors: Uint8Array.of(255, 0, 0, 0, 10, 0, 0, 0, 9, 1, 2, 3),
   sizes: Uint32Array.of(5, 2, 0, 1),
 };
-const NOTHING = { cluster_names: {}, hidden_clusters: [], cluster_groups: [], cluster: null };
+const NO_LABEL = { cluster_names: {}, hidden_clusters: [], cluster_groups: [], cluster: null };
 
 describe("the rows", () => {
   it("say name, colour and share of each cluster that has patches, by number", () => {
-    const rows = rowsOf(CLUSTERS, { ...NOTHING, cluster_names: { 1: "sky" }, hidden_clusters: [3] });
+    const rows = legendRows(CLUSTERS, { ...NO_LABEL, cluster_names: { 1: "sky" }, hidden_clusters: [3] });
     expect(rows.map(({ id, name, color, share, hidden }) => [id, name, color, share, hidden])).toEqual([
       [0, "Cluster 0", "#ff0000", 0.625, false],
       [1, "sky", "#000a00", 0.25, false],
@@ -23,7 +23,7 @@ describe("the rows", () => {
   });
 
   it("say what was merged, as far as it exists at this number of clusters", () => {
-    const rows = rowsOf(CLUSTERS, { ...NOTHING, cluster_groups: [[0, 2, 3, 9], [1, 7]] });
+    const rows = legendRows(CLUSTERS, { ...NO_LABEL, cluster_groups: [[0, 2, 3, 9], [1, 7]] });
     expect(rows.map(({ members }) => members)).toEqual([[0, 2, 3], [1], [0, 2, 3]]);
   });
 });
@@ -36,7 +36,7 @@ describe("names", () => {
 });
 
 describe("what is hidden", () => {
-  const rows = (hidden: number[]) => rowsOf(CLUSTERS, { ...NOTHING, hidden_clusters: hidden });
+  const rows = (hidden: number[]) => legendRows(CLUSTERS, { ...NO_LABEL, hidden_clusters: hidden });
 
   it("is toggled one by one", () => {
     expect(toggled([3, 5], 4)).toEqual([3, 4, 5]);
@@ -44,11 +44,11 @@ describe("what is hidden", () => {
   });
 
   it("is all else where one is alone, those too that only more clusters would bring, and nothing the next time", () => {
-    const hidden = soloed(rows([]), 1, 6, [[1, 4]]);
+    const hidden = hiddenForSolo(rows([]), 1, 6, [[1, 4]]);
     expect(hidden).toEqual([0, 2, 3, 5]);
     expect(isSolo(rows(hidden), 1)).toBe(true);
     expect(isSolo(rows(hidden), 0)).toBe(false);
-    expect(soloed(rows(hidden), 1, 6, [[1, 4]])).toEqual([]);
+    expect(hiddenForSolo(rows(hidden), 1, 6, [[1, 4]])).toEqual([]);
   });
 
   it("leaves the only cluster that there is as it was", () => {
@@ -58,13 +58,13 @@ describe("what is hidden", () => {
 
 describe("merging", () => {
   it("takes what was merged before along, and the selection", () => {
-    const state = { ...NOTHING, cluster_groups: [[1, 4], [2, 6]], cluster: 5 };
-    expect(merged([1, 5], state)).toEqual({ ...NOTHING, cluster_groups: [[2, 6], [1, 4, 5]], cluster: 1 });
+    const state = { ...NO_LABEL, cluster_groups: [[1, 4], [2, 6]], cluster: 5 };
+    expect(merged([1, 5], state)).toEqual({ ...NO_LABEL, cluster_groups: [[2, 6], [1, 4, 5]], cluster: 1 });
     expect(merged([5, 3], { ...state, cluster: 2 }).cluster).toBe(2);
   });
 
   it("keeps the first name that was given, and hides only what was hidden altogether", () => {
-    const state = { ...NOTHING, cluster_names: { 5: "hand", 7: "arm" }, hidden_clusters: [1, 5, 8] };
+    const state = { ...NO_LABEL, cluster_names: { 5: "hand", 7: "arm" }, hidden_clusters: [1, 5, 8] };
     expect(merged([7, 5, 1], state)).toMatchObject({
       cluster_names: { 1: "hand", 5: "hand", 7: "arm" }, hidden_clusters: [8],
     });
@@ -72,7 +72,7 @@ describe("merging", () => {
   });
 
   it("can be taken back: what was hidden as a whole stays hidden in its parts", () => {
-    const state = { ...NOTHING, cluster_groups: [[1, 4], [2, 6]], hidden_clusters: [2] };
+    const state = { ...NO_LABEL, cluster_groups: [[1, 4], [2, 6]], hidden_clusters: [2] };
     expect(split(2, state)).toEqual({ cluster_groups: [[1, 4]], hidden_clusters: [2, 6] });
     expect(split(1, state)).toEqual({ cluster_groups: [[2, 6]], hidden_clusters: [2] });
   });
@@ -80,29 +80,29 @@ describe("merging", () => {
 
 describe("levels", () => {
   it("are powers of two as far as they are on offer, and the present one", () => {
-    expect(previewed([2, 3, 4, 5, 6, 7, 8], 5)).toEqual([2, 4, 5, 8]);
-    expect(previewed([1], 1)).toEqual([1]);
+    expect(previewCounts([2, 3, 4, 5, 6, 7, 8], 5)).toEqual([2, 4, 5, 8]);
+    expect(previewCounts([1], 1)).toEqual([1]);
   });
 
   it("begin for a cluster where its number first appears", () => {
-    expect([0, 1, 2, 5, 9].map((id) => birth(id, [2, 4, 8]))).toEqual([2, 2, 4, 8, undefined]);
+    expect([0, 1, 2, 5, 9].map((id) => firstCount(id, [2, 4, 8]))).toEqual([2, 2, 4, 8, undefined]);
   });
 
   it("show the region of a patch in its map, merged clusters as one", () => {
     const labels = Uint8Array.of(1, 1, 0, 1, 2, 0);
     expect([...regionOf(labels, 3, 2, 6, [])]).toEqual([0, 1, 0, 0]);
     expect([...regionOf(labels, 3, 2, 6, [[1, 2]])]).toEqual([0, 1, 1, 0]);
-    expect(shownAs(2, [[1, 2]])).toBe(1);
-    expect(shownAs(3, [[1, 2]])).toBe(3);
+    expect(displayId(2, [[1, 2]])).toBe(1);
+    expect(displayId(3, [[1, 2]])).toBe(3);
   });
 });
 
 describe("the painting", () => {
   const alpha = (...args: [number[], number | null]) =>
-    [...paintRegions(CLUSTERS, ...args)].filter((_, i) => i % 4 === 3).filter((_, i) => [0, 3, 5].includes(i));
+    [...paintClusters(CLUSTERS, ...args)].filter((_, i) => i % 4 === 3).filter((_, i) => [0, 3, 5].includes(i));
 
   it("gives each cluster its colour, none to hidden ones, little to those that are not in question", () => {
-    expect([...paintRegions(CLUSTERS, [], null).slice(12, 16)]).toEqual([0, 10, 0, 255]);
+    expect([...paintClusters(CLUSTERS, [], null).slice(12, 16)]).toEqual([0, 10, 0, 255]);
     expect(alpha([1], null)).toEqual([255, 0, 255]);
     const [selected, other, hidden] = alpha([3], 0);
     expect([selected, hidden]).toEqual([255, 0]);

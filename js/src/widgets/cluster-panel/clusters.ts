@@ -19,12 +19,12 @@ export interface Row {
 }
 
 /** How far a region fades that is not the one in question. */
-const PALE = 70;
+const UNSELECTED_ALPHA = 70;
 /** The numbers of clusters at which the region of a patch is shown: each twice the one before. */
-const PREVIEWED = [2, 4, 8, 16, 32, 64];
+const PREVIEW_COUNTS = [2, 4, 8, 16, 32, 64];
 
 /** By number, which stays, so that a row keeps its place when the number of clusters changes. */
-export function rowsOf(
+export function legendRows(
   { sizes, labels, colors, count }: Clusters,
   { cluster_names: names, hidden_clusters: hidden, cluster_groups: groups }:
     Pick<SessionState, "cluster_names" | "hidden_clusters" | "cluster_groups">,
@@ -58,7 +58,7 @@ export function toggled(ids: readonly number[], id: number): number[] {
 /**
  * All but one hidden, those also that only more clusters would bring; none if it is alone already.
  */
-export function soloed(rows: readonly Row[], id: number, most: number, groups: Groups): number[] {
+export function hiddenForSolo(rows: readonly Row[], id: number, most: number, groups: Groups): number[] {
   if (isSolo(rows, id)) return [];
   const kept = groupOf(id, groups) ?? [id];
   return Array.from({ length: most }, (_, other) => other).filter((other) => !kept.includes(other));
@@ -103,7 +103,7 @@ export function regionOf(labels: Uint8Array, node: number, start: number, end: n
 }
 
 /** The number that a cluster is shown under. */
-export function shownAs(id: number, groups: Groups): number {
+export function displayId(id: number, groups: Groups): number {
   return Math.min(...(groupOf(id, groups) ?? [id]));
 }
 
@@ -112,21 +112,21 @@ function groupOf(id: number, groups: Groups): readonly number[] | undefined {
 }
 
 /** The numbers of clusters at which the region of a patch is shown, the present one among them. */
-export function previewed(counts: readonly number[], present: number): number[] {
-  return counts.filter((count) => PREVIEWED.includes(count) || count === present);
+export function previewCounts(counts: readonly number[], present: number): number[] {
+  return counts.filter((count) => PREVIEW_COUNTS.includes(count) || count === present);
 }
 
 /** The number of clusters at which a cluster first appears; undefined if it never does. */
-export function birth(id: number, counts: readonly number[]): number | undefined {
+export function firstCount(id: number, counts: readonly number[]): number | undefined {
   return counts.find((count) => count > id);
 }
 
 /** (4 n) RGBA: each cluster in its colour, hidden ones clear, and all but the one in question pale. */
-export function paintRegions({ labels, colors }: Clusters, hidden: readonly number[], lit: number | null): Uint8ClampedArray {
+export function paintClusters({ labels, colors }: Clusters, hidden: readonly number[], highlighted: number | null): Uint8ClampedArray {
   const table = new Uint8Array(256 * 4);
   for (let id = 0; id < colors.length / 3; id++) {
     table.set(colors.subarray(id * 3, id * 3 + 3), id * 4);
-    table[id * 4 + 3] = hidden.includes(id) ? 0 : lit === null || lit === id ? 255 : PALE;
+    table[id * 4 + 3] = hidden.includes(id) ? 0 : highlighted === null || highlighted === id ? 255 : UNSELECTED_ALPHA;
   }
   const words = new Uint32Array(table.buffer);
   const out = new Uint32Array(labels.length);

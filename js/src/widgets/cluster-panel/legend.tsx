@@ -15,7 +15,7 @@ export function Legend({ view, panel }: Props) {
   const { state } = view;
   const rows = panel.rows.value;
   const marks = panel.marks.value;
-  const made = panel.made.value;
+  const createdMask = panel.createdMask.value;
   const last = useRef(0);
   const list = useRef<HTMLDivElement>(null);
   const selected = panel.selected.value;
@@ -30,7 +30,7 @@ export function Legend({ view, panel }: Props) {
           const row = (event.target as Element).closest<HTMLElement>("[data-cluster]");
           if (row) last.current = Number(row.dataset.cluster);
         }}
-        onPointerLeave={() => { panel.lit.value = null; }}>
+        onPointerLeave={() => { panel.highlighted.value = null; }}>
         {rows.map((row) => <ClusterRow key={row.id} {...{ row, view, panel }} entry={row.id === entry} />)}
       </div>
       <div class="ncut-legend-actions">
@@ -39,8 +39,8 @@ export function Legend({ view, panel }: Props) {
         </button>
         <button type="button" aria-disabled={state.hidden_clusters.value.length === 0} onClick={panel.showAll}>Show all</button>
         <p aria-live="polite">
-          {made
-            ? `Mask of ${made.clicks === 1 ? "1 click" : `${made.clicks} clicks`}, IoU ${made.iou.toFixed(2)}: ${made.name}`
+          {createdMask
+            ? `Mask of ${createdMask.clicks === 1 ? "1 click" : `${createdMask.clicks} clicks`}, IoU ${createdMask.iou.toFixed(2)}: ${createdMask.name}`
             : "Tick two or more colours to merge them"}
         </p>
       </div>
@@ -53,16 +53,16 @@ function ClusterRow({ row, view, panel, entry }: Props & { row: Row; entry: bool
   const share = `${(row.share * 100).toFixed(1)} %`;
   const solo = isSolo(panel.rows.value, id);
   const editing = panel.editing.value === id;
-  const family = panel.family(id);
+  const origin = panel.origin(id);
   const merged = row.members.length > 1;
   const about = [
     `${name}, ${share} of all patches`,
     merged && `Merged of clusters ${row.members.join(", ")}`,
-    family,
+    origin,
   ].filter(Boolean).join("\n");
   const enter = () => {
-    panel.lit.value = id;
-    panel.lookUp(id);
+    panel.highlighted.value = id;
+    panel.loadParent(id);
   };
 
   return (
@@ -71,7 +71,7 @@ function ClusterRow({ row, view, panel, entry }: Props & { row: Row; entry: bool
       class="ncut-cluster"
       data-cluster={id}
       data-hidden={hidden || undefined}
-      data-under={panel.hovered.value === id || undefined}
+      data-hovered={panel.hovered.value === id || undefined}
       aria-selected={panel.selected.value === id}
       aria-label={`${name}, ${share}${hidden ? ", hidden" : ""}`}
       title={about}
@@ -85,7 +85,7 @@ function ClusterRow({ row, view, panel, entry }: Props & { row: Row; entry: bool
       onKeyDown={(event) => rowKey(event, id, panel)}
       onPointerEnter={enter}
       onFocusIn={(event) => { if ((event.target as Element).matches(":focus-visible")) enter(); }}
-      onFocusOut={() => { if (panel.lit.peek() === id) panel.lit.value = null; }}
+      onFocusOut={() => { if (panel.highlighted.peek() === id) panel.highlighted.value = null; }}
     >
       <span role="gridcell">
         <input type="checkbox" class="ncut-swatch" tabIndex={-1} style={{ "--swatch": color }} checked={panel.marks.value.includes(id)}

@@ -4,9 +4,9 @@ import { Hint } from "../../shared/controls.tsx";
 import type { Patch } from "../../shared/geometry.ts";
 import { borderPath } from "../../shared/images/borders.ts";
 import type { ImagesState } from "../../shared/images/state.ts";
-import { type ViewContext, message } from "../../shared/view.tsx";
+import { type ViewContext, errorMessage } from "../../shared/view.tsx";
 import { Lines } from "./borders.tsx";
-import { nameOf, regionOf, shownAs } from "./clusters.ts";
+import { nameOf, regionOf, displayId } from "./clusters.ts";
 import type { PanelState } from "./state.ts";
 
 /** What is not in the region, RGBA. */
@@ -29,7 +29,7 @@ export function Levels({ view, ui, panel }: Props) {
     let gone = false;
     store.image(image).then(
       (url) => { if (!gone) setPicture({ image, url }); },
-      (error) => { view.error.value = message(error); },
+      (error) => { view.error.value = errorMessage(error); },
     );
     return () => { gone = true; };
   }, [image, state.meta.value.version]);
@@ -44,7 +44,7 @@ export function Levels({ view, ui, panel }: Props) {
       ))}
       <p>
         {patch === null
-          ? <Hint mouse={`Hover a patch to see its region at ${list(counts)} clusters`} finger={`Tap a patch to see its region at ${list(counts)} clusters`} />
+          ? <Hint mouse={`Hover a patch to see its region at ${list(counts)} clusters`} touch={`Tap a patch to see its region at ${list(counts)} clusters`} />
           : "The region of this patch at other numbers of clusters"}
       </p>
     </div>
@@ -59,7 +59,7 @@ function Level({ view, ui, panel, count, node, patch, url }: Props & { count: nu
   const groups = state.cluster_groups.value;
   const { rows, columns } = ui.grid.value.maps[patch.map]!;
   const start = ui.grid.value.offsets[patch.map]!;
-  const id = labels === undefined ? null : shownAs(labels[node]!, groups);
+  const id = labels === undefined ? null : displayId(labels[node]!, groups);
   const region = useMemo(
     () => labels && regionOf(labels, node, start, start + rows * columns, groups),
     [labels, id, start, groups],
@@ -69,8 +69,8 @@ function Level({ view, ui, panel, count, node, patch, url }: Props & { count: nu
 
   const name = id === null ? "" : nameOf(id, state.cluster_names.value);
   return (
-    <button type="button" class="ncut-small-picture ncut-level" data-level={count} aria-label={`${count} clusters: ${name}`} title={`${count} clusters: ${name}`}
-      data-waiting={region === undefined} aria-current={count === state.n_clusters.value} onClick={() => panel.setCount(count)}>
+    <button type="button" class="ncut-thumbnail ncut-level" data-level={count} aria-label={`${count} clusters: ${name}`} title={`${count} clusters: ${name}`}
+      data-pending={region === undefined} aria-current={count === state.n_clusters.value} onClick={() => panel.setCount(count)}>
       {url !== null && <img src={url} alt="" draggable={false} />}
       <canvas ref={canvas} aria-hidden="true" />
       {path !== undefined && <Lines {...{ rows, columns, path }} color={colorOf(colors!, id!)} />}

@@ -2,29 +2,29 @@
 import { computed, signal } from "@preact/signals";
 import type { ImagesState } from "../../shared/images/state.ts";
 import type { Clusters } from "../../shared/types.ts";
-import { type ViewContext, message } from "../../shared/view.tsx";
+import { type ViewContext, errorMessage } from "../../shared/view.tsx";
 import {
-  birth, merged, nameOf, paintRegions, previewed, renamed, rowsOf, soloed, split, toggled,
+  firstCount, merged, nameOf, paintClusters, previewCounts, renamed, legendRows, hiddenForSolo, split, toggled,
 } from "./clusters.ts";
-import { freeName, objectOf } from "./to-object.ts";
+import { freeName, fitObject } from "./fit-object.ts";
 
 export function panelState(view: ViewContext, ui: ImagesState) {
   const { state, store } = view;
   const clusters = signal<Clusters | null>(null);
   /** What is ticked, to be merged. */
   const marked = signal<readonly number[]>([]);
-  /** The row under the pointer or the focus, whose region is lit. */
-  const lit = signal<number | null>(null);
+  /** The row under the pointer or the focus, whose region is highlighted. */
+  const highlighted = signal<number | null>(null);
   const editing = signal<number | null>(null);
   const borders = signal(true);
   /** The mask that was made last, on show until the panel is used again. */
-  const made = signal<{ name: string; clicks: number; iou: number } | null>(null);
+  const createdMask = signal<{ name: string; clicks: number; iou: number } | null>(null);
   /** The patch that was hovered last, in any view: its regions stay, so that the pointer can get to them. */
   const patch = signal<number | null>(null);
   const levels = signal<ReadonlyMap<number, Pick<Clusters, "labels" | "colors">>>(new Map());
   const parents = signal<ReadonlyMap<number, Int16Array>>(new Map());
 
-  const rows = computed(() => clusters.value ? rowsOf(clusters.value, {
+  const rows = computed(() => clusters.value ? legendRows(clusters.value, {
     cluster_names: state.cluster_names.value,
     hidden_clusters: state.hidden_clusters.value,
     cluster_groups: state.cluster_groups.value,
@@ -33,19 +33,19 @@ export function panelState(view: ViewContext, ui: ImagesState) {
   const marks = computed(() => marked.value.filter(known));
   const selected = computed(() => known(state.cluster.value) ? state.cluster.value : null);
   /** The cluster in question: all others are pale. */
-  const focus = computed(() => rows.value.some((row) => row.id === lit.value && !row.hidden) ? lit.value : selected.value);
-  const painted = computed(() => clusters.value && paintRegions(clusters.value, state.hidden_clusters.value, focus.value));
+  const focus = computed(() => rows.value.some((row) => row.id === highlighted.value && !row.hidden) ? highlighted.value : selected.value);
+  const painted = computed(() => clusters.value && paintClusters(clusters.value, state.hidden_clusters.value, focus.value));
   /** What borders are drawn between: hidden clusters have none between one another. */
   const outlined = computed(() => {
     const labels = clusters.value?.labels;
     const hidden = state.hidden_clusters.value;
-    return labels && hidden.length ? labels.map((id) => (hidden.includes(id) ? NOTHING : id)) : labels;
+    return labels && hidden.length ? labels.map((id) => (hidden.includes(id) ? NO_LABEL : id)) : labels;
   });
   const hovered = computed(() => state.hover.value === null ? null : (clusters.value?.labels[state.hover.value] ?? null));
-  const shownLevels = computed(() => previewed(state.meta.value.cluster_counts, state.n_clusters.value));
+  const shownLevels = computed(() => previewCounts(state.meta.value.cluster_counts, state.n_clusters.value));
   const looked = computed(() => patch.value !== null);
 
-  const fail = (error: unknown) => { view.error.value = message(error); };
+  const fail = (error: unknown) => { view.error.value = errorMessage(error); };
   const first = new Promise<void>((resolve) => {
     view.effect(() => {
       void [state.meta.value, state.n_clusters.value, state.cluster_groups.value];
@@ -63,7 +63,7 @@ export function panelState(view: ViewContext, ui: ImagesState) {
     if (hover !== null && seen) patch.value = hover;
   });
   view.effect(() => {
-    if (state.layer.value !== "masks") made.value = null;
+    if (state.layer.value !== "masks") createdMask.value = null;
   });
   // Quietly, one after the other, once somebody looks at a patch: nothing waits for them.
   let embedding: number | null = null;
@@ -77,7 +77,7 @@ export function panelState(view: ViewContext, ui: ImagesState) {
     if (!looked.value) return undefined;
     let gone = false;
     const fetchAll = async () => {
-      for (const count of previewed(meta.cluster_counts, 0)) {
+      for (const count of previewCounts(meta.cluster_counts, 0)) {
         const [labels, colors] = [await store.array(`labels/${count}`), await store.array(`cluster_colors/${count}`)];
         if (gone || view.signal.aborted) return;
         levels.value = new Map(levels.peek()).set(count, { labels: labels.data, colors: colors.data });
@@ -99,7 +99,7 @@ export function panelState(view: ViewContext, ui: ImagesState) {
   };
   const select = (id: number) => store.set("cluster", store.get("cluster") === id ? null : id);
   const mark = (id: number) => { marked.value = toggled(marks.peek(), id); };
-  const act = {
+  const actions = {
     use, setCount, select, mark,
     /** A click: with a key held down it ticks, as in any list. */
     choose(id: number, { shiftKey, ctrlKey, metaKey }: Pick<MouseEvent, "shiftKey" | "ctrlKey" | "metaKey">) {
@@ -110,7 +110,7 @@ export function panelState(view: ViewContext, ui: ImagesState) {
     hide: (id: number) => store.set("hidden_clusters", toggled(store.get("hidden_clusters"), id)),
     solo(id: number) {
       const most = state.meta.peek().cluster_counts.at(-1) ?? 0;
-      store.set("hidden_clusters", soloed(rows.peek(), id, most, store.get("cluster_groups")));
+      store.set("hidden_clusters", hiddenForSolo(rows.peek(), id, most, store.get("cluster_groups")));
     },
     showAll: () => store.set("hidden_clusters", []),
     merge() {
@@ -123,9 +123,9 @@ export function panelState(view: ViewContext, ui: ImagesState) {
       const next = split(id, merging());
       for (const key of ["hidden_clusters", "cluster_groups"] as const) store.set(key, next[key]);
     },
-    /** Fetch what `family` tells. */
-    lookUp(id: number) {
-      const count = birth(id, state.meta.peek().cluster_counts);
+    /** Fetch what `origin` tells. */
+    loadParent(id: number) {
+      const count = firstCount(id, state.meta.peek().cluster_counts);
       if (!count || parents.peek().has(count)) return;
       const { embedding: then } = state.meta.peek();
       store.array(`parents/${count}`).then(({ data }) => {
@@ -146,7 +146,7 @@ export function panelState(view: ViewContext, ui: ImagesState) {
     const row = rows.peek().find((one) => one.id === id);
     if (shown?.count !== count || !row) return;
     const objects = store.get("objects");
-    const found = objectOf(
+    const found = fitObject(
       shown.labels, id, embedding,
       { grid: ui.grid.peek(), images: state.meta.peek().images, source: store.get("source") },
       { name: freeName(row.name, objects), color: row.color },
@@ -154,19 +154,19 @@ export function panelState(view: ViewContext, ui: ImagesState) {
     if (!found) throw new Error(`${row.name} has no patch under the source ${store.get("source")}. Choose another source.`);
     store.edit({ objects: [...objects, found.object], active: objects.length });
     store.set("layer", "masks");
-    made.value = { name: found.object.name, clicks: found.object.clicks.length, iou: found.iou };
+    createdMask.value = { name: found.object.name, clicks: found.object.clicks.length, iou: found.iou };
   };
 
   /** Where a cluster comes from: the one that it was part of before it first appeared. */
-  const family = (id: number): string | null => {
-    const count = birth(id, state.meta.value.cluster_counts);
+  const origin = (id: number): string | null => {
+    const count = firstCount(id, state.meta.value.cluster_counts);
     const parent = count === undefined ? -1 : (parents.value.get(count)?.[id] ?? -1);
     return parent < 0 || parent === id ? null : `Split off from ${nameOf(parent, state.cluster_names.value)} at ${count} clusters`;
   };
 
   return {
-    clusters, marks, lit, editing, borders, made, patch, levels, rows, selected, focus, painted, outlined, hovered, shownLevels,
-    family, first, ...act,
+    clusters, marks, highlighted, editing, borders, createdMask, patch, levels, rows, selected, focus, painted, outlined, hovered, shownLevels,
+    origin, first, ...actions,
     unmark: () => { marked.value = []; },
   };
 }
@@ -174,4 +174,4 @@ export function panelState(view: ViewContext, ui: ImagesState) {
 export type PanelState = ReturnType<typeof panelState>;
 
 /** No cluster has this number. */
-const NOTHING = 255;
+const NO_LABEL = 255;

@@ -1,11 +1,11 @@
 import { describe, expect, it, vi } from "vitest";
 import type { SessionState } from "../../shared/types.ts";
-import { META, type Arrays, PICTURES, clusterArrays, column, fakeSession, sessionState } from "../../testing/session.ts";
+import { META, type Arrays, IMAGE_ARRAYS, clusterArrays, column, fakeSession, sessionState } from "../../testing/session.ts";
 import { handsOn, imagesShown, mountView, onPage } from "../../testing/view.ts";
 import widget from "./index.ts";
 
 const ARRAYS: Arrays = {
-  ...PICTURES,
+  ...IMAGE_ARRAYS,
   eigenvectors: [Float32Array.from({ length: 48 }, (_, i) => {
     const angle = (column(i >> 1) * Math.PI) / 6 + (i >> 1) * 0.001;
     return i % 2 ? Math.sin(angle) : Math.cos(angle);
@@ -204,7 +204,7 @@ describe("the images", () => {
 });
 
 describe("the levels", () => {
-  const lit = ({ opacity }: Awaited<ReturnType<typeof shown>>, level: number) =>
+  const highlighted = ({ opacity }: Awaited<ReturnType<typeof shown>>, level: number) =>
     opacity(0, `[data-level='${level}'] canvas`).map((alpha) => alpha === 0);
 
   it("fetch nothing until a patch is hovered, then show its region at each of them", async () => {
@@ -212,9 +212,9 @@ describe("the levels", () => {
     const { store, kernel, find } = view;
     expect(kernel.names(/^labels/)).toEqual(["labels/3"]);
     store.set("hover", 3);
-    await vi.waitFor(() => expect(lit(view, 4)).toEqual([false, false, false, true]));
-    expect(lit(view, 3)).toEqual([false, false, true, true]);
-    expect(lit(view, 2)).toEqual([false, false, true, true]);
+    await vi.waitFor(() => expect(highlighted(view, 4)).toEqual([false, false, false, true]));
+    expect(highlighted(view, 3)).toEqual([false, false, true, true]);
+    expect(highlighted(view, 2)).toEqual([false, false, true, true]);
     expect(find("[data-level='3']").getAttribute("aria-label")).toBe("3 clusters: wall");
     expect(find("[data-level='3']").getAttribute("aria-current")).toBe("true");
     expect(kernel.names(/^labels/).sort()).toEqual(["labels/2", "labels/3", "labels/4"]);
@@ -223,7 +223,7 @@ describe("the levels", () => {
   it("show the region of a patch that was tapped, since fingers don't hover", async () => {
     const view = await shown();
     view.clickPatch(2, 1);
-    await vi.waitFor(() => expect(lit(view, 4)).toEqual([false, true, false, false]));
+    await vi.waitFor(() => expect(highlighted(view, 4)).toEqual([false, true, false, false]));
   });
 
   it("stay when the pointer leaves the patch, and lead to their number of clusters", async () => {

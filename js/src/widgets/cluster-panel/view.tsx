@@ -1,7 +1,7 @@
 /** The images cut into clusters, a legend in which they are named, hidden and merged, and a patch at every level. */
 import { useMemo } from "preact/hooks";
-import { drawTiles } from "../../shared/images/draw.ts";
-import { Images, leaveZoom, placeOf } from "../../shared/images/images.tsx";
+import { createTilePainter } from "../../shared/images/draw.ts";
+import { Images, leaveZoom, pointFromEvent } from "../../shared/images/images.tsx";
 import { imagesState } from "../../shared/images/state.ts";
 import type { ViewContext } from "../../shared/view.tsx";
 import { Bar } from "./bar.tsx";
@@ -17,16 +17,16 @@ const PASSING = ["Tab", "Shift", "Control", "Alt", "Meta", "Escape"];
 export function ClusterPanel(view: ViewContext) {
   const { state, store, root, signal } = view;
   const [ui, panel, tiles] = useMemo(() => {
-    const made = imagesState(view);
-    const panel = panelState(view, made);
-    const masks = () => state.layer.peek() === "masks" && panel.made.peek() !== null;
-    const tiles = drawTiles(view, made, {
-      follows: ["meta", "source", "objects"],
+    const ui = imagesState(view);
+    const panel = panelState(view, ui);
+    const masks = () => state.layer.peek() === "masks" && panel.createdMask.peek() !== null;
+    const tiles = createTilePainter(view, ui, {
+      dependsOn: ["meta", "source", "objects"],
       colors: () => (masks() ? store.maskColors() : (panel.painted.peek() ?? panel.first.then(() => panel.painted.peek()))),
       name: () => (masks() ? "masks" : "clusters"),
     });
     view.effect(() => {
-      void [panel.painted.value, panel.made.value];
+      void [panel.painted.value, panel.createdMask.value];
       tiles.request();
     });
     const use = (event: Event) => {
@@ -34,7 +34,7 @@ export function ClusterPanel(view: ViewContext) {
     };
     root.addEventListener("pointerdown", use, { signal, capture: true });
     root.addEventListener("keydown", use, { signal, capture: true });
-    return [made, panel, tiles] as const;
+    return [ui, panel, tiles] as const;
   }, []);
   view.escape(() => {
     if (panel.editing.peek() !== null) stopEditing(view, panel);
@@ -60,7 +60,7 @@ export function ClusterPanel(view: ViewContext) {
             "alone, M makes a mask of it, Z enlarges an image."
           }
           marks={(image) => <Borders key={image} {...{ image, view, ui, panel }} />}
-          act={(event, node) => {
+          onKey={(event, node) => {
             const id = clusterAt(node);
             if (id === null || event.ctrlKey || event.metaKey || event.altKey) return false;
             if ((event.target as Element).matches("button")) return false;
@@ -68,7 +68,7 @@ export function ClusterPanel(view: ViewContext) {
           }}
           on={{
             onClick: (event: MouseEvent) => {
-              const node = placeOf(event, view, ui)?.node ?? null;
+              const node = pointFromEvent(event, view, ui)?.node ?? null;
               const id = clusterAt(node);
               if (id === null) return;
               // Fingers don't hover.

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { backEdges, middleInSight } from "./axes.ts";
+import { backEdges, visibleMidpoint } from "./axes.ts";
 import { bounds } from "./camera.ts";
 
 const box = bounds(Float32Array.of(-1, -1, -1, 1, 1, 1));
@@ -19,10 +19,10 @@ test("every axis has an edge from end to end", () => {
 });
 
 test("a label is put on what is in sight of its line", () => {
-  const place = middleInSight({ x: -1000, y: 100 }, { x: 200, y: 100 }, 400, 300)!;
+  const place = visibleMidpoint({ x: -1000, y: 100 }, { x: 200, y: 100 }, 400, 300)!;
   expect(place.x).toBeGreaterThan(0);
   expect(place.x).toBeLessThan(200);
   expect(place.y).toBe(100);
-  expect(middleInSight({ x: 0, y: -50 }, { x: 400, y: -50 }, 400, 300)).toBeNull();
-  expect(middleInSight({ x: -90, y: 0 }, { x: -10, y: 300 }, 400, 300)).toBeNull();
+  expect(visibleMidpoint({ x: 0, y: -50 }, { x: 400, y: -50 }, 400, 300)).toBeNull();
+  expect(visibleMidpoint({ x: -90, y: 0 }, { x: -10, y: 300 }, 400, 300)).toBeNull();
 });

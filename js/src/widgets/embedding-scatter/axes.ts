@@ -1,11 +1,11 @@
 /** A thin box around the cloud: only the faces behind it, which no point can be behind of. */
-import { type Bounds, type Lens, project } from "./camera.ts";
-import type { Inks } from "./marks.ts";
+import { type Bounds, type Projection, project } from "./camera.ts";
+import type { ThemeColors } from "./marks.ts";
 
 type Axis = 0 | 1 | 2;
 const AXES: readonly Axis[] = [0, 1, 2];
 /** How far a label stands off its line, in CSS pixels. */
-const OUTSIDE = 11;
+const LABEL_OFFSET = 11;
 
 export interface Edge {
   axis: Axis;
@@ -41,13 +41,13 @@ export function backEdges({ low, high }: Bounds, position: readonly number[]): E
 }
 
 export function drawAxes(
-  context: CanvasRenderingContext2D, view: Lens, cloud: Bounds, width: number, height: number, inks: Inks,
+  context: CanvasRenderingContext2D, view: Projection, cloud: Bounds, width: number, height: number, theme: ThemeColors,
 ): void {
   const at = ([x, y, z]: [number, number, number]) => project(view.viewProjection, x, y, z, width, height);
   const middle = at(cloud.center);
   context.lineWidth = 1;
-  context.strokeStyle = inks.line;
-  context.fillStyle = inks.muted;
+  context.strokeStyle = theme.line;
+  context.fillStyle = theme.muted;
   context.font = "11px system-ui, sans-serif";
   context.textAlign = "center";
   context.textBaseline = "middle";
@@ -60,21 +60,21 @@ export function drawAxes(
     context.moveTo(from.x, from.y);
     context.lineTo(to.x, to.y);
     context.stroke();
-    const place = middleInSight(from, to, width, height);
+    const place = visibleMidpoint(from, to, width, height);
     // Of the two edges of an axis on the outline, the lower one on the screen carries its label.
     if (edge.outline && place && place.y > (labels.get(edge.axis)?.y ?? -Infinity)) labels.set(edge.axis, place);
   }
   for (const [axis, { x, y }] of labels) {
     const away = Math.hypot(x - middle.x, y - middle.y) || 1;
-    context.fillText(String(axis + 1), x + ((x - middle.x) / away) * OUTSIDE, y + ((y - middle.y) / away) * OUTSIDE);
+    context.fillText(String(axis + 1), x + ((x - middle.x) / away) * LABEL_OFFSET, y + ((y - middle.y) / away) * LABEL_OFFSET);
   }
 }
 
 /** The middle of what is in sight of a line, clear of the border by the room a label takes; null for nothing. */
-export function middleInSight(
+export function visibleMidpoint(
   from: { x: number; y: number }, to: { x: number; y: number }, width: number, height: number,
 ): { x: number; y: number } | null {
-  const inset = 2 * OUTSIDE;
+  const inset = 2 * LABEL_OFFSET;
   let start = 0;
   let end = 1;
   for (const [at, way, room] of [[from.x, to.x - from.x, width], [from.y, to.y - from.y, height]] as const) {

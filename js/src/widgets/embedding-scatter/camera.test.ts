@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Camera } from "../../shared/types.ts";
-import { bounds, dolly, frame, lens, orbit, pan, project, sameCamera } from "./camera.ts";
+import { bounds, dolly, frame, createProjection, orbit, pan, project, sameCamera } from "./camera.ts";
 
 /** The same on every run. */
 function randoms(seed = 1): () => number {
@@ -16,7 +16,7 @@ function ball(n: number, center = [0, 0, 0], radius = 1): Float32Array {
 }
 
 function onScreen(coords: Float32Array, camera: Camera, width: number, height: number) {
-  const { viewProjection } = lens(camera, width / height, bounds(coords));
+  const { viewProjection } = createProjection(camera, width / height, bounds(coords));
   return Array.from({ length: coords.length / 3 }, (_, i) =>
     project(viewProjection, coords[i * 3]!, coords[i * 3 + 1]!, coords[i * 3 + 2]!, width, height));
 }
@@ -49,7 +49,7 @@ test("a point behind the camera has no positive depth", () => {
 
 test("depths in clip space stay within the near and far planes for all points", () => {
   const coords = ball(500, [5, -3, 2], 4);
-  const { viewProjection: m } = lens(frame(coords, 1.5), 1.5, bounds(coords));
+  const { viewProjection: m } = createProjection(frame(coords, 1.5), 1.5, bounds(coords));
   for (let i = 0; i < coords.length; i += 3) {
     const [x, y, z] = coords.subarray(i, i + 3) as unknown as [number, number, number];
     const w = m[3]! * x + m[7]! * y + m[11]! * z + m[15]!;
@@ -85,7 +85,7 @@ test.each([
   const first = frame(coords, 1.3);
   expect([...first.position, ...first.target].every(Number.isFinite)).toBe(true);
   expect(distance(first)).toBeGreaterThan(0);
-  expect([...lens(first, 1.3, bounds(coords)).viewProjection].every(Number.isFinite)).toBe(true);
+  expect([...createProjection(first, 1.3, bounds(coords)).viewProjection].every(Number.isFinite)).toBe(true);
   if (coords.length > 0 && Number.isFinite(coords[0]!)) {
     expect(onScreen(coords, first, 400, 400)[0]).toMatchObject({ x: expect.closeTo(200, 1), y: expect.closeTo(200, 1) });
   }
@@ -110,7 +110,7 @@ test("orbiting over the pole stops at it instead of turning the view upside down
   const above = orbit(camera, 0, -50);
   expect(above.position[2]).toBeGreaterThan(9.9);
   expect(orbit(above, 0, 50).position[2]).toBeLessThan(-9.9);
-  expect([...lens(above, 1, bounds(ball(9))).viewProjection].every(Number.isFinite)).toBe(true);
+  expect([...createProjection(above, 1, bounds(ball(9))).viewProjection].every(Number.isFinite)).toBe(true);
 });
 
 test("panning carries what is at the target along with the pointer", () => {
@@ -129,7 +129,7 @@ test("coming nearer and going away end within sight of the cloud", () => {
 
 test("a camera that sits on its target still sees", () => {
   const stuck: Camera = { position: [1, 1, 1], target: [1, 1, 1], zoom: 1 };
-  expect([...lens(stuck, 1, bounds(ball(9))).viewProjection].every(Number.isFinite)).toBe(true);
+  expect([...createProjection(stuck, 1, bounds(ball(9))).viewProjection].every(Number.isFinite)).toBe(true);
 });
 
 test("cameras are the same up to rounding", () => {

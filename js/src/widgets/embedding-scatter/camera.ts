@@ -5,17 +5,17 @@ import { quantileInPlace } from "../../shared/similarity.ts";
 type Vector = [number, number, number];
 
 /** Vertical or horizontal angle of view, whichever side of the view is shorter: nothing is cut in a narrow cell. */
-const HALF_TANGENT = Math.tan((35 / 2) * (Math.PI / 180));
+const TAN_HALF_FOV = Math.tan((35 / 2) * (Math.PI / 180));
 /** From where the cloud is first seen: three quarters round, a little from above. z points up. */
-const FIRST_DIRECTION: Vector = unit([0.62, -0.78, 0.48]);
+const INITIAL_DIRECTION: Vector = unit([0.62, -0.78, 0.48]);
 /** Straight above or below the view would spin, so it stops just short of it. */
-const POLE = 0.02;
+const MIN_POLAR_ANGLE = 0.02;
 /** Share of the points that must be in the first view; strays beyond may fall outside. */
-const FRAMED = 0.995;
+const FRAMED_SHARE = 0.995;
 /** How much wider the view may get to hold the strays too. */
-const STRAYS = 1.25;
+const MAX_ZOOM_OUT = 1.25;
 const MARGIN = 1.06;
-const SAMPLE = 20_000;
+const SAMPLE_SIZE = 20_000;
 
 /** Where the points are along one axis of the camera. */
 interface Extent {
@@ -75,12 +75,12 @@ function basis(back: Vector): { right: Vector; up: Vector; back: Vector } {
 function offset(camera: Camera): { back: Vector; distance: number } {
   const away = add(camera.position, camera.target, -1);
   const distance = Math.hypot(...away);
-  return distance > 0 ? { back: unit(away), distance } : { back: FIRST_DIRECTION, distance: 1 };
+  return distance > 0 ? { back: unit(away), distance } : { back: INITIAL_DIRECTION, distance: 1 };
 }
 
 /** Finite points, evenly taken where there are very many: the first view does not need every one of them. */
 function sample(coords: Float32Array): Vector[] {
-  const step = Math.ceil(coords.length / 3 / SAMPLE) * 3;
+  const step = Math.ceil(coords.length / 3 / SAMPLE_SIZE) * 3;
   const points: Vector[] = [];
   for (let p = 0; p < coords.length; p += step) {
     const point: Vector = [coords[p]!, coords[p + 1]!, coords[p + 2]!];
@@ -91,17 +91,17 @@ function sample(coords: Float32Array): Vector[] {
 
 /** The first view: as near as it gets with the points in sight, a few strays aside. */
 export function frame(coords: Float32Array, aspect: number): Camera {
-  const { right, up, back } = basis(FIRST_DIRECTION);
+  const { right, up, back } = basis(INITIAL_DIRECTION);
   const points = sample(coords);
   const [x, y, z] = [right, up, back].map((axis) => {
     const along = Float32Array.from(points, (point) => dot(point, axis));
     if (points.length === 0) return { along, middle: 0 };
     const scratch = along.slice();
-    const low = quantileInPlace(scratch, (1 - FRAMED) / 2);
-    return { along, middle: (low + quantileInPlace(scratch, (1 + FRAMED) / 2)) / 2 };
+    const low = quantileInPlace(scratch, (1 - FRAMED_SHARE) / 2);
+    return { along, middle: (low + quantileInPlace(scratch, (1 + FRAMED_SHARE) / 2)) / 2 };
   }) as [Extent, Extent, Extent];
-  const tangentX = HALF_TANGENT * Math.max(1, aspect);
-  const tangentY = HALF_TANGENT / Math.min(1, aspect);
+  const tangentX = TAN_HALF_FOV * Math.max(1, aspect);
+  const tangentY = TAN_HALF_FOV / Math.min(1, aspect);
   // How far off the camera has to be for each of the points.
   const needs = Float32Array.from(points, (_, i) => {
     const across = Math.abs(x.along[i]! - x.middle) / tangentX;
@@ -111,8 +111,8 @@ export function frame(coords: Float32Array, aspect: number): Camera {
   let distance = 0;
   if (points.length > 0) {
     const all = needs.reduce((most, need) => Math.max(most, need), 0);
-    const most = quantileInPlace(needs, FRAMED);
-    distance = all < most * STRAYS ? all : most;
+    const most = quantileInPlace(needs, FRAMED_SHARE);
+    distance = all < most * MAX_ZOOM_OUT ? all : most;
   }
   if (!(distance > 1e-9)) distance = 3;
   const target = add(add(add([0, 0, 0], right, x.middle), up, y.middle), back, z.middle);
@@ -123,7 +123,7 @@ export function frame(coords: Float32Array, aspect: number): Camera {
 export function orbit(camera: Camera, right: number, up: number): Camera {
   const { back, distance } = offset(camera);
   const azimuth = Math.atan2(back[1], back[0]) - right;
-  const polar = Math.min(Math.PI - POLE, Math.max(POLE, Math.acos(Math.min(1, Math.max(-1, back[2]))) + up));
+  const polar = Math.min(Math.PI - MIN_POLAR_ANGLE, Math.max(MIN_POLAR_ANGLE, Math.acos(Math.min(1, Math.max(-1, back[2]))) + up));
   const direction: Vector = [
     Math.sin(polar) * Math.cos(azimuth), Math.sin(polar) * Math.sin(azimuth), Math.cos(polar),
   ];
@@ -134,7 +134,7 @@ export function orbit(camera: Camera, right: number, up: number): Camera {
 export function pan(camera: Camera, dx: number, dy: number, width: number, height: number): Camera {
   const { back, distance } = offset(camera);
   const { right, up } = basis(back);
-  const step = (2 * distance * HALF_TANGENT) / (Math.min(width, height) * camera.zoom);
+  const step = (2 * distance * TAN_HALF_FOV) / (Math.min(width, height) * camera.zoom);
   const shift = add(add([0, 0, 0], right, -dx * step), up, dy * step);
   return { ...camera, position: add(camera.position, shift), target: add(camera.target, shift) };
 }
@@ -156,7 +156,7 @@ export function sameCamera(a: Camera, b: Camera): boolean {
 }
 
 /** A camera set up for a view of a given shape: all that drawing and picking need of it. */
-export interface Lens {
+export interface Projection {
   /** Column-major 4 x 4, from the points to clip space; the w it yields is the distance along the view. */
   viewProjection: Float32Array;
   /** Distance of the target, where points have their nominal size. */
@@ -168,14 +168,14 @@ export interface Lens {
   position: Vector;
 }
 
-export function lens(camera: Camera, aspect: number, cloud: Bounds): Lens {
+export function createProjection(camera: Camera, aspect: number, cloud: Bounds): Projection {
   const { back, distance } = offset(camera);
   const { right, up } = basis(back);
   const position = add(camera.target, back, distance);
   const center = dot(add(position, cloud.center, -1), back);
   const far = Math.max(center + cloud.radius * 1.05, distance * 0.01);
   const near = Math.max((center - cloud.radius * 1.05) * 0.95, far * 1e-3);
-  const scale = camera.zoom / HALF_TANGENT;
+  const scale = camera.zoom / TAN_HALF_FOV;
   const x = scale / Math.max(1, aspect);
   const y = scale * Math.min(1, aspect);
   const a = (far + near) / (near - far);

@@ -19,8 +19,8 @@ export const KEYS =
 
 interface KeyEvents {
   hover(node: number | null): void;
-  /** The camera has come to rest. */
-  rest(): void;
+  /** The camera has come to saveCamera. */
+  saveCamera(): void;
 }
 
 export function attachKeys(
@@ -29,7 +29,7 @@ export function attachKeys(
   const turn = (change: (camera: Camera) => Camera) => {
     if (!scene.camera) return;
     scene.move(change(scene.camera));
-    events.rest();
+    events.saveCamera();
   };
   const step = (by: number) => {
     const { n_nodes } = state.meta.peek();

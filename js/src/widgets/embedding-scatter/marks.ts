@@ -1,7 +1,7 @@
 /** The hovered and the pinned points, drawn over everything so that no other point hides them. */
 
 /** The colours of the theme that a canvas needs. */
-export interface Inks {
+export interface ThemeColors {
   ground: [number, number, number];
   line: string;
   muted: string;
@@ -16,7 +16,7 @@ export interface Mark {
   pinned: boolean;
 }
 
-export function readInks(element: HTMLElement): Inks {
+export function readThemeColors(element: HTMLElement): ThemeColors {
   const style = getComputedStyle(element);
   const ink = (name: string) => style.getPropertyValue(`--ncut-${name}`).trim();
   return {
@@ -43,7 +43,7 @@ export function drawMark(
   radius: number,
   color: ArrayLike<number>,
   { lit, pinned }: Mark,
-  inks: Inks,
+  theme: ThemeColors,
 ): void {
   const inner = lit ? Math.max(6, radius * 1.5) : Math.max(4, radius);
   const disc = (size: number, fill: string) => {
@@ -56,9 +56,9 @@ export function drawMark(
     context.shadowColor = "rgb(0 0 0 / 45%)";
     context.shadowBlur = 8;
   }
-  disc(inner + 3.5, inks.edge);
+  disc(inner + 3.5, theme.edge);
   context.shadowColor = "transparent";
-  disc(inner + 2.5, pinned ? inks.pinned : inks.ring);
-  disc(inner + 0.75, inks.edge);
+  disc(inner + 2.5, pinned ? theme.pinned : theme.ring);
+  disc(inner + 0.75, theme.edge);
   disc(inner, `rgb(${color[0]} ${color[1]} ${color[2]})`);
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Camera } from "../../shared/types.ts";
-import { bounds, lens, project } from "./camera.ts";
+import { bounds, createProjection, project } from "./camera.ts";
 import { diameterAt, pick } from "./picking.ts";
 
 const WIDTH = 400;
@@ -9,7 +9,7 @@ const SIZE = 10;
 const camera: Camera = { position: [0, -10, 0], target: [0, 0, 0], zoom: 1 };
 
 function view(coords: Float32Array) {
-  const look = lens(camera, WIDTH / HEIGHT, bounds(coords));
+  const look = createProjection(camera, WIDTH / HEIGHT, bounds(coords));
   return {
     at: (x: number, y: number) => pick(coords, look, x, y, WIDTH, HEIGHT, SIZE),
     place: (node: number) => {

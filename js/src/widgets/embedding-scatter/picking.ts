@@ -1,22 +1,22 @@
 /** Which point is under the pointer: all are projected anew, which is faster than reading back from the GPU. */
-import { LOOK } from "../../shared/gl.ts";
-import type { Lens } from "./camera.ts";
+import { POINT_STYLE } from "../../shared/gl.ts";
+import type { Projection } from "./camera.ts";
 
 /** A near miss by this many pixels still counts, where no point is hit. */
-const REACH = 4;
+const PICK_TOLERANCE = 4;
 
 /** Diameter of a point drawn at a distance, given its diameter at the focus. */
 export function diameterAt(size: number, focus: number, depth: number): number {
-  return size * Math.min(LOOK.largest, Math.max(LOOK.smallest, Math.sqrt(focus / depth)));
+  return size * Math.min(POINT_STYLE.largest, Math.max(POINT_STYLE.smallest, Math.sqrt(focus / depth)));
 }
 
 /**
  * The front-most point whose disc holds the pixel (x, y), else the one whose edge is nearest to it within
- * `REACH` pixels, else null. Lengths are in the same pixels as the view's width and height.
+ * `PICK_TOLERANCE` pixels, else null. Lengths are in the same pixels as the view's width and height.
  */
 export function pick(
   coords: Float32Array,
-  { viewProjection: m, focus }: Lens,
+  { viewProjection: m, focus }: Projection,
   x: number, y: number, width: number, height: number, size: number,
 ): number | null {
   const m0 = m[0]!, m4 = m[4]!, m8 = m[8]!, m12 = m[12]!;
@@ -27,12 +27,12 @@ export function pick(
   const py = 1 - (2 * y) / height;
   const halfWidth = width / 2;
   const halfHeight = height / 2;
-  const widest = (size * LOOK.largest) / 2 + REACH;
+  const widest = (size * POINT_STYLE.largest) / 2 + PICK_TOLERANCE;
   const n = coords.length / 3;
   let hit = -1;
   let front = Infinity;
   let near = -1;
-  let nearest = REACH;
+  let nearest = PICK_TOLERANCE;
   for (let i = 0, p = 0; i < n; i++, p += 3) {
     const cx = coords[p]!;
     const cy = coords[p + 1]!;

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import type { Frame } from "../../shared/gl.ts";
-import { bounds, lens } from "./camera.ts";
-import { cutDisc, farToNear, splat } from "./renderer-canvas.ts";
+import { bounds, createProjection } from "./camera.ts";
+import { rasterizeDisc, sortFarToNear, splat } from "./renderer-canvas.ts";
 
 const SIDE = 64;
 
 function draw(coords: Float32Array, rgba: Uint8ClampedArray, size = 12): (x: number, y: number) => number[] {
-  const { viewProjection, focus, depth } = lens({ position: [0, -10, 0], target: [0, 0, 0], zoom: 1 }, 1, bounds(coords));
+  const { viewProjection, focus, depth } = createProjection({ position: [0, -10, 0], target: [0, 0, 0], zoom: 1 }, 1, bounds(coords));
   const frame: Frame = {
     width: SIDE, height: SIDE, viewProjection, size, focus, depth, ground: [1, 1, 1], soft: true,
   };
@@ -50,11 +50,11 @@ test("points outside of the view, behind the camera or not numbers leave no trac
 });
 
 test("the order is from far to near and leaves out what is behind", () => {
-  expect([...farToNear(Float32Array.of(3, 9, -1, 5, Number.NaN), 3, 9)]).toEqual([1, 3, 0]);
+  expect([...sortFarToNear(Float32Array.of(3, 9, -1, 5, Number.NaN), 3, 9)]).toEqual([1, 3, 0]);
 });
 
 test("a disc covers about as much as a circle of its diameter", () => {
-  const { coverage } = cutDisc(12);
+  const { coverage } = rasterizeDisc(12);
   const area = coverage.reduce((a, b) => a + b, 0);
   expect(area / (Math.PI * 36)).toBeCloseTo(1, 1);
 });

@@ -1,5 +1,5 @@
 /** The same points without WebGL2: projected, sorted by depth and stamped into pixels, the nearest last. */
-import { type Frame, LOOK, type PointRenderer } from "../../shared/gl.ts";
+import { type Frame, POINT_STYLE, type PointRenderer } from "../../shared/gl.ts";
 import { diameterAt } from "./picking.ts";
 
 const LEVELS = 4096;
@@ -14,16 +14,16 @@ interface Disc {
   rim: Float32Array;
 }
 
-export function cutDisc(diameter: number): Disc {
+export function rasterizeDisc(diameter: number): Disc {
   const radius = diameter / 2;
   const reach = Math.ceil(radius + 0.5);
-  const strength = smoothstep(LOOK.rimFrom, LOOK.rimTo, diameter);
+  const strength = smoothstep(POINT_STYLE.rimFrom, POINT_STYLE.rimTo, diameter);
   const pixels: [number, number, number, number][] = [];
   for (let dy = -reach; dy <= reach; dy++) {
     for (let dx = -reach; dx <= reach; dx++) {
       const inside = radius - Math.hypot(dx, dy);
       const coverage = Math.min(1, Math.max(0, inside + 0.5));
-      if (coverage > 0) pixels.push([dx, dy, coverage, strength * (1 - smoothstep(0, LOOK.rim, inside))]);
+      if (coverage > 0) pixels.push([dx, dy, coverage, strength * (1 - smoothstep(0, POINT_STYLE.rim, inside))]);
     }
   }
   return {
@@ -44,7 +44,7 @@ function mix(a: number, b: number, share: number): number {
 }
 
 /** The points in front of the camera, the farthest first. */
-export function farToNear(depths: Float32Array, nearest: number, farthest: number): Uint32Array {
+export function sortFarToNear(depths: Float32Array, nearest: number, farthest: number): Uint32Array {
   const scale = (LEVELS - 1) / Math.max(farthest - nearest, 1e-9);
   const levels = new Uint16Array(depths.length);
   const starts = new Uint32Array(LEVELS + 1);
@@ -72,10 +72,10 @@ export function splat(
   for (let i = 0, p = 0; i < n; i++, p += 3) {
     depths[i] = m[3]! * coords[p]! + m[7]! * coords[p + 1]! + m[11]! * coords[p + 2]! + m[15]!;
   }
-  const fade = LOOK.fade / Math.max(depth[1] - depth[0], 1e-6);
+  const fade = POINT_STYLE.fade / Math.max(depth[1] - depth[0], 1e-6);
   const inner = [0, 0, 0];
   const rim = [0, 0, 0];
-  for (const i of farToNear(depths, depth[0], depth[1])) {
+  for (const i of sortFarToNear(depths, depth[0], depth[1])) {
     const x = coords[i * 3]!;
     const y = coords[i * 3 + 1]!;
     const z = coords[i * 3 + 2]!;
@@ -86,15 +86,15 @@ export function splat(
     const reach = steps / STEPS;
     if (!(px > -reach && py > -reach && px < width + reach && py < height + reach)) continue;
     let disc = discs.get(steps);
-    if (!disc) discs.set(steps, (disc = cutDisc(steps / STEPS)));
+    if (!disc) discs.set(steps, (disc = rasterizeDisc(steps / STEPS)));
 
-    const far = Math.min(LOOK.fade, Math.max(0, (w - depth[0]) * fade));
+    const far = Math.min(POINT_STYLE.fade, Math.max(0, (w - depth[0]) * fade));
     const strength = rgba[i * 4 + 3]! / 255;
     for (let c = 0; c < 3; c++) inner[c] = mix(ground[c]! * 255, rgba[i * 4 + c]!, strength);
     const light = (0.299 * inner[0]! + 0.587 * inner[1]! + 0.114 * inner[2]!) / 255;
     for (let c = 0; c < 3; c++) {
       const base = inner[c]!;
-      const contrast = light > LOOK.rimTurn ? base * LOOK.rimDarker : mix(base, 255, LOOK.rimLighter);
+      const contrast = light > POINT_STYLE.rimTurn ? base * POINT_STYLE.rimDarker : mix(base, 255, POINT_STYLE.rimLighter);
       inner[c] = mix(base, ground[c]! * 255, far);
       rim[c] = mix(contrast, ground[c]! * 255, far);
     }

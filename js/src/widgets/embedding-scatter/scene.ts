@@ -5,19 +5,19 @@
 import { type Frame, type PointRenderer, createGlPoints } from "../../shared/gl.ts";
 import type { Camera } from "../../shared/types.ts";
 import { drawAxes } from "./axes.ts";
-import { type Bounds, type Lens, bounds, frame, lens, project, sameCamera } from "./camera.ts";
-import { type Inks, type Mark, drawMark, readInks } from "./marks.ts";
-import { type Cloud, Passage, wantsStillness } from "./passage.ts";
+import { type Bounds, type Projection, bounds, frame, createProjection, project, sameCamera } from "./camera.ts";
+import { type ThemeColors, type Mark, drawMark, readThemeColors } from "./marks.ts";
+import { type Cloud, Transition, prefersReducedMotion } from "./transition.ts";
 import { diameterAt, pick } from "./picking.ts";
 import { CanvasPoints } from "./renderer-canvas.ts";
 
 /** Beyond two device pixels per CSS pixel nobody sees the difference, but the graphics card does. */
-const MAX_RATIO = 2;
+const MAX_PIXEL_RATIO = 2;
 /** More points than these are drawn with hard edges first, and with soft ones after a moment of rest (ms). */
-const MANY = 20_000;
-const REST = 160;
+const SOFT_EDGE_LIMIT = 20_000;
+const SOFT_EDGE_DELAY_MS = 160;
 
-export interface Place {
+export interface StagePoint {
   x: number;
   y: number;
 }
@@ -43,27 +43,27 @@ export class Scene {
   #bounds: Bounds = bounds(new Float32Array(0));
   #camera: Camera | null = null;
   /** From the places shown before to new ones. */
-  #passage: Passage | null = null;
+  #transition: Transition | null = null;
   /** Frame all points, and again when the view changes its shape. */
   #framing = true;
-  #lens: Lens | null = null;
+  #projection: Projection | null = null;
   #size = 5;
   #axes = false;
   #hover: number | null = null;
   #pinned: readonly number[] = [];
-  #inks: Inks;
+  #theme: ThemeColors;
   #width = 0;
   #height = 0;
   #ratio = 1;
   #request = 0;
   #cloudStale = true;
-  #resting = 0;
+  #softenTimer = 0;
 
   constructor(options: SceneOptions) {
     this.#options = options;
     this.#cloud = context2d(options.cloud);
     this.#marks = context2d(options.marks);
-    this.#inks = readInks(options.stage);
+    this.#theme = readThemeColors(options.stage);
     this.#renderer = createGlPoints(() => this.#invalidate()) ?? new CanvasPoints();
     this.kind = this.#renderer.kind;
     const observer = new ResizeObserver(() => this.#resize());
@@ -71,7 +71,7 @@ export class Scene {
     options.signal.addEventListener("abort", () => {
       observer.disconnect();
       cancelAnimationFrame(this.#request);
-      clearTimeout(this.#resting);
+      clearTimeout(this.#softenTimer);
       this.#renderer.dispose();
       this.#coords = this.#colors = null;
     });
@@ -80,7 +80,7 @@ export class Scene {
 
   /** Null while there is nothing to look at. */
   get camera(): Camera | null {
-    return this.#look() && this.#camera;
+    return this.#currentProjection() && this.#camera;
   }
 
   get radius(): number {
@@ -102,38 +102,38 @@ export class Scene {
 
   /** Where there are points, as many and in sight, they travel to their new places; else they are there at once. */
   setPoints(coords: Float32Array, colors: Uint8ClampedArray): void {
-    const travel = this.#look() !== null && this.#coords!.length === coords.length && !wantsStillness();
+    const travel = this.#currentProjection() !== null && this.#coords!.length === coords.length && !prefersReducedMotion();
     if (travel && this.#colors?.length === colors.length) {
       const from = { coords: this.#coords!, colors: this.#colors, bounds: this.#bounds, camera: this.#camera! };
       const last = bounds(coords);
       // Whoever looks at all points goes on to do so; whoever has chosen where to look stays there.
       const camera = this.#framing ? frame(coords, this.#width / this.#height) : from.camera;
-      this.#passage = new Passage(from, { coords, colors, bounds: last, camera });
+      this.#transition = new Transition(from, { coords, colors, bounds: last, camera });
       this.#invalidate();
       return;
     }
-    this.#passage = null;
+    this.#transition = null;
     if (this.#framing) this.#camera = null;
     this.#put({ coords, colors, bounds: bounds(coords) });
     this.#invalidate();
   }
 
   setColors(colors: Uint8ClampedArray): void {
-    this.#passage?.recolor(colors);
+    this.#transition?.recolor(colors);
     this.#colors = colors;
     this.#renderer.setColors(colors);
     this.#invalidate();
   }
 
-  /** One step of the passage, in the frame of the time `now`. */
+  /** One step of the transition, in the frame of the time `now`. */
   #travel(now: number): void {
-    if (!this.#passage) return;
-    const { end } = this.#passage;
-    const cloud = this.#passage.at(now);
-    if (!cloud) this.#passage = null;
+    if (!this.#transition) return;
+    const { end } = this.#transition;
+    const cloud = this.#transition.at(now);
+    if (!cloud) this.#transition = null;
     if (this.#framing) this.#camera = cloud && cloud.camera;
     this.#put(cloud ?? end);
-    this.#lens = null;
+    this.#projection = null;
     this.#cloudStale = true;
     if (cloud) this.#invalidate();
   }
@@ -183,39 +183,39 @@ export class Scene {
 
   /** The theme has changed. */
   recolor(): void {
-    this.#inks = readInks(this.#options.stage);
+    this.#theme = readThemeColors(this.#options.stage);
     this.#invalidate();
   }
 
   /** The node under a place of the stage, in CSS pixels. */
   pick(x: number, y: number): number | null {
-    const view = this.#look();
-    return view && pick(this.#coords!, view, x, y, this.#width, this.#height, this.#size);
+    const projection = this.#currentProjection();
+    return projection && pick(this.#coords!, projection, x, y, this.#width, this.#height, this.#size);
   }
 
   /** Where a node is on the stage, in CSS pixels; null where it is out of sight. */
-  project(node: number): Place | null {
+  project(node: number): StagePoint | null {
     const place = this.#place(node);
     if (!place || place.x < 0 || place.y < 0 || place.x > this.#width || place.y > this.#height) return null;
     return { x: place.x, y: place.y };
   }
 
   #place(node: number): { x: number; y: number; depth: number } | null {
-    const view = this.#look();
-    if (!view || !(node >= 0 && node < this.points)) return null;
+    const projection = this.#currentProjection();
+    if (!projection || !(node >= 0 && node < this.points)) return null;
     const [x, y, z] = this.#coords!.subarray(node * 3, node * 3 + 3) as unknown as [number, number, number];
-    const place = project(view.viewProjection, x, y, z, this.#width, this.#height);
+    const place = project(projection.viewProjection, x, y, z, this.#width, this.#height);
     return place.depth > 0 ? place : null;
   }
 
   /** The present view, or null while there is nothing to see or nowhere to see it. */
-  #look(): Lens | null {
+  #currentProjection(): Projection | null {
     if (!this.#coords || this.#width === 0 || this.#height === 0) return null;
     if (!this.#camera) {
       this.#camera = frame(this.#coords, this.#width / this.#height);
-      this.#lens = null;
+      this.#projection = null;
     }
-    return (this.#lens ??= lens(this.#camera, this.#width / this.#height, this.#bounds));
+    return (this.#projection ??= createProjection(this.#camera, this.#width / this.#height, this.#bounds));
   }
 
   #resize(): void {
@@ -232,7 +232,7 @@ export class Scene {
       canvas.height = Math.round(this.#height * ratio);
     }
     if (this.#framing) this.#camera = null;
-    this.#lens = null;
+    this.#projection = null;
     this.#cloudStale = true;
     // At once: a canvas is empty after its size has changed, and the next frame would show that.
     this.#draw();
@@ -241,7 +241,7 @@ export class Scene {
   #invalidate(cloud = true): void {
     if (this.#options.signal.aborted) return;
     if (cloud) {
-      this.#lens = null;
+      this.#projection = null;
       this.#cloudStale = true;
     }
     this.#request ||= requestAnimationFrame((now) => {
@@ -254,17 +254,17 @@ export class Scene {
   }
 
   #draw(): void {
-    const view = this.#look();
-    if (!view || !this.#colors) return;
+    const projection = this.#currentProjection();
+    if (!projection || !this.#colors) return;
     if (this.#cloudStale) {
       // While the graphics context is lost the last picture stays; the renderer says when it is back.
       if (!this.#renderer.available) return;
       this.#cloudStale = false;
-      const soft = this.kind === "canvas2d" || this.points <= MANY;
-      this.#drawCloud(view, soft);
+      const soft = this.kind === "canvas2d" || this.points <= SOFT_EDGE_LIMIT;
+      this.#drawCloud(projection, soft);
       this.#drawMarks();
-      clearTimeout(this.#resting);
-      if (!soft) this.#resting = window.setTimeout(() => this.#soften(), REST);
+      clearTimeout(this.#softenTimer);
+      if (!soft) this.#softenTimer = window.setTimeout(() => this.#soften(), SOFT_EDGE_DELAY_MS);
       this.#options.onDraw();
     } else {
       this.#drawMarks();
@@ -272,28 +272,28 @@ export class Scene {
   }
 
   #soften(): void {
-    const view = this.#look();
-    if (view && this.#renderer.available && !this.#cloudStale) this.#drawCloud(view, true);
+    const projection = this.#currentProjection();
+    if (projection && this.#renderer.available && !this.#cloudStale) this.#drawCloud(projection, true);
   }
 
-  #drawCloud(view: Lens, soft: boolean): void {
+  #drawCloud(projection: Projection, soft: boolean): void {
     const { width, height } = this.#options.cloud;
     const context = this.#cloud;
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, width, height);
     if (this.#axes) {
       context.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
-      drawAxes(context, view, this.#bounds, this.#width, this.#height, this.#inks);
+      drawAxes(context, projection, this.#bounds, this.#width, this.#height, this.#theme);
       context.setTransform(1, 0, 0, 1, 0, 0);
     }
     const picture: Frame = {
       width,
       height,
-      viewProjection: view.viewProjection,
+      viewProjection: projection.viewProjection,
       size: this.#size * this.#ratio,
-      focus: view.focus,
-      depth: view.depth,
-      ground: this.#inks.ground,
+      focus: projection.focus,
+      depth: projection.depth,
+      ground: this.#theme.ground,
       soft,
     };
     this.#renderer.draw(context, picture);
@@ -311,8 +311,8 @@ export class Scene {
   #drawOne(node: number, mark: Mark): void {
     const place = this.#place(node);
     if (!place) return;
-    const radius = diameterAt(this.#size, this.#lens!.focus, place.depth) / 2;
-    drawMark(this.#marks, place, radius, this.#colors!.subarray(node * 4, node * 4 + 3), mark, this.#inks);
+    const radius = diameterAt(this.#size, this.#projection!.focus, place.depth) / 2;
+    drawMark(this.#marks, place, radius, this.#colors!.subarray(node * 4, node * 4 + 3), mark, this.#theme);
   }
 }
 
@@ -323,5 +323,5 @@ function context2d(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
 }
 
 function pixelRatio(): number {
-  return Math.min(MAX_RATIO, window.devicePixelRatio || 1);
+  return Math.min(MAX_PIXEL_RATIO, window.devicePixelRatio || 1);
 }

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { PatchGrid } from "../../shared/geometry.ts";
 import type { Camera, SessionState, SessionStore } from "../../shared/types.ts";
 import { META } from "../../testing/session.ts";
-import { checkCamera, describe, pointColors } from "./state.ts";
+import { checkCamera, describePatch, pointColors } from "./state.ts";
 
 const OVERLAY = Uint8ClampedArray.of(1, 2, 3, 255);
 const HEAT = Uint8ClampedArray.of(9, 8, 7, 90);
@@ -43,10 +43,10 @@ test("pinned patches show similarity on every layer, hovered ones on the layer o
 
 test("a patch is described as the reader knows it", () => {
   const grid = new PatchGrid(META);
-  expect(describe(META, grid, 12 + 4 + 2)).toEqual({ name: "two.png", place: "row 1, column 2", source: null });
-  expect(describe(META, grid, 24)).toBeNull();
+  expect(describePatch(META, grid, 12 + 4 + 2)).toEqual({ name: "two.png", place: "row 1, column 2", source: null });
+  expect(describePatch(META, grid, 24)).toBeNull();
   const two = { ...META, maps: [META.maps[0]!, { ...META.maps[1]!, source: "b" }] };
-  expect(describe(two, new PatchGrid(two), 12)?.source).toBe("b");
+  expect(describePatch(two, new PatchGrid(two), 12)?.source).toBe("b");
 });
 
 test.each([

@@ -1,5 +1,5 @@
 /** What the scatter shows of the session: the colours of the points, and a node in words. */
-import { paintRgb } from "../../shared/color.ts";
+import { rgbToRgba } from "../../shared/color.ts";
 import type { PatchGrid } from "../../shared/geometry.ts";
 import type { Camera, Meta, SessionStore } from "../../shared/types.ts";
 
@@ -16,16 +16,16 @@ export async function pointColors(store: SessionStore): Promise<Uint8ClampedArra
     if (heat) return heat;
   }
   const colors = await store.paint();
-  if (!colors) return paintRgb((await store.array("patch_rgb")).data);
-  return store.get("layer") === "masks" || store.get("layer") === "clusters" ? onGrey(colors) : colors;
+  if (!colors) return rgbToRgba((await store.array("patch_rgb")).data);
+  return store.get("layer") === "masks" || store.get("layer") === "clusters" ? onGray(colors) : colors;
 }
 
 /** What lies in no mask, or in a hidden cluster, is still a point of the cloud. */
-function onGrey(colors: Uint8ClampedArray): Uint8ClampedArray {
+function onGray(colors: Uint8ClampedArray): Uint8ClampedArray {
   const out = new Uint8ClampedArray(colors);
   // Nearly all are either clear or not at all, and a colour is moved faster as one number.
   const words = new Uint32Array(out.buffer);
-  const clear = new Uint32Array(Uint8Array.of(GREY, GREY, GREY, BACKGROUND_ALPHA).buffer)[0]!;
+  const clear = new Uint32Array(Uint8Array.of(GRAY, GRAY, GRAY, BACKGROUND_ALPHA).buffer)[0]!;
   for (let i = 0; i < words.length; i++) {
     const opacity = out[i * 4 + 3]!;
     if (opacity === 255) continue;
@@ -34,23 +34,23 @@ function onGrey(colors: Uint8ClampedArray): Uint8ClampedArray {
       continue;
     }
     const alpha = opacity / 255;
-    for (let k = i * 4; k < i * 4 + 3; k++) out[k] = alpha * out[k]! + (1 - alpha) * GREY;
+    for (let k = i * 4; k < i * 4 + 3; k++) out[k] = alpha * out[k]! + (1 - alpha) * GRAY;
     out[i * 4 + 3] = BACKGROUND_ALPHA + (255 - BACKGROUND_ALPHA) * alpha;
   }
   return out;
 }
 
-const GREY = 140;
+const GRAY = 140;
 const BACKGROUND_ALPHA = 110;
 
 /** The hovered patch for the tooltip and for a screen reader. */
-export interface Described {
+export interface PatchDescription {
   name: string;
   place: string;
   source: string | null;
 }
 
-export function describe(meta: Meta, grid: PatchGrid, node: number): Described | null {
+export function describePatch(meta: Meta, grid: PatchGrid, node: number): PatchDescription | null {
   const patch = grid.locate(node);
   if (!patch) return null;
   return {

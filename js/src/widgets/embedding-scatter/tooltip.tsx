@@ -1,13 +1,13 @@
 /** Beside a hovered point: the part of its image it comes from, with the patch ringed. */
 import type { PatchGrid } from "../../shared/geometry.ts";
 import type { Meta } from "../../shared/types.ts";
-import { describe } from "./state.ts";
+import { describePatch } from "./state.ts";
 
 /** Side of the thumbnail, in CSS pixels, and how many patches wide the crop is. */
 const THUMBNAIL = 112;
-const PATCHES_WIDE = 7;
+const CROP_PATCHES = 7;
 /** Never less than this share of the image: a few pixels blown up tell nothing. */
-const LEAST_SHARE = 0.3;
+const MIN_CROP_SHARE = 0.3;
 /** Padding and border on both sides, the gap below the thumbnail, and a line of text: as in the style sheet. */
 const FRAME = 12;
 const GAP_BELOW = 4;
@@ -15,7 +15,7 @@ const LINE = 16;
 const GAP = 14;
 const EDGE = 4;
 
-export interface Tip {
+export interface TooltipState {
   node: number;
   /** Of the point, on the stage. */
   x: number;
@@ -52,7 +52,7 @@ export function crop(
   const width = patch.width * image.width;
   const height = patch.height * image.height;
   const shorter = Math.min(image.width, image.height);
-  const side = Math.min(shorter, Math.max(PATCHES_WIDE * Math.max(width, height), LEAST_SHARE * shorter));
+  const side = Math.min(shorter, Math.max(CROP_PATCHES * Math.max(width, height), MIN_CROP_SHARE * shorter));
   const start = (middle: number, length: number) => Math.min(length - side, Math.max(0, middle - side / 2));
   const left = start(patch.left * image.width + width / 2, image.width);
   const top = start(patch.top * image.height + height / 2, image.height);
@@ -80,31 +80,31 @@ const background = (url: string | null, image: Rectangle) => url === null ? {} :
 };
 
 interface TooltipProps {
-  tip: Tip;
+  tooltip: TooltipState;
   meta: Meta;
   grid: PatchGrid;
   stage: { width: number; height: number };
 }
 
-export function Tooltip({ tip, meta, grid, stage }: TooltipProps) {
-  const patch = grid.locate(tip.node);
-  const said = describe(meta, grid, tip.node);
-  if (!patch || !said) return null;
+export function Tooltip({ tooltip, meta, grid, stage }: TooltipProps) {
+  const patch = grid.locate(tooltip.node);
+  const description = describePatch(meta, grid, tooltip.node);
+  if (!patch || !description) return null;
   const cut = crop(meta.images[patch.image]!, grid.box(patch), THUMBNAIL);
-  const lines = [said.place, said.source, tip.cluster].filter(Boolean);
+  const lines = [description.place, description.source, tooltip.cluster].filter(Boolean);
   const size = { width: THUMBNAIL + FRAME, height: FRAME + LINE * (1 + lines.length) };
   const tall = size.height + THUMBNAIL + GAP_BELOW;
   const roomy = stage.height >= tall + 2 * EDGE;
   if (roomy) size.height = tall;
-  const { left, top } = placeTooltip(tip, size, stage);
+  const { left, top } = placeTooltip(tooltip, size, stage);
   return (
-    <div class="ncut-tip" aria-hidden="true" style={px({ left, top, ...size })}>
+    <div class="ncut-tooltip" aria-hidden="true" style={px({ left, top, ...size })}>
       {roomy && (
-        <div class="ncut-tip-crop" style={{ height: `${THUMBNAIL}px`, ...background(tip.url, cut.image) }}>
+        <div class="ncut-tooltip-crop" style={{ height: `${THUMBNAIL}px`, ...background(tooltip.url, cut.image) }}>
           <i style={px(cut.patch)} />
         </div>
       )}
-      <b>{said.name}</b>
+      <b>{description.name}</b>
       {lines.map((line) => <span key={line}>{line}</span>)}
     </div>
   );

@@ -7,11 +7,11 @@ test("hovering a point tells the session, shows where it comes from, and leaving
   const { root, store, mouse, at } = await shown({ layer: "clusters" });
   mouse("pointermove", at(5).x, at(5).y);
   expect(store.get("hover")).toBe(5);
-  await vi.waitFor(() => expect(root.querySelector(".ncut-tip")?.textContent).toBe("one.pngrow 1, column 2cluster 1"));
+  await vi.waitFor(() => expect(root.querySelector(".ncut-tooltip")?.textContent).toBe("one.pngrow 1, column 2cluster 1"));
   expect(root.querySelector("[aria-live]")!.textContent).toBe("one.png, row 1, column 2");
   mouse("pointerleave", 0, 0);
   expect(store.get("hover")).toBeNull();
-  await vi.waitFor(() => expect(root.querySelector(".ncut-tip")).toBeNull());
+  await vi.waitFor(() => expect(root.querySelector(".ncut-tooltip")).toBeNull());
 });
 
 test("a hover in another view is lit here without a tooltip, and is not taken back from here", async () => {
@@ -19,7 +19,7 @@ test("a hover in another view is lit here without a tooltip, and is not taken ba
   store.set("hover", 2);
   mouse("pointerleave", 0, 0);
   expect(store.get("hover")).toBe(2);
-  expect(root.querySelector(".ncut-tip")).toBeNull();
+  expect(root.querySelector(".ncut-tooltip")).toBeNull();
   expect(root.querySelector("[aria-live]")!.textContent).toBe("");
 });
 

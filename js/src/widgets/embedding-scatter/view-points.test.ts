@@ -51,7 +51,7 @@ test("new data replaces the points and keeps the camera", async () => {
 });
 
 /** Every place of a node from now until it rests at the 2nd version of the data. */
-async function passage(view: View, arrays: typeof ARRAYS, node: number): Promise<number[]> {
+async function transition(view: View, arrays: typeof ARRAYS, node: number): Promise<number[]> {
   arrays.coords = [COORDS.map((value, p) => (p % 3 === 2 ? value : -value)), "float32", [6, 3]];
   const places: number[] = [];
   const setPoints = vi.spyOn(CanvasPoints.prototype, "setPoints").mockImplementation((coords) => {
@@ -68,7 +68,7 @@ test("new places are reached step by step, under a camera that stands still", as
   const view = await mount({}, arrays);
   await view.ready();
   const before = view.at(4);
-  const places = await passage(view, arrays, 0);
+  const places = await transition(view, arrays, 0);
   expect(places.length).toBeGreaterThan(3);
   expect(places[0]).toBe(1);
   expect(places).toEqual([...places].sort((a, b) => b - a));
@@ -83,7 +83,7 @@ test("who wants less motion sees the new places at once", async () => {
   const arrays = { ...ARRAYS };
   const view = await mount({}, arrays);
   await view.ready();
-  expect(await passage(view, arrays, 0)).toEqual([-1]);
+  expect(await transition(view, arrays, 0)).toEqual([-1]);
 });
 
 test("only the coordinates and colours that are shown are fetched, and once", async () => {

@@ -2,10 +2,10 @@
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { Hint } from "../../shared/controls.tsx";
 import { PatchGrid } from "../../shared/geometry.ts";
-import { type ViewContext, message } from "../../shared/view.tsx";
+import { type ViewContext, errorMessage } from "../../shared/view.tsx";
 import { type ScatterUi, connect, scatterUi } from "./connect.ts";
 import { KEYS } from "./keyboard.ts";
-import { describe } from "./state.ts";
+import { describePatch } from "./state.ts";
 import { Tooltip } from "./tooltip.tsx";
 
 export function EmbeddingScatter(view: ViewContext) {
@@ -18,7 +18,7 @@ export function EmbeddingScatter(view: ViewContext) {
       connect(view, ui, { stage: stage.current!, cloud: cloud.current!, marks: marks.current! });
     } catch (error) {
       ui.loading.value = false;
-      view.error.value = message(error);
+      view.error.value = errorMessage(error);
     }
   }, []);
 
@@ -38,14 +38,14 @@ export function EmbeddingScatter(view: ViewContext) {
           aria-label={`The embedding of ${count} patches as points in space. ${KEYS}`}
         />
         <div class="ncut-hint" aria-hidden="true">
-          <Hint mouse="Click to zoom with the wheel" finger="Drag sideways to turn. Tap, then pinch to zoom" />
+          <Hint mouse="Click to zoom with the wheel" touch="Drag sideways to turn. Tap, then pinch to zoom" />
         </div>
         {ui.loading.value && view.error.value === null && (
           <div class="ncut-loading" role="status">Fetching {count} points…</div>
         )}
-        {ui.tip.value && <Tooltip tip={ui.tip.value} meta={meta.value} grid={grid} stage={ui.stage.value} />}
+        {ui.tooltip.value && <Tooltip tooltip={ui.tooltip.value} meta={meta.value} grid={grid} stage={ui.stage.value} />}
       </div>
-      <div class="ncut-hidden" aria-live="polite">{spoken(view, ui, grid)}</div>
+      <div class="ncut-hidden" aria-live="polite">{announcement(view, ui, grid)}</div>
     </>
   );
 }
@@ -82,8 +82,8 @@ function Bar({ view: { state, store }, ui }: { view: ViewContext; ui: ScatterUi 
 }
 
 /** Only what was hovered in this view: the others speak for themselves. */
-function spoken({ state }: ViewContext, ui: ScatterUi, grid: PatchGrid): string {
-  const node = ui.own.value;
-  const said = node === null ? null : describe(state.meta.value, grid, node);
-  return said ? [said.name, said.place, said.source].filter(Boolean).join(", ") : "";
+function announcement({ state }: ViewContext, ui: ScatterUi, grid: PatchGrid): string {
+  const node = ui.hoveredHere.value;
+  const description = node === null ? null : describePatch(state.meta.value, grid, node);
+  return description ? [description.name, description.place, description.source].filter(Boolean).join(", ") : "";
 }

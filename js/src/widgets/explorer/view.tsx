@@ -2,7 +2,7 @@
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Layer, Meta } from "../../shared/types.ts";
-import { type ViewContext, message } from "../../shared/view.tsx";
+import { type ViewContext, errorMessage } from "../../shared/view.tsx";
 
 interface Tab {
   name: string;
@@ -39,7 +39,7 @@ export function Explorer(view: ViewContext) {
     const child = await host.getWidget(model.get(trait) as string);
     if (!abort.aborted) await child.render({ el, signal: abort });
   };
-  const fail = (reason: unknown) => { error.value = message(reason); };
+  const fail = (reason: unknown) => { error.value = errorMessage(reason); };
 
   useEffect(() => {
     const follow = () => { wanted.value = model.get("tab") as string; };

@@ -1,6 +1,6 @@
 /** The controls above the images: which layer, how strong, and what belongs to the layer. */
 import { Check, Hint, Legend, Segments, Slider } from "../../shared/controls.tsx";
-import { Blend, ImageSize, NumberOfClusters, Smooth, Source } from "../../shared/images/look.tsx";
+import { Blend, ImageSize, NumberOfClusters, Smooth, Source } from "../../shared/images/display-controls.tsx";
 import type { ImagesState } from "../../shared/images/state.ts";
 import type { Layer } from "../../shared/types.ts";
 import type { ViewContext } from "../../shared/view.tsx";
@@ -42,7 +42,7 @@ export function Bar({ view, ui }: { view: ViewContext; ui: ImagesState }) {
           <LayerControls view={view} />
         )}
       </div>
-      <div class="ncut-bar-look">
+      <div class="ncut-bar-display">
         <Blend {...view} disabled={layer === "image" && pinned === 0} />
         <ImageSize ui={ui} />
         <Smooth {...view} />
@@ -75,7 +75,7 @@ function LayerControls({ view: { state, store } }: { view: ViewContext }) {
       return (
         <>
           <Legend table={store.palettes.sequential} low="0" high="1" />
-          {state.hover.value === null && <span class="ncut-field"><Hint mouse="Hover or click a patch" finger="Tap a patch" /></span>}
+          {state.hover.value === null && <span class="ncut-field"><Hint mouse="Hover or click a patch" touch="Tap a patch" /></span>}
         </>
       );
     default:
@@ -85,7 +85,7 @@ function LayerControls({ view: { state, store } }: { view: ViewContext }) {
 
 function Pinned({ count, release }: { count: number; release: () => void }) {
   return (
-    <button type="button" class="ncut-release" aria-disabled={count === 0} title="Let go of the pinned patches (Escape)" onClick={release}>
+    <button type="button" class="ncut-unpin" aria-disabled={count === 0} title="Let go of the pinned patches (Escape)" onClick={release}>
       {count > 1 ? `Unpin ${count}` : "Unpin"}
     </button>
   );

@@ -1,7 +1,7 @@
 /** Every image with an overlay; hover shows what is alike everywhere, click pins it. */
 import { useMemo } from "preact/hooks";
-import { drawTiles } from "../../shared/images/draw.ts";
-import { Images, leaveZoom, placeOf } from "../../shared/images/images.tsx";
+import { createTilePainter } from "../../shared/images/draw.ts";
+import { Images, leaveZoom, pointFromEvent } from "../../shared/images/images.tsx";
 import { imagesState } from "../../shared/images/state.ts";
 import type { ViewContext } from "../../shared/view.tsx";
 import { Bar } from "./bar.tsx";
@@ -10,8 +10,8 @@ export function ImageGrid(view: ViewContext) {
   const { state, store } = view;
   const [ui, tiles] = useMemo(() => {
     const made = imagesState(view);
-    return [made, drawTiles(view, made, {
-      follows: [...store.painting, "meta", "selection", "source", "hover_heatmap", "hover"],
+    return [made, createTilePainter(view, made, {
+      dependsOn: [...store.painting, "meta", "selection", "source", "hover_heatmap", "hover"],
       colors: () => (state.channel.peek() === null && store.heatColors(store.heatNodes())) || store.paint(),
       name: () => {
         if (state.channel.peek() !== null) return "channels";
@@ -36,7 +36,7 @@ export function ImageGrid(view: ViewContext) {
           `${state.meta.value.images.length} images. Arrow keys move from patch to patch, Page Up and Page Down ` +
           "from image to image, Enter pins the similarity of a patch, Escape lets go, Z enlarges an image."
         }
-        act={(event, node) => {
+        onKey={(event, node) => {
           const pin = (event.key === "Enter" || event.key === " ") && !(event.target as Element).matches("button");
           if (!pin || node === null || event.ctrlKey || event.metaKey || event.altKey) return false;
           store.pin(node, { toggle: event.shiftKey });
@@ -44,7 +44,7 @@ export function ImageGrid(view: ViewContext) {
         }}
         on={{
           onClick: (event: MouseEvent) => {
-            const node = placeOf(event, view, ui)?.node ?? null;
+            const node = pointFromEvent(event, view, ui)?.node ?? null;
             if (node !== null) store.pin(node, { toggle: event.shiftKey });
           },
           onDblClick: (event: MouseEvent) => {

@@ -8,12 +8,12 @@ export class Edits {
   #store: SessionStore;
   #history = new History<Edited>();
   /** The objects as they were last seen here, to know what Python has changed. */
-  #seen: Edited;
+  #last: Edited;
 
   constructor(store: SessionStore, signal: AbortSignal) {
     this.#store = store;
-    this.#seen = this.#now();
-    store.subscribe("objects", () => this.#note(), signal);
+    this.#last = this.#current();
+    store.subscribe("objects", () => this.#recordExternalEdit(), signal);
   }
 
   get length(): { undo: number; redo: number } {
@@ -21,43 +21,43 @@ export class Edits {
   }
 
   edit(change: Partial<Edited>, gesture?: string): void {
-    const before = this.#now();
+    const before = this.#current();
     // Which of the objects is active is no edit, but comes back with one.
-    if (change.objects && !same(change.objects, before.objects)) this.#history.push(before, gesture);
-    this.#show({ ...before, ...change });
+    if (change.objects && !sameJson(change.objects, before.objects)) this.#history.push(before, gesture);
+    this.#apply({ ...before, ...change });
   }
 
   undo(): boolean {
-    return this.#goTo(this.#history.undo(this.#now()));
+    return this.#goTo(this.#history.undo(this.#current()));
   }
 
   redo(): boolean {
-    return this.#goTo(this.#history.redo(this.#now()));
+    return this.#goTo(this.#history.redo(this.#current()));
   }
 
-  #now(): Edited {
+  #current(): Edited {
     return { objects: this.#store.get("objects"), active: this.#store.get("active") };
   }
 
   #goTo(state: Edited | undefined): boolean {
-    if (state) this.#show(state);
+    if (state) this.#apply(state);
     return state !== undefined;
   }
 
-  #show(state: Edited): void {
-    this.#seen = state;
+  #apply(state: Edited): void {
+    this.#last = state;
     this.#store.set("objects", state.objects);
     this.#store.set("active", state.active);
   }
 
-  #note(): void {
-    const now = this.#now();
-    if (same(now.objects, this.#seen.objects)) return;
-    this.#history.push(this.#seen);
-    this.#seen = now;
+  #recordExternalEdit(): void {
+    const now = this.#current();
+    if (sameJson(now.objects, this.#last.objects)) return;
+    this.#history.push(this.#last);
+    this.#last = now;
   }
 }
 
-export function same(a: unknown, b: unknown): boolean {
+export function sameJson(a: unknown, b: unknown): boolean {
   return a === b || JSON.stringify(a) === JSON.stringify(b);
 }

@@ -1,8 +1,8 @@
 /** What was edited, so that it can be undone; edits of one gesture, such as a slider's drag, are one step. */
 
 /** A gesture that pauses for longer than this is a new one. */
-const PAUSE = 1500;
-const MOST = 200;
+const GESTURE_PAUSE_MS = 1500;
+const MAX_STEPS = 200;
 
 export class History<T> {
   #past: T[] = [];
@@ -17,13 +17,13 @@ export class History<T> {
   /** Call with what was there before an edit. */
   push(before: T, gesture?: string): void {
     const now = performance.now();
-    const goesOn = gesture !== undefined && gesture === this.#gesture && now - this.#at < PAUSE && this.#past.length > 0;
+    const continues = gesture !== undefined && gesture === this.#gesture && now - this.#at < GESTURE_PAUSE_MS && this.#past.length > 0;
     this.#gesture = gesture;
     this.#at = now;
     this.#future = [];
-    if (goesOn) return;
+    if (continues) return;
     this.#past.push(before);
-    if (this.#past.length > MOST) this.#past.shift();
+    if (this.#past.length > MAX_STEPS) this.#past.shift();
   }
 
   undo(present: T): T | undefined {

@@ -1,5 +1,5 @@
 /** What the layers paint, each computed once for all views and kept while what it depends on stays. */
-import { paintRgb } from "../../shared/color.ts";
+import { rgbToRgba } from "../../shared/color.ts";
 import type { Clusters, Layer, NdArray, SessionState, SessionStore } from "../../shared/types.ts";
 import { groupClusters, paintChannels, paintClusters, paintEigenvector } from "./paint.ts";
 
@@ -7,18 +7,18 @@ import { groupClusters, paintChannels, paintClusters, paintEigenvector } from ".
 export type Paint = Uint8ClampedArray | null;
 
 /** What each layer's colours depend on, beside the layer. */
-const PAINTING: Record<Layer, readonly (keyof SessionState)[]> = {
+const DEPENDENCIES: Record<Layer, readonly (keyof SessionState)[]> = {
   image: [], ncut: [], eigenvector: ["eigenvector"], heatmap: ["hover", "selection"],
   clusters: ["n_clusters", "cluster", "hidden_clusters", "cluster_groups"], masks: ["objects", "source"],
   channels: ["channels"],
 };
 
 export class Layers {
-  readonly painting = ["layer", "channel", ...new Set(Object.values(PAINTING).flat())] as (keyof SessionState)[];
+  readonly painting = ["layer", "channel", ...new Set(Object.values(DEPENDENCIES).flat())] as (keyof SessionState)[];
   #store: SessionStore;
   #paint: { key: string; value: Promise<Paint> } | null = null;
   #channels: { key: string; value: Promise<Uint8ClampedArray> } | null = null;
-  #cutting: Promise<unknown> | null = null;
+  #labelRequest: Promise<unknown> | null = null;
 
   constructor(store: SessionStore) {
     this.#store = store;
@@ -31,7 +31,7 @@ export class Layers {
     const layer = store.get("layer");
     // Masks are kept where they are made, for they depend on what comes from the kernel as well.
     if (layer === "masks") return store.prepare().then(() => store.maskColors());
-    const key = JSON.stringify([layer, ...PAINTING[layer].map((name) => store.get(name))]);
+    const key = JSON.stringify([layer, ...DEPENDENCIES[layer].map((name) => store.get(name))]);
     if (this.#paint?.key !== key) {
       const value = this.#compute(layer);
       const entry = { key, value };
@@ -49,7 +49,7 @@ export class Layers {
       case "image":
         return null;
       case "ncut":
-        return paintRgb((await store.array("rgb")).data);
+        return rgbToRgba((await store.array("rgb")).data);
       case "eigenvector": {
         const column = store.get("eigenvector");
         const { vectors } = await store.embedding(Infinity);
@@ -95,16 +95,16 @@ export class Layers {
 
   /** One cut at a time, or a drag of the slider would queue all that it passes; null if it has moved on meanwhile. */
   async #labels(count: number): Promise<NdArray<Uint8Array> | null> {
-    while (this.#cutting) {
-      await this.#cutting.catch(() => undefined);
+    while (this.#labelRequest) {
+      await this.#labelRequest.catch(() => undefined);
       if (this.#store.get("n_clusters") !== count) return null;
     }
     const labels = this.#store.array(`labels/${count}`);
-    this.#cutting = labels;
+    this.#labelRequest = labels;
     try {
       return await labels;
     } finally {
-      this.#cutting = null;
+      this.#labelRequest = null;
     }
   }
 

@@ -1,14 +1,14 @@
 import { describe, expect, it } from "vitest";
 import vectors from "../../../../tests/vectors/masks.json" with { type: "json" };
-import { embeddingOf } from "../../shared/embedding.ts";
+import { embeddingFromRows } from "../../shared/embedding.ts";
 import { PatchGrid } from "../../shared/geometry.ts";
 import type { BoxPrompt, Click, MaskObject, Meta } from "../../shared/types.ts";
-import { Masks, type Surroundings } from "./masks.ts";
+import { Masks, type MaskContext } from "./masks.ts";
 
 const { images, maps } = vectors;
-const embedding = embeddingOf(Float32Array.from(vectors.eigenvectors.flat()), vectors.eigenvectors[0]!.length);
+const embedding = embeddingFromRows(Float32Array.from(vectors.eigenvectors.flat()), vectors.eigenvectors[0]!.length);
 
-function surroundings(source: string): Surroundings {
+function contextOf(source: string): MaskContext {
   return { embedding: () => embedding, grid: new PatchGrid({ maps }), meta: { images, maps } as Meta, source, kernelHeat: () => null };
 }
 
@@ -28,14 +28,14 @@ describe("the masks of a session", () => {
     { ...recipe, cache: "used", masks: () => shared },
   ]))("agree with Python: $name, $cache cache", ({ masks, cache: _, ...recipe }) => {
     const object = objectOf(recipe);
-    const around = surroundings(recipe.source);
+    const context = contextOf(recipe.source);
     const computed = masks();
-    const { positive, negative } = computed.heat(object, around);
+    const { positive, negative } = computed.heat(object, context);
     for (const [found, expected] of [[positive, recipe.positive], [negative, recipe.negative]] as const) {
       if (expected === null) expect(found).toBeNull();
       else for (let i = 0; i < expected.length; i++) expect(Math.abs(found![i]! - expected[i]!)).toBeLessThan(1e-3);
     }
-    const [mask] = computed.of([object], around);
+    const [mask] = computed.of([object], context);
     expect(mask!.nodes.join("")).toBe(recipe.mask);
   });
 
@@ -47,7 +47,7 @@ describe("the masks of a session", () => {
   ])("are empty for %s", (_, source, prompts) => {
     const object = objectOf(prompts);
     const masks = new Masks();
-    expect(masks.heat(object, surroundings(source))).toMatchObject({ positive: null, negative: null });
-    expect(masks.of([object], surroundings(source))[0]!.nodes.some(Boolean)).toBe(false);
+    expect(masks.heat(object, contextOf(source))).toMatchObject({ positive: null, negative: null });
+    expect(masks.of([object], contextOf(source))[0]!.nodes.some(Boolean)).toBe(false);
   });
 });

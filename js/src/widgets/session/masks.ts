@@ -1,12 +1,12 @@
 /** The masks of a session's objects, computed in the page and kept while what they depend on stays. */
 import { type Embedding, rowOf } from "../../shared/embedding.ts";
 import type { PatchGrid } from "../../shared/geometry.ts";
-import { type PatchRange, boxNode, boxPrompt, maskOf, nodeUnder, patchesIn } from "../../shared/masks.ts";
-import { stretch } from "../../shared/similarity.ts";
+import { type PatchRange, boxNode, boxPrompt, thresholdMask, nodeAtPixel, patchesInBox } from "../../shared/masks.ts";
+import { calibratedSimilarity } from "../../shared/similarity.ts";
 import type { MaskObject, Meta, NodeMask } from "../../shared/types.ts";
 
 /** A click on 100 000 nodes has a heat of 400 kB. */
-const MOST_HEATS = 96;
+const CACHE_SIZE = 96;
 
 /** The nodes that stand for an object's clicks, and for the boxes where the graph is cut. */
 export interface Prompts {
@@ -14,7 +14,7 @@ export interface Prompts {
   negative: number[];
 }
 
-export interface Surroundings {
+export interface MaskContext {
   /** By so many leading eigenvectors. */
   embedding(columns: number): Embedding;
   grid: PatchGrid;
@@ -56,8 +56,8 @@ export class Masks {
   }
 
   /** The same array as before where no mask has changed. */
-  of(objects: readonly MaskObject[], around: Surroundings): readonly NodeMask[] {
-    const entries = objects.map((object, index) => this.#entry(object, index, around));
+  of(objects: readonly MaskObject[], context: MaskContext): readonly NodeMask[] {
+    const entries = objects.map((object, index) => this.#entry(object, index, context));
     const unchanged = entries.length === this.#entries.length && entries.every((entry, i) => entry === this.#entries[i]);
     if (!unchanged) {
       this.#entries = entries;
@@ -81,33 +81,33 @@ export class Masks {
     return this.#colors;
   }
 
-  #entry(object: MaskObject, index: number, around: Surroundings): Entry {
-    const { positive, negative, missing } = this.heat(object, around);
+  #entry(object: MaskObject, index: number, context: MaskContext): Entry {
+    const { positive, negative, missing } = this.heat(object, context);
     const old = this.#entries[index];
     if (old && old.object === object && old.positive === positive && old.negative === negative) return old;
     const sameMask = old && old.positive === positive && old.negative === negative
       && old.object.threshold === object.threshold && old.object.negative_threshold === object.negative_threshold
       && old.object.denoise === object.denoise;
-    const nodes = sameMask ? old.mask.nodes : maskOf(positive, negative, object, around.grid.maps);
+    const nodes = sameMask ? old.mask.nodes : thresholdMask(positive, negative, object, context.grid.maps);
     return { object, positive, negative, mask: { index, object, nodes, missing } };
   }
 
   /** What the thresholds of an object are compared with: similarity to its prompts, positive and negative. */
-  heat(object: MaskObject, around: Surroundings): Heat {
+  heat(object: MaskObject, context: MaskContext): Heat {
     const prompts = { positive: [] as number[], negative: [] as number[] };
     const keys = { positive: [] as string[], negative: [] as string[] };
-    const { grid, meta, source } = around;
-    const embedding = around.embedding(object.n_eig);
+    const { grid, meta, source } = context;
+    const embedding = context.embedding(object.n_eig);
     const add = (is: boolean, key: string, prompt: () => Float32Array) => {
       const full = `${key}|${object.gamma}|${embedding.vectors.length}`;
       if (!this.#heats.has(full)) {
-        keep(this.#heats, full, stretch(embedding, prompt(), object.gamma));
+        keep(this.#heats, full, calibratedSimilarity(embedding, prompt(), object.gamma));
       }
       keys[is ? "positive" : "negative"].push(full);
     };
     for (const click of object.clicks) {
       const map = grid.find(click.image, source);
-      const node = map < 0 ? null : nodeUnder(grid, map, meta.images[click.image]!, click.x, click.y);
+      const node = map < 0 ? null : nodeAtPixel(grid, map, meta.images[click.image]!, click.x, click.y);
       if (node === null) continue;
       prompts[click.positive ? "positive" : "negative"].push(node);
       if (object.method === "similarity") add(click.positive, `${node}`, () => rowOf(embedding, node));
@@ -115,13 +115,13 @@ export class Masks {
     for (const box of object.boxes) {
       const map = grid.find(box.image, source);
       if (map < 0) continue;
-      const range = patchesIn(box, grid.maps[map]!, meta.images[box.image]!);
+      const range = patchesInBox(box, grid.maps[map]!, meta.images[box.image]!);
       const key = `${map},${range.rows},${range.columns}`;
       if (object.method === "similarity") add(box.positive, key, () => boxPrompt(embedding, grid, map, range));
       else prompts[box.positive ? "positive" : "negative"].push(this.#boxNode(key, embedding, grid, map, range));
     }
     if (object.method === "ncut") {
-      const positive = around.kernelHeat(object, prompts);
+      const positive = context.kernelHeat(object, prompts);
       return { positive, negative: null, missing: !positive && prompts.positive.length > 0 };
     }
     return { positive: this.#union(keys.positive), negative: this.#union(keys.negative), missing: false };
@@ -157,7 +157,7 @@ export class Masks {
 function keep<V>(map: Map<string, V>, key: string, value: V): void {
   map.set(key, value);
   // A Map is in the order of insertion, so the first is the oldest; those of the object at hand are the newest.
-  if (map.size > MOST_HEATS) map.delete(map.keys().next().value!);
+  if (map.size > CACHE_SIZE) map.delete(map.keys().next().value!);
 }
 
 export function rgbOf(color: string): [number, number, number] {

@@ -1,5 +1,5 @@
 /** The colours of each layer, (4 n) RGBA of all nodes. */
-import { paintTable } from "../../shared/color.ts";
+import { applyColormap } from "../../shared/color.ts";
 import { quantileInPlace } from "../../shared/similarity.ts";
 import type { Clusters } from "../../shared/types.ts";
 import { palettes } from "./palettes.ts";
@@ -7,17 +7,17 @@ import { palettes } from "./palettes.ts";
 /** One eigenvector, on a scale that is symmetric about zero and ends at the 99 % quantile of |value|. */
 export function paintEigenvector(vector: Float32Array): Uint8ClampedArray {
   const limit = quantileInPlace(vector.map(Math.abs), 0.99) || 1;
-  return paintTable(vector, -limit, limit, palettes.diverging);
+  return applyColormap(vector, -limit, limit, palettes.diverging);
 }
 
 /** Each cluster in its colour, hidden ones clear, and all but the selected one pale. */
 export function paintClusters({ labels, colors, sizes }: Clusters, hidden: readonly number[], selected: number | null): Uint8ClampedArray {
   const table = new Uint8Array(256 * 4);
   // Among fewer clusters, or merged into another, it may not be there.
-  const picked = selected !== null && sizes[selected] ? selected : null;
+  const visible = selected !== null && sizes[selected] ? selected : null;
   for (let c = 0; c < colors.length / 3; c++) {
     table.set(colors.subarray(c * 3, c * 3 + 3), c * 4);
-    table[c * 4 + 3] = hidden.includes(c) ? 0 : picked === null || picked === c ? 255 : PALE;
+    table[c * 4 + 3] = hidden.includes(c) ? 0 : visible === null || visible === c ? 255 : UNSELECTED_ALPHA;
   }
   const words = new Uint32Array(table.buffer);
   const out = new Uint32Array(labels.length);
@@ -25,7 +25,7 @@ export function paintClusters({ labels, colors, sizes }: Clusters, hidden: reado
   return new Uint8ClampedArray(out.buffer);
 }
 
-const PALE = 70;
+const UNSELECTED_ALPHA = 70;
 
 /** One map in the colours of heat, two or three as red, green and blue. */
 export function paintChannels(maps: readonly Uint8Array[]): Uint8ClampedArray {

@@ -14,7 +14,7 @@ function table(interpolate: (t: number) => string): Uint8ClampedArray {
 }
 
 /** Clear where it is cold, so that a picture below is still seen where nothing is alike. */
-function fading(colors: Uint8ClampedArray): Uint8ClampedArray {
+function withFadingAlpha(colors: Uint8ClampedArray): Uint8ClampedArray {
   return colors.map((value, i) => (i % 4 === 3 ? 90 + 165 * Math.min(1, (1.5 * i) / colors.length) : value));
 }
 
@@ -24,5 +24,5 @@ export const palettes = {
   /** Blue below zero, white at zero, red above. */
   diverging: table((t) => interpolateRdBu(1 - t)),
   sequential,
-  heat: fading(sequential),
+  heat: withFadingAlpha(sequential),
 };

@@ -1,24 +1,24 @@
 /** The session on the page: its state, its arrays, and what is computed from both, shared by all of its views. */
-import { paintTable } from "../../shared/color.ts";
-import { type Embedding, embeddingOf, leading } from "../../shared/embedding.ts";
+import { applyColormap } from "../../shared/color.ts";
+import { type Embedding, embeddingFromRows, leadingEigenvectors } from "../../shared/embedding.ts";
 import { PatchGrid } from "../../shared/geometry.ts";
 import { heatmap } from "../../shared/similarity.ts";
 import type {
-  ArrayTypes, Clusters, Kernel, Link, MaskObject, NdArray, NodeMask, NumericArray, SessionModel, SessionState, SessionStore, Task,
+  ArrayTypes, Clusters, Kernel, KernelConnection, MaskObject, NdArray, NodeMask, NumericArray, SessionModel, SessionState, SessionStore, Task,
 } from "../../shared/types.ts";
 import { Wire } from "../../shared/wire.ts";
-import { Edits, same } from "./edits.ts";
-import { KernelMasks } from "./kernel.ts";
+import { Edits, sameJson } from "./edits.ts";
+import { KernelMasks } from "./kernel-masks.ts";
 import { Layers, type Paint } from "./layers.ts";
-import { followPage } from "./look.ts";
+import { followPage } from "./appearance.ts";
 import { Masks } from "./masks.ts";
 import { palettes } from "./palettes.ts";
 import { Tasks } from "./tasks.ts";
 
 /** Beside the names of traits, what listeners can be told of. */
-const KERNEL = "its kernel";
+const KERNEL_EVENT = "its kernel";
 /** Python hears of a gesture this many milliseconds after it, and of the last one always. */
-const SAVE_DELAY = 40;
+const SAVE_DELAY_MS = 40;
 
 export class Store implements SessionStore {
   readonly palettes = palettes;
@@ -32,7 +32,7 @@ export class Store implements SessionStore {
   #urls: string[] = [];
   #eigenvectors: Embedding | null = null;
   /** By as many leading eigenvectors as objects look at. */
-  #leading = new Map<number, Embedding>();
+  #truncated = new Map<number, Embedding>();
   #heat: { key: string; value: Float32Array; colors: Uint8ClampedArray } | null = null;
   #grid: PatchGrid;
   #tasks: Tasks;
@@ -41,7 +41,7 @@ export class Store implements SessionStore {
   #kernel: KernelMasks;
   #edits: Edits;
   #version: number;
-  #computed: number;
+  #embeddingVersion: number;
   #saving = 0;
   /**
    * What was set here and Python has not been told. Until then it stays out of the model, where Python's echo of what
@@ -55,9 +55,9 @@ export class Store implements SessionStore {
     this.#model = model;
     this.#signal = signal;
     this.closed = signal;
-    this.#wire = new Wire(model, signal, () => this.#changes.dispatchEvent(new Event(KERNEL)));
+    this.#wire = new Wire(model, signal, () => this.#changes.dispatchEvent(new Event(KERNEL_EVENT)));
     this.#version = model.get("meta").version;
-    this.#computed = model.get("meta").embedding;
+    this.#embeddingVersion = model.get("meta").embedding;
     this.#grid = new PatchGrid(model.get("meta"));
     this.#tasks = new Tasks(this.#wire);
     this.#kernel = new KernelMasks(this, this.#tasks, signal);
@@ -82,9 +82,9 @@ export class Store implements SessionStore {
   }
 
   set<K extends keyof SessionState>(key: K, value: SessionState[K]): void {
-    if (this.#signal.aborted || same(this.get(key), value)) return;
+    if (this.#signal.aborted || sameJson(this.get(key), value)) return;
     this.#unsent.set(key, value);
-    this.#saving ||= window.setTimeout(() => this.#save(), SAVE_DELAY);
+    this.#saving ||= window.setTimeout(() => this.#save(), SAVE_DELAY_MS);
     this.#changes.dispatchEvent(new Event(key));
   }
 
@@ -133,11 +133,11 @@ export class Store implements SessionStore {
   }
 
   onKernel(listener: () => void, signal: AbortSignal): void {
-    this.#changes.addEventListener(KERNEL, listener, { signal: AbortSignal.any([signal, this.#signal]) });
+    this.#changes.addEventListener(KERNEL_EVENT, listener, { signal: AbortSignal.any([signal, this.#signal]) });
   }
 
-  connect(link: Link): void {
-    this.#wire.connect(link);
+  connect(connection: KernelConnection): void {
+    this.#wire.connect(connection);
   }
 
   get painting(): readonly (keyof SessionState)[] {
@@ -159,7 +159,7 @@ export class Store implements SessionStore {
   masks(): readonly NodeMask[] | null {
     if (!this.#eigenvectors) return null;
     return this.#masks.of(this.get("objects"), {
-      embedding: (columns) => this.#by(columns), grid: this.#grid, meta: this.get("meta"), source: this.get("source"),
+      embedding: (columns) => this.#leadingEmbedding(columns), grid: this.#grid, meta: this.get("meta"), source: this.get("source"),
       kernelHeat: (object, prompts) => this.#kernel.heat(object, prompts),
     });
   }
@@ -180,12 +180,12 @@ export class Store implements SessionStore {
     this.#tasks.listen(listener, AbortSignal.any([signal, this.#signal]));
   }
 
-  onFailure(tell: (message: string | null) => void, signal: AbortSignal): void {
-    this.#kernel.onFailure(tell, signal);
+  onKernelError(tell: (message: string | null) => void, signal: AbortSignal): void {
+    this.#kernel.onKernelError(tell, signal);
   }
 
-  askAgain(): void {
-    this.#kernel.askAgain();
+  retryKernelRequests(): void {
+    this.#kernel.retryKernelRequests();
   }
 
   ask<T extends NumericArray>(
@@ -216,20 +216,20 @@ export class Store implements SessionStore {
       const { data, shape } = await asked;
       // Not if others have been computed meanwhile, or somebody else has been here first.
       if (this.#arrays.get("eigenvectors") !== asked) continue;
-      this.#eigenvectors = embeddingOf(data, shape[1]!);
+      this.#eigenvectors = embeddingFromRows(data, shape[1]!);
       this.#arrays.delete("eigenvectors");
     }
   }
 
   async embedding(columns: number): Promise<Embedding> {
     await this.prepare();
-    return this.#by(columns);
+    return this.#leadingEmbedding(columns);
   }
 
   heat(nodes: readonly number[]): Float32Array | null {
     if (!this.#eigenvectors || nodes.length === 0) return null;
     // What lights up under the pointer is what a click would find.
-    const embedding = this.#by(this.get("meta").click_eig);
+    const embedding = this.#leadingEmbedding(this.get("meta").click_eig);
     const key = nodes.join();
     if (this.#heat?.key !== key) {
       const [first, ...rest] = nodes;
@@ -238,17 +238,17 @@ export class Store implements SessionStore {
         const other = heatmap(embedding, node);
         for (let i = 0; i < value.length; i++) value[i] = Math.max(value[i]!, other[i]!);
       }
-      this.#heat = { key, value, colors: paintTable(value, 0, 1, palettes.heat) };
+      this.#heat = { key, value, colors: applyColormap(value, 0, 1, palettes.heat) };
     }
     return this.#heat.value;
   }
 
   /** By so many leading eigenvectors, which are here. */
-  #by(columns: number): Embedding {
-    let embedding = this.#leading.get(columns);
+  #leadingEmbedding(columns: number): Embedding {
+    let embedding = this.#truncated.get(columns);
     if (!embedding) {
-      embedding = leading(this.#eigenvectors!, columns);
-      this.#leading.set(columns, embedding);
+      embedding = leadingEigenvectors(this.#eigenvectors!, columns);
+      this.#truncated.set(columns, embedding);
     }
     return embedding;
   }
@@ -284,8 +284,8 @@ export class Store implements SessionStore {
     if (version === this.#version) return;
     this.#version = version;
     this.#grid = new PatchGrid(this.get("meta"));
-    if (embedding !== this.#computed) {
-      this.#computed = embedding;
+    if (embedding !== this.#embeddingVersion) {
+      this.#embeddingVersion = embedding;
       this.#forgetArrays();
       return;
     }
@@ -298,7 +298,7 @@ export class Store implements SessionStore {
     this.#arrays.clear();
     this.#layers.clear();
     this.#eigenvectors = null;
-    this.#leading.clear();
+    this.#truncated.clear();
     this.#heat = null;
     this.#masks.clear();
     this.#kernel.clear();

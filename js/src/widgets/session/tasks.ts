@@ -47,6 +47,6 @@ export class Tasks {
 }
 
 /** Whether a request failed because somebody ended it, of which there is nothing to say. */
-export function wasCancelled(error: unknown): boolean {
+export function isAbortError(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }

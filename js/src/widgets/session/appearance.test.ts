@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { followPage } from "./look.ts";
+import { followPage } from "./appearance.ts";
 
 const system = Object.assign(new EventTarget(), { matches: false });
 const device = { isTouched: false };
@@ -88,7 +88,7 @@ it("observes the page once for all views, and no longer when the last one has go
   expect(view().root.dataset.theme).toBe("dark");
 });
 
-it.each([[false, "mouse", "touch", "finger"], [true, "finger", "pen", "mouse"]])(
+it.each([[false, "mouse", "touch", "touch"], [true, "touch", "pen", "mouse"]])(
   "speaks of what is in hand, in all views alike: a touch screen first? %s", (isTouched, first, pointerType, then) => {
     device.isTouched = isTouched;
     const early = view();

@@ -52,13 +52,13 @@ export function NumberOfClusters({
   state, store, label, counts = state.meta.value.cluster_counts, set = (count) => store.set("n_clusters", count),
 }: CountProps) {
   return (
-    <Slider label={label} name="Number of clusters" value={counts.indexOf(nearest(counts, state.n_clusters.value))} min={0}
+    <Slider label={label} name="Number of clusters" value={counts.indexOf(closestCount(counts, state.n_clusters.value))} min={0}
       max={counts.length - 1} step={1} shown={state.n_clusters.value} disabled={counts.length < 2}
       set={(value) => set(counts[value]!)} />
   );
 }
 
-/** The first of those nearest to what is wanted. */
-export function nearest(counts: readonly number[], wanted: number): number {
+/** The first of those closestCount to what is wanted. */
+export function closestCount(counts: readonly number[], wanted: number): number {
   return counts.reduce((best, one) => (Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best));
 }

@@ -3,14 +3,14 @@ import { type ReadonlySignal, computed, signal } from "@preact/signals";
 import type { ViewContext } from "../../shared/view.tsx";
 import type { Target } from "./targets.ts";
 
-export function following(view: ViewContext, present: ReadonlySignal<readonly number[]>, kernel: ReadonlySignal<boolean>) {
+export function targetSelection(view: ViewContext, present: ReadonlySignal<readonly number[]>, kernel: ReadonlySignal<boolean>) {
   const { state, store } = view;
   /** Null for the selected cluster. */
   const chosen = signal<Exclude<Target, { kind: "cluster" }> | null>(null);
   const other = signal<Target | null>(null);
 
   /** Whether there is still such a target. */
-  const stands = (target: Target): boolean => {
+  const exists = (target: Target): boolean => {
     switch (target.kind) {
       case "cluster": return present.value.includes(target.id);
       case "mask": return state.objects.value.some(({ name }) => name === target.name);
@@ -20,12 +20,12 @@ export function following(view: ViewContext, present: ReadonlySignal<readonly nu
   };
   // As text, so that what stays the same is the same object.
   const firstText = computed(() => {
-    if (chosen.value && stands(chosen.value)) return JSON.stringify(chosen.value);
+    if (chosen.value && exists(chosen.value)) return JSON.stringify(chosen.value);
     const selected = state.cluster.value;
     const id = selected !== null && present.value.includes(selected) ? selected : (present.value[0] ?? 0);
     return JSON.stringify({ kind: "cluster", id });
   });
-  const secondText = computed(() => (other.value && stands(other.value) ? JSON.stringify(other.value) : null));
+  const secondText = computed(() => (other.value && exists(other.value) ? JSON.stringify(other.value) : null));
   const first = computed(() => JSON.parse(firstText.value) as Target);
   const second = computed(() => (secondText.value === null ? null : (JSON.parse(secondText.value) as Target)));
 

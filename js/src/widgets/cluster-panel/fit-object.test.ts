@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import { embeddingOf } from "../../shared/embedding.ts";
+import { embeddingFromRows } from "../../shared/embedding.ts";
 import { PatchGrid } from "../../shared/geometry.ts";
 import type { MapMeta, MaskObject, Meta } from "../../shared/types.ts";
 import { Masks } from "../session/masks.ts";
-import { freeName, objectOf } from "./to-object.ts";
+import { freeName, fitObject } from "./fit-object.ts";
 
 const SIDE = 24;
-const LOOK = { name: "thing", color: "#123456" };
+const APPEARANCE = { name: "thing", color: "#123456" };
 const IMAGES = [{ name: "one", width: 120, height: 90 }, { name: "two", width: 60, height: 60 }];
 const MAPS: MapMeta[] = IMAGES.map((_, image) => ({ image, rows: SIDE, columns: SIDE, source: "a" }));
 
@@ -23,12 +23,12 @@ function fan(maps = MAPS) {
     const dot = [0, 1, 2].reduce((sum, k) => sum + values[node * 3 + k]! * values[to * 3 + k]!, 0);
     return (Math.acos(Math.min(1, dot)) * 180) / Math.PI;
   };
-  return { grid, embedding: embeddingOf(values, 3), angle, around: { grid, images: IMAGES, source: "a" } };
+  return { grid, embedding: embeddingFromRows(values, 3), angle, around: { grid, images: IMAGES, source: "a" } };
 }
 
 const at = (row: number, column: number) => row * SIDE + column;
 
-function labelled(n: number, wanted: (node: number) => boolean): Uint8Array {
+function labeled(n: number, wanted: (node: number) => boolean): Uint8Array {
   return Uint8Array.from({ length: n }, (_, node) => Number(wanted(node)));
 }
 
@@ -42,10 +42,10 @@ function maskOfObject(object: MaskObject, { grid, embedding, around }: ReturnTyp
 
 test("a round cluster is one click in its middle, and its mask is the cluster", () => {
   const space = fan();
-  const labels = labelled(space.grid.nodes, (node) => space.angle(node, at(12, 12)) < 18);
-  const { object, iou } = objectOf(labels, 1, space.embedding, space.around, LOOK)!;
+  const labels = labeled(space.grid.nodes, (node) => space.angle(node, at(12, 12)) < 18);
+  const { object, iou } = fitObject(labels, 1, space.embedding, space.around, APPEARANCE)!;
   expect(iou).toBeGreaterThan(0.95);
-  expect(object).toMatchObject({ ...LOOK, visible: true, boxes: [], method: "similarity", gamma: 1 });
+  expect(object).toMatchObject({ ...APPEARANCE, visible: true, boxes: [], method: "similarity", gamma: 1 });
   expect(object.clicks).toEqual([{ image: 0, x: 12.5 / SIDE * 120, y: 12.5 / SIDE * 90, positive: true }]);
   const mask = maskOfObject(object, space);
   const both = mask.reduce((sum, one, i) => sum + Number(one && labels[i]), 0);
@@ -56,8 +56,8 @@ test("a round cluster is one click in its middle, and its mask is the cluster", 
 test("a cluster of two parts takes a click in each", () => {
   const space = fan();
   const parts = [at(12, 3), at(12, 21)];
-  const labels = labelled(space.grid.nodes, (node) => parts.some((middle) => space.angle(node, middle) < 9));
-  const { object, iou } = objectOf(labels, 1, space.embedding, space.around, LOOK)!;
+  const labels = labeled(space.grid.nodes, (node) => parts.some((middle) => space.angle(node, middle) < 9));
+  const { object, iou } = fitObject(labels, 1, space.embedding, space.around, APPEARANCE)!;
   expect(iou).toBeGreaterThan(0.85);
   const sides = object.clicks.filter(({ positive }) => positive).map(({ image, x }) => x > IMAGES[image]!.width / 2);
   expect(new Set(sides)).toEqual(new Set([true, false]));
@@ -66,8 +66,8 @@ test("a cluster of two parts takes a click in each", () => {
 test("what it would cover in vain is taken away by a negative click", () => {
   const space = fan();
   const hole = at(12, 18);
-  const labels = labelled(space.grid.nodes, (node) => space.angle(node, at(12, 12)) < 32 && space.angle(node, hole) > 6);
-  const { object, iou } = objectOf(labels, 1, space.embedding, space.around, LOOK)!;
+  const labels = labeled(space.grid.nodes, (node) => space.angle(node, at(12, 12)) < 32 && space.angle(node, hole) > 6);
+  const { object, iou } = fitObject(labels, 1, space.embedding, space.around, APPEARANCE)!;
   expect(iou).toBeGreaterThan(0.95);
   expect(object.clicks.filter(({ positive }) => !positive)).toHaveLength(1);
   expect(maskOfObject(object, space)[hole]).toBe(0);
@@ -75,8 +75,8 @@ test("what it would cover in vain is taken away by a negative click", () => {
 
 test("a speck of one patch is kept where it is the cluster", () => {
   const space = fan(MAPS.slice(0, 1));
-  const labels = labelled(space.grid.nodes, (node) => node === 0);
-  const { object } = objectOf(labels, 1, space.embedding, space.around, LOOK)!;
+  const labels = labeled(space.grid.nodes, (node) => node === 0);
+  const { object } = fitObject(labels, 1, space.embedding, space.around, APPEARANCE)!;
   expect(object.clicks[0]).toEqual({ image: 0, x: 2.5, y: 1.875, positive: true });
   expect(maskOfObject(object, space)[0]).toBe(1);
 });
@@ -84,9 +84,9 @@ test("a speck of one patch is kept where it is the cluster", () => {
 test("only the patches of the source on show count, and where it has none there is no object", () => {
   const maps = [MAPS[0]!, { ...MAPS[1]!, source: "b" }];
   const space = fan(maps);
-  const labels = labelled(space.grid.nodes, (node) => node >= SIDE * SIDE);
-  expect(objectOf(labels, 1, space.embedding, space.around, LOOK)).toBeNull();
-  const { object } = objectOf(labels, 1, space.embedding, { ...space.around, source: "b" }, LOOK)!;
+  const labels = labeled(space.grid.nodes, (node) => node >= SIDE * SIDE);
+  expect(fitObject(labels, 1, space.embedding, space.around, APPEARANCE)).toBeNull();
+  const { object } = fitObject(labels, 1, space.embedding, { ...space.around, source: "b" }, APPEARANCE)!;
   expect(object.clicks.every(({ image }) => image === 1)).toBe(true);
 });
 

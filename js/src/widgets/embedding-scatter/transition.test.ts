@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { bounds } from "./camera.ts";
-import { type Cloud, Passage } from "./passage.ts";
+import { type Cloud, Transition } from "./transition.ts";
 
 function cloud(coords: number[], color: number, position: [number, number, number]): Cloud {
   const places = Float32Array.from(coords);
@@ -12,13 +12,13 @@ const FROM = cloud([0, 0, 0, 1, 1, 1], 0, [0, -10, 0]);
 const TO = cloud([4, 0, 0, 1, -3, 1], 200, [0, -20, 0]);
 
 test("points, colours and camera go from where they are to where they shall be, ever onwards", () => {
-  const passage = new Passage(FROM, TO);
-  const first = passage.at(1000)!;
+  const transition = new Transition(FROM, TO);
+  const first = transition.at(1000)!;
   expect([...first.coords]).toEqual([...FROM.coords]);
   expect(first.camera).toEqual(FROM.camera);
   let last = -1;
   for (const now of [1010, 1100, 1200, 1300, 1399]) {
-    const { coords, colors, camera, bounds: box } = passage.at(now)!;
+    const { coords, colors, camera, bounds: box } = transition.at(now)!;
     expect(coords[0]!).toBeGreaterThan(last);
     last = coords[0]!;
     expect(colors[0]!).toBeCloseTo(last * 50, -0.5);
@@ -28,23 +28,23 @@ test("points, colours and camera go from where they are to where they shall be, 
       expect(coords[p]!).toBeLessThanOrEqual(box.high[p % 3]! + 1e-5);
     }
   }
-  expect(passage.at(1400)).toBeNull();
-  expect(passage.end).toBe(TO);
+  expect(transition.at(1400)).toBeNull();
+  expect(transition.end).toBe(TO);
 });
 
 test("slow frames still show the way", () => {
-  const passage = new Passage(FROM, TO);
-  const seen = [0, 60_000, 120_000, 180_000].map((now) => passage.at(now)!.coords[0]!);
+  const transition = new Transition(FROM, TO);
+  const seen = [0, 60_000, 120_000, 180_000].map((now) => transition.at(now)!.coords[0]!);
   expect(new Set(seen).size).toBe(4);
-  expect(passage.at(240_000)).toBeNull();
+  expect(transition.at(240_000)).toBeNull();
 });
 
 test("colours chosen on the way show at once and stay", () => {
-  const passage = new Passage(FROM, TO);
-  passage.at(0);
+  const transition = new Transition(FROM, TO);
+  transition.at(0);
   const chosen = new Uint8ClampedArray(8).fill(77);
-  passage.recolor(chosen);
-  expect(passage.at(200)!.colors).toBe(chosen);
-  expect(passage.end.colors).toBe(chosen);
-  expect(passage.end.coords).toBe(TO.coords);
+  transition.recolor(chosen);
+  expect(transition.at(200)!.colors).toBe(chosen);
+  expect(transition.end.colors).toBe(chosen);
+  expect(transition.end.coords).toBe(TO.coords);
 });

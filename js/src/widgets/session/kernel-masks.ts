@@ -1,8 +1,8 @@
 /** What only the kernel can do for masks: cutting the graph with the clicks in it, and carrying masks to the pixels. */
 import type { MaskObject, SessionStore } from "../../shared/types.ts";
-import { Outdated } from "../../shared/wire.ts";
+import { OutdatedError } from "../../shared/wire.ts";
 import { type Prompts, rgbOf } from "./masks.ts";
-import { type Tasks, wasCancelled } from "./tasks.ts";
+import { type Tasks, isAbortError } from "./tasks.ts";
 
 /** A drag asks for much on its way; the kernel is asked when it rests. */
 const REST = 200;
@@ -61,7 +61,7 @@ export class KernelMasks {
   }
 
   /** The user has chosen what there is to choose once more: what was cancelled or refused may be asked for. */
-  askAgain(): void {
+  retryKernelRequests(): void {
     this.#forgive(() => true);
     this.#tasks.changed();
   }
@@ -148,9 +148,9 @@ export class KernelMasks {
         await question(controller.signal);
       } catch (error) {
         // Ended by a newer question, because nobody wants it, or by other data, which are on their way: nothing to say.
-        if (controller.signal.aborted || error instanceof Outdated) return;
+        if (controller.signal.aborted || error instanceof OutdatedError) return;
         this.#refused.set(place, key);
-        const text = wasCancelled(error) ? why.cancelled : (why.failed ?? (error instanceof Error ? error.message : String(error)));
+        const text = isAbortError(error) ? why.cancelled : (why.failed ?? (error instanceof Error ? error.message : String(error)));
         this.#tell(text);
       } finally {
         if (this.#questions.get(place)?.controller === controller) this.#questions.delete(place);
@@ -166,7 +166,7 @@ export class KernelMasks {
   }
 
   /** Hear of what the kernel could not do, and by null that this holds no longer. */
-  onFailure(tell: (message: string | null) => void, signal: AbortSignal): void {
+  onKernelError(tell: (message: string | null) => void, signal: AbortSignal): void {
     this.#failures.push(tell);
     signal.addEventListener("abort", () => { this.#failures = this.#failures.filter((one) => one !== tell); });
   }

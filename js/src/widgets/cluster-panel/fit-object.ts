@@ -1,21 +1,21 @@
 /** A cluster as a mask object: the few clicks and the thresholds whose mask is most like it. */
-import { type Embedding, meanDirection, mostLike, rowOf } from "../../shared/embedding.ts";
+import { type Embedding, meanDirection, argmaxCosine, rowOf } from "../../shared/embedding.ts";
 import type { PatchGrid } from "../../shared/geometry.ts";
-import { maskOf } from "../../shared/masks.ts";
-import { stretch } from "../../shared/similarity.ts";
+import { thresholdMask } from "../../shared/masks.ts";
+import { calibratedSimilarity } from "../../shared/similarity.ts";
 import type { Click, ImageMeta, MaskObject } from "../../shared/types.ts";
 
-const MOST_CLICKS = 12;
+const MAX_CLICKS = 12;
 /** A click that adds less than this to the overlap is not worth having to be understood. */
-const SMALLEST_GAIN = 0.004;
+const MIN_GAIN = 0.004;
 /** The images in which a click is looked for at a time, beside the one place that is best for all of them. */
-const IMAGES_TRIED = 3;
+const CANDIDATE_IMAGES = 3;
 /** Thresholds are looked for in steps of a hundredth, which is what a slider shows. */
-const STEPS = 100;
+const THRESHOLD_STEPS = 100;
 const DENOISE = 3;
 
 /** Where the clicks of an object may go, and what they are pixels of. */
-export interface Surroundings {
+export interface FitContext {
   grid: PatchGrid;
   images: readonly ImageMeta[];
   source: string;
@@ -27,7 +27,7 @@ interface Fit {
   negative_threshold: number;
 }
 
-interface Try extends Fit {
+interface Candidate extends Fit {
   node: number;
   is: boolean;
   heat: Float32Array;
@@ -43,18 +43,18 @@ interface Try extends Fit {
  * central of those that are covered in vain, over all images and in those with most of them. Of these the one whose
  * mask, at the thresholds that suit it best, overlaps most; until none adds anything.
  */
-export function objectOf(
+export function fitObject(
   labels: Uint8Array,
   label: number,
   embedding: Embedding,
-  { grid, images, source }: Surroundings,
-  look: Pick<MaskObject, "name" | "color">,
+  { grid, images, source }: FitContext,
+  appearance: Pick<MaskObject, "name" | "color">,
 ): { object: MaskObject; iou: number } | null {
   const maps = grid.maps.flatMap((map, index) => (map.source === source ? [index] : []));
   const inside = nodesWhere(grid, maps, (node) => labels[node] === label);
   if (inside.length === 0) return null;
   const all = nodesWhere(grid, maps, () => true);
-  const stretched = (node: number) => stretch(embedding, rowOf(embedding, node));
+  const similarityTo = (node: number) => calibratedSimilarity(embedding, rowOf(embedding, node));
 
   const found: { node: number; is: boolean }[] = [];
   let positive: Float32Array | null = null;
@@ -63,21 +63,21 @@ export function objectOf(
   const covered = (node: number) => positive !== null && positive[node]! > best.threshold
     && !(negative && negative[node]! > best.negative_threshold);
 
-  while (found.length < MOST_CLICKS) {
-    const tries: Try[] = [];
+  while (found.length < MAX_CLICKS) {
+    const candidates: Candidate[] = [];
     const taken = new Set(found.map(({ node }) => node));
     const consider = (nodes: number[], is: boolean) => {
-      for (const node of centres(embedding, grid, nodes)) {
+      for (const node of candidateNodes(embedding, grid, nodes)) {
         if (taken.has(node)) continue;
-        const heat = union(stretched(node), is ? positive : negative);
+        const heat = union(similarityTo(node), is ? positive : negative);
         const fit = is ? bestThresholds(all, labels, label, heat, negative) : bestThresholds(all, labels, label, positive!, heat);
-        tries.push({ ...fit, node, is, heat });
+        candidates.push({ ...fit, node, is, heat });
       }
     };
     consider(inside.filter((node) => !covered(node)), true);
     if (positive) consider(all.filter((node) => labels[node] !== label && covered(node)), false);
-    const next = tries.reduce<Try | null>((a, b) => (a && a.iou >= b.iou ? a : b), null);
-    if (!next || (found.length > 0 && next.iou < best.iou + SMALLEST_GAIN)) break;
+    const next = candidates.reduce<Candidate | null>((a, b) => (a && a.iou >= b.iou ? a : b), null);
+    if (!next || (found.length > 0 && next.iou < best.iou + MIN_GAIN)) break;
     if (next.is) positive = next.heat;
     else negative = next.heat;
     best = next;
@@ -86,14 +86,14 @@ export function objectOf(
 
   const { threshold, negative_threshold } = best;
   const options = [DENOISE, 0].map((denoise) => {
-    const mask = maskOf(positive, negative, { threshold, negative_threshold, denoise }, grid.maps);
-    return { denoise, iou: overlap(all, labels, label, mask) };
+    const mask = thresholdMask(positive, negative, { threshold, negative_threshold, denoise }, grid.maps);
+    return { denoise, iou: iouOf(all, labels, label, mask) };
   });
   const [cleaned, raw] = options as [(typeof options)[0], (typeof options)[0]];
   const { denoise, iou } = raw.iou > cleaned.iou ? raw : cleaned;
-  const clicks = found.map(({ node, is }) => clickOn(node, is, grid, images));
+  const clicks = found.map(({ node, is }) => clickAtPatch(node, is, grid, images));
   const object: MaskObject = {
-    ...look, visible: true, clicks, boxes: [], threshold, gamma: 1, negative_threshold, denoise,
+    ...appearance, visible: true, clicks, boxes: [], threshold, gamma: 1, negative_threshold, denoise,
     n_eig: embedding.vectors.length, method: "similarity", click_weight: 0.5,
   };
   return { object, iou };
@@ -116,7 +116,7 @@ function nodesWhere(grid: PatchGrid, maps: readonly number[], wanted: (node: num
 }
 
 /** The most central of some nodes (the highest cosine to their mean direction), and those of the images with most of them. */
-function centres(embedding: Embedding, grid: PatchGrid, nodes: readonly number[]): number[] {
+function candidateNodes(embedding: Embedding, grid: PatchGrid, nodes: readonly number[]): number[] {
   if (nodes.length === 0) return [];
   const byImage = new Map<number, number[]>();
   for (const node of nodes) {
@@ -125,12 +125,12 @@ function centres(embedding: Embedding, grid: PatchGrid, nodes: readonly number[]
     if (group) group.push(node);
     else byImage.set(image, [node]);
   }
-  const largest = [...byImage.values()].sort((a, b) => b.length - a.length).slice(0, IMAGES_TRIED);
+  const largest = [...byImage.values()].sort((a, b) => b.length - a.length).slice(0, CANDIDATE_IMAGES);
   return [...new Set([nodes, ...largest].map((group) => mostCentral(embedding, group)))];
 }
 
 function mostCentral(embedding: Embedding, nodes: readonly number[]): number {
-  return mostLike(embedding, nodes, meanDirection(embedding, nodes));
+  return argmaxCosine(embedding, nodes, meanDirection(embedding, nodes));
 }
 
 function union(heat: Float32Array, other: Float32Array | null): Float32Array {
@@ -142,11 +142,11 @@ function union(heat: Float32Array, other: Float32Array | null): Float32Array {
 function bestThresholds(
   nodes: readonly number[], labels: Uint8Array, label: number, positive: Float32Array, negative: Float32Array | null,
 ): Fit {
-  const bins = STEPS + 2;
+  const bins = THRESHOLD_STEPS + 2;
   const inside = new Int32Array(bins * bins);
   const outside = new Int32Array(bins * bins);
   // A heat is above the thresholds 0 to steps(heat) - 1, all in hundredths.
-  const steps = (heat: number) => Math.min(STEPS + 1, Math.max(0, Math.ceil(heat * STEPS)));
+  const steps = (heat: number) => Math.min(THRESHOLD_STEPS + 1, Math.max(0, Math.ceil(heat * THRESHOLD_STEPS)));
   let size = 0;
   for (const node of nodes) {
     const bin = steps(positive[node]!) * bins + (negative ? steps(negative[node]!) : 0);
@@ -167,18 +167,18 @@ function bestThresholds(
     }
   }
   let best: Fit = { iou: -1, threshold: 0.5, negative_threshold: 0.99 };
-  for (let p = 0; p <= STEPS; p++) {
+  for (let p = 0; p <= THRESHOLD_STEPS; p++) {
     // From the highest down: a negative click takes no more away than it must.
-    for (let q = STEPS - 1; q >= (negative ? 0 : STEPS - 1); q--) {
+    for (let q = THRESHOLD_STEPS - 1; q >= (negative ? 0 : THRESHOLD_STEPS - 1); q--) {
       const place = (p + 1) * bins + q;
       const iou = inside[place]! / (size + outside[place]!);
-      if (iou > best.iou) best = { iou, threshold: p / STEPS, negative_threshold: q / STEPS };
+      if (iou > best.iou) best = { iou, threshold: p / THRESHOLD_STEPS, negative_threshold: q / THRESHOLD_STEPS };
     }
   }
   return best;
 }
 
-function overlap(nodes: readonly number[], labels: Uint8Array, label: number, mask: Uint8Array): number {
+function iouOf(nodes: readonly number[], labels: Uint8Array, label: number, mask: Uint8Array): number {
   let both = 0;
   let either = 0;
   for (const node of nodes) {
@@ -189,7 +189,7 @@ function overlap(nodes: readonly number[], labels: Uint8Array, label: number, ma
   return both / either;
 }
 
-function clickOn(node: number, positive: boolean, grid: PatchGrid, images: readonly ImageMeta[]): Click {
+function clickAtPatch(node: number, positive: boolean, grid: PatchGrid, images: readonly ImageMeta[]): Click {
   const patch = grid.locate(node)!;
   const { left, top, width, height } = grid.box(patch);
   const image = images[patch.image]!;

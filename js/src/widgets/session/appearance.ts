@@ -14,7 +14,7 @@ const DARK = /dark|slate|high-contrast(?!-light)/;
 const LIGHT = /light|default/;
 
 /** Whether the page is dark; undefined if nothing on it says so. */
-function marked(element: HTMLElement): boolean | undefined {
+function markedDark(element: HTMLElement): boolean | undefined {
   const jupyter = element.dataset.jpThemeLight;
   if (jupyter !== undefined) return jupyter === "false";
   const marks = ATTRIBUTES.map((name) => element.getAttribute(name)?.toLowerCase());
@@ -27,9 +27,9 @@ function marked(element: HTMLElement): boolean | undefined {
 }
 
 /** One observer for all views of a page, which goes with the last of them. Views in one another so agree. */
-class PageLook {
+class PageAppearance {
   #dark = false;
-  #finger = window.matchMedia("(pointer: coarse)").matches;
+  #touch = window.matchMedia("(pointer: coarse)").matches;
   #roots = new Set<HTMLElement>();
   #system = window.matchMedia("(prefers-color-scheme: dark)");
   #listening = new AbortController();
@@ -60,13 +60,13 @@ class PageLook {
   }
 
   #update(): void {
-    this.#dark = marked(document.body) ?? marked(document.documentElement) ?? scheme() ?? this.#system.matches;
+    this.#dark = markedDark(document.body) ?? markedDark(document.documentElement) ?? darkByColorScheme() ?? this.#system.matches;
     for (const root of this.#roots) this.#show(root);
   }
 
   #point({ pointerType }: PointerEvent): void {
-    if (this.#finger === (pointerType === "touch")) return;
-    this.#finger = !this.#finger;
+    if (this.#touch === (pointerType === "touch")) return;
+    this.#touch = !this.#touch;
     for (const root of this.#roots) this.#show(root);
   }
 
@@ -74,21 +74,21 @@ class PageLook {
     const theme = this.#dark ? "dark" : "light";
     // What draws by the theme hears of every setting.
     if (root.dataset.theme !== theme) root.dataset.theme = theme;
-    root.dataset.pointer = this.#finger ? "finger" : "mouse";
+    root.dataset.pointer = this.#touch ? "touch" : "mouse";
   }
 }
 
 /** What the page's own style sheet says, if it allows only one. */
-function scheme(): boolean | undefined {
+function darkByColorScheme(): boolean | undefined {
   const schemes = getComputedStyle(document.documentElement).colorScheme?.split(" ") ?? [];
   const dark = schemes.includes("dark");
   return dark === schemes.includes("light") ? undefined : dark;
 }
 
-/** Keep `data-theme` of a view's root "light" or "dark", and `data-pointer` "mouse" or "finger", until `abort`. */
+/** Keep `data-theme` of a view's root "light" or "dark", and `data-pointer` "mouse" or "touch", until `abort`. */
 export function followPage(root: HTMLElement, abort: AbortSignal): void {
   if (abort.aborted) return;
   const page = sharedOnPage();
-  page.look ??= new PageLook(() => { delete page.look; });
+  page.look ??= new PageAppearance(() => { delete page.look; });
   page.look.follow(root, abort);
 }

@@ -3,9 +3,9 @@ import type { Camera } from "../../shared/types.ts";
 import type { Bounds } from "./camera.ts";
 
 /** Milliseconds: long enough to follow, short enough not to wait for. */
-const DURATION = 400;
+const DURATION_MS = 400;
 /** A frame goes on by no more than this, so that a slow machine shows the way too, if a little later. */
-const LONGEST_STEP = 100;
+const MAX_STEP_MS = 100;
 
 export interface Cloud {
   /** (3 n) x, y, z. */
@@ -16,7 +16,7 @@ export interface Cloud {
   camera: Camera;
 }
 
-export class Passage {
+export class Transition {
   #from: Cloud;
   #to: Cloud;
   #last: number | null = null;
@@ -39,9 +39,9 @@ export class Passage {
 
   /** The cloud in the frame of a time in milliseconds, the first one being the start; null for having arrived. */
   at(now: number): Cloud | null {
-    this.#elapsed += Math.min(LONGEST_STEP, now - (this.#last ?? now));
+    this.#elapsed += Math.min(MAX_STEP_MS, now - (this.#last ?? now));
     this.#last = now;
-    const t = this.#elapsed / DURATION;
+    const t = this.#elapsed / DURATION_MS;
     if (t >= 1) return null;
     const share = t * t * (3 - 2 * t);
     const { coords, colors } = this.#to;
@@ -60,7 +60,7 @@ export class Passage {
   }
 }
 
-export function wantsStillness(): boolean {
+export function prefersReducedMotion(): boolean {
   return window.matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { MaskObject, SessionState, SessionStore } from "../../shared/types.ts";
-import { Outdated } from "../../shared/wire.ts";
-import { KernelMasks } from "./kernel.ts";
+import { OutdatedError } from "../../shared/wire.ts";
+import { KernelMasks } from "./kernel-masks.ts";
 import type { Tasks } from "./tasks.ts";
 
 const OBJECT = { name: "hand", color: "#ff0000", visible: true, click_weight: 0.5, method: "ncut" } as MaskObject;
@@ -82,7 +82,7 @@ it("ends a question when a newer one takes its place", async () => {
 it("does not ask again at once for what the user has ended or the kernel has refused, and says so", async () => {
   const { masks, questions } = kernel();
   const told = vi.fn();
-  masks.onFailure(told, new AbortController().signal);
+  masks.onKernelError(told, new AbortController().signal);
   masks.heat(OBJECT, CLICKS);
   await rest();
   questions[0]!.fail(CANCELLED);
@@ -116,7 +116,7 @@ it("shows no mask of other clicks for those of which the cut was cancelled", asy
 });
 
 it.each<[string, (made: ReturnType<typeof kernel>) => void]>([
-  ["chosen again", ({ masks }) => masks.askAgain()],
+  ["chosen again", ({ masks }) => masks.retryKernelRequests()],
   ["chosen again after another", ({ set }) => {
     set({ objects: [{ ...OBJECT, method: "similarity" }] });
     set({ objects: [OBJECT] });
@@ -137,7 +137,7 @@ it.each<[string, (made: ReturnType<typeof kernel>) => void]>([
 });
 
 it.each<[string, (made: ReturnType<typeof kernel>) => void]>([
-  ["chosen again", ({ masks }) => masks.askAgain()],
+  ["chosen again", ({ masks }) => masks.retryKernelRequests()],
   ["chosen again after none", ({ set }) => {
     set({ refine: "none" });
     set({ refine: "guided" });
@@ -145,7 +145,7 @@ it.each<[string, (made: ReturnType<typeof kernel>) => void]>([
 ])("asks again for a cancelled refinement that is %s", async (_, choose) => {
   const made = kernel();
   const told = vi.fn();
-  made.masks.onFailure(told, new AbortController().signal);
+  made.masks.onKernelError(told, new AbortController().signal);
   const ask = async () => {
     expect(made.masks.refined(1)).toBeNull();
     await rest();
@@ -171,7 +171,7 @@ it("ends a refinement that nobody wants any more", async () => {
 it("says that other clicks take a kernel where there is none, and shows no mask for them", async () => {
   const { masks, questions } = kernel({ meta: { images: [], abilities: [] } as unknown as SessionState["meta"] });
   const told = vi.fn();
-  masks.onFailure(told, new AbortController().signal);
+  masks.onKernelError(told, new AbortController().signal);
   const there = { positive: [5], negative: [] };
   masks.heat(OBJECT, there);
   await rest();
@@ -203,10 +203,10 @@ it("shows nothing of an object that has gone in place of a new one of its name",
 it("drops an answer that is outdated, and asks anew", async () => {
   const { masks, questions } = kernel();
   const told = vi.fn();
-  masks.onFailure(told, new AbortController().signal);
+  masks.onKernelError(told, new AbortController().signal);
   masks.refined(0);
   await rest();
-  questions[0]!.fail(new Outdated("replaced"));
+  questions[0]!.fail(new OutdatedError("replaced"));
   await rest();
   expect(told).not.toHaveBeenCalled();
   masks.refined(0);
