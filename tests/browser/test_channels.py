@@ -123,7 +123,7 @@ def bars(request) -> Bars:
     return request.getfixturevalue(f"{request.param}_bars")
 
 
-def test_a_click_on_a_region_shows_what_made_its_cluster(bars, labels):
+def test_clicking_a_region_shows_its_attribution(bars, labels):
     for place in (SUIT, SKY):
         cluster = int(labels[bars.host.node(*place)])
         bars.page.mouse.click(*bars.place(*place))
@@ -139,7 +139,7 @@ def test_a_click_on_a_region_shows_what_made_its_cluster(bars, labels):
             )
 
 
-def test_hovering_a_bar_shows_its_map_in_all_images_and_in_the_cloud(bars):
+def test_hovering_a_bar_previews_its_channel_in_all_views(bars):
     expect(bars.rows).to_have_count(20)
     bars.host.mouse_away()
     bars.shows("target")
@@ -155,7 +155,7 @@ def test_hovering_a_bar_shows_its_map_in_all_images_and_in_the_cloud(bars):
     bars.shows("target")
 
 
-def test_pinned_channels_are_red_green_and_blue_and_each_has_a_small_map(bars):
+def test_pinned_channels_form_an_rgb_composite_with_thumbnails(bars):
     expect(bars.rows).to_have_count(20)
     pinned = bars.order()[:3]
     for channel in pinned:
@@ -186,7 +186,7 @@ def test_pinned_channels_are_red_green_and_blue_and_each_has_a_small_map(bars):
     bars.shows("target")
 
 
-def test_bars_are_found_sorted_and_reached_by_keys(bars):
+def test_bars_are_searched_sorted_and_navigated_by_keyboard(bars):
     expect(bars.rows).to_have_count(20)
     names = bars.host.get("meta")["channel_names"]
     search = bars.root.get_by_role("searchbox")
@@ -211,7 +211,7 @@ def test_bars_are_found_sorted_and_reached_by_keys(bars):
     bars.host.wait("channels", lambda channels: channels == [])
 
 
-def test_two_clusters_stand_side_by_side(bars):
+def test_two_clusters_are_compared(bars):
     expect(bars.rows).to_have_count(20)
     bars.button("Compare").click()
     bars.root.get_by_label("Compared with").select_option(label="Cluster 2")
@@ -229,14 +229,14 @@ def test_two_clusters_stand_side_by_side(bars):
     assert widths == pytest.approx(np.abs([first[wanted[0]], second[wanted[0]]]) / most / 2, abs=0.02)
 
 
-def test_another_number_of_clusters_has_other_bars(bars):
+def test_bars_follow_the_number_of_clusters(bars):
     expect(bars.rows).to_have_count(20)
     bars.host.set("cluster", 0)
     bars.host.set("n_clusters", 4)
     bars.are(bars.scores(4)[0])
 
 
-def test_python_looks_at_channels_and_pins_them(lab_bars):
+def test_python_previews_and_pins_channels(lab_bars):
     lab_bars.host.set("channel", 5)
     lab_bars.is_mapped(5)
     lab_bars.host.set("channel", None)
@@ -245,7 +245,7 @@ def test_python_looks_at_channels_and_pins_them(lab_bars):
     lab_bars.shows("channels")
 
 
-def test_patches_that_are_selected_are_traced_by_any_method(lab_bars, traced):
+def test_pinned_patches_are_attributed_by_any_method(lab_bars, traced):
     notebook = lab_bars.host.notebook
     nodes = [lab_bars.host.node(1, row, column) for row in (11, 12) for column in (8, 9)]
     lab_bars.host.set("selection", nodes)
@@ -261,16 +261,16 @@ def test_patches_that_are_selected_are_traced_by_any_method(lab_bars, traced):
 
 def test_evidence_is_measured_on_demand(lab_bars):
     expect(lab_bars.rows).to_have_count(20)
-    lab_bars.button("Show the evidence").click()
+    lab_bars.button("Show evidence").click()
     chart = lab_bars.root.locator("figure.ncut-evidence")
     expect(chart.locator("polyline")).to_have_count(3)
     area = lab_bars.host.notebook.evaluate("float(explorer.session.attribution.faithfulness(16, target=0).area[0])")
     expect(chart).to_contain_text(f"area {area:.3f}".replace("-", "−"))
-    lab_bars.button("Hide the evidence").click()
-    expect(lab_bars.button("Show the evidence")).to_be_enabled()
+    lab_bars.button("Hide evidence").click()
+    expect(lab_bars.button("Show evidence")).to_be_enabled()
 
 
-def test_a_small_file_says_which_maps_it_lacks(offline_page, traced, tmp_path):
+def test_a_small_file_marks_missing_maps(offline_page, traced, tmp_path):
     most = 6 * len(traced.session.eigenvectors)
     path = traced.session.to_html(
         tmp_path / "small.html", tab="channels", attributions=True, n_clusters=[8], channel_bytes=most, progress=False
@@ -286,7 +286,7 @@ def test_a_small_file_says_which_maps_it_lacks(offline_page, traced, tmp_path):
     bars.row(lacking).hover()
     expect(bars.row(lacking)).to_have_attribute("data-missing", "true")
     assert bars.host.get("channel") is None
-    expect(bars.button("Show the evidence")).to_have_count(0)
+    expect(bars.button("Show evidence")).to_have_count(0)
     expect(bars.root.get_by_role("alert")).to_have_count(0)
 
 

@@ -115,7 +115,7 @@ def panel(request) -> Panel:
     return request.getfixturevalue(f"{request.param}_panel")
 
 
-def test_the_slider_splits_regions_and_leaves_the_others_their_colour(panel):
+def test_the_slider_splits_clusters_and_keeps_colors(panel):
     panel.is_drawn(8)
     panel.slider.focus()
     panel.page.keyboard.press("Home")
@@ -136,7 +136,7 @@ def test_the_slider_splits_regions_and_leaves_the_others_their_colour(panel):
     )
 
 
-def test_a_click_on_a_region_selects_its_cluster_in_all_views(panel):
+def test_clicking_a_region_selects_its_cluster_in_all_views(panel):
     cluster = panel.cluster_at(SUIT)
     panel.is_drawn(8)
     panel.host.mouse_away()
@@ -163,7 +163,7 @@ def test_a_click_on_a_region_selects_its_cluster_in_all_views(panel):
     panel.host.wait("cluster", lambda selected: selected is None)
 
 
-def test_clusters_are_named_hidden_and_shown_alone(panel):
+def test_clusters_are_renamed_hidden_and_soloed(panel):
     cluster = panel.cluster_at(SUIT)
     panel.row(cluster).locator(".ncut-cluster-name").dblclick()
     panel.page.keyboard.type("suit")
@@ -188,7 +188,7 @@ def test_clusters_are_named_hidden_and_shown_alone(panel):
 def test_clusters_are_merged_and_split(panel):
     both = sorted({panel.cluster_at(SUIT), panel.cluster_at(SKY)})
     assert len(both) == 2
-    panel.root.get_by_role("checkbox", name=f"Tick Cluster {both[0]}", exact=True).click()
+    panel.root.get_by_role("checkbox", name=f"Check Cluster {both[0]}", exact=True).click()
     panel.page.keyboard.down("Shift")
     panel.page.mouse.click(*panel.place(*(SUIT if panel.cluster_at(SUIT) == both[1] else SKY)))
     panel.page.keyboard.up("Shift")
@@ -229,11 +229,11 @@ def test_hovering_a_patch_shows_its_region_at_every_level(panel):
     panel.is_drawn(4)
 
 
-def test_a_cluster_becomes_a_mask_by_one_click(panel):
+def test_a_cluster_becomes_a_mask_in_one_click(panel):
     panel.host.set("n_clusters", 4)
     expect(panel.names).to_have_count(4)
     cluster = panel.cluster_at(SUIT, 4)
-    panel.button(f"Make a mask of Cluster {cluster}").click()
+    panel.button(f"Create a mask from Cluster {cluster}").click()
     (made,) = panel.host.wait("objects", lambda objects: len(objects) == 1)
     assert made["name"] == f"Cluster {cluster}"
     assert bytes.fromhex(made["color"].removeprefix("#")) == bytes(panel.color(cluster))
@@ -253,7 +253,7 @@ def test_a_cluster_becomes_a_mask_by_one_click(panel):
     expect(prompts).to_have_count(len(made["clicks"]))
 
 
-def test_everything_in_the_legend_is_reached_by_keys(panel):
+def test_the_legend_works_by_keyboard(panel):
     panel.row(0).focus()
     press = panel.page.keyboard.press
     press("ArrowDown")
@@ -281,7 +281,7 @@ def test_everything_in_the_legend_is_reached_by_keys(panel):
     panel.host.wait("objects", lambda objects: [one["name"] for one in objects] == ["dd hs"])
 
 
-def test_python_names_hides_and_merges(lab_panel):
+def test_python_renames_hides_and_merges_clusters(lab_panel):
     host = lab_panel.host
     host.set("cluster_names", {"2": "table"})
     expect(lab_panel.names.nth(2)).to_have_text("table")

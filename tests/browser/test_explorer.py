@@ -30,7 +30,7 @@ def host(request) -> Host:
     return LabHost(notebook, 1)
 
 
-def test_hovering_a_patch_shows_what_is_alike_everywhere_and_lights_its_point(host):
+def test_hovering_a_patch_shows_similarity_and_marks_its_point(host):
     host.shows("ncut")
     before = [host.overlay(image) for image in range(4)]
     node = host.node(1, 9, 11)
@@ -53,7 +53,7 @@ def test_hovering_a_patch_shows_what_is_alike_everywhere_and_lights_its_point(ho
     host.until(lambda: np.array_equal(host.cloud_around(node), dark), "the point goes dark again")
 
 
-def test_hovering_a_point_rings_its_patch_and_shows_a_thumbnail(host):
+def test_hovering_a_point_marks_its_patch_with_a_thumbnail(host):
     node = host.a_point_in_front()
     host.page.mouse.move(*host.point_position(node))
     hovered = host.wait("hover", lambda hover: hover is not None)
@@ -71,7 +71,7 @@ def test_hovering_a_point_rings_its_patch_and_shows_a_thumbnail(host):
     assert box["y"] < place[1] < box["y"] + box["height"]
 
 
-def test_click_pins_and_escape_lets_go(host):
+def test_click_pins_and_escape_unpins(host):
     host.page.mouse.click(*host.patch_position(0, 3, 4))
     first = host.node(0, 3, 4)
     host.wait("selection", lambda nodes: nodes == [first])
@@ -93,7 +93,7 @@ def test_click_pins_and_escape_lets_go(host):
     host.wait("selection", lambda nodes: nodes == [])
 
 
-def test_clicking_a_point_pins_its_patch_and_dragging_does_not(host):
+def test_clicking_a_point_pins_its_patch_unlike_dragging(host):
     x, y = host.point_position(host.a_point_in_front())
     host.page.mouse.click(x, y)
     nodes = host.wait("selection", lambda nodes: len(nodes) == 1)
@@ -144,7 +144,7 @@ def test_every_layer_paints_images_and_points(host):
         assert (seen[one][1] != seen[other][1]).any()
 
 
-def test_sliders_act_on_what_is_drawn(host):
+def test_sliders_update_the_overlays(host):
     host.choose("Eigenvector")
     slider = host.grid.get_by_role("slider", name="Eigenvector")
     slider.focus()
@@ -175,7 +175,7 @@ def test_sliders_act_on_what_is_drawn(host):
     expect(host.tile(0).locator("canvas")).to_have_css("image-rendering", "auto")
 
 
-def test_escape_lets_go_of_one_thing_at_a_press_wherever_the_focus_is(host):
+def test_escape_clears_one_selection_per_press(host):
     host.page.mouse.click(*host.patch_position(0, 3, 4))
     host.wait("selection", lambda nodes: len(nodes) == 1)
     host.grid.get_by_role("slider", name="Blend").focus()
@@ -193,7 +193,7 @@ def test_escape_lets_go_of_one_thing_at_a_press_wherever_the_focus_is(host):
     host.wait("selection", lambda nodes: nodes == [])
 
 
-def test_choosing_a_layer_shows_it_and_not_what_was_pinned(host):
+def test_choosing_a_layer_unpins_patches(host):
     host.page.mouse.click(*host.patch_position(0, 3, 4))
     expect(host.grid.get_by_text("Similarity to the pinned patch")).to_be_visible()
     host.choose("Eigenvector")
@@ -202,14 +202,14 @@ def test_choosing_a_layer_shows_it_and_not_what_was_pinned(host):
     host.wait("selection", lambda nodes: nodes == [])
 
 
-def test_the_focus_stays_in_the_view_when_its_control_goes(host):
+def test_the_focus_stays_in_the_view_when_its_control_disappears(host):
     host.tile(2).hover()
     host.tile(2).get_by_role("button", name="Enlarge").click()
     host.grid.get_by_role("button", name="Back to all images").click()
     expect(host.grid.locator("[role=application]")).to_be_focused()
 
 
-def test_the_wheel_scrolls_the_page_until_the_cloud_has_the_focus(host):
+def test_the_wheel_scrolls_the_page_until_the_scatter_has_focus(host):
     host.page.set_viewport_size({"width": 420, "height": 600})
     host.next_frame()
     for view in (host.grid.locator("[role=application]"), host.scatter.locator("[role=application]")):
@@ -221,8 +221,8 @@ def test_the_wheel_scrolls_the_page_until_the_cloud_has_the_focus(host):
     assert host.get("camera") is None
 
 
-def test_heat_on_hover_can_be_switched_off(host):
-    host.grid.get_by_role("checkbox", name="Heat on hover").uncheck()
+def test_the_hover_heatmap_can_be_turned_off(host):
+    host.grid.get_by_role("checkbox", name="Hover heatmap").uncheck()
     host.wait("hover_heatmap", lambda on: not on)
     host.shows("ncut")
     before = host.overlay(2)
@@ -232,7 +232,7 @@ def test_heat_on_hover_can_be_switched_off(host):
     np.testing.assert_array_equal(host.overlay(2), before)
 
 
-def test_an_image_can_be_enlarged_and_hovered_and_left(host):
+def test_an_image_can_be_enlarged_and_closed(host):
     expect(host.tiles).to_have_count(4)
     small = host.tile(2).bounding_box()
     host.tile(2).hover()
@@ -250,7 +250,7 @@ def test_an_image_can_be_enlarged_and_hovered_and_left(host):
     assert host.get("selection") == []
 
 
-def test_everything_by_keys(host):
+def test_keyboard_covers_all_actions(host):
     host.grid.locator("[role=application]").focus()
     host.page.keyboard.press("PageDown")
     start = host.wait("hover", lambda hover: hover is not None)

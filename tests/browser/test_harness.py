@@ -32,7 +32,7 @@ counter = Counter()
 '''
 
 
-def test_a_click_in_lab_changes_a_trait_in_python_and_back(open_notebook):
+def test_lab_clicks_and_python_traits_stay_in_sync(open_notebook):
     notebook = open_notebook([COUNTER, "counter", "counter"])
     notebook.run_all()
     first, second = (notebook.output(cell).get_by_role("button", name="count") for cell in (1, 2))
@@ -55,7 +55,7 @@ def test_a_shared_notebook_keeps_names_and_closes_widgets(shared_notebook, turn)
     assert notebook.evaluate("turns") == turn
 
 
-def test_a_notebook_is_taken_again_if_it_was_given_back_and_only_then(lab, new_context):
+def test_only_a_returned_notebook_is_reused(lab, new_context):
     workbench = Workbench(lab, new_context)
     first = workbench.take()
     as_at_first = _look(first)
@@ -89,7 +89,7 @@ def test_a_cell_that_fails_fails_the_run(shared_notebook):
         notebook.run_all()
 
 
-def test_what_never_becomes_true_is_said_with_its_value(shared_notebook):
+def test_a_timeout_reports_the_last_value(shared_notebook):
     notebook = shared_notebook(["number = 3"])
     notebook.run(0)
     with pytest.raises(AssertionError, match=r"number > 4 did not become true .* it is False"):
@@ -98,7 +98,7 @@ def test_what_never_becomes_true_is_said_with_its_value(shared_notebook):
         notebook.evaluate("missing")
 
 
-def test_the_theme_can_be_switched_and_the_notebook_saved(shared_notebook):
+def test_the_theme_switches_and_the_notebook_saves(shared_notebook):
     notebook = shared_notebook(["print('hello')"])
     notebook.run_all()
     background = "() => getComputedStyle(document.querySelector('.jp-Notebook')).backgroundColor"
@@ -143,7 +143,7 @@ def test_an_offline_page_opens_a_file(offline_page, tmp_path):
     ],
     ids=["image", "neighbouring file", "fetch", "socket", "blocked by policy", "console"],
 )
-def test_a_page_that_does_not_stand_alone_is_caught(context, tmp_path, markup):
+def test_a_page_with_external_requests_fails(context, tmp_path, markup):
     path = tmp_path / "leaky.html"
     path.write_text(markup)
     page = context.new_page()
@@ -154,13 +154,13 @@ def test_a_page_that_does_not_stand_alone_is_caught(context, tmp_path, markup):
         page.goto(path.as_uri())
 
 
-def test_an_error_that_nobody_caught_is_caught(context):
+def test_an_uncaught_page_error_fails(context):
     page = context.new_page()
     with pytest.raises(AssertionError, match="planted"), no_uncaught_errors(page), page.expect_event("pageerror"):
         page.evaluate("() => { setTimeout(() => { throw new Error('planted'); }); }")
 
 
-def test_a_browser_that_does_not_start_is_named(monkeypatch, tmp_path):
+def test_a_browser_that_fails_to_start_is_reported(monkeypatch, tmp_path):
     monkeypatch.setenv("NCUT_CHROMIUM", str(tmp_path / "chromium"))
     with pytest.raises(ChromiumNotFoundError, match=r"`\$NCUT_CHROMIUM` must be the path of a Chromium that starts"):
         find_chromium()

@@ -20,7 +20,7 @@ def host(notebook):
     return LabHost(notebook, 1)
 
 
-def test_python_sets_a_trait_and_every_view_follows(host):
+def test_a_trait_set_in_python_updates_every_view(host):
     node = host.node(1, 2, 3)
     host.set("hover", node)
     expect(host.tile(1).locator(f".ncut-ring[data-node='{node}']")).to_be_visible()
@@ -51,7 +51,7 @@ def test_an_error_in_the_kernel_shows_in_the_widget(host):
     host.notebook.execute("Clusters.labels = labels")
 
 
-def test_a_closed_session_says_so(host):
+def test_a_closed_session_is_reported(host):
     host.notebook.execute("explorer.session.close()")
     expect(host.grid.get_by_role("alert")).to_contain_text("This session was closed")
 
@@ -85,7 +85,7 @@ def test_follows_the_theme_of_the_notebook(host):
         expect(host.scatter).to_have_attribute("data-theme", theme)
 
 
-def test_keys_pressed_in_a_view_are_not_the_notebooks(host):
+def test_keys_in_a_view_do_not_trigger_notebook_shortcuts(host):
     count = host.notebook.cells.count()
     host.grid.locator("[role=application]").focus()
     for key in ("d", "d", "a", "b", "x", "m"):
@@ -94,7 +94,7 @@ def test_keys_pressed_in_a_view_are_not_the_notebooks(host):
     assert host.notebook.cells.count() == count
 
 
-def test_a_cell_run_again_and_again_leaves_nothing_behind(notebook):
+def test_rerunning_a_cell_leaves_nothing_behind(notebook):
     notebook.run_all()
     for _ in range(6):
         notebook.run(1)
@@ -104,7 +104,7 @@ def test_a_cell_run_again_and_again_leaves_nothing_behind(notebook):
     assert page.locator("canvas").count() == 4 + 2
 
 
-def test_a_reopened_notebook_shows_a_still_picture(open_notebook):
+def test_a_reopened_notebook_shows_a_static_image(open_notebook):
     notebook = open_notebook(explorer_cells())
     notebook.run_all()
     LabHost(notebook, 1)
@@ -129,7 +129,7 @@ def test_arrays_stay_out_of_the_saved_notebook(host):
     assert size < len(still) + 10_000
 
 
-def test_a_busy_kernel_is_waited_for(shared_notebook, tmp_path):
+def test_views_wait_for_a_busy_kernel(shared_notebook, tmp_path):
     done = tmp_path / "done"
     busy = f"import pathlib, time\nwhile not pathlib.Path({str(done)!r}).exists():\n    time.sleep(0.02)"
     notebook = shared_notebook([*explorer_cells(), busy])
@@ -144,13 +144,13 @@ def test_a_busy_kernel_is_waited_for(shared_notebook, tmp_path):
     host.shows("clusters")
 
 
-def test_a_view_says_that_its_kernel_is_gone(open_notebook):
+def test_a_view_reports_a_lost_kernel(open_notebook):
     notebook = open_notebook(explorer_cells())
     notebook.run_all()
     host = LabHost(notebook, 1)
     drawn = host.overlay(0)
     notebook.restart_kernel()
-    expect(host.root.get_by_role("alert")).to_contain_text("No kernel answers")
+    expect(host.root.get_by_role("alert")).to_contain_text("No kernel is connected")
     # What was drawn stays, and the still would only repeat it; but nothing can be used.
     assert (host.overlay(0) == drawn).all()
     expect(host.page.locator(STILL)).to_be_hidden()

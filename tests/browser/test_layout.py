@@ -60,7 +60,7 @@ def problems(page: Page) -> list[str]:
 
 
 @pytest.mark.parametrize("widths", [(390, 320, 480), (820,)], ids=["phone", "tablet"])
-def test_every_tab_fits_its_page_and_is_accessible(open_at, widths):
+def test_every_tab_fits_and_is_accessible(open_at, widths):
     host = open_at(widths[0])
     page = host.page
     with no_uncaught_errors(page), standing_alone(page):
@@ -82,7 +82,7 @@ def violations(page: Page) -> list:
     return page.evaluate("async () => (await axe.run()).violations.map(({ id, nodes }) => [id, nodes[0].html])")
 
 
-def test_nothing_overlaps_between_those_widths_and_in_use(open_at):
+def test_nothing_overlaps_at_intermediate_widths_and_in_use(open_at):
     host = open_at(340)
     page = host.page
     for tab in TABS:
@@ -107,7 +107,7 @@ def test_nothing_overlaps_between_those_widths_and_in_use(open_at):
             assert problems(page) == [], f"{tab} at {width}"
 
 
-def test_the_check_of_overlaps_sees_them(open_at):
+def test_overlap_check_detects_overlaps(open_at):
     host = open_at(390)
     open_tab(host.page, "segment")
     host.page.add_style_tag(content=".ncut-no-objects { margin-bottom: -40px !important; }")
@@ -116,7 +116,7 @@ def test_the_check_of_overlaps_sees_them(open_at):
     assert any("beyond the edge" in problem or "cut off" in problem for problem in problems(host.page))
 
 
-def test_a_finger_is_told_what_it_can_do_and_can_do_it(open_at):
+def test_touch_hints_and_gestures(open_at):
     host = open_at(390)
     page = host.page
     page.locator("[data-tab=segment]").tap()
@@ -136,17 +136,17 @@ def test_a_finger_is_told_what_it_can_do_and_can_do_it(open_at):
     expect(view.locator("[data-image]")).to_have_count(1)
 
 
-def test_hints_speak_of_the_mouse_where_there_is_one(open_at):
+def test_hints_follow_the_input_device(open_at):
     host = open_at(820)
     open_tab(host.page, "segment")
-    expect(host.page.get_by_text("Alt-click or right-click to take away")).to_be_visible()
+    expect(host.page.get_by_text("Alt-click or right-click to remove")).to_be_visible()
     expect(host.page.get_by_text("Tap an image to begin")).to_be_hidden()
     for pointer, shown in (("touch", "Tap an image"), ("mouse", "Click an image")):
         host.root.dispatch_event("pointerdown", {"pointerType": pointer, "bubbles": True})
         expect(host.page.get_by_text(f"{shown} to begin")).to_be_visible()
 
 
-def test_a_file_without_channels_has_no_tab_for_them(offline_page, explorer, tmp_path):
+def test_a_file_without_channels_has_no_channels_tab(offline_page, explorer, tmp_path):
     host = PageHost(offline_page, explorer.to_html(tmp_path / "plain.html", progress=False))
     tabs = host.root.get_by_role("tab")
     expect(tabs).to_have_text(["Explore", "Segment", "Clusters"])

@@ -23,7 +23,7 @@ def many(tmp_path_factory):
     return session.to_html(tmp_path_factory.mktemp("many") / "many.html")
 
 
-def test_only_the_images_near_the_view_exist(offline_page, many):
+def test_only_images_near_the_viewport_are_rendered(offline_page, many):
     host = PageHost(offline_page, many)
     area = host.grid.locator("[role=application]")
     assert host.tiles.count() < 250
@@ -34,7 +34,7 @@ def test_only_the_images_near_the_view_exist(offline_page, many):
     expect(host.tile(0)).to_have_count(0)
 
 
-def test_a_pinned_point_brings_its_image_into_sight(offline_page, many):
+def test_pinning_a_point_scrolls_to_its_image(offline_page, many):
     host = PageHost(offline_page, many)
     expect(host.tile(299)).to_have_count(0)
     host.set("selection", [host.node(299, 3, 3)])
@@ -57,17 +57,17 @@ def test_works_without_webgl(offline_page, many):
     host.wait("hover", lambda hover: hover is not None)
 
 
-def test_an_array_that_is_missing_is_said(offline_page, many, tmp_path):
+def test_a_missing_array_is_reported(offline_page, many, tmp_path):
     text = re.sub(r'<script type="text/plain" data-ncut-array="labels/4".*?</script>', "", many.read_text("utf-8"))
     path = tmp_path / "damaged.html"
     path.write_text(text, "utf-8")
     host = PageHost(offline_page, path)
     host.choose("Clusters")
-    expect(host.grid.get_by_role("alert")).to_contain_text("this file was exported without labels/4")
+    expect(host.grid.get_by_role("alert")).to_contain_text("the array labels/4 is not included in this file")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_follows_the_system(offline_page, many, theme):
+def test_follows_the_system_theme(offline_page, many, theme):
     offline_page.emulate_media(color_scheme=theme)
     host = PageHost(offline_page, many)
     expect(host.grid).to_have_attribute("data-theme", theme)

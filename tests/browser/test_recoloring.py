@@ -21,7 +21,7 @@ class Paused(nw.Coloring):
     def fit(self, eig, **options):
         Paused.go_on.wait(60)
         if Paused.broken:
-            raise MemoryError("no room for colours")
+            raise MemoryError("no room for colors")
         return super().fit(eig, **options)
 
 session = nw.Session(**{name: data[name] for name in ("images", "features", "eigenvectors")})
@@ -56,11 +56,11 @@ def far_travelling_node(host):
     return next(n for n in nodes if host.scatter.evaluate("(e, n) => e.ncutProject(n) !== null", n))
 
 
-def test_first_colours_at_once_and_better_ones_without_a_jump(host):
+def test_first_colors_are_replaced_by_a_smooth_transition(host):
     host.shows("ncut")
     note = host.root.locator(".ncut-status")
     expect(note).to_have_count(1)
-    expect(note).to_have_text("Colouring by t-SNE…")
+    expect(note).to_have_text("Computing t-SNE colors…")
     first = host.overlay(0)
     node = far_travelling_node(host)
     host.page.mouse.move(*host.patch_position(1, 9, 11))
@@ -94,7 +94,7 @@ def test_a_failure_shows_in_the_explorer_once(host):
     host.notebook.execute("Paused.broken = True\nPaused.go_on.set()")
     alert = host.root.get_by_role("alert")
     expect(alert).to_have_count(1)
-    expect(alert).to_contain_text("No colours by t-SNE: MemoryError: no room for colours")
+    expect(alert).to_contain_text("Could not compute t-SNE colors: MemoryError: no room for colors")
     np.testing.assert_array_equal(host.overlay(0), before)
     host.notebook.execute("explorer.session.recolor('pca')")
     expect(alert).to_have_count(0)
@@ -106,7 +106,7 @@ def test_a_closed_session_leaves_no_thread_in_the_kernel(host):
     assert host.notebook.evaluate(count) == 0
 
 
-def test_an_exported_page_has_the_final_colours_and_nothing_to_wait_for(offline_page, tmp_path):
+def test_an_exported_page_has_the_final_colors(offline_page, tmp_path):
     grid = nw.PatchGrid([(80, 60)], [nw.PatchMap(0, 6, 8)])
     vectors = np.random.default_rng(0).normal(size=(48, 4))
     session = nw.Session([np.zeros((60, 80, 3), np.uint8)], grid=grid, eigenvectors=vectors)

@@ -21,7 +21,7 @@ from samples import explorer_cells
 from saved_pages import packages_for_a_cdn
 
 SECONDS = 5
-NO_KERNEL = "No kernel answers"
+NO_KERNEL = "No kernel is connected"
 
 
 @pytest.fixture
@@ -50,19 +50,19 @@ def says_so_in_time(view):
     expect(alert).to_contain_text(NO_KERNEL)
     for role in ("button", "slider", "checkbox", "radio", "tab", "application"):
         expect(view.get_by_role(role)).to_have_count(0)
-    assert "Fetching" not in view.inner_text()
+    assert "Loading" not in view.inner_text()
     expect(view.get_by_role("status")).to_have_count(0)
 
 
-def test_a_notebook_turned_into_html_says_that_there_is_no_kernel_and_shows_the_still(saved_page, converted):
+def test_nbconvert_html_reports_no_kernel_and_shows_an_image(saved_page, converted):
     saved_page.goto(converted.as_uri())
     for name in ("explorer", "image-grid"):
         view = saved_page.locator(f"[data-ncut-view={name}]").last
         view.wait_for()
         says_so_in_time(view)
     explorer = saved_page.locator("[data-ncut-view=explorer]")
-    expect(explorer).to_contain_text("Below is a still image")
-    expect(saved_page.locator("[data-ncut-view=image-grid]").last).not_to_contain_text("still image")
+    expect(explorer).to_contain_text("A static image is shown below")
+    expect(saved_page.locator("[data-ncut-view=image-grid]").last).not_to_contain_text("static image")
 
     still = saved_page.locator(STILL)
     expect(still).to_have_count(1)
@@ -101,7 +101,7 @@ def widgets_page(tmp_path_factory):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_view_in_a_page_of_widgets_says_that_there_is_no_kernel(saved_page, widgets_page, theme):
+def test_every_view_in_an_embedded_page_reports_no_kernel(saved_page, widgets_page, theme):
     saved_page.goto(widgets_page.as_uri())
     # As Sphinx marks its pages; and a reader may change it at any time.
     saved_page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)

@@ -41,7 +41,7 @@ def host(request) -> Host:
     return LabHost(notebook, 0)
 
 
-def test_the_images_show_the_source_that_is_chosen(host):
+def test_images_show_the_chosen_source(host):
     host.shows("ncut")
     grid = nw.PatchGrid(
         [(image["width"], image["height"]) for image in host.get("meta")["images"]],
@@ -72,7 +72,7 @@ def over(host: Host, m: nw.PatchMap, row: int, column: int) -> tuple[float, floa
     return box["x"] + (column + 0.5) / m.columns * box["width"], box["y"] + (row + 0.5) / m.rows * box["height"]
 
 
-def test_what_is_alike_is_found_in_the_other_sources(host):
+def test_similarity_covers_the_other_sources(host):
     """Pinned in one source, seen in another: the heat stays, on other patches."""
     coarse = host.maps()[4]
     host.set("source", coarse["source"])

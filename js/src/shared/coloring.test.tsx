@@ -19,23 +19,23 @@ function show(coloring: Coloring, parent: HTMLElement = document.body) {
 const RUNNING: Coloring = { method: "tsne", status: "running", error: null };
 const FAILED: Coloring = { method: "umap", status: "failed", error: "MemoryError: no room" };
 
-test("says which colours are on their way, until they are there", async () => {
+test("shows which colors are computed until they are ready", async () => {
   const { root, state } = show(RUNNING);
-  expect(root.querySelector("[role=status]")!.textContent).toBe("Colouring by t-SNE…");
+  expect(root.querySelector("[role=status]")!.textContent).toBe("Computing t-SNE colors…");
   state.coloring.value = { ...RUNNING, status: "ready" };
   await vi.waitFor(() => expect(root.textContent).toBe(""));
 });
 
-test("says why there are none, until it is dismissed or asked for again", async () => {
+test("shows a failure until it is dismissed or retried", async () => {
   const { root, state } = show(FAILED);
-  expect(root.querySelector("[role=alert]")!.textContent).toContain("No colours by UMAP: MemoryError: no room");
+  expect(root.querySelector("[role=alert]")!.textContent).toContain("Could not compute UMAP colors: MemoryError: no room");
   root.querySelector("button")!.click();
   await vi.waitFor(() => expect(root.textContent).toBe(""));
   state.coloring.value = { ...FAILED };
   await vi.waitFor(() => expect(root.querySelector("[role=alert]")).not.toBeNull());
 });
 
-test("is said by the explorer and not by each view in it", () => {
+test("is shown once for nested views", () => {
   const { root } = show(RUNNING);
   expect(show(RUNNING, root).root.textContent).toBe("");
 });

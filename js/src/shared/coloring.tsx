@@ -1,10 +1,10 @@
-/** Better colours are on their way, or could not be had: said once on the page, wherever several views of it stand together. */
+/** Status of the color computation in Python: running or failed. The explorer shows it once for all of its views. */
 import { type ReadonlySignal, useSignal } from "@preact/signals";
+import type { ViewContext } from "./context.ts";
 import type { Kernel } from "./types.ts";
-import type { ViewContext } from "./view.tsx";
 
 const NAMES: Record<string, string> = {
-  tsne: "t-SNE", umap: "UMAP", umap_sphere: "UMAP on the sphere", pca: "principal axes", mspace: "M-space",
+  tsne: "t-SNE", umap: "UMAP", umap_sphere: "spherical UMAP", pca: "PCA", mspace: "M-space",
 };
 
 interface Props extends Pick<ViewContext, "root" | "state"> {
@@ -18,11 +18,11 @@ export function ColoringStatus({ root, state, kernel }: Props) {
   if (kernel.value === "none") return null;
   if (coloring.status === "ready" || root.parentElement?.closest("[data-ncut-view]")) return null;
   const name = NAMES[coloring.method!] ?? coloring.method;
-  if (coloring.status === "running") return <div class="ncut-status" role="status">Colouring by {name}…</div>;
+  if (coloring.status === "running") return <div class="ncut-status" role="status">Computing {name} colors…</div>;
   if (dismissed.value === coloring) return null;
   return (
     <div class="ncut-error" role="alert">
-      <span>No colours by {name}: {coloring.error}</span>
+      <span>Could not compute {name} colors: {coloring.error}</span>
       <button type="button" aria-label="Dismiss" onClick={() => { dismissed.value = coloring; }}>×</button>
     </div>
   );

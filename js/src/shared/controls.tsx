@@ -1,29 +1,29 @@
-/** Sliders, switches and legends that look and speak alike in every view. */
+/** Form controls and legends shared by all views. */
 import type { ComponentChildren } from "preact";
 
 interface SliderProps {
   label: string;
-  /** For those who can't see what stands around it. */
+  /** Accessible name, if the label depends on its visual context. */
   name?: string;
   value: number;
   min: number;
   max: number;
   step: number;
   set: (value: number) => void;
-  shown?: ComponentChildren;
+  output?: ComponentChildren;
   disabled?: boolean;
-  /** On a double click: back to what it was before it was touched. */
+  /** Restores the default on a double click. */
   reset?: () => void;
 }
 
-export function Slider({ label, name = label, value, min, max, step, set, shown = value, disabled = false, reset }: SliderProps) {
+export function Slider({ label, name = label, value, min, max, step, set, output = value, disabled = false, reset }: SliderProps) {
   return (
     <label class="ncut-field">
       <span>{label}</span>
       <input type="range" aria-label={name} {...{ min, max, step, value, disabled }}
-        aria-valuetext={shown === "" ? undefined : String(shown)}
+        aria-valuetext={output === "" ? undefined : String(output)}
         onInput={(event) => set(event.currentTarget.valueAsNumber)} onDblClick={reset} />
-      {shown !== "" && <output>{shown}</output>}
+      {output !== "" && <output>{output}</output>}
     </label>
   );
 }
@@ -50,23 +50,23 @@ export function Legend({ table, low, high }: { table: Uint8ClampedArray; low: st
 }
 
 interface SegmentsProps<T extends string> {
-  /** For those who can't see what stands around it. */
+  /** Accessible name. */
   name: string;
-  /** Value, text, and what it is in a sentence. */
+  /** Value, label and description. */
   options: readonly (readonly [T, ComponentChildren, string])[];
   value: T;
   set: (value: T) => void;
   disabled?: boolean;
-  /** One that can't be chosen here, though it may be what was chosen elsewhere. */
-  without?: T | null;
+  /** An option that is not available here but may still be the current value. */
+  unavailable?: T | null;
 }
 
-/** One of a few: buttons in a row, and the arrow keys go from one to the next. */
-export function Segments<T extends string>({ name, options, value: chosen, set, disabled = false, without = null }: SegmentsProps<T>) {
-  const turn = (event: KeyboardEvent) => {
+/** A segmented control: a radio group with arrow key navigation. */
+export function Segments<T extends string>({ name, options, value: chosen, set, disabled = false, unavailable = null }: SegmentsProps<T>) {
+  const onArrowKey = (event: KeyboardEvent) => {
     const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key];
     if (!by || disabled) return;
-    const free = options.filter(([value]) => value !== without || value === chosen);
+    const free = options.filter(([value]) => value !== unavailable || value === chosen);
     const at = free.findIndex(([value]) => value === chosen);
     const [next] = free[(at + by + free.length) % free.length]!;
     set(next);
@@ -75,10 +75,10 @@ export function Segments<T extends string>({ name, options, value: chosen, set, 
     event.stopPropagation();
   };
   return (
-    <div class="ncut-segments" role="radiogroup" aria-label={name} aria-disabled={disabled} onKeyDown={turn}>
+    <div class="ncut-segments" role="radiogroup" aria-label={name} aria-disabled={disabled} onKeyDown={onArrowKey}>
       {options.map(([value, text, title]) => (
         <button key={value} type="button" role="radio" value={value} title={title} aria-checked={chosen === value}
-          disabled={disabled} aria-disabled={value === without} tabIndex={chosen === value ? 0 : -1} onClick={() => { if (value !== without) set(value); }}>
+          disabled={disabled} aria-disabled={value === unavailable} tabIndex={chosen === value ? 0 : -1} onClick={() => { if (value !== unavailable) set(value); }}>
           {text}
         </button>
       ))}
@@ -86,7 +86,7 @@ export function Segments<T extends string>({ name, options, value: chosen, set, 
   );
 }
 
-/** What can be done, in the words that fit what the user points with. */
+/** Instructions for the current input device. */
 export function Hint({ mouse, touch }: { mouse: string; touch: string }) {
   return <><span class="ncut-mouse-hint">{mouse}</span><span class="ncut-touch-hint">{touch}</span></>;
 }

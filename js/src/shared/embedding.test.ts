@@ -4,8 +4,8 @@ import { cosinesOf, embeddingFromRows, leadingEigenvectors, meanDirection, rowOf
 const ROWS = [[3, 4, 12], [0, 2, 0], [0, 0, 0], [-1, 0, 0]];
 const embedding = embeddingFromRows(Float32Array.from(ROWS.flat()), 3);
 
-describe("an embedding", () => {
-  it("gives back the rows it was made of, more than a block of them", () => {
+describe("embedding", () => {
+  it("returns the rows it was created from, across blocks", () => {
     const n = 1000;
     const rows = Float32Array.from({ length: n * 5 }, (_, i) => Math.sin(i));
     const made = embeddingFromRows(rows, 5);
@@ -13,20 +13,20 @@ describe("an embedding", () => {
     expect(made.norms[700]).toBeCloseTo(Math.hypot(...rows.slice(3500, 3505)), 6);
   });
 
-  it("has a length for a row of zeros, so that nothing is divided by zero", () => {
+  it("clamps the norm of zero rows", () => {
     expect([...embedding.norms.subarray(0, 2)]).toEqual([13, 2]);
     expect(embedding.norms[2]).toBeGreaterThan(0);
     expect(cosinesOf(embedding, [2], rowOf(embedding, 0))).toEqual([0]);
     expect(cosinesOf(embedding, [0], rowOf(embedding, 2))).toEqual([0]);
   });
 
-  it("has lengths of its own by its leading eigenvectors, and is itself by all", () => {
+  it("computes norms of the leading eigenvectors", () => {
     expect([...leadingEigenvectors(embedding, 2).norms.subarray(0, 2)]).toEqual([5, 2]);
     expect([...rowOf(leadingEigenvectors(embedding, 2), 0)]).toEqual([3, 4]);
     expect(leadingEigenvectors(embedding, 9)).toEqual(embedding);
   });
 
-  it("has mean directions in which length does not count, but weight does", () => {
+  it("averages normalized rows with weights", () => {
     expect([...meanDirection(embedding, [1, 3])]).toEqual([-0.5, 0.5, 0]);
     expect([...meanDirection(embedding, [1, 3], [3, 1])]).toEqual([-0.25, 0.75, 0]);
     expect(cosinesOf(embedding, [1, 3], meanDirection(embedding, [1, 3]))[0]).toBeCloseTo(Math.SQRT1_2, 6);

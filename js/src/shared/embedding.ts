@@ -1,21 +1,21 @@
-/** The eigenvectors of all nodes, as the loops over all nodes want them. */
+/** The eigenvectors of all nodes, stored column by column. */
 
 /**
- * One array for each eigenvector, not one for each node: a loop that runs along four of them at a time is more than
- * twice as fast in a browser as one over the rows, and the leading ones are there without a copy.
+ * One array per eigenvector, not per node: a loop over four columns at a time is more than twice as fast in a browser
+ * as a loop over rows, and the leading eigenvectors need no copy.
  */
 export interface Embedding {
   /** (n) each. */
   vectors: readonly Float32Array[];
-  /** (n) Euclidean length of each node's row, at least a tiny positive number, so that a zero row is similar to nothing. */
+  /** (n) Euclidean norm of each row, clamped above zero so that a zero row has similarity 0 to everything. */
   norms: Float32Array;
 }
 
-/** From (n, columns) values row by row, as they come over the wire. */
+/** Transposes (n, columns) values, stored row by row as they arrive over the wire. */
 export function embeddingFromRows(rows: Float32Array, columns: number): Embedding {
   const n = rows.length / columns;
   const vectors = Array.from({ length: columns }, () => new Float32Array(n));
-  // In blocks of nodes that fit in the processor's cache, since what is read and what is written lie across each other.
+  // In blocks that fit in the CPU cache, because reads and writes run in different directions.
   for (let start = 0; start < n; start += BLOCK_SIZE) {
     const stop = Math.min(n, start + BLOCK_SIZE);
     vectors.forEach((vector, k) => {
@@ -27,19 +27,19 @@ export function embeddingFromRows(rows: Float32Array, columns: number): Embeddin
 
 const BLOCK_SIZE = 256;
 
-/** The same nodes by the leading eigenvectors alone, or by all where there are no more. */
+/** The same nodes restricted to the first `columns` eigenvectors, or the embedding itself if it has no more. */
 export function leadingEigenvectors({ vectors, norms }: Embedding, columns: number): Embedding {
   if (columns >= vectors.length) return { vectors, norms };
   const first = vectors.slice(0, columns);
   return { vectors: first, norms: lengths(first) };
 }
 
-/** (k) eigenvectors of a node: the prompt of a click there. */
+/** (k) eigenvectors of a node: the prompt of a click on it. */
 export function rowOf({ vectors }: Embedding, node: number): Float32Array {
   return Float32Array.from(vectors, (vector) => vector[node]!);
 }
 
-/** (k) mean direction of some nodes, each with its weight, or all alike. */
+/** (k) weighted mean of the normalized rows of some nodes; equal weights by default. */
 export function meanDirection({ vectors, norms }: Embedding, nodes: readonly number[], weights?: readonly number[]): Float32Array {
   const total = weights ? weights.reduce((sum, weight) => sum + weight, 0) : nodes.length;
   return Float32Array.from(vectors, (vector) => {
@@ -49,7 +49,7 @@ export function meanDirection({ vectors, norms }: Embedding, nodes: readonly num
   });
 }
 
-/** The cosine of each of some nodes with a direction of any length. */
+/** Cosine similarity of some nodes to a direction of any length. */
 export function cosinesOf({ vectors, norms }: Embedding, nodes: readonly number[], direction: Float32Array): number[] {
   const length = lengthOf(direction);
   return nodes.map((node) => {
@@ -59,13 +59,13 @@ export function cosinesOf({ vectors, norms }: Embedding, nodes: readonly number[
   });
 }
 
-/** Which of some nodes is most like a direction, the first of equals. */
+/** The node with the highest cosine similarity to a direction; the first one in a tie. */
 export function argmaxCosine(embedding: Embedding, nodes: readonly number[], direction: Float32Array): number {
   const cosines = cosinesOf(embedding, nodes, direction);
   return nodes[cosines.reduce((best, cosine, i) => (cosine > cosines[best]! ? i : best), 0)]!;
 }
 
-/** At least a tiny positive number: nothing is similar to a prompt of zeros. */
+/** Norm of a prompt, clamped above zero so that nothing is similar to a zero prompt. */
 export function lengthOf(prompt: Float32Array): number {
   return Math.max(Math.hypot(...prompt), MIN_NORM);
 }

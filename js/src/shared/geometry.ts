@@ -1,4 +1,4 @@
-/** Pixel <-> patch <-> node, and where the tiles of the image grid go. */
+/** Conversion between pixels, patches and nodes, and the layout of the image grid. */
 import type { MapMeta, Meta } from "./types";
 
 export interface Patch {
@@ -9,7 +9,7 @@ export interface Patch {
   source: string;
 }
 
-/** A box in fractions of its image, so that it holds at any size on screen. */
+/** A rectangle in fractions of the image, independent of its size on screen. */
 export interface Box {
   left: number;
   top: number;
@@ -17,7 +17,7 @@ export interface Box {
   height: number;
 }
 
-/** The place of every node: map by map, in each map row by row. Mirrors Python's PatchGrid. */
+/** Location of every node: map by map, each map row by row. Mirrors Python's PatchGrid. */
 export class PatchGrid {
   readonly maps: readonly MapMeta[];
   readonly offsets: Int32Array;
@@ -36,9 +36,16 @@ export class PatchGrid {
     return this.offsets[this.maps.length]!;
   }
 
-  /** The map that shows an image under a source, or -1. */
+  /** Index of the map of an image under a source, or -1. */
   find(image: number, source: string): number {
     return this.maps.findIndex((map) => map.image === image && map.source === source);
+  }
+
+  /** All nodes of a map; none for -1. */
+  nodesOf(map: number): number[] {
+    if (map < 0) return [];
+    const start = this.offsets[map]!;
+    return Array.from({ length: this.offsets[map + 1]! - start }, (_, i) => start + i);
   }
 
   locate(node: number): Patch | null {
@@ -61,7 +68,7 @@ export class PatchGrid {
     };
   }
 
-  /** The node under a point given in fractions of the image, or null outside of it. */
+  /** The node at a point given in fractions of the image, or null outside the image. */
   nodeAt(map: number, x: number, y: number): number | null {
     const { rows, columns } = this.maps[map]!;
     if (!(x >= 0 && x < 1 && y >= 0 && y < 1)) return null;
@@ -73,7 +80,7 @@ export class PatchGrid {
     return { left: patch.column / columns, top: patch.row / rows, width: 1 / columns, height: 1 / rows };
   }
 
-  /** The neighbour of a node inside its image, staying at the edge. */
+  /** The adjacent node in a direction, clamped to the edges of its image. */
   step(node: number, dx: number, dy: number): number {
     const patch = this.locate(node);
     if (!patch) return node;
@@ -93,8 +100,8 @@ export interface Tile {
 }
 
 /**
- * Rows of tiles that fill the width, every image in its own aspect ratio (width / height). Rows are about
- * `rowHeight` high; the last one keeps that height instead of blowing up a single image.
+ * Lays out images in justified rows that fill the width and keep each aspect ratio (width / height). Rows are about
+ * `rowHeight` tall; the last row is not stretched.
  */
 export function justify(
   aspects: readonly number[],
@@ -122,7 +129,7 @@ export function justify(
     const count = i + 1 - start;
     const fit = (width - gap * (count - 1)) / sum;
     if (fit > rowHeight) continue;
-    // Breaking before this image leaves a taller row: take whichever comes nearer to the height asked for.
+    // Breaking before this image makes a taller row: choose the break whose height is closer to `rowHeight`.
     const without = count > 1 ? (width - gap * (count - 2)) / (sum - aspects[i]!) : Infinity;
     if (without / rowHeight < rowHeight / fit) {
       place(i, without);

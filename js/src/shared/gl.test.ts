@@ -8,7 +8,7 @@ const FRAME: Frame = {
   soft: true,
 };
 
-/** A context that does nothing but write down what it was asked to. */
+/** A context that only records its calls. */
 function fakeGl() {
   const calls: string[] = [];
   const state = { lost: false };
@@ -42,7 +42,7 @@ beforeEach(() => {
 });
 afterEach(() => { delete shared[PAGE]; });
 
-test("all views of a page share one context, and the last one to go gives it back", () => {
+test("views of a page share one context, closed with the last view", () => {
   const [first, second] = [createGlPoints(() => undefined)!, createGlPoints(() => undefined)!];
   expect(contexts).toHaveLength(1);
   first.dispose();
@@ -56,32 +56,32 @@ test("all views of a page share one context, and the last one to go gives it bac
   expect(contexts).toHaveLength(2);
 });
 
-test("a view that is disposed of twice does not take the context from the others", () => {
+test("disposing a view twice leaves the context to the others", () => {
   const [first] = [createGlPoints(() => undefined)!, createGlPoints(() => undefined)!];
   first.dispose();
   first.dispose();
   expect(count("loseContext")).toBe(0);
 });
 
-test("a context that another copy of the module opened is used as it is", () => {
+test("reuses a context created by another copy of the module", () => {
   const renderer = {} as PointRenderer;
   shared[PAGE] = { points: { create: () => renderer } };
   expect(createGlPoints(() => undefined)).toBe(renderer);
   expect(contexts).toHaveLength(0);
 });
 
-test("what else lies on the page's shared object stays there", () => {
+test("keeps other entries of the page's shared object", () => {
   shared[PAGE] = { links: 1 };
   createGlPoints(() => undefined)!.dispose();
   expect(shared[PAGE]).toEqual({ links: 1 });
 });
 
-test("there is no renderer without WebGL2", () => {
+test("returns null without WebGL2", () => {
   vi.spyOn(HTMLCanvasElement.prototype, "getContext").mockReturnValue(null);
   expect(createGlPoints(() => undefined)).toBeNull();
 });
 
-test("the picture is copied to the view in the same task, from a canvas that only grows", () => {
+test("copies each frame from a canvas that only grows", () => {
   const renderer = createGlPoints(() => undefined)!;
   const view = target();
   renderer.draw(view, { ...FRAME, width: 400, height: 300 });
@@ -90,7 +90,7 @@ test("the picture is copied to the view in the same task, from a canvas that onl
   expect(view.drawImage).toHaveBeenLastCalledWith(canvases[0], 0, 270, 40, 30, 0, 0, 40, 30);
 });
 
-test("soft edges take a second pass, hard ones do not", () => {
+test("soft edges take a second pass", () => {
   const renderer = createGlPoints(() => undefined)!;
   renderer.draw(target(), FRAME);
   expect(count("drawArrays")).toBe(2);
@@ -98,7 +98,7 @@ test("soft edges take a second pass, hard ones do not", () => {
   expect(count("drawArrays")).toBe(3);
 });
 
-test("after a loss of the context everything is uploaded again and the view is told to draw", () => {
+test("uploads again and redraws after a lost context is restored", () => {
   const onRestore = vi.fn();
   const renderer = createGlPoints(onRestore)!;
   renderer.setPoints(new Float32Array(6));

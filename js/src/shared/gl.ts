@@ -1,11 +1,11 @@
 /**
- * Round points drawn on one WebGL2 context that every scatter of a page shares, for a browser keeps only
- * about 16 of them alive. Each view hands over plain arrays and a matrix and gets the picture drawn into a
- * 2D canvas of its own, so it does not matter whose copy of this module opened the context.
+ * Point rendering on one WebGL2 context shared by all scatters of a page, because browsers limit the number of contexts
+ * to about 16. Each view passes plain arrays and a matrix, and the result is copied to its own 2D canvas. It does not
+ * matter which copy of this module created the context.
  */
 import { sharedOnPage } from "./page.ts";
 
-/** One picture to draw. Lengths are in device pixels, colours in [0, 1]. */
+/** Parameters of one frame. Lengths are in device pixels, colors in [0, 1]. */
 export interface Frame {
   width: number;
   height: number;
@@ -14,10 +14,10 @@ export interface Frame {
   /** Diameter of a point at the distance `focus` from the camera. */
   size: number;
   focus: number;
-  /** Nearest and farthest distance of the points: what is far away fades a little into the ground. */
+  /** Nearest and farthest distance of the points: distant points fade slightly into the background. */
   depth: readonly [number, number];
   ground: readonly [number, number, number];
-  /** Soft edges, at the price of drawing all points twice. Without them the picture is there in half the time. */
+  /** Antialiased edges, which take a second pass over all points. */
   soft: boolean;
 }
 
@@ -27,24 +27,24 @@ export interface PointRenderer {
   readonly available: boolean;
   /** (3 n) x, y, z. */
   setPoints(coords: Float32Array): void;
-  /** (4 n) RGBA. Points are opaque: A is how much of the colour is mixed into the ground's. */
+  /** (4 n) RGBA. Points are opaque: A is the fraction of the color that is mixed with the background. */
   setColors(rgba: Uint8ClampedArray): void;
   draw(target: CanvasRenderingContext2D, frame: Frame): void;
   dispose(): void;
 }
 
-/** How both renderers shape a point, so that they draw the same picture. */
+/** Point style of both renderers. */
 export const POINT_STYLE = {
-  /** Nearer points are drawn larger, by the square root of perspective and within these bounds. */
+  /** Points scale with the square root of the perspective, within these bounds. */
   smallest: 0.6,
   largest: 2,
-  /** How much of the ground is mixed into the farthest points. */
+  /** Fraction of the background mixed into the farthest points. */
   fade: 0.3,
-  /** Width of the rim, and the diameters (device px) between which it comes in: tiny points have none. */
+  /** Width of the rim, and the diameters (device px) between which it fades in: tiny points have no rim. */
   rim: 1.6,
   rimFrom: 3,
   rimTo: 9,
-  /** Light colours get a darker rim, dark ones a lighter one: both are seen on either ground. */
+  /** Light colors get a darker rim and dark ones a lighter rim, for contrast on light and dark backgrounds. */
   rimTurn: 0.42,
   rimDarker: 0.62,
   rimLighter: 0.35,
@@ -102,7 +102,7 @@ void main() {
 const UNIFORMS = ["viewProjection", "size", "focus", "depth", "ground", "margin", "range"] as const;
 type Uniforms = Record<(typeof UNIFORMS)[number], WebGLUniformLocation | null>;
 
-/** A renderer on the page's shared context, or null where there is no WebGL2. `onRestore`: draw again. */
+/** A renderer on the page's shared context, or null without WebGL2. `onRestore` is called when points must be redrawn. */
 export function createGlPoints(onRestore: () => void): PointRenderer | null {
   const page = sharedOnPage();
   if (!page.points) {
@@ -113,7 +113,7 @@ export function createGlPoints(onRestore: () => void): PointRenderer | null {
   return page.points.create(onRestore);
 }
 
-/** The canvas nobody sees, its context and its program; gone with the last renderer. */
+/** The offscreen canvas with its context and shader program; closed with the last renderer. */
 class PointContext {
   readonly gl: WebGL2RenderingContext;
   uniforms!: Uniforms;
@@ -135,7 +135,7 @@ class PointContext {
     this.#close = onClose;
     this.#build();
     const { signal } = this.#listening;
-    // Only a loss whose default is prevented is ever restored.
+    // A lost context is restored only if the default is prevented.
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault(), { signal });
     canvas.addEventListener("webglcontextrestored", () => {
       this.#build();
@@ -153,13 +153,13 @@ class PointContext {
     if (!this.#renderers.delete(renderer) || this.#renderers.size > 0) return;
     this.#listening.abort();
     this.gl.deleteProgram(this.#program);
-    // Without it the context lives on until the garbage collector comes by, and counts against the limit.
+    // Otherwise the context counts against the limit until it is garbage-collected.
     this.gl.getExtension("WEBGL_lose_context")?.loseContext();
     this.#close();
   }
 
   begin(width: number, height: number): void {
-    // Growing only: views of different sizes would otherwise reallocate the buffer at each turn.
+    // Only grown: views of different sizes would otherwise reallocate the buffer for each frame.
     if (this.#canvas.width < width) this.#canvas.width = width;
     if (this.#canvas.height < height) this.#canvas.height = height;
     const { gl } = this;
@@ -173,7 +173,7 @@ class PointContext {
     gl.useProgram(this.#program);
   }
 
-  /** In the same task as the drawing: afterwards the browser may empty the buffer. */
+  /** Must run in the same task as the drawing, because the browser may clear the buffer afterwards. */
   blit(target: CanvasRenderingContext2D, width: number, height: number): void {
     target.drawImage(this.#canvas, 0, this.#canvas.height - height, width, height, 0, 0, width, height);
   }
@@ -190,7 +190,7 @@ class PointContext {
     }
     gl.linkProgram(program);
     if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
-      throw new Error(`the graphics driver refused the shader of the points: ${gl.getProgramInfoLog(program)}`);
+      throw new Error(`the graphics driver rejected the point shader: ${gl.getProgramInfoLog(program)}`);
     }
     this.#program = program;
     this.uniforms = Object.fromEntries(
@@ -251,8 +251,8 @@ class GlPoints implements PointRenderer {
     gl.uniform2f(uniforms.range, frame.soft ? 1 : 0.5, 2);
     gl.drawArrays(gl.POINTS, 0, count);
     if (frame.soft) {
-      // What is wholly inside of the discs is there; now their edges over what lies behind them. In one pass
-      // an edge would write its depth too and cut a halo into the points that are drawn later.
+      // Second pass: blend the edges over the opaque discs behind them. In a single pass
+      // an edge would also write its depth and cut halos into points drawn later.
       gl.enable(gl.BLEND);
       gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA);
       gl.depthMask(false);

@@ -1,4 +1,4 @@
-/** What a view status of its kernel, and how it looks without one. */
+/** The connection status of a view, and its appearance without a kernel. */
 import type { ReadonlySignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { STILL } from "./stills.ts";
@@ -8,7 +8,7 @@ interface Manager {
   get_model?(id: string): Promise<Partial<KernelConnection>>;
 }
 
-/** What ipywidgets knows of the connection of a model; null in other hosts, which do not tell. */
+/** The ipywidgets connection of a model, or null in hosts that do not expose one. */
 export async function findConnection({ widget_manager: manager }: { widget_manager?: Manager }, reference: string): Promise<KernelConnection | null> {
   const found = await manager?.get_model?.(reference.replace(/^anywidget:/, "")).catch(() => null);
   return typeof found?.comm_live === "boolean" ? (found as KernelConnection) : null;
@@ -20,7 +20,7 @@ interface Props {
   children: ComponentChildren;
 }
 
-/** A view, in which nothing can be pressed while there is no kernel. Of views in one another the outermost one status so. */
+/** The content of a view, inert while there is no kernel. In nested views only the outermost one shows the status. */
 export function Content({ root, kernel, children }: Props) {
   const status = root.parentElement?.closest("[data-ncut-view]") ? null : kernel.value;
   root.dataset.kernel = kernel.value;
@@ -34,12 +34,12 @@ export function Content({ root, kernel, children }: Props) {
 }
 
 function noKernelMessage(root: HTMLElement): string {
-  const text = "No kernel answers, so this view cannot respond. Open the notebook and run its cell to use it.";
+  const text = "No kernel is connected, so this view is not interactive. Run the cell again to use it.";
   const isEmpty = root.dataset.ready === undefined;
-  return isEmpty && root.dataset.ncutView === "explorer" && hasStill(root) ? `${text} Below is a still image of it.` : text;
+  return isEmpty && root.dataset.ncutView === "explorer" && hasStill(root) ? `${text} A static image is shown below.` : text;
 }
 
-/** Whether the nearest still is that of this explorer: an output area may hold several. */
+/** Whether the closest static image belongs to this explorer: an output area may contain several explorers. */
 function hasStill(root: HTMLElement): boolean {
   let around = root.parentElement;
   while (around && !around.querySelector(STILL)) around = around.parentElement;

@@ -10,7 +10,7 @@ const embedding = embeddingFromRows(Float32Array.from(vectors.eigenvectors.flat(
 const grid = new PatchGrid({ maps });
 
 describe("nodeAtPixel", () => {
-  it("gives a pixel on the border to the patch that begins there", () => {
+  it("assigns a pixel on a border to the patch that starts there", () => {
     const [wide, map] = [{ name: "", width: 300, height: 10 }, { image: 0, rows: 1, columns: 100, source: "" }];
     const grid = new PatchGrid({ maps: [map] });
     for (let column = 0; column < 100; column++) {
@@ -25,34 +25,34 @@ describe("patchesInBox", () => {
   const map = { image: 0, rows: 4, columns: 6, source: "" };
   const size = { name: "", width: 60, height: 40 };
 
-  it("takes the patches whose centres are inside", () => {
+  it("selects patches whose centers are inside", () => {
     expect(patchesInBox({ x0: 5, y0: 5.1, x1: 25, y1: 40 }, map, size)).toEqual({ rows: [1, 4], columns: [0, 2] });
   });
 
-  it("takes the one under its middle where there is none", () => {
+  it("selects the patch at the center of a small box", () => {
     expect(patchesInBox({ x0: 56, y0: 31, x1: 60, y1: 34 }, map, size)).toEqual({ rows: [3, 4], columns: [5, 6] });
   });
 });
 
 describe("boxNode", () => {
   const map = { image: 0, rows: 3, columns: 4, source: "" };
-  // One row of patches above, that nothing is asked of; so rows and columns of the map are not those of the nodes.
+  // One row of another map comes first, so that rows of the map differ from rows of the nodes.
   const places = new PatchGrid({ maps: [{ ...map, rows: 1 }, map] });
-  /** Background everywhere, but for some nodes of the map. */
+  /** Background everywhere except for some nodes of the map. */
   const scene = (others: Record<number, [number, number]>) => embeddingFromRows(
     Float32Array.from(Array.from({ length: 16 }, (_, node) => others[node - 4] ?? [1, 0]).flat()), 2);
 
-  it("is the one inside that is most like the prompt, which is what the surroundings are not", () => {
+  it("is the node most similar to the box prompt", () => {
     const range = { rows: [1, 3], columns: [1, 3] } as const;
     expect(boxNode(scene({ 9: [0.1, 1], 10: [0, 2], 3: [0, 1] }), places, 1, range)).toBe(4 + 10);
   });
 
-  it.each(boxes.cases)("is Python's: $node", ({ image, source, node, ...box }) => {
+  it.each(boxes.cases)("matches Python: node $node", ({ image, source, node, ...box }) => {
     const map = grid.find(image, source);
     expect(boxNode(embedding, grid, map, patchesInBox(box, maps[map]!, images[image]!))).toBe(node);
   });
 
-  it("is the first of equals, and there is one where there is nothing but background", () => {
+  it("is the first one in a tie, also in plain background", () => {
     const range = { rows: [1, 3], columns: [1, 4] } as const;
     expect(boxNode(scene({ 6: [0, 1], 9: [0, 1], 3: [0, 1] }), places, 1, range)).toBe(4 + 6);
     expect(boxNode(scene({}), places, 1, range)).toBe(4 + 5);
@@ -60,8 +60,8 @@ describe("boxNode", () => {
 });
 
 describe("boxPrompt", () => {
-  it("looks away from what surrounds the box", () => {
-    // Two of nine patches inside are the object; the rest is as outside.
+  it("suppresses the surroundings of the box", () => {
+    // Two of nine patches inside are the object; the rest equals the background.
     const map = { image: 0, rows: 5, columns: 5, source: "" };
     const values = new Float32Array(50);
     for (let i = 0; i < 25; i++) values.set(i === 12 || i === 13 ? [0, 2] : [3, 0], 2 * i);
@@ -75,7 +75,7 @@ describe("dropSmallComponents", () => {
     { image: 0, rows: 3, columns: 4, source: "" },
     { image: 1, rows: 1, columns: 4, source: "" },
   ];
-  // Three over corners, one at the seam of the maps, two on the other side of it.
+  // Three patches connected at corners, one at the end of the first map, two at the start of the second.
   const mask = [1, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 1, 1, 1, 0, 0];
 
   it.each([
@@ -84,7 +84,7 @@ describe("dropSmallComponents", () => {
     [2, [1, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0]],
     [3, [1, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]],
     [4, new Array(16).fill(0)],
-  ])("drops what is smaller than %i, map by map, connected over corners", (smallest, expected) => {
+  ])("removes components below %i patches, per map", (smallest, expected) => {
     const found = Uint8Array.from(mask);
     dropSmallComponents(found, maps, smallest);
     expect([...found]).toEqual(expected);

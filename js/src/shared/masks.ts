@@ -1,22 +1,22 @@
-/** The steps from clicks and boxes to the mask of an object in all images, as Python's click.py computes it. */
+/** The steps from clicks and boxes to an object's mask in all images. Mirrors Python's click.py. */
 import { type Embedding, cosinesOf, meanDirection, argmaxCosine } from "./embedding.ts";
 import type { PatchGrid } from "./geometry.ts";
 import type { BoxPrompt, ImageMeta, MapMeta, MaskObject } from "./types.ts";
 
-/** Half-open ranges of rows and columns of one map. */
+/** Half-open row and column ranges in one map. */
 export interface PatchRange {
   rows: readonly [number, number];
   columns: readonly [number, number];
 }
 
-/** The node under a pixel of an image, or null outside of it. As Python's PatchGrid.node_at, to the last bit. */
+/** The node at a pixel of an image, or null outside the image. Bit-identical to Python's PatchGrid.node_at. */
 export function nodeAtPixel(grid: PatchGrid, map: number, size: ImageMeta, x: number, y: number): number | null {
   if (!(x >= 0 && x < size.width && y >= 0 && y < size.height)) return null;
   const { rows, columns } = grid.maps[map]!;
   return grid.offsets[map]! + Math.floor((y * rows) / size.height) * columns + Math.floor((x * columns) / size.width);
 }
 
-/** The patches whose centres lie in a box, along each side at least the one under its middle. */
+/** The patches whose centers are inside a box; along each side at least the patch under the center of the box. */
 export function patchesInBox(box: Pick<BoxPrompt, "x0" | "y0" | "x1" | "y1">, map: MapMeta, size: ImageMeta): PatchRange {
   return {
     rows: centersIn(box.y0, box.y1, map.rows, size.height),
@@ -33,9 +33,9 @@ function centersIn(from: number, to: number, count: number, length: number): [nu
 }
 
 /**
- * (k) the prompt of a box: the mean direction of the nodes inside, each weighted by the square of how little it is
- * like the mean direction of the ring around the box, half as wide as the box on each side. What lies in the box but
- * goes on outside, the background, so counts little.
+ * (k) prompt of a box: the weighted mean direction of the nodes inside. Each weight is (1 - cosine)^2, clamped at 0, with
+ * the cosine to the mean direction of the ring around the box, which is half as wide as the box on each side. Patches
+ * similar to the surroundings, the background, therefore count little.
  */
 export function boxPrompt(embedding: Embedding, grid: PatchGrid, map: number, range: PatchRange): Float32Array {
   const { rows: height, columns: width } = grid.maps[map]!;
@@ -53,12 +53,12 @@ export function boxPrompt(embedding: Embedding, grid: PatchGrid, map: number, ra
   }
   const background = meanDirection(embedding, ring);
   if (!background.some(Boolean)) return meanDirection(embedding, inside);
-  // Squared: the background inside is only nearly that of the ring, and there may be much more of it than object.
+  // Squared, because the background inside only resembles the ring and may cover much more area than the object.
   const weights = cosinesOf(embedding, inside, background).map((cosine) => Math.max(0, 1 - cosine) ** 2);
   return meanDirection(embedding, inside, weights.some((weight) => weight > MIN_WEIGHT) ? weights : undefined);
 }
 
-/** The node inside a box that is most like its prompt, the first of equals: what stands for the box where nodes are clicked. */
+/** The node in a box with the highest similarity to its prompt, first one in a tie: represents the box in a graph cut. */
 export function boxNode(embedding: Embedding, grid: PatchGrid, map: number, range: PatchRange): number {
   const { columns } = grid.maps[map]!;
   const inside: number[] = [];
@@ -68,10 +68,10 @@ export function boxNode(embedding: Embedding, grid: PatchGrid, map: number, rang
   return argmaxCosine(embedding, inside, boxPrompt(embedding, grid, map, range));
 }
 
-/** Cosines agree to about this much: a box of nothing but its surroundings is all background, or all object. */
+/** Rounding error of cosines: if all weights are below it, the box has no contrast to its ring. */
 const MIN_WEIGHT = 1e-12;
 
-/** (n) 1 where the positive heat is above its threshold and the negative is not above its own, specks dropped; else 0. */
+/** (n) 1 if the positive heatmap exceeds its threshold and the negative one does not, after denoising; else 0. */
 export function thresholdMask(
   positive: Float32Array | null,
   negative: Float32Array | null,
@@ -89,7 +89,7 @@ export function thresholdMask(
 
 const VISITED = 2;
 
-/** Set to 0 what is connected, also over corners, to fewer than `smallest` patches of its map. */
+/** Sets connected components (8-connectivity) of fewer than `smallest` patches to 0, per map. */
 export function dropSmallComponents(mask: Uint8Array, maps: readonly MapMeta[], smallest: number): void {
   if (smallest <= 1) return;
   const found = new Int32Array(Math.max(0, ...maps.map(({ rows, columns }) => rows * columns)));

@@ -1,15 +1,15 @@
-/** What all widgets of a page share, though each kind of widget has a module of its own. */
+/** State shared by all widgets of a page, although each widget type has its own copy of every module. */
 import type { PointRenderer } from "./gl.ts";
 
-/** Any copy of a module uses these, whichever copy made them. */
+/** Every copy of a module uses these entries, regardless of which copy created them. */
 interface Page {
   points?: { create(onRestore: () => void): PointRenderer };
   look?: { follow(root: HTMLElement, abort: AbortSignal): void };
-  /** The module of each kind of widget, by its content: `widgets/_base.py` loads it once for all widgets of the kind. */
+  /** Widget modules by content: `widgets/_base.py` imports each one once per page. */
   modules?: Record<string, Promise<unknown>>;
 }
 
-/** The number changes with the meaning of what is in here: two versions of this package may be on one page. */
+/** Increase the number on incompatible changes: two versions of this package may share a page. */
 const KEY = Symbol.for("ncut-widgets@1");
 
 export function sharedOnPage(): Page {

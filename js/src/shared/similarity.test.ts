@@ -11,12 +11,12 @@ describe("heatmap", () => {
     for (let i = 0; i < expected.length; i++) expect(Math.abs(found[i]! - expected[i]!)).toBeLessThan(1e-4);
   });
 
-  it("is all ones where every node is alike", () => {
+  it("is 1 everywhere if all nodes are equal", () => {
     const same = new Float32Array(12).fill(0.5);
     expect([...heatmap(embeddingFromRows(same, 3), 1)]).toEqual([1, 1, 1, 1]);
   });
 
-  it("lights up only the rare nodes where nearly all others are equally unlike the prompt", () => {
+  it("highlights only rare nodes if all others are equal", () => {
     const rare = new Float32Array(400).fill(1);
     rare.set([1, -1], 0);
     const found = heatmap(embeddingFromRows(rare, 2), 0);
@@ -24,12 +24,12 @@ describe("heatmap", () => {
     expect(found.slice(1).every((value) => value === 0)).toBe(true);
   });
 
-  it("takes a zero row as similar to nothing", () => {
+  it("gives zero rows a similarity of 0", () => {
     const some = embeddingFromRows(Float32Array.from([1, 0, 0, 0, 0, 2]), 2);
     expect([...cosine(some, rowOf(some, 0))]).toEqual([1, 0, 0]);
   });
 
-  it("stays finite and tells nodes apart however sharp", () => {
+  it("stays finite and selective for a large gamma", () => {
     const found = heatmap(embedding, 3, 10);
     expect(found.every((value) => value >= 0 && value <= 1)).toBe(true);
     expect(found[3]).toBe(1);
@@ -38,7 +38,7 @@ describe("heatmap", () => {
 });
 
 describe("calibratedSimilarity", () => {
-  it("is the heatmap before it is cut off, whatever the length of the prompt", () => {
+  it("is the unclamped heatmap, independent of the prompt's norm", () => {
     const embedding = embeddingFromRows(Float32Array.from(vectors.eigenvectors.flat()), vectors.eigenvectors[0]!.length);
     const prompt = rowOf(embedding, 2).map((value) => 7 * value);
     const found = calibratedSimilarity(embedding, prompt);
@@ -49,7 +49,7 @@ describe("calibratedSimilarity", () => {
 });
 
 describe("quantileInPlace", () => {
-  it("interpolates between neighbours in sorted order", () => {
+  it("interpolates between order statistics", () => {
     const numbers = Array.from({ length: 501 }, (_, i) => Math.sin(i * 12.9898) * 100);
     const sorted = [...numbers].sort((a, b) => a - b);
     for (const q of [0, 0.01, 0.25, 0.5, 0.993, 1]) {
@@ -60,7 +60,7 @@ describe("quantileInPlace", () => {
     }
   });
 
-  it("stands many equal values", () => {
+  it("handles many equal values", () => {
     expect(quantileInPlace(new Float32Array(10_000).fill(3), 0.99)).toBe(3);
   });
 });

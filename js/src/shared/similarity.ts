@@ -1,13 +1,13 @@
-/** Similarity of every node to a prompt: the one loop that hover, click and selection share. */
+/** Similarity of every node to a prompt, shared by hover, clicks and selection. */
 import quickselect from "quickselect";
 import { type Embedding, lengthOf, rowOf } from "./embedding.ts";
 
-/** Cosines of float32 rows agree to about this much: a smaller spread is rounding, not structure. */
+/** Rounding error of cosines of float32 rows: a smaller standard deviation means that all nodes are equal. */
 const MIN_DEVIATION = 1e-7;
-/** exp(80) is finite in float32, too; beyond it any threshold has long been passed. */
+/** exp(80) is finite in float32 and far above any threshold. */
 const MAX_EXPONENT = 80;
 
-/** (n) cosine of every node with a prompt: a row or a mean of rows. */
+/** (n) cosine similarity of every node to a prompt: a row or a mean of rows. */
 export function cosine({ vectors, norms }: Embedding, prompt: Float32Array): Float32Array {
   const n = norms.length;
   const sums = new Float64Array(n);
@@ -28,19 +28,18 @@ export function cosine({ vectors, norms }: Embedding, prompt: Float32Array): Flo
 }
 
 /**
- * The q-quantile with linear interpolation between neighbours, as numpy's default has it. Selects in place, so `values`
- * comes back in another order.
+ * The q-quantile with linear interpolation, like numpy's default. Selects in place, which reorders `values`.
  */
 export function quantileInPlace(values: Float32Array, q: number): number {
   const [at, next, share] = quantileNeighborsInPlace(values, q);
   return at + share * (next - at);
 }
 
-/** The two values between which the q-quantile lies, and how far along; `values` comes back in another order. */
+/** The two order statistics around the q-quantile and the interpolation weight; reorders `values`. */
 function quantileNeighborsInPlace(values: Float32Array, q: number): [number, number, number] {
   const position = q * (values.length - 1);
   const low = Math.floor(position);
-  // Made for arrays, it moves what a typed array holds as well.
+  // quickselect is typed for arrays but works on typed arrays.
   quickselect(values as unknown as number[], low);
   const at = values[low]!;
   if (low === position) return [at, at, 0];
@@ -50,10 +49,10 @@ function quantileNeighborsInPlace(values: Float32Array, q: number): [number, num
 }
 
 /**
- * (n) stretched similarity to a prompt, at most 1 for 99 % of the nodes and above it for the most similar: with
- * h = 1 - cos(u, p) and z its standard score over all nodes, g = exp(-gamma z) is stretched from its 1 % and 99 %
- * quantiles to 0 and 1. Where every node is alike, all are 1; where nearly all are, so that the quantiles coincide, it
- * is a step halfway to the largest. As in Python's similarity.py.
+ * (n) calibrated similarity to a prompt: at most 1 for 99 % of the nodes and above 1 for the most similar ones. With
+ * h = 1 - cos(u, p) and its standard score z over all nodes, g = exp(-gamma z) is mapped linearly so that its 1 % and 99 %
+ * quantiles become 0 and 1. If all nodes are equal, every value is 1; if the quantiles coincide, the result is a step
+ * halfway between them and the maximum. Mirrors Python's similarity.py.
  */
 export function calibratedSimilarity(embedding: Embedding, prompt: Float32Array, gamma = 1): Float32Array {
   const map = cosine(embedding, prompt);
@@ -65,8 +64,8 @@ export function calibratedSimilarity(embedding: Embedding, prompt: Float32Array,
   for (let i = 0; i < n; i++) variance += (map[i]! - mean) ** 2;
   const deviation = Math.sqrt(variance / Math.max(1, n - 1));
   if (!(deviation > MIN_DEVIATION)) return map.fill(1);
-  // Quantiles are picked among the cosines, of which g is a rising function: of h - mean(h) = mean(cos) - cos the sign
-  // turns. Scaling g changes nothing: measured from its upper quantile, it cannot overflow where it matters.
+  // Quantiles are taken of the cosines, because g increases with the cosine. Scaling g has no effect on the result, so
+  // it is anchored at the upper quantile to avoid overflow.
   const scratch = map.slice();
   const lower = quantileNeighborsInPlace(scratch, 0.01);
   const upper = quantileNeighborsInPlace(scratch, 0.99);
@@ -85,7 +84,7 @@ export function calibratedSimilarity(embedding: Embedding, prompt: Float32Array,
   return map;
 }
 
-/** (n) heatmap in [0, 1] of the prompt at a node: its stretched similarity, cut off at both ends. */
+/** (n) heatmap in [0, 1] of the prompt at a node: the calibrated similarity, clamped. */
 export function heatmap(embedding: Embedding, node: number, gamma = 1): Float32Array {
   const map = calibratedSimilarity(embedding, rowOf(embedding, node), gamma);
   for (let i = 0; i < map.length; i++) map[i] = Math.min(1, Math.max(0, map[i]!));

@@ -1,2 +1,2 @@
-/** base64 of "ncut-widgets", which a still image of an explorer carries at an offset where base64 keeps it in one piece. */
+/** Matches the static image of an explorer: base64 of "ncut-widgets", embedded at an offset where it stays contiguous. */
 export const STILL = 'img[src*="bmN1dC13aWRnZXRz"]';

@@ -1,8 +1,8 @@
-/** What the kernel is at: over the images, so that nothing moves when it comes and goes. */
+/** Progress of kernel requests, shown over the images so that the layout does not shift. */
 import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
+import type { ViewContext } from "./context.ts";
 import type { Task } from "./types.ts";
-import type { ViewContext } from "./view.tsx";
 
 export function Tasks({ store, signal }: Pick<ViewContext, "store" | "signal">) {
   const tasks = useSignal<readonly Task[]>(store.tasks);
@@ -11,7 +11,7 @@ export function Tasks({ store, signal }: Pick<ViewContext, "store" | "signal">) 
   return (
     <div class="ncut-tasks" role="status">
       {first && (
-        // In one line, however many: they must not hide the images that they are about.
+        // On one line for any number of requests, to keep the images visible.
         <div class="ncut-task">
           <span>{rest.length ? `${first.label}, ${rest.length} more…` : `${first.label}…`}</span>
           <progress aria-label={first.label} {...(first.fraction === null ? {} : { value: first.fraction })} />

@@ -1,10 +1,10 @@
-/** The contract between the Python session, the store that stands for it on the page, and the views. */
+/** Types shared by the session's store and the views; mirrors the traits and arrays of the Python session. */
 import type { AnyModel, Host } from "@anywidget/types";
 import type { Embedding } from "./embedding.ts";
 
 export type Layer = "image" | "ncut" | "eigenvector" | "clusters" | "heatmap" | "masks" | "channels";
 
-/** In pixels of the original image, x to the right and y down from the top left. */
+/** In pixels of the original image, from the top left corner. */
 export interface Click {
   image: number;
   x: number;
@@ -21,7 +21,7 @@ export interface BoxPrompt {
   positive: boolean;
 }
 
-/** A named mask over all images: its prompts, and how they become a mask. */
+/** A named mask over all images: its prompts and settings. */
 export interface MaskObject {
   name: string;
   /** #rrggbb */
@@ -32,11 +32,11 @@ export interface MaskObject {
   threshold: number;
   gamma: number;
   negative_threshold: number;
-  /** Components of fewer patches are dropped. */
+  /** Minimum component size in patches; smaller components are removed. */
   denoise: number;
-  /** How many of the leading eigenvectors are looked at: fewer mean larger parts. */
+  /** Number of leading eigenvectors; fewer eigenvectors select larger parts. */
   n_eig: number;
-  /** From eigenvectors in the page, or with the clicks in the graph, which the kernel cuts. */
+  /** "similarity" is computed in the page; "ncut" adds the clicks to the graph, which the kernel cuts. */
   method: "similarity" | "ncut";
   click_weight: number;
 }
@@ -53,7 +53,7 @@ export interface ImageMeta {
   height: number;
 }
 
-/** One image seen by one source: rows x columns nodes, row by row from the top left. */
+/** The patches of one image under one source, row by row from the top left. */
 export interface MapMeta {
   image: number;
   rows: number;
@@ -61,38 +61,38 @@ export interface MapMeta {
   source: string;
 }
 
-/** What the session holds, without the arrays themselves. A new version means: fetch again. */
+/** Description of the session's data, without the arrays. A new version means that arrays must be fetched again. */
 export interface Meta {
   version: number;
-  /** Counts the eigenvectors that there have been: what comes from them stays while it stays. */
+  /** Incremented when the eigenvectors change; anything derived from them stays valid until then. */
   embedding: number;
   images: ImageMeta[];
   maps: MapMeta[];
   n_nodes: number;
   n_eig: number;
-  /** Nodes far from all others, which the scatter can leave out: the array `outliers` has 1 for them. */
+  /** Number of nodes far from all others, which the scatter can hide: 1 in the array `outliers`. */
   n_outliers?: number;
-  /** How many of them a click and the pointer look at, unless an object says otherwise. */
+  /** Number of leading eigenvectors for clicks and hover, unless an object overrides it. */
   click_eig: number;
   eigenvalues: number[] | null;
-  /** The numbers of clusters whose labels can be had: all of them with a kernel, the exported ones without. */
+  /** Numbers of clusters with available labels: all with a kernel, the exported ones without. */
   cluster_counts: number[];
-  /** In an exported file with channels: the numbers of clusters that it traces to them. */
+  /** In an exported file with channels: the numbers of clusters with attributions. */
   traced_counts?: number[];
-  /** Of the features that the embedding came from; null where the session has none. */
+  /** Channel names of the features; null if the session has no features. */
   channel_names: string[] | null;
-  /** What the kernel can be asked for beside arrays; nothing where there is none. */
+  /** Kernel features available besides arrays; empty without a kernel. */
   abilities: string[];
 }
 
-/** What becomes of the colours that Python was asked for; the method is null where they were given. */
+/** Status of the colors requested from Python; the method is null if the colors were passed in. */
 export interface Coloring {
   method: string | null;
   status: "ready" | "running" | "failed";
   error: string | null;
 }
 
-/** The small state: traits of the Python session, each way in sync. */
+/** The traits of the Python session, synchronized in both directions. */
 export interface SessionState {
   meta: Meta;
   hover: number | null;
@@ -109,23 +109,23 @@ export interface SessionState {
   camera: Camera | null;
   coloring: Coloring;
   objects: MaskObject[];
-  /** Which of the objects the clicks go to. */
+  /** Index of the active object, which receives clicks. */
   active: number | null;
-  /** How masks are carried to the pixels. */
+  /** Refinement of patch masks to pixel masks. */
   refine: "none" | "guided" | "crf";
   /** The selected cluster. */
   cluster: number | null;
   cluster_names: Record<string, string>;
   hidden_clusters: number[];
-  /** Clusters that count as one, each under its smallest number. */
+  /** Merged clusters; each group is shown under its smallest id. */
   cluster_groups: number[][];
-  /** The channel that is looked at: its map is shown, whatever the layer. */
+  /** The previewed channel; its map is shown in every layer. */
   channel: number | null;
-  /** Those whose maps the layer "channels" shows: one as it is, two or three as red, green and blue. */
+  /** Pinned channels, shown by the layer "channels": one as a heatmap, two or three as red, green and blue. */
   channels: number[];
 }
 
-/** Every trait of a session, for who follows them all. */
+/** All traits of a session. */
 export const STATE_KEYS: readonly (keyof SessionState)[] = [
   "meta", "hover", "selection", "layer", "source", "blend", "smooth", "eigenvector", "n_clusters", "hover_heatmap", "hide_outliers",
   "point_size", "camera", "coloring", "objects", "active", "refine", "cluster", "cluster_names", "hidden_clusters",
@@ -140,19 +140,19 @@ export interface NdArray<T extends NumericArray = NumericArray> {
 }
 
 /**
- * Arrays by name. `labels/K` are the labels of K clusters, numbered so that a cluster keeps its number when K changes;
- * `parents/K` which of K - 1 clusters covers most of each; `cluster_colors/K` the (K, 3) colours by number.
+ * Arrays by name. `labels/K` are the labels of K clusters; a cluster keeps its id when K changes. `parents/K` maps each
+ * cluster to the one of the K - 1 clusters that covers most of it. `cluster_colors/K` are (K, 3) colors by id.
  */
 export interface ArrayTypes {
   eigenvectors: Float32Array;
   rgb: Uint8Array;
   coords: Float32Array;
-  /** 1 for the nodes far from all others. */
+  /** 1 for nodes far from all others. */
   outliers: Uint8Array;
-  /** Mean colour of the pixels under each patch. */
+  /** Mean color of the pixels of each patch. */
   patch_rgb: Uint8Array;
   [labels: `labels/${number}`]: Uint8Array;
-  /** The values of a channel between the two of `channel_ranges` (c, 2), as 0 to 255. */
+  /** Channel values, scaled from the range in `channel_ranges` (c, 2) to 0-255. */
   [map: `channel_map/${number}`]: Uint8Array;
   channel_ranges: Float32Array;
   [colors: `cluster_colors/${number}`]: Uint8Array;
@@ -160,37 +160,44 @@ export interface ArrayTypes {
 }
 
 /**
- * "waiting": an answer is overdue from a kernel that is known to be connected, or was heard before. "none": there is no
- * kernel, as in a saved page.
+ * "waiting": a reply is overdue, but the kernel is known to be connected or has replied before. "none": there is no
+ * kernel, for example in a saved page.
  */
 export type Kernel = "connected" | "waiting" | "none";
 
-/** What ipywidgets knows of a model's connection to the kernel: its own model, which anywidget wraps. */
+/** The connection of a model to the kernel, as exposed by ipywidgets (anywidget wraps this model). */
 export interface KernelConnection {
   readonly comm_live: boolean;
   on(event: string, listener: () => void): void;
   off(event: string, listener: () => void): void;
 }
 
-/** Something that the kernel is at, for this page. */
+/** A running kernel request, with progress. */
 export interface Task {
   label: string;
-  /** From 0 to 1; null where it is not known. */
+  /** From 0 to 1; null if unknown. */
   fraction: number | null;
   cancel(): void;
 }
 
-/** One object's mask, 1 where a node belongs to it. */
+/** RGBA pixels. */
+export interface Raster {
+  data: Uint8ClampedArray;
+  width: number;
+  height: number;
+}
+
+/** The mask of one object: 1 for nodes inside. */
 export interface NodeMask {
-  /** Which of the objects. */
+  /** Index of the object. */
   index: number;
   object: MaskObject;
   nodes: Uint8Array;
-  /** Nothing, for the kernel has not cut the graph with these clicks, or there is none to cut it. */
+  /** True if the kernel has not computed the graph cut for these clicks, or there is no kernel. */
   missing: boolean;
 }
 
-/** The labels of all nodes with merged clusters as one, their colours and how many nodes each has, by number. */
+/** Labels of all nodes after merging, with colors and sizes by cluster id. */
 export interface Clusters {
   count: number;
   labels: Uint8Array;
@@ -200,72 +207,72 @@ export interface Clusters {
 }
 
 /**
- * The session as the views see it. One store per session and page, made by the session widget; it uses no
- * framework, because every widget's module is its own copy and signals of one copy are not seen by another.
+ * The session's state, data and derived values in the page, created by the session widget: one per session and page. It
+ * uses no UI framework, because every widget has its own copy of its modules, and signals do not work across copies.
  */
 export interface SessionStore {
   get<K extends keyof SessionState>(key: K): SessionState[K];
-  /** Views hear of it at once, Python a moment later. */
+  /** Notifies views immediately and Python after a short delay. */
   set<K extends keyof SessionState>(key: K, value: SessionState[K]): void;
   subscribe(key: keyof SessionState, listener: () => void, signal: AbortSignal): void;
   array<K extends keyof ArrayTypes>(name: K): Promise<NdArray<ArrayTypes[K]>>;
-  /** Aborts when Python has closed the session. */
+  /** Aborted when Python closes the session. */
   readonly closed: AbortSignal;
   readonly kernel: Kernel;
   onKernel(listener: () => void, signal: AbortSignal): void;
-  /** Tell the store what the host knows of its connection to the kernel. */
+  /** Set the host's connection to the kernel. */
   connect(link: KernelConnection): void;
-  /** Count a view as watching. When the last one goes, the arrays are let go; a new view fetches them again. */
+  /** Register a view. Arrays are released when the last view is removed. */
   watch(signal: AbortSignal): void;
-  /** Keep `data-theme` of a view's root "light" or "dark", as the page is, and `data-pointer` "mouse" or "touch". */
+  /** Keep `data-theme` ("light" or "dark") and `data-pointer` ("mouse" or "touch") of a root up to date. */
   followPage(root: HTMLElement, signal: AbortSignal): void;
-  /** Fetch what `heat` and `masks` need. */
+  /** Fetch the arrays that `heat` and `masks` need. */
   prepare(): Promise<void>;
-  /** The nodes by so many leading eigenvectors, or by all where there are no more. */
+  /** The embedding restricted to the first `columns` eigenvectors, or all of them if there are fewer. */
   embedding(columns: number): Promise<Embedding>;
-  /** An answer of the kernel that takes it a while: it is in `tasks` until then, and ends when `signal` aborts. */
+  /** A slow request: listed in `tasks` until it settles; cancelled when `signal` aborts. */
   ask<T extends NumericArray>(
     name: string, params: unknown, options: { label: string; signal?: AbortSignal },
   ): Promise<NdArray<T>>;
   readonly tasks: readonly Task[];
-  /** Be told when `tasks`, or what comes of them, has changed. */
+  /** Subscribe to changes of `tasks` and to their results. */
   onTasks(listener: () => void, signal: AbortSignal): void;
-  /** Be told why masks could not be had from the kernel, and by null that this holds no longer. */
-  onKernelError(tell: (message: string | null) => void, signal: AbortSignal): void;
-  /** Ask once more for the masks that the kernel has refused or the user has cancelled. */
+  /** Subscribe to errors of mask requests; null clears the error. */
+  onKernelError(listener: (message: string | null) => void, signal: AbortSignal): void;
+  /** Repeat mask requests that failed or were cancelled. */
   retryKernelRequests(): void;
-  /** A URL for an image element. */
+  /** URL of an image. */
   image(index: number): Promise<string>;
-  /** (4 n) RGBA of every node under the present layer, or null where the layer paints nothing. */
+  /** (4 n) RGBA of every node in the current layer, or null if the layer has no overlay. */
   paint(): Promise<Uint8ClampedArray | null>;
-  /** The maps of the channel that is looked at, else of the pinned ones, as (4 n) RGBA; null where there is none. */
+  /** The map of the previewed channel, or else of the pinned channels, as (4 n) RGBA; null if there is none. */
   channelColors(): Promise<Uint8ClampedArray | null>;
   /** The state that `paint` depends on. */
   readonly painting: readonly (keyof SessionState)[];
-  /** The masks of all objects; null until `prepare` has resolved. The same array until one of them changes. */
+  /** Masks of all objects; null until `prepare` has resolved. The same array until a mask changes. */
   masks(): readonly NodeMask[] | null;
-  /** The masks of all visible objects as (4 n) RGBA, later ones over earlier ones; null as `masks`. */
+  /** Masks of all visible objects as (4 n) RGBA, later objects on top; null like `masks`. */
   maskColors(): Uint8ClampedArray | null;
-  /** The refined masks as a picture of an image; null until the kernel has made it, which this asks for. */
-  refined(image: number): { data: Uint8ClampedArray; width: number; height: number } | null;
-  /** The clusters at the present number, merged ones as one; null if the number has moved on meanwhile. */
+  /** Refined masks of an image as RGBA pixels; null until the kernel has computed them. Starts the request. */
+  refined(image: number): Raster | null;
+  /** Clusters for the current number of clusters, after merging; null if the number changed in the meantime. */
   clusters(): Promise<Clusters | null>;
-  /** Change objects so that it can be undone. Edits of one `gesture` are undone together. */
+  /** Change objects as an undoable edit. Edits of one `gesture` are undone together. */
   edit(change: { objects?: MaskObject[]; active?: number | null }, gesture?: string): void;
-  /** False where there is nothing to undo. */
+  /** False if there is nothing to undo. */
   undo(): boolean;
   redo(): boolean;
-  /** How many edits can be undone and redone. */
+  /** Number of edits that can be undone and redone. */
   readonly history: { undo: number; redo: number };
-  /** Similarity in [0, 1] of every node to the nearest of `nodes`; null until `prepare` has resolved. */
+  /** Similarity in [0, 1] of every node to the closest of `nodes`; null until `prepare` has resolved. */
   heat(nodes: readonly number[]): Float32Array | null;
-  /** The same as (4 n) RGBA, clear where it is cold. */
+  /** `heat` as (4 n) RGBA, more transparent for low values. */
   heatColors(nodes: readonly number[]): Uint8ClampedArray | null;
-  /** The colour tables of eigenvectors and heatmaps, 256 RGBA each, for legends. */
+  /** Colormaps of eigenvectors and heatmaps for legends, 256 RGBA entries each. */
   readonly palettes: { diverging: Uint8ClampedArray; sequential: Uint8ClampedArray };
-  /** The nodes whose heatmap is on show: the pinned ones, else the hovered one; empty for none. */
+  /** Nodes whose heatmap is shown: the pinned nodes, else the hovered one; may be empty. */
   heatNodes(): readonly number[];
-  /** Put a node in focus: pin it alone, or add it to the pinned and take it away again. */
+  /** Pin a single node, or with `toggle` add it to the pinned nodes or remove it. */
   pin(node: number, options?: { toggle?: boolean }): void;
   unpin(): void;
 }

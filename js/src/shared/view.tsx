@@ -1,32 +1,13 @@
-/** What every view has in common: its root element, its session, its state as signals, and its errors on show. */
+/** Mounts a view: creates its root element, connects it to the session, and displays errors. */
 import type { RenderProps } from "@anywidget/types";
-import { type ReadonlySignal, type Signal, effect, signal } from "@preact/signals";
+import { type Signal, effect, signal } from "@preact/signals";
 import { type ComponentType, render } from "preact";
 import { ColoringStatus } from "./coloring.tsx";
+import type { StateSignals, ViewContext } from "./context.ts";
+import { errorMessage } from "./errors.ts";
 import { Content, findConnection } from "./kernel.tsx";
 import { STATE_KEYS } from "./types.ts";
-import type { Host, SessionState, SessionStore, ViewModel } from "./types.ts";
-
-/** The session's small state as signals of this view. Read `.value` to follow a change. */
-export type StateSignals = { readonly [K in keyof SessionState]: ReadonlySignal<SessionState[K]> };
-
-export interface ViewContext {
-  root: HTMLElement;
-  model: RenderProps<ViewModel>["model"];
-  host: Host;
-  store: SessionStore;
-  state: StateSignals;
-  /** Aborts when the view goes: hang every listener on it. */
-  signal: AbortSignal;
-  /** Show an error inside the widget; null takes it away. */
-  error: Signal<string | null>;
-  /** Like preact's `effect`, until the view goes. */
-  effect(run: () => void | (() => void)): void;
-  /** What Escape lets go of here, one thing at a press; false if there was nothing. */
-  escape(letGo: () => boolean): void;
-  /** Call once the first frame is drawn. */
-  ready(): void;
-}
+import type { SessionStore, ViewModel } from "./types.ts";
 
 function stateSignals(store: SessionStore, abort: AbortSignal): StateSignals {
   const signals: Record<string, Signal> = {};
@@ -37,7 +18,7 @@ function stateSignals(store: SessionStore, abort: AbortSignal): StateSignals {
   return signals as StateSignals;
 }
 
-/** With a frame around it, unless the view is made of others that have their own. */
+/** Defines an anywidget view. `framed`: with a border; not for views composed of other views. */
 export function defineView(name: string, View: ComponentType<ViewContext>, { framed = true } = {}) {
   return {
     async render({ model, el, host, signal: abort }: RenderProps<ViewModel>) {
@@ -45,8 +26,8 @@ export function defineView(name: string, View: ComponentType<ViewContext>, { fra
       root.className = `ncut ncut-${name}`;
       root.classList.toggle("ncut-framed", framed);
       root.dataset.ncutView = name;
-      // The notebook's own shortcuts (dd, a, b, ...) stay away from keys pressed in here. Nor may the notebook hear of
-      // them: at every key it takes the focus back to the cell, and the next one would be a shortcut after all.
+      // Keys pressed in a view must not trigger notebook shortcuts (dd, a, b, ...), nor may the notebook receive them: it
+      // moves the focus back to the cell on every key, so the next key would be a shortcut.
       root.setAttribute("data-lm-suppress-shortcuts", "true");
       root.addEventListener("keydown", (event) => event.stopPropagation(), { signal: abort });
       const escape = listenForEscape(root, abort);
@@ -66,10 +47,10 @@ export function defineView(name: string, View: ComponentType<ViewContext>, { fra
         if (connection) store.connect(connection);
         store.watch(abort);
         store.followPage(root, abort);
-        // Not before it has its theme: an empty view would flash white on a dark page.
+        // After the theme is set: an unthemed view would flash white on a dark page.
         el.append(root);
         const error = signal<string | null>(null);
-        const closed = () => { error.value = "This session was closed. Run its cell again to go on."; };
+        const closed = () => { error.value = "This session was closed. Run its cell again to continue."; };
         store.closed.addEventListener("abort", closed, { signal: abort });
         const kernel = signal(store.kernel);
         store.onKernel(() => { kernel.value = store.kernel; }, abort);
@@ -93,16 +74,12 @@ export function defineView(name: string, View: ComponentType<ViewContext>, { fra
         );
       } catch (error) {
         if (abort.aborted) return;
-        // Whatever went wrong, the reader of the notebook sees it where the view would be.
+        // Show the error in place of the view.
         el.append(root);
         render(<ErrorNote error={signal(errorMessage(error))} />, root);
       }
     },
   };
-}
-
-export function errorMessage(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function ErrorNote({ error }: { error: Signal<string | null> }) {
@@ -116,11 +93,11 @@ function ErrorNote({ error }: { error: Signal<string | null> }) {
 }
 
 /**
- * Escape works where the focus is, and where the pointer is while the focus is in no view, since hovering takes none.
- * It is caught before the notebook sees it.
+ * Escape applies to the view with the focus, or else to the view under the pointer, because hovering does not move the
+ * focus. The capture listener runs before the notebook's own handler.
  */
 function listenForEscape(root: HTMLElement, abort: AbortSignal): ViewContext["escape"] {
-  let letGo = () => false;
+  let handler = () => false;
   let inside = false;
   root.addEventListener("pointerenter", () => { inside = true; }, { signal: abort });
   root.addEventListener("pointerleave", () => { inside = false; }, { signal: abort });
@@ -128,9 +105,9 @@ function listenForEscape(root: HTMLElement, abort: AbortSignal): ViewContext["es
     if (event.key !== "Escape") return;
     const path = event.composedPath();
     const focused = path.some((target) => target instanceof HTMLElement && target.dataset.ncutView !== undefined);
-    if (!(path.includes(root) || (inside && !focused)) || !letGo()) return;
+    if (!(path.includes(root) || (inside && !focused)) || !handler()) return;
     event.preventDefault();
     event.stopPropagation();
   }, { signal: abort, capture: true });
-  return (handler) => { letGo = handler; };
+  return (next) => { handler = next; };
 }

@@ -6,7 +6,7 @@ import { NO_KERNEL, REPLY_TIMEOUT_MS, Wire } from "./wire.ts";
 const REPLY = { kind: "reply", ok: true, part: 0, parts: 1, dtype: "uint8", shape: [1] };
 const BYTES = [new DataView(Uint8Array.of(7).buffer)];
 
-/** What ipywidgets would tell of a connection. */
+/** A fake ipywidgets connection. */
 function fakeConnection(comm_live: boolean) {
   const events = new EventTarget();
   const connection = {
@@ -21,7 +21,7 @@ function fakeConnection(comm_live: boolean) {
   return { connection: connection as KernelConnection, setLive };
 }
 
-/** A wire to a kernel that answers when it is told to. */
+/** A wire to a kernel that replies when the test says so. */
 function wire() {
   const local = new LocalModel({ meta: { version: 1, embedding: 0 } });
   const asked: { id: string; kind: string; name?: string }[] = [];
@@ -40,7 +40,7 @@ beforeEach(() => { vi.useFakeTimers(); });
 afterEach(() => { vi.useRealTimers(); });
 const pass = (share: number) => vi.advanceTimersByTimeAsync(share * REPLY_TIMEOUT_MS);
 
-it("says within 5 s that nobody answers, and takes an answer that comes late", async () => {
+it("reports a missing kernel within 5 s and accepts a late reply", async () => {
   const { made, states, answer } = wire();
   const array = made.array("rgb");
   await pass(0.9);
@@ -55,12 +55,12 @@ it("says within 5 s that nobody answers, and takes an answer that comes late", a
 });
 
 it.each<[string, (made: ReturnType<typeof wire>) => void]>([
-  ["that is connected", ({ made }) => made.connect(fakeConnection(true).connection)],
-  ["that answered before", ({ made, answer }) => {
+  ["with a connection", ({ made }) => made.connect(fakeConnection(true).connection)],
+  ["that has replied before", ({ made, answer }) => {
     void made.array("coords");
     answer(0);
   }],
-])("waits for a kernel %s, which may be busy", async (_, before) => {
+])("waits for a busy kernel %s", async (_, before) => {
   const made = wire();
   before(made);
   const array = made.made.array("rgb");
@@ -71,7 +71,7 @@ it.each<[string, (made: ReturnType<typeof wire>) => void]>([
   expect(made.states).toEqual(["waiting", "connected"]);
 });
 
-it("waits anew after each part or sign of progress", async () => {
+it("restarts the timeout after each message", async () => {
   const { made, states, asked, answer, tell } = wire();
   const task = made.request("labels", null, {});
   const array = made.array("rgb");
@@ -82,7 +82,7 @@ it("waits anew after each part or sign of progress", async () => {
   expect(states).toEqual([]);
   answer(1);
   await array;
-  // A task has its own place on the page, and may take as long as it takes.
+  // Tasks have no timeout.
   await pass(10);
   expect(states).toEqual([]);
   answer(0);
@@ -90,12 +90,12 @@ it("waits anew after each part or sign of progress", async () => {
 });
 
 it.each<[string, (connection: ReturnType<typeof fakeConnection>) => void]>([
-  ["there is none", () => undefined],
-  ["it restarts", ({ setLive }) => setLive(false)],
-])("knows at once of a kernel that is gone: %s", async (what, lose) => {
+  ["not connected", () => undefined],
+  ["restarted", ({ setLive }) => setLive(false)],
+])("detects a lost kernel immediately: %s", async (what, lose) => {
   const { made, states, asked, answer } = wire();
   const task = made.request("export", null, {});
-  const connection = fakeConnection(what === "it restarts");
+  const connection = fakeConnection(what === "restarted");
   made.connect(connection.connection);
   lose(connection);
   expect(states).toEqual(["none"]);
@@ -111,19 +111,19 @@ it.each<[string, (connection: ReturnType<typeof fakeConnection>) => void]>([
   expect([...(await array).data]).toEqual([7]);
 });
 
-it("takes a message that cannot be sent for the end of the kernel", async () => {
+it("treats a failed send as a lost kernel", async () => {
   const { made, states, local, tell } = wire();
   const task = made.request("export", null, {});
   local.answer = () => { throw new Error("Cannot send"); };
   void made.array("rgb");
   expect(states).toEqual(["none"]);
   await expect(task).rejects.toThrow(NO_KERNEL);
-  // A kernel that answers is connected.
+  // A kernel that replies is connected.
   tell({ kind: "reply", id: "of another page", ok: true });
   expect(states).toEqual(["none", "connected"]);
 });
 
-it("is quiet once the session is closed", async () => {
+it("reports nothing after the session is closed", async () => {
   const { made, states, gone } = wire();
   void made.array("rgb");
   const { connection, setLive } = fakeConnection(true);

@@ -1,32 +1,30 @@
-/** Requests to the kernel: each carries an id, the answer comes in binary parts or is an error with its text. */
+/** Requests to the kernel. Each request has an id; the reply is an array in binary chunks, or an error message. */
+import { OutdatedError, isOutdated } from "./errors.ts";
 import type { Kernel, KernelConnection, NdArray, NumericArray, SessionModel } from "./types";
 
-/** Milliseconds without an answer after which the views say so. They are to say it within 5 s of being opened. */
+/** Delay before a missing reply is reported, below the limit of 5 s after a view opens. */
 export const REPLY_TIMEOUT_MS = 4000;
-export const NO_KERNEL = "No kernel is connected. Run the notebook again to go on.";
+export const NO_KERNEL = "No kernel is connected. Run the notebook again to continue.";
 
 interface Reply {
   kind: "reply" | "progress";
   id: string;
   ok: boolean;
   error?: string;
-  /** Whether the data that were asked about are no longer there. */
+  /** True if the requested data have been replaced. */
   outdated?: boolean;
-  /** Which of how many parts the buffer is. */
+  /** Index of the chunk and number of chunks. */
   part?: number;
   parts?: number;
   dtype?: string;
   shape?: number[];
-  /** How far the kernel is with a request, from 0 to 1. */
+  /** Progress from 0 to 1. */
   fraction?: number;
 }
 
-/** The data of the kernel changed after the request; the reply says so. */
-export class OutdatedError extends Error {}
-
 interface Pending {
   message: object;
-  /** Whether the views wait for it; a task has its own place on the page, and may take long. */
+  /** Tasks show their own progress and may take long, so they are excluded from the reply timeout. */
   isTask: boolean;
   parts: Uint8Array[];
   resolve: (array: NdArray) => void;
@@ -44,7 +42,7 @@ const DTYPES: Record<string, (buffer: ArrayBuffer) => NumericArray> = {
   float16: (buffer) => halfToFloat(new Uint16Array(buffer)),
 };
 
-/** IEEE half precision to float32. */
+/** IEEE 754 half precision to float32. */
 export function halfToFloat(half: Uint16Array): Float32Array {
   const out = new Float32Array(half.length);
   for (let i = 0; i < half.length; i++) {
@@ -62,7 +60,7 @@ export function halfToFloat(half: Uint16Array): Float32Array {
 export function decode(bytes: Uint8Array, dtype: string, shape: number[]): NdArray {
   const make = DTYPES[dtype];
   if (!make) throw new Error(`the kernel sent an array of the unknown type ${dtype}`);
-  // A copy of its own: the parts may lie at offsets that typed arrays can't start at.
+  // A copy, because chunks may start at offsets that typed arrays do not allow.
   const buffer = bytes.slice().buffer as ArrayBuffer;
   return { data: make(buffer), shape };
 }
@@ -75,13 +73,13 @@ export class Wire {
   #onChange: () => void;
   #kernel: Kernel = "connected";
   #connection: KernelConnection | null = null;
-  /** Whether anything ever came from the kernel. */
+  /** Whether any message has arrived from the kernel. */
   #hasReceived = false;
   #timer = 0;
-  // Several pages may be open on one kernel, and every one hears every reply.
+  // Unique per page: all pages connected to a kernel receive every reply.
   #page = crypto.getRandomValues(new Uint32Array(2)).join("-");
 
-  /** `changed` is called when `kernel` has become another. */
+  /** `changed` is called when `kernel` changes. */
   constructor(model: SessionModel, signal: AbortSignal, changed: () => void) {
     this.#model = model;
     this.#signal = signal;
@@ -99,7 +97,7 @@ export class Wire {
     return this.#kernel;
   }
 
-  /** Follow what the host knows of the connection: without it, only silence tells that there is no kernel. */
+  /** Track the host's connection; without it a missing kernel can only be detected by a timeout. */
   connect(connection: KernelConnection): void {
     if (this.#connection) return;
     this.#connection = connection;
@@ -117,7 +115,7 @@ export class Wire {
     if (!connection.comm_live) follow();
   }
 
-  /** A connection that is gone would drop it in silence; one to a kernel that was shut down throws, whatever it throws. */
+  /** Sending on a closed connection does nothing; after a kernel shutdown it throws errors of any type. */
   #send(message: object): void {
     if (this.#connection?.comm_live === false) return;
     try {
@@ -127,7 +125,7 @@ export class Wire {
     }
   }
 
-  /** There is no kernel: what the views wait for may still come with another connection, tasks end. */
+  /** The kernel is gone: tasks fail, array requests stay pending and are sent again after a reconnect. */
   #disconnect(): void {
     this.#stopTimer();
     for (const [id, { isTask, reject }] of this.#pending) {
@@ -142,7 +140,7 @@ export class Wire {
     this.#onChange();
   }
 
-  /** Wait for whatever comes next. What comes late is taken all the same: a kernel may have been busy. */
+  /** Start the reply timeout. Late replies are still accepted, because the kernel may be busy. */
   #startTimer(): void {
     if (this.#timer || this.#kernel !== "connected" || ![...this.#pending.values()].some(({ isTask }) => !isTask)) return;
     this.#timer = window.setTimeout(() => {
@@ -156,15 +154,15 @@ export class Wire {
     this.#timer = 0;
   }
 
-  /** Ask for an array as it is now: again if it was replaced meanwhile. A reply to a closed session is dropped. */
+  /** Fetch the current version of an array, repeated if the data were replaced. Replies after the session is closed are dropped. */
   array(name: string): Promise<NdArray> {
     return this.#request({ name }, false).catch((error: unknown) => {
-      if (error instanceof OutdatedError) return this.array(name);
+      if (isOutdated(error)) return this.array(name);
       throw error;
     });
   }
 
-  /** Ask for what the kernel has to compute first. It is told to stop when `signal` aborts. */
+  /** Send a slow request. It is cancelled in the kernel when `signal` aborts. */
   request(
     name: string, params: unknown, { signal, progress }: { signal?: AbortSignal; progress?: (fraction: number) => void },
   ): Promise<NdArray> {
@@ -208,7 +206,7 @@ export class Wire {
     if (message.kind !== "reply") return;
     if (!message.ok) {
       this.#pending.delete(message.id);
-      const why = message.error ?? "the kernel could not answer";
+      const why = message.error ?? "the kernel reported no error message";
       request.reject(message.outdated ? new OutdatedError(why) : new Error(why));
       return;
     }

@@ -1,4 +1,4 @@
-/** Answers the session's requests from the base64 blocks in the page. */
+/** Serves the session's array requests from base64 blocks in the page. */
 
 interface Request {
   kind: string;
@@ -10,10 +10,10 @@ export function answer(message: unknown, reply: (content: unknown, buffers: Data
   const { kind, id, name } = message as Request;
   if (kind !== "request") return;
   const block = document.querySelector<HTMLElement>(`script[data-ncut-array="${CSS.escape(name)}"]`);
-  // Later, as from a kernel: no listener is called before the request has returned.
+  // Asynchronously, like a kernel: no listener is called before the request has returned.
   queueMicrotask(() => {
     if (!block) {
-      reply({ kind: "reply", id, ok: false, error: `this file was exported without ${name}` }, []);
+      reply({ kind: "reply", id, ok: false, error: `the array ${name} is not included in this file` }, []);
       return;
     }
     const { dtype, shape } = block.dataset;

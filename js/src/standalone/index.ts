@@ -1,5 +1,6 @@
-/** An exported explorer: the same widgets on the data in the page, with nobody to ask. */
+/** An exported explorer: the same widgets with the data in the page, and no kernel. */
 import type { Host } from "@anywidget/types";
+import type { SessionModel, SessionState, SessionStore } from "../shared/types.ts";
 import channelBars from "../widgets/channel-bars/index.ts";
 import clickSegmenter from "../widgets/click-segmenter/index.ts";
 import clusterPanel from "../widgets/cluster-panel/index.ts";
@@ -7,9 +8,8 @@ import embeddingScatter from "../widgets/embedding-scatter/index.ts";
 import explorer from "../widgets/explorer/index.ts";
 import imageGrid from "../widgets/image-grid/index.ts";
 import session from "../widgets/session/index.ts";
-import type { SessionModel, SessionState, SessionStore } from "../shared/types.ts";
-import { LocalModel } from "./model.ts";
 import { answer } from "./data.ts";
+import { LocalModel } from "./model.ts";
 
 interface Manifest {
   session: SessionState;
@@ -56,11 +56,11 @@ async function start(): Promise<void> {
   } as Host;
   const shown = await host.getWidget("anywidget:explorer");
   await shown.render({ el: document.getElementById("ncut-explorer")! });
-  // For scripts and tests: the same traits that Python would see.
+  // For scripts and tests: the traits of the Python session.
   Object.assign(globalThis, { ncutSession: sessionModel.proxy() });
 }
 
 start().catch((error: unknown) => {
-  // Better a page that says why than an empty one.
-  document.getElementById("ncut-explorer")!.textContent = `This file can't be shown: ${String(error)}`;
+  // Show the error instead of an empty page.
+  document.getElementById("ncut-explorer")!.textContent = `Could not display this file: ${String(error)}`;
 });

@@ -9,7 +9,7 @@ interface Proxy {
   send(message: unknown): void;
 }
 
-it("tells listeners of a change, once, until they leave", () => {
+it("notifies listeners once per change, until they are removed", () => {
   const model = new LocalModel({ hover: null }).proxy<Proxy>();
   const heard = vi.fn();
   model.on("change:hover", heard);
@@ -22,7 +22,7 @@ it("tells listeners of a change, once, until they leave", () => {
   expect(heard).toHaveBeenCalledTimes(1);
 });
 
-it("hands messages to whoever answers, and the reply back to the sender's listeners", () => {
+it("passes messages to `answer` and replies to listeners", () => {
   const model = new LocalModel({});
   model.answer = (message, reply) => reply({ echo: message }, []);
   const heard = vi.fn();

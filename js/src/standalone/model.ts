@@ -1,4 +1,4 @@
-/** A widget model without a kernel: state and events as a view knows them from Jupyter. */
+/** A widget model without a kernel, with the interface of a Jupyter model. */
 
 type Listener = (...args: never[]) => void;
 type Answer = (message: unknown, reply: (content: unknown, buffers: DataView[]) => void) => void;
@@ -6,7 +6,7 @@ type Answer = (message: unknown, reply: (content: unknown, buffers: DataView[]) 
 export class LocalModel {
   #state: Record<string, unknown>;
   #listeners = new Map<string, Set<Listener>>();
-  /** Who answers what the views send, in place of Python. */
+  /** Handles messages from the views, in place of Python. */
   answer: Answer = () => undefined;
 
   constructor(state: Record<string, unknown>) {

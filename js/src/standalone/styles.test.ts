@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 
 const SHEETS = import.meta.glob<string>("../widgets/*/*.css", { query: "?raw", import: "default", eager: true });
 
-it("an exported page has all views' styles: no class means one thing in one view and another in the next", () => {
+it("class names are unique across the style sheets of an exported page", () => {
   const styled = new Map<string, string[]>();
   for (const [sheet, css] of Object.entries(SHEETS)) {
     const classes = css.matchAll(/^\s*\.(ncut-[\w-]+)(?=\s*[,{])/gm);

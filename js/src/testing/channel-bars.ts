@@ -1,4 +1,4 @@
-/** Channel bars on a session of three channels, whose kernel knows what made each of two or four clusters. */
+/** Channel bars on a session with three channels, whose kernel has attributions for two and four clusters. */
 import { expect, vi } from "vitest";
 import type { MaskObject, Meta, SessionState } from "../shared/types.ts";
 import widget from "../widgets/channel-bars/index.ts";
@@ -25,7 +25,7 @@ const ARRAYS: Arrays = {
   "attribution/gradient/nodes": floats([[0, 0, 1]]),
   "attribution/gradient/mask/cup": floats([[0, 1, 0]]),
   "evidence/gradient/clusters/2/0": floats([[0, 1, 2], [1, 0.5, 0.25], [1, 1, 0.75], [1, 0.75, 0.5]]),
-  // Two clusters are the left and the right half, four the columns.
+  // Two clusters: the left and the right half; four clusters: the columns.
   ...clusterArrays({ 2: [0, 0, 1, 1], 4: [0, 2, 1, 3] }),
 };
 for (const channel of [0, 1, 2]) {
@@ -33,7 +33,7 @@ for (const channel of [0, 1, 2]) {
 }
 const SLOW = /^(attribution|evidence)/;
 
-/** With its bars drawn; `bars: false` for where there are none. What the kernel `lacks` it fails to answer. */
+/** Mounts the view and waits for its bars, unless `bars` is false. The kernel fails to return the arrays in `lacks`. */
 export async function shown(change: Partial<SessionState> = {}, { lacks = [] as string[], bars = true } = {}) {
   const arrays = Object.fromEntries(Object.entries(ARRAYS).filter(([name]) => !lacks.includes(name)));
   const { store, kernel } = fakeSession(sessionState({ meta: META, layer: "clusters", ...change }), arrays);
@@ -49,7 +49,7 @@ export async function shown(change: Partial<SessionState> = {}, { lacks = [] as 
   const values = () => rows().map((one) => one.querySelector(".ncut-value")!.textContent);
   const choose = (label: string, value: unknown) =>
     hands.commit(named<HTMLSelectElement>(label), typeof value === "string" ? value : JSON.stringify(value));
-  /** The colours of a channel's map in the first row of patches. */
+  /** Colors of a channel's map in the first row of patches. */
   const heat = (channel: number) => [0, 1, 2, 3].map((node) => {
     const at = (10 * node + channel) * 4;
     return [...store.palettes.sequential.slice(at, at + 3), 255];

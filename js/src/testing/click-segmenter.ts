@@ -1,4 +1,4 @@
-/** A click segmenter on two images, of which the left half is one thing and the right half another. */
+/** A click segmenter on two images whose left and right halves differ. */
 import { afterEach, beforeEach, vi } from "vitest";
 import type { SessionState } from "../shared/types.ts";
 import widget from "../widgets/click-segmenter/index.ts";
@@ -12,13 +12,13 @@ const ARRAYS: Arrays = {
     return i % 2 ? (right ? 1 : 0) + 0.01 * (i % 5) : right ? 0.02 : 1;
   }), "float32", [24, 2]],
 };
-/** Where each image is on the page, at half of its size. */
+/** Position of every image on the page, at half of its size. */
 const BOX = new DOMRect(100, 50, 200, 150);
 export const PAGE = { width: 400, height: 500, box: BOX };
 
 export type More = { time?: number; [field: string]: unknown };
 
-/** What was downloaded so far in a test: each one begins with nothing. */
+/** The downloads of a test so far. */
 export function recordDownloads(): { name: string; blob: Blob }[] {
   const downloads: { name: string; blob: Blob }[] = [];
   beforeEach(() => {
@@ -35,7 +35,7 @@ export function recordDownloads(): { name: string; blob: Blob }[] {
   return downloads;
 }
 
-/** With its images drawn. The kernel holds what takes it a while. */
+/** Mounts the view with its images drawn. The kernel holds slow requests. */
 export async function shown(change: Partial<SessionState> = {}) {
   const { store, kernel } = fakeSession(sessionState(change), ARRAYS);
   kernel.holds = /^(click_heat|export)/;
@@ -52,7 +52,7 @@ export async function shown(change: Partial<SessionState> = {}) {
       pointerId: 1, pointerType: "mouse", button: 0, altKey: false, ctrlKey: false, clientX: x, clientY: y, ...more,
     }));
   };
-  /** At a pixel of the image. */
+  /** Client position of an image pixel. */
   const at = (x: number, y: number) => [BOX.left + x / 2, BOX.top + y / 2] as const;
   const press = (image: number, x: number, y: number, more: More = {}) => {
     pointer("pointerdown", tile(image), ...at(x, y), more);
@@ -65,7 +65,7 @@ export async function shown(change: Partial<SessionState> = {}) {
     }
     pointer("pointerup", target, ...at(...to), more);
   };
-  /** In the images, unless another target is given. */
+  /** Presses a key on the images or another target. */
   const key = (name: string, more: object = {}, target: Element = find(".ncut-tiles")) => keyAt(target, name, more);
   const slide = (label: string, value: number) => input(named<HTMLInputElement>(label), value);
   const settled = () => new Promise(requestAnimationFrame).then(() => new Promise((done) => setTimeout(done)));

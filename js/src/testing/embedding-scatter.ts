@@ -1,4 +1,4 @@
-/** A scatter of six points, the corners of an octahedron, on a 2D canvas that draws nothing but says what it was asked to. */
+/** A scatter of six points, the corners of an octahedron, on a 2D canvas that only records its calls. */
 import { beforeEach, expect, vi } from "vitest";
 import type { Meta, SessionState } from "../shared/types.ts";
 import type { ScatterElement } from "../widgets/embedding-scatter/connect.ts";
@@ -11,7 +11,7 @@ export const HEIGHT = 300;
 export const META: Meta = {
   ...TWO_IMAGES, images: [{ name: "one.png", width: 60, height: 40 }], maps: [{ image: 0, rows: 2, columns: 3, source: "a" }], n_nodes: 6,
 };
-/** In the first view none is before another. */
+/** No point covers another in the initial view. */
 export const COORDS = Float32Array.of(1, 0, 0, -1, 0, 0, 0, 1, 0, 0, -1, 0, 0, 0, 1, 0, 0, -1);
 export const ARRAYS: Arrays = {
   coords: [COORDS, "float32", [6, 3]],
@@ -22,7 +22,7 @@ export const ARRAYS: Arrays = {
   "image/0": [Uint8Array.of(1), "uint8", [1]],
 };
 
-/** The names of what was called of the canvases so far in a test. */
+/** Names of the canvas calls of a test so far. */
 export const drawn: string[] = [];
 
 function context2d(): CanvasRenderingContext2D {
@@ -35,7 +35,7 @@ function context2d(): CanvasRenderingContext2D {
   });
 }
 
-/** As `onPage`, without WebGL. */
+/** Like `onPage`, without WebGL. */
 export function onCanvasPage(): void {
   onPage({ width: WIDTH, height: HEIGHT, context: (kind) => (kind === "2d" ? context2d() : null) });
   beforeEach(() => { drawn.length = 0; });
@@ -60,7 +60,7 @@ export async function mount(change: Partial<SessionState> = {}, arrays = ARRAYS)
 
 export type View = Awaited<ReturnType<typeof mount>>;
 
-/** With its first frame drawn. */
+/** Mounts the view and waits for its first frame. */
 export async function shown(change: Partial<SessionState> = {}): Promise<View> {
   const view = await mount(change);
   await view.ready();

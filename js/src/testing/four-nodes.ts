@@ -1,4 +1,4 @@
-/** The smallest session: four nodes in one image, of which the first two are alike. */
+/** A minimal session: four nodes in one image; the first two are similar. */
 import { vi } from "vitest";
 import type { Meta } from "../shared/types.ts";
 import { META as TWO_IMAGES, type Arrays, fakeSession, sessionState } from "./session.ts";
@@ -17,7 +17,7 @@ const ARRAYS: Arrays = {
   "channel_map/1": [Uint8Array.of(1, 2, 3, 4), "uint8", [4]],
 };
 
-/** Its kernel answers in `parts` parts, out of order. */
+/** The kernel replies in `parts` chunks, out of order. */
 export function session(parts = 1) {
   const made = fakeSession(sessionState({ meta: META, source: "features" }), { ...ARRAYS }, { parts });
   return { ...made, save: vi.spyOn(made.model, "save_changes") };

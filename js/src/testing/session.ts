@@ -1,9 +1,9 @@
-/** Sessions for tests: a small state, and a kernel that answers from a table of arrays. */
+/** Sessions for tests: default state, and a kernel that returns arrays from a table. */
 import type { Meta, SessionModel, SessionState } from "../shared/types.ts";
 import { LocalModel } from "../standalone/model.ts";
 import { Store } from "../widgets/session/store.ts";
 
-/** Two images of 400 x 300 pixels and 3 x 4 patches: node 0 to 11 in the first, 12 to 23 in the second. */
+/** Two images of 400 x 300 pixels and 3 x 4 patches: nodes 0 to 11 in the first, 12 to 23 in the second. */
 export const META: Meta = {
   version: 1, embedding: 0,
   images: [{ name: "one.png", width: 400, height: 300 }, { name: "two.png", width: 400, height: 300 }],
@@ -11,10 +11,10 @@ export const META: Meta = {
   n_nodes: 24, n_eig: 2, click_eig: 2, eigenvalues: null, cluster_counts: [2], channel_names: null, abilities: [],
 };
 
-/** The column of patches that a node of `META` is in. */
+/** The patch column of a node of `META`. */
 export const column = (node: number) => node % 4;
 
-/** A session that nobody has touched, but for what is changed. */
+/** Default state with some changes. */
 export function sessionState(change: Partial<SessionState> = {}): SessionState {
   return {
     meta: META, hover: null, selection: [], layer: "ncut", source: "a", blend: 0.7, smooth: false, eigenvector: 1, n_clusters: 2,
@@ -24,17 +24,17 @@ export function sessionState(change: Partial<SessionState> = {}): SessionState {
   };
 }
 
-/** An answer: the numbers, their dtype and their shape. */
+/** A reply: data, dtype and shape. */
 export type Answer = [numbers: ArrayBufferView, dtype: string, shape: number[]];
 export type Arrays = Record<string, Answer>;
 
-/** Pictures of which the first byte is all there is, for views that only want to have some. */
+/** Placeholder images of one byte. */
 export const IMAGE_ARRAYS: Arrays = {
   "image/0": [Uint8Array.of(1), "uint8", [1]],
   "image/1": [Uint8Array.of(1), "uint8", [1]],
 };
 
-/** The labels and colours of clusters of `META` by their number, where a cluster is made of whole columns. */
+/** Labels and colors of clusters of `META`; `ids` assigns patch columns to clusters. */
 export function clusterArrays(ids: Record<number, number[]>): Arrays {
   return Object.fromEntries(Object.entries(ids).flatMap(([count, columns]): [string, Answer][] => [
     [`labels/${count}`, [Uint8Array.from({ length: META.n_nodes }, (_, node) => columns[column(node)]!), "uint8", [META.n_nodes]]],
@@ -49,17 +49,17 @@ export interface Request {
   params: unknown;
 }
 
-/** Stands where Python is: answers at once, unless it is told to hold some questions. */
+/** Takes the place of Python: replies immediately, except for requests that it holds. */
 export class FakeKernel {
-  /** All that was ever sent, cancellations included. */
+  /** All messages received, cancellations included. */
   readonly asked: Request[] = [];
-  /** Questions that wait for `answer` or `fail`. */
+  /** Requests that wait for `answer` or `fail`. */
   readonly held: Request[] = [];
-  /** Which names it holds. */
+  /** Names of requests to hold. */
   holds: RegExp | null = null;
   #reply: (content: object, buffers: DataView[]) => void = () => undefined;
 
-  /** In several `parts` the last one is sent first, as messages may come in any order. */
+  /** With several `parts`, the last one is sent first, because messages may arrive in any order. */
   constructor(readonly arrays: Arrays, readonly parts = 1) {}
 
   hear = (message: unknown, reply: (content: unknown, buffers: DataView[]) => void): void => {
@@ -89,13 +89,13 @@ export class FakeKernel {
     this.#reply(content, buffers);
   }
 
-  /** The names of the questions so far that match. */
+  /** Names of the matching requests so far. */
   names(wanted = /^/): string[] {
     return this.asked.filter(({ kind, name }) => kind === "request" && wanted.test(name)).map(({ name }) => name);
   }
 }
 
-/** A store on a session of this state, with a kernel that has these arrays. */
+/** A store for a session with this state, whose kernel has these arrays. */
 export function fakeSession(state: SessionState, arrays: Arrays, { parts = 1 } = {}) {
   const kernel = new FakeKernel(arrays, parts);
   const local = new LocalModel({ ...state });

@@ -1,23 +1,23 @@
-/** Views in tests: a page on which everything has a size, mounting, and the gestures of a user. */
+/** View tests: a page with a fixed layout, mounting, and user gestures. */
 import { afterEach, beforeEach, expect, vi } from "vitest";
 import type { SessionStore } from "../shared/types.ts";
 import { LocalModel } from "../standalone/model.ts";
 
-/** What was last put into each canvas. */
+/** The last pixels written to each canvas. */
 export const painted = new Map<HTMLCanvasElement, ImageData>();
 const mounted: AbortController[] = [];
 
 export interface PageOptions {
-  /** CSS pixels of every element, without its place. */
+  /** Size of every element in CSS pixels. */
   width: number;
   height: number;
-  /** Where every element is; at the origin if it is not said. */
+  /** Position of every element; the origin by default. */
   box?: DOMRect;
-  /** In place of one that keeps in `painted` what was put into it. */
+  /** Replaces the default context, which records pixels in `painted`. */
   context?: (kind: string) => unknown;
 }
 
-/** Have every test of the file begin on an empty page, where there is no layout but everything has one size. */
+/** Runs every test of the file on an empty page, in which all elements have the same size. */
 export function onPage({ width, height, box = new DOMRect(0, 0, width, height), context }: PageOptions): void {
   beforeEach(() => {
     painted.clear();
@@ -44,7 +44,7 @@ export function onPage({ width, height, box = new DOMRect(0, 0, width, height), 
   });
 }
 
-/** Mount a widget on a session; `gone` aborts it, as the end of the test does. */
+/** Mounts a widget on a session until `gone` is aborted, at the latest at the end of the test. */
 export async function mountView<E extends HTMLElement = HTMLElement>(widget: { render(props: never): Promise<void> }, store: SessionStore) {
   const gone = new AbortController();
   mounted.push(gone);
@@ -57,11 +57,11 @@ export async function mountView<E extends HTMLElement = HTMLElement>(widget: { r
   return { root: el.querySelector<E>("[data-ncut-view]")!, gone };
 }
 
-/** Resolves once so many images are there, and the first frame is drawn. */
+/** Resolves when `count` images are rendered and the first frame is drawn. */
 export async function imagesShown(root: HTMLElement, count = 2): Promise<void> {
   await vi.waitFor(() => {
     expect(root.querySelectorAll("[data-image]")).toHaveLength(count);
-    // No picture is ever loaded here.
+    // Images never load in this environment.
     for (const picture of root.querySelectorAll("img")) picture.dispatchEvent(new Event("load"));
     expect(root.dataset.ready).toBe("true");
   });
@@ -78,20 +78,20 @@ export function handsOn(root: HTMLElement) {
     return event;
   };
   const enter = (target: Element, type = "pointerenter") => target.dispatchEvent(new Event(type));
-  /** Types into a text, or moves a slider. */
+  /** Types into a text field, or moves a slider. */
   const input = (field: HTMLInputElement, value: string | number) => {
     field.value = String(value);
     field.dispatchEvent(new Event("input", { bubbles: true }));
   };
-  /** Chooses from a menu, or ends the typing in a text. */
+  /** Selects a menu entry, or commits a text field. */
   const commit = (field: HTMLInputElement | HTMLSelectElement, value: string) => {
     field.value = value;
     field.dispatchEvent(new Event("change", { bubbles: true }));
   };
-  /** A click on a patch of the first image, where patches have 100 pixels. */
+  /** Clicks a patch of the first image; patches have 100 pixels. */
   const clickPatch = (row: number, column: number, more: object = {}) => find("[data-image='0']").dispatchEvent(
     Object.assign(new Event("click", { bubbles: true }), { clientX: (column + 0.5) * 100, clientY: (row + 0.5) * 100, ...more }));
-  /** RGBA of the first patches of an image, as far as its overlay was painted. */
+  /** RGBA of the first patches of an image, as painted in its overlay. */
   const overlay = (count = 4, selector = "[data-image='0'] canvas") => {
     const { data } = painted.get(find<HTMLCanvasElement>(selector))!;
     return Array.from({ length: count }, (_, at) => [...data.slice(at * 4, at * 4 + 4)]);

@@ -51,7 +51,7 @@ def test_masks_overlays_and_clicks_are_exported(segmenter, tmp_path):
     assert load_clicks(tmp_path / name, images) == segmenter.host.get("objects")
 
 
-def test_the_kernel_exports_to_other_tools_as_well(lab_segmenter):
+def test_the_kernel_exports_further_formats(lab_segmenter):
     lab_segmenter.click(SUIT)
     lab_segmenter.clicks(1)
     lab_segmenter.root.get_by_role("combobox", name="Resolution").select_option("patch")

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from segmenter import FACE, SKY, SUIT
 
 
-def test_clicks_make_a_mask_in_all_images_and_negative_ones_take_away(segmenter):
+def test_clicks_create_a_mask_and_negative_ones_shrink_it(segmenter):
     segmenter.click(SUIT)
     (click,) = segmenter.clicks(1)
     assert (click["image"], click["positive"]) == (SUIT[0], True)
@@ -33,7 +33,7 @@ def test_clicks_make_a_mask_in_all_images_and_negative_ones_take_away(segmenter)
     expect(segmenter.marks(SKY[0])).to_have_attribute("data-sign", "-")
 
 
-def test_a_point_can_be_dragged_and_removed_and_all_of_it_undone(segmenter):
+def test_point_edits_can_be_undone(segmenter):
     segmenter.click(SUIT)
     segmenter.clicks(1)
     segmenter.shows_what_python_has()
@@ -61,7 +61,7 @@ def test_a_point_can_be_dragged_and_removed_and_all_of_it_undone(segmenter):
     segmenter.shows_what_python_has()
 
 
-def test_a_box_finds_what_is_in_it(segmenter):
+def test_a_box_masks_its_object(segmenter):
     segmenter.radio("Box").click()
     segmenter.drag(segmenter.place(1, 34, 16), segmenter.place(1, 58, 40))
     (item,) = segmenter.objects(lambda objects: bool(objects) and bool(objects[0]["boxes"]))
@@ -82,7 +82,7 @@ def test_a_box_finds_what_is_in_it(segmenter):
     expect(segmenter.marks(1)).to_have_count(0)
 
 
-def test_everything_by_keys(segmenter):
+def test_keyboard_covers_all_actions(segmenter):
     segmenter.root.locator("[role=application]").focus()
     keys = segmenter.page.keyboard
     keys.press("PageDown")
@@ -109,7 +109,7 @@ def test_everything_by_keys(segmenter):
     segmenter.host.wait("active", lambda active: active == 1)
 
 
-def test_a_finger_sets_points_and_the_switch_says_which(segmenter):
+def test_touch_adds_points_in_the_current_mode(segmenter):
     device = segmenter.page.context.new_cdp_session(segmenter.page)
     device.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
 

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from segmenter import SKY, SUIT
 
 
-def test_python_sets_clicks_and_the_page_follows(lab_segmenter):
+def test_clicks_set_in_python_update_the_page(lab_segmenter):
     notebook = lab_segmenter.host.notebook
     x, y = lab_segmenter.middle(*SUIT)
     notebook.execute(f"explorer.session.clicks = [{{'image': {SUIT[0]}, 'x': {x}, 'y': {y}}}]")
@@ -22,7 +22,7 @@ def test_python_sets_clicks_and_the_page_follows(lab_segmenter):
     expect(lab_segmenter.marks(SUIT[0])).to_have_count(0)
 
 
-def test_the_kernel_refines_masks_and_cuts_with_the_clicks(lab_segmenter):
+def test_the_kernel_refines_masks_and_cuts_the_graph(lab_segmenter):
     lab_segmenter.click(SUIT)
     lab_segmenter.clicks(1)
     lab_segmenter.shows_what_python_has()

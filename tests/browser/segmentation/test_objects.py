@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from segmenter import SKY, SUIT
 
 
-def test_objects_have_names_colours_and_clicks_of_their_own(segmenter):
+def test_objects_have_separate_names_colors_and_clicks(segmenter):
     segmenter.click(SUIT)
     segmenter.page.keyboard.press("n")
     segmenter.objects(lambda objects: len(objects) == 2)
@@ -32,7 +32,7 @@ def test_objects_have_names_colours_and_clicks_of_their_own(segmenter):
     segmenter.button("Show sky").click()
     segmenter.objects(lambda objects: not objects[1]["visible"])
     segmenter.host.until(lambda: not segmenter.drawn(SKY[0])[SKY[1], SKY[2], 3], "a hidden object is not drawn")
-    segmenter.root.get_by_label("Colour of object 1").fill("#00ff00")
+    segmenter.root.get_by_label("Color of object 1").fill("#00ff00")
     segmenter.objects(lambda objects: objects[0]["color"] == "#00ff00")
     segmenter.host.until(
         lambda: segmenter.drawn(SUIT[0])[SUIT[1], SUIT[2], :3].tolist() == [0, 255, 0], "the new colour is drawn"
@@ -47,7 +47,7 @@ def test_objects_have_names_colours_and_clicks_of_their_own(segmenter):
     segmenter.objects(lambda objects: [item["name"] for item in objects] == ["object 1", "sky"])
 
 
-def test_marks_at_the_border_are_whole_and_what_is_said_moves_nothing(segmenter):
+def test_border_marks_are_whole_and_errors_shift_nothing(segmenter):
     segmenter.click((0, 0, 0))
     segmenter.clicks(1)
     mark, tile = segmenter.marks(0).bounding_box(), segmenter.tile(0).bounding_box()
@@ -64,7 +64,7 @@ def test_marks_at_the_border_are_whole_and_what_is_said_moves_nothing(segmenter)
     segmenter.button("Dismiss").click()
 
 
-def test_sliders_act_while_they_are_dragged(segmenter):
+def test_sliders_act_while_dragged(segmenter):
     segmenter.click(SUIT)
     segmenter.clicks(1)
     segmenter.shows_what_python_has()
@@ -88,7 +88,7 @@ def test_sliders_act_while_they_are_dragged(segmenter):
     expect(segmenter.tile(0).locator("canvas")).to_have_css("opacity", "0.25")
 
 
-def test_a_drag_of_a_slider_is_one_step_to_undo(segmenter):
+def test_a_slider_drag_is_one_undo_step(segmenter):
     segmenter.click(SUIT)
     segmenter.clicks(1)
     segmenter.shows_what_python_has()

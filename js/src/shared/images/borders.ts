@@ -1,8 +1,8 @@
-/** The borders between patches of different labels, as lines that stay crisp at any size. */
+/** Borders between patches with different labels, as SVG paths that stay sharp at any size. */
 
 /**
- * An SVG path, in patches from the top left of a map, along every edge between two patches whose labels differ; the
- * edge of the image is none. Edges in one line are one stroke. The labels of the map start at `offset`.
+ * SVG path along every edge between two patches with different labels, in patches from the top left of a map. The edge of
+ * the image is excluded; collinear edges are joined. The labels of the map start at `offset`.
  */
 export function borderPath(labels: Uint8Array, offset: number, rows: number, columns: number): string {
   const path: string[] = [];
@@ -17,13 +17,13 @@ export function borderPath(labels: Uint8Array, offset: number, rows: number, col
   return path.join("");
 }
 
-function runs(length: number, inside: (at: number) => boolean, tell: (from: number, to: number) => void): void {
+function runs(length: number, inside: (at: number) => boolean, emit: (from: number, to: number) => void): void {
   let from = -1;
   for (let at = 0; at <= length; at++) {
     const now = at < length && inside(at);
     if (now && from < 0) from = at;
     if (now || from < 0) continue;
-    tell(from, at);
+    emit(from, at);
     from = -1;
   }
 }

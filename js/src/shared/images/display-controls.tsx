@@ -1,6 +1,6 @@
-/** How images and what lies over them look: the controls that all views of images have. */
+/** Display controls shared by all image views. */
+import type { ViewContext } from "../context.ts";
 import { Check, Slider } from "../controls.tsx";
-import type { ViewContext } from "../view.tsx";
 import { type ImagesState, ROW_HEIGHT } from "./state.ts";
 
 type Session = Pick<ViewContext, "state" | "store">;
@@ -8,13 +8,13 @@ type Session = Pick<ViewContext, "state" | "store">;
 export function Blend({ state, store, disabled = false }: Session & { disabled?: boolean }) {
   return (
     <Slider label="Blend" value={state.blend.value} min={0} max={1} step={0.01} disabled={disabled}
-      shown={`${Math.round(state.blend.value * 100)}%`} set={(value) => store.set("blend", value)} />
+      output={`${Math.round(state.blend.value * 100)}%`} set={(value) => store.set("blend", value)} />
   );
 }
 
 export function ImageSize({ ui, label = "Image size" }: { ui: ImagesState; label?: string }) {
   return (
-    <Slider label={label} name="Image size" value={Math.round(ui.rowHeight.value)} {...ROW_HEIGHT} step={1} shown=""
+    <Slider label={label} name="Image size" value={Math.round(ui.rowHeight.value)} {...ROW_HEIGHT} step={1} output=""
       set={(value) => { ui.chosenHeight.value = value; }} reset={() => { ui.chosenHeight.value = null; }} />
   );
 }
@@ -26,7 +26,7 @@ export function Smooth({ state, store }: Session) {
   );
 }
 
-/** Which of several sources the images show; nothing where there is one. */
+/** Menu of the displayed source; omitted if there is only one. */
 export function Source({ state, store, ui }: Session & { ui: ImagesState }) {
   const { sources } = ui.grid.value;
   if (sources.length < 2) return null;
@@ -42,9 +42,9 @@ export function Source({ state, store, ui }: Session & { ui: ImagesState }) {
 
 interface CountProps extends Session {
   label: string;
-  /** The numbers to choose from, if not all that there are. */
+  /** Available numbers of clusters, by default all. */
   counts?: readonly number[] | undefined;
-  /** Instead of only setting it. */
+  /** Replaces the default action of setting `n_clusters`. */
   set?: (count: number) => void;
 }
 
@@ -53,12 +53,12 @@ export function NumberOfClusters({
 }: CountProps) {
   return (
     <Slider label={label} name="Number of clusters" value={counts.indexOf(closestCount(counts, state.n_clusters.value))} min={0}
-      max={counts.length - 1} step={1} shown={state.n_clusters.value} disabled={counts.length < 2}
+      max={counts.length - 1} step={1} output={state.n_clusters.value} disabled={counts.length < 2}
       set={(value) => set(counts[value]!)} />
   );
 }
 
-/** The first of those closestCount to what is wanted. */
+/** The available number closest to the requested one; the first one in a tie. */
 export function closestCount(counts: readonly number[], wanted: number): number {
   return counts.reduce((best, one) => (Math.abs(one - wanted) < Math.abs(best - wanted) ? one : best));
 }

@@ -1,45 +1,40 @@
-/** The overlays of the images on screen: one canvas pixel per patch, or a raster of its own where a view has one. */
+/** Paints the overlays of visible images: one canvas pixel per patch, or a raster that the view provides. */
+import type { ViewContext } from "../context.ts";
+import { errorMessage } from "../errors.ts";
 import type { PatchGrid } from "../geometry.ts";
-import type { SessionState } from "../types.ts";
-import { type ViewContext, errorMessage } from "../view.tsx";
+import type { Raster, SessionState } from "../types.ts";
 import type { ImagesState } from "./state.ts";
 
-export interface Raster {
-  data: Uint8ClampedArray;
-  width: number;
-  height: number;
-}
-
-/** What a view lays over its images. */
+/** The overlay of a view. */
 export interface Overlay {
-  /** The state that it depends on; any change of it has the tiles painted anew. */
+  /** State that the overlay depends on; a change repaints the tiles. */
   dependsOn: readonly (keyof SessionState)[];
-  /** (4 n) RGBA of all nodes, or null for nothing. */
+  /** (4 n) RGBA of all nodes, or null for no overlay. */
   colors(): Uint8ClampedArray | null | Promise<Uint8ClampedArray | null>;
-  /** In place of its patches, a raster of this image. */
+  /** Pixels for an image, in place of its patches. */
   raster?(image: number): Raster | null;
-  /** In one word what is on show, for `data-shows`. */
+  /** Name of the displayed overlay, for `data-shows`. */
   name(): string;
 }
 
 export interface TilePainter {
-  /** Have the canvas painted from now on, until the returned function is called. */
+  /** Paint the canvas until the returned function is called. */
   mount(image: number, canvas: HTMLCanvasElement): () => void;
   loaded(image: number): void;
-  /** Paint anew in the next frame. */
+  /** Repaint in the next frame. */
   request(): void;
 }
 
-/** Paints the overlays of the tiles on screen, at most once a frame, whenever something they show has changed. */
+/** Repaints the visible tiles at most once per frame, when something they depend on has changed. */
 export function createTilePainter(view: ViewContext, ui: ImagesState, overlay: Overlay): TilePainter {
   const { state, store } = view;
   const canvases = new Map<number, HTMLCanvasElement>();
-  /** Images whose raster, and whose overlay, is not there yet. */
+  /** Images that have not loaded, and overlays that have not been painted. */
   const loading = new Set<number>();
   const unpainted = new Set<number>();
   let frame = 0;
   let latest = 0;
-  /** What the painted overlays show; a tile that comes into sight later needs no other to be painted again. */
+  /** What the painted tiles show, so that a tile that scrolls into view does not repaint the others. */
   let shown: { colors: Uint8ClampedArray | null; grid: PatchGrid; source: string } | null = null;
   const rasters = new WeakMap<HTMLCanvasElement, Uint8ClampedArray>();
 
@@ -48,12 +43,12 @@ export function createTilePainter(view: ViewContext, ui: ImagesState, overlay: O
   const draw = async () => {
     frame = 0;
     const drawId = ++latest;
-    // Behind another tab there is nothing to paint.
+    // The view is hidden, for example behind another tab.
     if (!canvases.size) return;
     try {
       const answer = overlay.colors();
       const colors = answer instanceof Promise ? await answer : answer;
-      // A newer change may have come while this one was waiting for an array.
+      // A newer change may have arrived while this one waited for an array.
       if (drawId !== latest || view.signal.aborted || !canvases.size) return;
       const current = { colors, grid: ui.grid.peek(), source: state.source.peek() };
       const same = shown?.colors === colors && shown.grid === current.grid && shown.source === current.source;
@@ -91,10 +86,10 @@ export function createTilePainter(view: ViewContext, ui: ImagesState, overlay: O
     for (const key of overlay.dependsOn) void state[key].value;
     request();
   });
-  // Masks come from the kernel as well.
+  // Masks may also arrive from the kernel.
   store.onTasks(request, view.signal);
   view.signal.addEventListener("abort", () => cancelAnimationFrame(frame));
-  // Hovering and clicking must answer at once, so the eigenvectors are on their way before anybody does.
+  // Prefetch the eigenvectors, so that hover and clicks respond immediately.
   view.effect(() => {
     void state.meta.value;
     store.prepare().then(request, (error) => { view.error.value = errorMessage(error); });

@@ -1,13 +1,13 @@
-/** Images in rows that fill the width, each with an overlay; one of them can be enlarged. Shared by all views of images. */
+/** A justified grid of images with overlays; one image can be enlarged. Shared by all image views. */
 import type { ComponentChildren } from "preact";
 import { useMemo } from "preact/hooks";
-import type { ViewContext } from "../view.tsx";
+import type { ViewContext } from "../context.ts";
 import type { TilePainter } from "./draw.ts";
 import { handleImageKey } from "./keyboard.ts";
 import { GAP, type ImagesState } from "./state.ts";
 import { ImageTile } from "./tile.tsx";
 
-/** A point on an image: in pixels of the original, and the node there (null where the source doesn't show the image). */
+/** A point on an image in pixels of the original, and its node (null if the source does not cover the image). */
 export interface ImagePoint {
   image: number;
   x: number;
@@ -19,13 +19,13 @@ interface Props {
   view: ViewContext;
   ui: ImagesState;
   tiles: TilePainter;
-  /** What screen readers hear of the images and of the keys. */
+  /** Description of the images and keyboard controls for screen readers. */
   label: string;
-  /** What a view draws over an image beside its overlay. */
+  /** Marks drawn over an image in addition to its overlay. */
   marks?: (image: number) => ComponentChildren;
-  /** A key that the view has a use for, with the node that the keys have moved to; true if it had. */
+  /** Handles a key at the node reached by keyboard; returns whether it handled the key. */
   onKey: (event: KeyboardEvent, node: number | null) => boolean;
-  /** Listeners on the area of the images: click, pointerdown and so on. Hovering is seen to here. */
+  /** Listeners on the image area: click, pointerdown and so on. Hover is handled here. */
   on: Record<string, (event: never) => void>;
   children?: ComponentChildren;
 }
@@ -58,7 +58,7 @@ export function Images({ view, ui, tiles, label, marks, onKey, on, children }: P
         onScroll={(event) => { ui.scroll.value = event.currentTarget.scrollTop; }}
         onPointerMove={(event) => {
           const node = pointFromEvent(event, view, ui)?.node ?? null;
-          // Between two tiles the last patch stays, or crossing the gap would flash.
+          // In the gap between two tiles keep the last patch, to avoid flicker.
           if (node !== null && event.pointerType !== "touch") store.set("hover", node);
         }}
         onPointerLeave={() => store.set("hover", null)}
@@ -83,7 +83,7 @@ export function Images({ view, ui, tiles, label, marks, onKey, on, children }: P
   );
 }
 
-/** Where on the images an event was; null beside them and on a button. */
+/** The point on the images of an event; null outside the images and on buttons. */
 export function pointFromEvent(event: MouseEvent, { state }: ViewContext, ui: ImagesState): ImagePoint | null {
   const target = event.target as Element;
   const tile = target.closest<HTMLElement>("[data-image]");
@@ -93,7 +93,7 @@ export function pointFromEvent(event: MouseEvent, { state }: ViewContext, ui: Im
     { state }, ui);
 }
 
-/** The place at fractions of an image; null outside of it. */
+/** The point at fractions of an image; null outside the image. */
 export function pointAtFraction(
   image: number, right: number, down: number, { state }: Pick<ViewContext, "state">, ui: ImagesState,
 ): ImagePoint | null {
@@ -104,7 +104,7 @@ export function pointAtFraction(
   return { image, x: right * width, y: down * height, node };
 }
 
-/** The button that was pressed goes with the zoom, so the focus would be nowhere. */
+/** The pressed button disappears with the enlarged image, so the focus moves to the image area. */
 export function leaveZoom({ root }: ViewContext, ui: ImagesState): void {
   ui.zoomed.value = null;
   root.querySelector<HTMLElement>(".ncut-tiles")?.focus();
@@ -122,7 +122,7 @@ function EnlargedControls({ view, ui }: { view: ViewContext; ui: ImagesState }) 
   );
 }
 
-/** A node pinned in another view comes into sight here. */
+/** Scroll to a node that was pinned in another view. */
 function scrollToPinned({ state, root }: ViewContext, ui: ImagesState, area: HTMLElement): void {
   const node = state.selection.value.at(-1);
   if (node === undefined || root.matches(":hover")) return;

@@ -1,5 +1,5 @@
-/** To every patch and every image by keys; what a key does there is the view's own. */
-import type { ViewContext } from "../view.tsx";
+/** Keyboard navigation between patches and images; each view adds its own keys. */
+import type { ViewContext } from "../context.ts";
 import { GAP, type ImagesState } from "./state.ts";
 
 const STEPS: Record<string, [number, number]> = {
@@ -7,7 +7,7 @@ const STEPS: Record<string, [number, number]> = {
 };
 
 /**
- * `onKey` is asked first, with the node that the keys have moved to (null for none), and says whether the key was its.
+ * `onKey` is called first, with the node reached by keyboard (or null), and returns whether it handled the key.
  */
 export function handleImageKey(
   event: KeyboardEvent,
@@ -15,7 +15,7 @@ export function handleImageKey(
   ui: ImagesState,
   onKey: (event: KeyboardEvent, node: number | null) => boolean,
 ): void {
-  // Sliders, menus and buttons keep their own keys.
+  // Sliders, menus and text fields keep their own keys.
   if ((event.target as Element).matches("input, select, textarea")) return;
   const hover = state.hover.peek();
   if (onKey(event, hover)) {
@@ -28,7 +28,7 @@ export function handleImageKey(
   const images = state.meta.peek().images.length;
   const zoomed = ui.zoomed.peek();
   const hovered = hover === null ? null : grid.locate(hover);
-  // While one image fills the view, a patch of another is out of sight.
+  // While an image is enlarged, patches of other images are not visible.
   const current = hovered && (zoomed === null || hovered.image === zoomed) ? hovered : null;
 
   const center = (image: number): number | null => {

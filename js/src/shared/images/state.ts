@@ -1,7 +1,7 @@
-/** What only one view of images knows: its size, how large the tiles are, where it is scrolled to, which one is enlarged. */
+/** Display state of one image view: its size, tile layout, scroll position and enlarged image. */
 import { computed, signal } from "@preact/signals";
+import type { ViewContext } from "../context.ts";
 import { PatchGrid, type Tile, justify } from "../geometry.ts";
-import type { ViewContext } from "../view.tsx";
 
 export const GAP = 4;
 export const ROW_HEIGHT = { min: 56, max: 640 };
@@ -14,14 +14,14 @@ export function imagesState({ state }: Pick<ViewContext, "state">) {
 
   const grid = computed(() => new PatchGrid(state.meta.value));
   const aspects = computed(() => state.meta.value.images.map((image) => image.width / image.height));
-  /** The height of rows: the user's, or the largest at which all images are seen at once, within reason. */
+  /** Row height: chosen by the user, or the largest one at which all images fit, within limits. */
   const rowHeight = computed(() => {
     const { width, height } = size.value;
     return chosenHeight.value ?? fittingHeight(aspects.value, width, height);
   });
   const layout = computed(() => justify(aspects.value, size.value.width, rowHeight.value, GAP));
 
-  /** The tiles on screen and half a screen around them; all others cost nothing. TilePainter are in order from the top. */
+  /** The range of tiles on screen and half a screen around it; only these are rendered. */
   const first = computed(() => {
     const edge = scroll.value - size.value.height / 2;
     return layout.value.tiles.findIndex((tile) => tile.y + tile.height > edge);
@@ -31,12 +31,12 @@ export function imagesState({ state }: Pick<ViewContext, "state">) {
     const below = layout.value.tiles.findIndex((tile) => tile.y >= edge);
     return below < 0 ? layout.value.tiles.length : below;
   });
-  // By way of two numbers, so that scrolling within a row changes nothing.
+  // Derived from two indices, so that scrolling within a row changes nothing.
   const visible = computed<Tile[]>(() => {
     const { width, height } = size.value;
     return width && height ? layout.value.tiles.slice(Math.max(0, first.value), end.value) : [];
   });
-  /** The enlarged image as one tile in the middle of the view. */
+  /** The enlarged image as a single centered tile. */
   const enlarged = computed<Tile | null>(() => {
     const image = zoomed.value;
     if (image === null || image >= aspects.value.length) return null;

@@ -1,9 +1,10 @@
-/** One image: the element, its overlay of one canvas pixel per patch, and rings around hovered and pinned patches. */
-import type { ComponentChildren } from "preact";
+/** One image with its overlay of one canvas pixel per patch, and rings around hovered and pinned patches. */
 import { useComputed } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import type { ViewContext } from "../context.ts";
+import { errorMessage } from "../errors.ts";
 import type { Tile } from "../geometry.ts";
-import { type ViewContext, errorMessage } from "../view.tsx";
 import type { TilePainter } from "./draw.ts";
 import type { ImagesState } from "./state.ts";
 
@@ -12,7 +13,7 @@ interface Props {
   view: ViewContext;
   ui: ImagesState;
   tiles: TilePainter;
-  /** What a view draws over an image beside its overlay, in fractions of the tile. */
+  /** Marks drawn over the image in addition to its overlay, in fractions of the tile. */
   marks?: ((image: number) => ComponentChildren) | undefined;
 }
 
@@ -66,7 +67,7 @@ export function ImageTile({ tile, view, ui, tiles, marks }: Props) {
 }
 
 function Rings({ image, view: { state }, ui }: { image: number; view: ViewContext; ui: ImagesState }) {
-  // As text, so that a hover elsewhere leaves this tile alone.
+  // Serialized, so that hovering another image does not rerender this tile.
   const here = useComputed(() => {
     const nodes: [number, boolean][] = state.selection.value.map((node) => [node, true]);
     if (state.hover.value !== null) nodes.push([state.hover.value, false]);

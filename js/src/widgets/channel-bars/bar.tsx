@@ -1,8 +1,8 @@
-/** The controls above the images: how many clusters, and how they are drawn. */
+/** The toolbar above the images: number of clusters and display controls. */
+import type { ViewContext } from "../../shared/context.ts";
 import { Check } from "../../shared/controls.tsx";
 import { Blend, ImageSize, NumberOfClusters, Smooth, Source } from "../../shared/images/display-controls.tsx";
 import type { ImagesState } from "../../shared/images/state.ts";
-import type { ViewContext } from "../../shared/view.tsx";
 import type { ChannelsState } from "./state.ts";
 
 export function Bar({ view, ui, channels }: { view: ViewContext; ui: ImagesState; channels: ChannelsState }) {
@@ -11,7 +11,7 @@ export function Bar({ view, ui, channels }: { view: ViewContext; ui: ImagesState
       <NumberOfClusters {...view} label="Clusters" counts={view.state.meta.value.traced_counts} />
       <Blend {...view} />
       <ImageSize ui={ui} />
-      <Check label="Outline" title="Draw a line around the target" value={channels.outline.value}
+      <Check label="Outline" title="Outline the target" value={channels.outline.value}
         set={(value) => { channels.outline.value = value; }} />
       <Smooth {...view} />
       <Source {...view} ui={ui} />

@@ -1,30 +1,30 @@
-/** Whether the bars can be believed: what becomes of the target without its channels, measured on demand. */
+/** Verifies the bars on demand: the target's score as its channels are ablated. */
 import { type Curves, faithfulnessArea, parseCurves } from "./ranking.ts";
 import type { ChannelsState } from "./state.ts";
 
 const [WIDTH, HEIGHT] = [300, 96];
 const MARGIN = { left: 34, right: 6, top: 6, bottom: 16 };
 const LINES = [
-  ["top", "Without the channels at the top of its ranking"],
-  ["random", "Without as many channels drawn at random"],
-  ["bottom", "Without those at the bottom"],
+  ["top", "Highest-ranked channels ablated"],
+  ["random", "Random channels ablated"],
+  ["bottom", "Lowest-ranked channels ablated"],
 ] as const;
 
 export function Evidence({ channels }: { channels: ChannelsState }) {
   const target = channels.first.value;
-  const answer = channels.resultOf(channels.evidence(target));
-  const why = channels.current.value === null ? "There are no bars yet" : null;
-  if (answer?.status === "ready" && channels.opened.value) {
-    const curves = parseCurves(answer.data);
+  const outcome = channels.outcomeOf(channels.evidence(target));
+  const unavailable = channels.current.value === null ? "No bars yet" : null;
+  if (outcome?.status === "ready" && channels.opened.value) {
+    const curves = parseCurves(outcome.value.data);
     return <Chart curves={curves} name={channels.nameOf(target)} close={() => { channels.opened.value = false; }} />;
   }
   return (
     <div class="ncut-evidence">
-      <button type="button" class="ncut-wide" disabled={why !== null || answer?.status === "asking"} onClick={() => channels.measure(target)}
-        title={why ?? "Measure what becomes of the target when its channels are deleted"}>
-        {answer?.status === "asking" ? "Measuring…" : "Show the evidence"}
+      <button type="button" class="ncut-wide" disabled={unavailable !== null || outcome?.status === "pending"} onClick={() => channels.measure(target)}
+        title={unavailable ?? "Measure the target's score as its channels are ablated"}>
+        {outcome?.status === "pending" ? "Measuring…" : "Show evidence"}
       </button>
-      {answer?.status === "failed" && <p role="alert">{answer.message}</p>}
+      {outcome?.status === "failed" && <p role="alert">{outcome.message}</p>}
     </div>
   );
 }
@@ -45,19 +45,19 @@ function Chart({ curves, name, close }: { curves: Curves; name: string; close: (
   return (
     <figure class="ncut-evidence">
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img"
-        aria-label={`The score of ${name} as up to ${last} channels are deleted. Mean height of random above top: ${areaText}`}>
+        aria-label={`Score of ${name} as up to ${last} channels are ablated. Mean distance from top to random: ${areaText}`}>
         <polygon points={[...points(random), ...points(top).reverse()].join(" ")} />
         {LINES.map(([line]) => <polyline key={line} data-line={line} points={points(curves[line]).join(" ")} />)}
         <path d={`M${MARGIN.left} ${MARGIN.top}V${HEIGHT - MARGIN.bottom}H${WIDTH - MARGIN.right}`} />
         <text x={MARGIN.left - 4} y={y(high) + 4} text-anchor="end">{high.toFixed(2)}</text>
         {high > low && <text x={MARGIN.left - 4} y={y(low) + 3} text-anchor="end">{low.toFixed(2)}</text>}
         <text x={MARGIN.left} y={HEIGHT - 4}>0</text>
-        <text x={WIDTH - MARGIN.right} y={HEIGHT - 4} text-anchor="end">{last} channels of {name} deleted</text>
+        <text x={WIDTH - MARGIN.right} y={HEIGHT - 4} text-anchor="end">{last} channels of {name} ablated</text>
       </svg>
-      <button type="button" class="ncut-icon-button" aria-label="Hide the evidence" onClick={close}>×</button>
+      <button type="button" class="ncut-icon-button" aria-label="Hide evidence" onClick={close}>×</button>
       <figcaption>
         {LINES.map(([line, title]) => <span key={line} data-line={line} title={title}>{line}</span>)}
-        <span title="Mean height of random above top: positive where the bars are right">
+        <span title="Mean height of the random curve above the top curve: positive if the ranking is meaningful">
           area {areaText}
         </span>
       </figcaption>

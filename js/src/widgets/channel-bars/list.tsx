@@ -1,7 +1,8 @@
-/** The bars: a channel in each line, to be pointed at and pinned. */
+/** The bars: one row per channel, to preview and pin. */
 import { useComputed } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import type { ViewContext } from "../../shared/view.tsx";
+import type { ViewContext } from "../../shared/context.ts";
+import { scrollToShow } from "../../shared/scroll.ts";
 import { type Scores, percent, maxMagnitude } from "./ranking.ts";
 import type { ChannelsState } from "./state.ts";
 
@@ -15,14 +16,15 @@ export function List({ view, channels }: Props) {
   const list = useRef<HTMLDivElement>(null);
   const rows = channels.rows.value;
   const scores = channels.scores.value;
-  // Of one kind of score only, zero keeps its place from target to target.
+  // With signed scores, zero is always in the middle.
   const signed = channels.method.value !== "abs_gradient";
   const scale = scores ? maxMagnitude(scores, rows) : 1;
   const current = state.channel.value;
 
-  // A channel that Python needsRanges at comes into sight; under the pointer it is.
+  // Scroll to a channel previewed from Python; a hovered one is visible already.
   useLayoutEffect(() => {
-    if (current !== null && list.current && !list.current.matches(":hover")) bringIntoSight(list.current, current);
+    const area = list.current;
+    if (current !== null && area && !area.matches(":hover")) scrollToShow(area, area.querySelector(`[data-channel="${current}"]`));
   }, [current]);
 
   const focused = (): number | null => {
@@ -46,7 +48,7 @@ export function List({ view, channels }: Props) {
         <Row key={channel} {...{ view, channels, channel, scores, scale, signed }}
           entry={rows.includes(current ?? -1) ? current === channel : i === 0} />
       ))}
-      {scores && !rows.length && <p>No channel has that name or number.</p>}
+      {scores && !rows.length && <p>No matching channels.</p>}
     </div>
   );
 }
@@ -54,10 +56,10 @@ export function List({ view, channels }: Props) {
 interface RowProps extends Props {
   channel: number;
   scores: Scores;
-  /** The score whose bar is as long as can be. */
+  /** The score with the longest bar. */
   scale: number;
   signed: boolean;
-  /** Whether Tab leads here. */
+  /** Whether the row is in the tab order. */
   entry: boolean;
 }
 
@@ -70,7 +72,7 @@ function Row({ view: { state }, channels, channel, scores, scale, signed, entry 
     const target = channels.targets.value[i];
     return `${target && scores.length > 1 ? `${channels.nameOf(target)} ` : ""}${percent(one[channel]!)} %`;
   });
-  const about = [name, ...values, pinned.value >= 0 && "pinned", missingMaps.value && "its map is not in this file"].filter(Boolean).join(", ");
+  const about = [name, ...values, pinned.value >= 0 && "pinned", missingMaps.value && "map not included in this file"].filter(Boolean).join(", ");
   return (
     <div
       role="option"
@@ -95,7 +97,7 @@ function Row({ view: { state }, channels, channel, scores, scale, signed, entry 
   );
 }
 
-/** Filled when pinned, in the colour that the channel has in the composite. */
+/** Filled if pinned, with the channel's color in the RGB composite. */
 export function PinMarker({ at, of }: { at: number; of: number }) {
   return <i class="ncut-pin" data-pinned={at >= 0 || undefined} data-part={of > 1 && at >= 0 && at < 3 ? "rgb"[at] : undefined} />;
 }
@@ -124,13 +126,4 @@ function rowKey(event: KeyboardEvent, pin: () => void): void {
   else return;
   event.preventDefault();
   event.stopPropagation();
-}
-
-/** Only the list scrolls: the page stays where it is. */
-function bringIntoSight(list: HTMLElement, channel: number): void {
-  const row = list.querySelector<HTMLElement>(`[data-channel="${channel}"]`);
-  if (!row) return;
-  const [inner, outer] = [row.getBoundingClientRect(), list.getBoundingClientRect()];
-  if (inner.top < outer.top) list.scrollTop -= outer.top - inner.top;
-  else if (inner.bottom > outer.bottom) list.scrollTop += inner.bottom - outer.bottom;
 }

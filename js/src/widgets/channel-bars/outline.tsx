@@ -1,8 +1,8 @@
-/** Lines around the targets over an image, so that it is seen where a channel's map ends with them. */
+/** Outlines of the targets over an image, to compare with a channel's map. */
 import { useComputed } from "@preact/signals";
+import type { ViewContext } from "../../shared/context.ts";
 import { borderPath } from "../../shared/images/borders.ts";
 import type { ImagesState } from "../../shared/images/state.ts";
-import type { ViewContext } from "../../shared/view.tsx";
 import type { ChannelsState } from "./state.ts";
 
 interface Props {

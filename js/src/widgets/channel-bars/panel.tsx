@@ -1,13 +1,13 @@
-/** Beside the images: what is asked, the bars that answer it, and what one of them says. */
+/** The panel next to the images: target, settings, bars and details of one channel. */
+import type { ViewContext } from "../../shared/context.ts";
 import { Hint, Legend, Slider } from "../../shared/controls.tsx";
 import { closestCount } from "../../shared/images/display-controls.tsx";
-import type { ViewContext } from "../../shared/view.tsx";
 import { Evidence } from "./evidence.tsx";
 import { List } from "./list.tsx";
 import { SORTS, type Sort, percent, rankOf } from "./ranking.ts";
 import type { ChannelsState } from "./state.ts";
-import { METHODS, type Method } from "./targets.ts";
 import { Targets } from "./targets-menu.tsx";
+import { METHODS, type Method } from "./targets.ts";
 
 interface Props {
   view: ViewContext;
@@ -18,7 +18,7 @@ export function Panel({ view, channels }: Props) {
   if (!channels.names.value) {
     return (
       <div class="ncut-channels-panel">
-        <p class="ncut-no-features">This session has no features to trace. Make it with <code>nw.Session(images, features=…)</code>.</p>
+        <p class="ncut-no-features">This session has no features. Create it with <code>nw.Session(images, features=…)</code>.</p>
       </div>
     );
   }
@@ -65,7 +65,7 @@ function Controls({ channels }: { channels: ChannelsState }) {
   );
 }
 
-/** What the columns of bars are, and that a score is a share. */
+/** Column headers of the bars. */
 function ColumnHeaders({ channels }: { channels: ChannelsState }) {
   const targets = channels.targets.value;
   const total = channels.names.value!.length;
@@ -79,12 +79,12 @@ function ColumnHeaders({ channels }: { channels: ChannelsState }) {
           <span>{channels.nameOf(target)}</span>
         </span>
       ))}
-      {targets.length === 1 && <span class="ncut-value" title="Of all that is attributed to the target, in per cent">%</span>}
+      {targets.length === 1 && <span class="ncut-value" title="Share of the total attribution, in percent">%</span>}
     </div>
   );
 }
 
-/** In place of bars that are not there. */
+/** Status message in place of missing bars. */
 function PendingNotice({ view: { state, store }, channels }: Props) {
   const count = state.n_clusters.value;
   const traced = state.meta.value.traced_counts;
@@ -92,30 +92,30 @@ function PendingNotice({ view: { state, store }, channels }: Props) {
     const other = closestCount(traced, count);
     return (
       <div class="ncut-pending" role="status">
-        <p>This file traces {traced.join(", ")} clusters to their channels, not {count}.</p>
+        <p>This file includes attributions for {traced.join(", ")} clusters, not {count}.</p>
         <button type="button" onClick={() => store.set("n_clusters", other)}>Show {other} clusters</button>
       </div>
     );
   }
-  const target = channels.targets.value.find((one) => channels.resultOf(channels.requestFor(one))?.status !== "ready");
+  const target = channels.targets.value.find((one) => channels.outcomeOf(channels.requestFor(one))?.status !== "ready");
   if (!target) return null;
-  const answer = channels.resultOf(channels.requestFor(target));
-  const asking = !answer || answer.status === "asking";
-  if (asking && channels.scores.value) return null;
+  const outcome = channels.outcomeOf(channels.requestFor(target));
+  const isPending = !outcome || outcome.status === "pending";
+  if (isPending && channels.scores.value) return null;
   const name = channels.nameOf(target);
-  const again = !asking && channels.kernel.value;
+  const again = !isPending && channels.kernel.value;
   return (
     <div class="ncut-pending" role="status">
       <p>
-        {asking ? `Tracing ${name}…` : !again ? `What made ${name} is not in this file.`
-          : answer.status === "failed" ? answer.message : "Cancelled."}
+        {isPending ? `Computing attribution of ${name}…` : !again ? `The attribution of ${name} is not included in this file.`
+          : outcome.status === "failed" ? outcome.message : "Cancelled."}
       </p>
-      {again && <button type="button" onClick={() => channels.ask(target)}>Ask again</button>}
+      {again && <button type="button" onClick={() => channels.ask(target)}>Retry</button>}
     </div>
   );
 }
 
-/** One place for what is looked at, so that nothing moves. */
+/** Details of the previewed channel, at a fixed height so that the layout does not shift. */
 function Readout({ view: { state, store }, channels }: Props) {
   const { channel, channels: pinned } = { channel: state.channel.value, channels: state.channels.value };
   const names = channels.names.value!;
@@ -125,15 +125,15 @@ function Readout({ view: { state, store }, channels }: Props) {
     return (
       <div class="ncut-readout">
         <p class="ncut-readout-hint">
-          <Hint mouse="Point at a bar to see its channel. Click to pin up to three as red, green and blue."
-            touch="Tap a bar to see its channel. Up to three show as red, green and blue." />
+          <Hint mouse="Hover over a bar to preview its channel. Click to pin up to three as red, green and blue."
+              touch="Tap a bar to pin its channel. Up to three are shown as red, green and blue." />
         </p>
       </div>
     );
   }
   const range = channels.ranges.value;
   const [low, high] = [range?.[one * 2] ?? 0, range?.[one * 2 + 1] ?? 0];
-  // What is nothing beside the range is zero: 9e-10 to 74 would tell of precision that is none.
+  // Values negligible compared to the range are rounded to zero: "9e-10 to 74" would suggest a false precision.
   const digits = (value: number) => (
     String(Math.abs(value) < 1e-4 * (high - low) ? 0 : Number(value.toPrecision(3))).replace("-", "−")
   );

@@ -1,8 +1,9 @@
-/** The pinned channels one by one, on the image that the pointer was on last. */
+/** Thumbnails of the pinned channels on the image that was hovered last. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import type { ViewContext } from "../../shared/context.ts";
+import { errorMessage } from "../../shared/errors.ts";
 import type { ImagesState } from "../../shared/images/state.ts";
-import { type ViewContext, errorMessage } from "../../shared/view.tsx";
 import { PinMarker } from "./list.tsx";
 import type { ChannelsState } from "./state.ts";
 
@@ -23,7 +24,7 @@ export function Pinned({ view, ui, channels }: Props) {
         <ChannelThumbnail key={channel} {...{ view, ui, channels, channel, at, image }} of={pinned.length} />
       ))}
       {!pinned.length && names && (
-        <p>Pinned channels are shown here one by one.</p>
+        <p>Pinned channels appear here.</p>
       )}
     </div>
   );

@@ -1,8 +1,8 @@
-/** Which channels have a bar, in which order, and what the bars and curves say in figures: pure functions. */
+/** Selection and order of the bars, and the numbers they display: pure functions. */
 
 export type Sort = "value" | "absolute" | "index" | "difference";
 
-/** Value and text; the last is for two targets. */
+/** Value and label; the last one requires two targets. */
 export const SORTS: readonly (readonly [Sort, string])[] = [
   ["value", "Value"], ["absolute", "Size"], ["index", "Number"], ["difference", "Difference"],
 ];
@@ -16,7 +16,7 @@ interface Options {
   search: string;
 }
 
-/** The numbers of the strongest channels that a search finds, of either target, in order. */
+/** Ids of the strongest matching channels of either target, in display order. */
 export function ranked(scores: Scores, names: readonly string[], { count, sort, search }: Options): number[] {
   const [first, second] = scores;
   const size = (j: number) => Math.max(Math.abs(first[j]!), second ? Math.abs(second[j]!) : 0);
@@ -32,13 +32,13 @@ export function ranked(scores: Scores, names: readonly string[], { count, sort, 
   }
 }
 
-/** The channels whose name holds the text, or whose number begins with it; all for an empty one. */
+/** Channels whose name contains the text or whose number starts with it; all if the text is empty. */
 export function matchingChannels(names: readonly string[], search: string): number[] {
   const text = search.trim().toLowerCase();
   return [...names.keys()].filter((j) => names[j]!.toLowerCase().includes(text) || String(j).startsWith(text));
 }
 
-/** The rank of a channel by the size of its score, from 1. */
+/** 1-based rank of a channel by the magnitude of its score. */
 export function rankOf(channel: number, scores: Float32Array): number {
   const size = Math.abs(scores[channel]!);
   return 1 + scores.reduce((before, score, j) => {
@@ -47,19 +47,19 @@ export function rankOf(channel: number, scores: Float32Array): number {
   }, 0);
 }
 
-/** The largest magnitude among some channels: what the bars are as long as they can be for. */
+/** The largest magnitude among some channels: the full length of a bar. */
 export function maxMagnitude(scores: Scores, channels: readonly number[]): number {
   return Math.max(0, ...scores.flatMap((one) => channels.map((j) => Math.abs(one[j]!)))) || 1;
 }
 
-/** A share of all magnitudes in per cent, with its sign. */
+/** A share of the total magnitude in percent, with its sign. */
 export function percent(share: number): string {
   const text = (Math.abs(share) * 100).toFixed(1);
   if (text === "0.0") return text;
   return share < 0 ? `−${text}` : `+${text}`;
 }
 
-/** What becomes of a score as channels are replaced by their mean: (s) each. */
+/** The target's score as channels are replaced by their mean: (s) each. */
 export interface Curves {
   counts: Float32Array;
   top: Float32Array;
@@ -67,7 +67,7 @@ export interface Curves {
   random: Float32Array;
 }
 
-/** Of an answer (4, s). */
+/** Parses an (4, s) reply. */
 export function parseCurves(data: Float32Array): Curves {
   const s = data.length / 4;
   const [counts, top, bottom, random] = [0, 1, 2, 3].map((row) => data.slice(row * s, (row + 1) * s)) as [
@@ -76,7 +76,7 @@ export function parseCurves(data: Float32Array): Curves {
   return { counts, top, bottom, random };
 }
 
-/** The mean height of the random curve above the top one, as Python's `Faithfulness.area`. */
+/** Mean height of the random curve above the top curve, like Python's `Faithfulness.area`. */
 export function faithfulnessArea({ counts, top, random }: Curves): number {
   let [sum, width] = [0, 0];
   for (let i = 1; i < counts.length; i++) {

@@ -1,17 +1,18 @@
-/** What only one view of channels knows, and everything that can be done in it. */
+/** Display state and actions of one channel view. */
 import { computed, signal } from "@preact/signals";
+import { type Region, paintRegions, rgbToHex } from "../../shared/color.ts";
+import type { ViewContext } from "../../shared/context.ts";
+import { errorMessage } from "../../shared/errors.ts";
 import type { ImagesState } from "../../shared/images/state.ts";
 import type { Clusters } from "../../shared/types.ts";
-import { type ViewContext, errorMessage } from "../../shared/view.tsx";
-import { answersOf } from "./attribution.ts";
-import { targetSelection } from "./target-selection.ts";
+import { attributions } from "./attribution.ts";
 import { type Sort, type Scores, ranked } from "./ranking.ts";
+import { targetSelection } from "./target-selection.ts";
 import {
-  type RequestInputs, type Method, type AttributionRequest, type Region, type Target, attributionRequest, evidenceRequest, nodesOfImage, nodesWithLabel,
-  paintRegions,
+  type AttributionRequest, type Method, type RequestInputs, type Target, attributionRequest, evidenceRequest, nodesWithLabel,
 } from "./targets.ts";
 
-/** The rings around pinned patches have it, too. */
+/** Also the color of the rings around pinned patches. */
 const PINNED_COLOR = "#ffd400";
 
 export function channelsState(view: ViewContext, ui: ImagesState) {
@@ -22,11 +23,11 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
   const count = signal(20);
   const search = signal("");
   const outline = signal(true);
-  /** Whether the evidence is on show, as far as it has been measured. */
+  /** Whether measured evidence is displayed. */
   const opened = signal(false);
-  /** Bumped when masks may have become others. */
+  /** Incremented when masks may have changed. */
   const masksSeen = signal(0);
-  /** Whose map is not in the exported file. */
+  /** Channels whose map is not included in the exported file. */
   const missingMaps = signal<ReadonlySet<number>>(new Set());
   const fail = (error: unknown) => { view.error.value = errorMessage(error); };
 
@@ -52,15 +53,15 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
     const { colors } = clusters.value ?? {};
     if (target.kind === "mask") return state.objects.value.find(({ name }) => name === target.name)?.color ?? PINNED_COLOR;
     if (target.kind !== "cluster" || !colors) return PINNED_COLOR;
-    return `#${[...colors.subarray(target.id * 3, target.id * 3 + 3)].map((value) => value.toString(16).padStart(2, "0")).join("")}`;
+    return rgbToHex(colors, target.id);
   };
 
-  /** Where the kernel knows a target only by its nodes, as it does clusters that were merged here. */
+  /** Nodes of a target that the kernel cannot identify otherwise, such as clusters that were merged in the page. */
   const nodesOf = (target: Target): readonly number[] => {
     switch (target.kind) {
       case "mask": return [];
       case "pinned": return state.selection.value;
-      case "image": return nodesOfImage(ui.grid.value, target.image, state.source.value);
+      case "image": return ui.grid.value.nodesOf(ui.grid.value.find(target.image, state.source.value));
       case "cluster": {
         const { labels, count: there } = clusters.value ?? { count: 0 };
         const members = state.cluster_groups.value.find((group) => group.includes(target.id))?.filter((id) => id < there);
@@ -77,32 +78,32 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
   });
   const requestFor = (target: Target): AttributionRequest => attributionRequest(target, method.value, inputsFor(target));
 
-  const answers = answersOf(store, view.signal);
+  const { outcomeOf, want, retry } = attributions(store, view.signal);
   const label = (target: Target) => target.kind === "cluster" ? "Tracing clusters to channels" : `Tracing ${nameOf(target)} to channels`;
-  const places = ["first", "second"] as const;
-  // Behind another tab nobody needsRanges, and there are no clusters to ask about before they are there.
+  const slots = ["first", "second"] as const;
+  // Nothing is requested while the view is hidden or the clusters have not arrived.
   const active = computed(() => names.value !== null && ui.size.value.width > 0 && clusters.value?.count === state.n_clusters.value);
   view.effect(() => {
     if (!active.value) return;
-    places.forEach((place, i) => {
+    slots.forEach((slot, i) => {
       const target = targets.value[i];
-      answers.want(place, target ? requestFor(target) : null, target ? label(target) : "");
+      want(slot, target ? requestFor(target) : null, target ? label(target) : "");
     });
   });
 
-  const resultOf = (request: AttributionRequest) => answers.all.value.get(request.key);
-  /** The scores of the targets as far as they are known for what is asked now. */
+    /** Scores of the current targets; null until all of them are available. */
   const current = computed<Scores | null>(() => {
     const rows = targets.value.map((target) => {
       const request = requestFor(target);
-      const answer = resultOf(request);
-      if (answer?.status !== "ready") return null;
-      return answer.data.subarray(request.row * answer.columns, (request.row + 1) * answer.columns);
+      const outcome = outcomeOf(request);
+      if (outcome?.status !== "ready") return null;
+      const { data, columns } = outcome.value;
+      return data.subarray(request.row * columns, (request.row + 1) * columns);
     });
     return rows.includes(null) ? null : (rows as unknown as Scores);
   });
   let seen = state.meta.peek().embedding;
-  /** Until new ones are there the last ones stay, paler, so that nothing jumps. */
+  /** The last scores stay visible, dimmed, until new ones arrive. */
   const scores = signal<Scores | null>(null);
   view.effect(() => {
     const { embedding } = state.meta.value;
@@ -145,7 +146,7 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
     store.clusters().then((next) => { if (next) clusters.value = next; }, fail);
   });
 
-  /** The ends of the maps (c, 2), fetched once somebody needsRanges at one. */
+  /** Value ranges of the channel maps (c, 2), fetched when a map is first displayed. */
   const ranges = signal<Float32Array | null>(null);
   const needsRanges = computed(() => state.channel.value !== null || state.channels.value.length > 0);
   view.effect(() => {
@@ -163,7 +164,7 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
     if (patch) image.value = patch.image;
   });
 
-  /** Without a kernel only some maps are there; one that is not must not be shown anywhere. */
+  /** Without a kernel only some maps are available; a missing one must not be displayed in any view. */
   const hasMap = async (channel: number): Promise<boolean> => {
     if (kernel.peek()) return true;
     try {
@@ -180,7 +181,7 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
     if (channel === null || kernel.peek()) store.set("channel", channel);
     else hasMap(channel).then((there) => { if (wanted === channel) store.set("channel", there ? channel : null); }, fail);
   };
-  // Who goes while the pointer is on a bar would leave its map on show for ever.
+  // Otherwise the map would stay visible if the view is removed while a bar is hovered.
   view.signal.addEventListener("abort", () => { if (wanted !== null && store.get("channel") === wanted) store.set("channel", null); });
 
   let before = state.layer.peek();
@@ -202,17 +203,17 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
   const evidence = (target: Target) => evidenceRequest(target, method.value, inputsFor(target));
   return {
     clusters, method, sort, order, count, search, outline, opened, missingMaps, names, kernel, present, targets, first, second, scores, current, rows,
-    regions, painted, ranges, image, nameOf, colorOf, requestFor, resultOf, evidence, preview, pin, toggle,
+    regions, painted, ranges, image, nameOf, colorOf, requestFor, outcomeOf, evidence, preview, pin, toggle,
     choose: follow.choose, compare: follow.compare,
     ask(target: Target) {
-      places.forEach((place, i) => {
-        if (targets.peek()[i] === target) answers.retry(place, requestFor(target), label(target));
+      slots.forEach((slot, i) => {
+        if (targets.peek()[i] === target) retry(slot, requestFor(target), label(target));
       });
     },
     measure(target: Target) {
       opened.value = true;
       const request = evidence(target);
-      if (resultOf(request)?.status !== "ready") answers.retry("evidence", request, `Deleting channels of ${nameOf(target)}`);
+      if (outcomeOf(request)?.status !== "ready") retry("evidence", request, `Deleting channels of ${nameOf(target)}`);
     },
   };
 }

@@ -1,6 +1,6 @@
-/** Which targets are asked about: the first follows what is selected anywhere, the second stays as it was chosen. */
+/** Selection of the attribution targets: the first follows the selection in any view, the second is a fixed comparison. */
 import { type ReadonlySignal, computed, signal } from "@preact/signals";
-import type { ViewContext } from "../../shared/view.tsx";
+import type { ViewContext } from "../../shared/context.ts";
 import type { Target } from "./targets.ts";
 
 export function targetSelection(view: ViewContext, present: ReadonlySignal<readonly number[]>, kernel: ReadonlySignal<boolean>) {
@@ -9,7 +9,7 @@ export function targetSelection(view: ViewContext, present: ReadonlySignal<reado
   const chosen = signal<Exclude<Target, { kind: "cluster" }> | null>(null);
   const other = signal<Target | null>(null);
 
-  /** Whether there is still such a target. */
+  /** Whether a target still exists. */
   const exists = (target: Target): boolean => {
     switch (target.kind) {
       case "cluster": return present.value.includes(target.id);
@@ -18,7 +18,7 @@ export function targetSelection(view: ViewContext, present: ReadonlySignal<reado
       case "image": return target.image < state.meta.value.images.length;
     }
   };
-  // As text, so that what stays the same is the same object.
+  // Serialized, so that an unchanged target remains the same object.
   const firstText = computed(() => {
     if (chosen.value && exists(chosen.value)) return JSON.stringify(chosen.value);
     const selected = state.cluster.value;

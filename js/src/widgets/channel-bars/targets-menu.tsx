@@ -1,5 +1,5 @@
-/** The menus in which targets are chosen: what the bars are about, and what it is compared with. */
-import type { ViewContext } from "../../shared/view.tsx";
+/** Menus for the target and the comparison target. */
+import type { ViewContext } from "../../shared/context.ts";
 import type { ChannelsState } from "./state.ts";
 import type { Target } from "./targets.ts";
 
@@ -20,7 +20,7 @@ export function Targets({ view, channels }: Props) {
       <div class="ncut-target">
         <Menu {...{ view, channels }} name="Target" target={first.value} set={channels.choose} />
         {!second.value && (
-          <button type="button" title="Put another target beside it" disabled={channels.present.value.length < 2} onClick={compare}>
+          <button type="button" title="Compare with a second target" disabled={channels.present.value.length < 2} onClick={compare}>
             Compare
           </button>
         )}
@@ -28,7 +28,7 @@ export function Targets({ view, channels }: Props) {
       {second.value && (
         <div class="ncut-target">
           <Menu {...{ view, channels }} name="Compared with" target={second.value} set={channels.compare} />
-          <button type="button" class="ncut-icon-button" aria-label="Compare no more" title="Compare no more"
+          <button type="button" class="ncut-icon-button" aria-label="Stop comparing" title="Stop comparing"
             onClick={() => channels.compare(null)}>
             ×
           </button>

@@ -1,5 +1,4 @@
-/** What channels are asked about: a cluster, an object's mask, the pinned patches or a whole image. */
-import type { PatchGrid } from "../../shared/geometry.ts";
+/** Attribution targets: a cluster, an object's mask, the pinned patches or a whole image. */
 import type { MaskObject } from "../../shared/types.ts";
 
 export type Target =
@@ -10,24 +9,24 @@ export type Target =
 
 export type Method = "gradient" | "abs_gradient" | "gradient_x_input" | "ablation";
 
-/** Value, text, and what it is in a sentence. */
+/** Value, label and description. */
 export const METHODS: readonly (readonly [Method, string, string])[] = [
-  ["gradient", "Gradient", "What a little more of a channel does"],
-  ["abs_gradient", "|Gradient|", "How much a channel matters, whichever way"],
-  ["gradient_x_input", "Gradient × input", "What a channel as it is does, to first order"],
-  ["ablation", "Ablation", "How much weaker it is without a channel: slow ground truth"],
+  ["gradient", "Gradient", "Effect of a small increase of a channel"],
+  ["abs_gradient", "|Gradient|", "Sensitivity to a channel, regardless of sign"],
+  ["gradient_x_input", "Gradient × input", "First-order effect of a channel's actual values"],
+  ["ablation", "Ablation", "Drop of the score without a channel: slow ground truth"],
 ];
 
-/** What a request to the kernel is made of; `key` says all that the answer depends on. */
+/** A request to the kernel; `key` identifies everything that the result depends on. */
 export interface AttributionRequest {
   name: string;
   params: { nodes: readonly number[] } | MaskParams | null;
-  /** Which row of the answer is the target's. */
+  /** The target's row in the result. */
   row: number;
   key: string;
 }
 
-/** What the mask of an object depends on. */
+/** Inputs of an object's mask. */
 export interface MaskParams {
   source: string;
   objects: readonly MaskObject[];
@@ -35,9 +34,9 @@ export interface MaskParams {
 
 export interface RequestInputs {
   count: number;
-  /** Of the target, where the kernel knows it by nothing else. */
+  /** Nodes of the target, if the kernel cannot identify it otherwise. */
   nodes: readonly number[];
-  /** Of an object's mask, null for other targets. */
+  /** For masks only. */
   mask: MaskParams | null;
   embedding: number;
 }
@@ -64,33 +63,7 @@ function keyed(request: Omit<AttributionRequest, "key">, { embedding }: RequestI
   return { ...request, key: `${embedding} ${request.name} ${more}` };
 }
 
-/** The nodes of a label. */
+/** Nodes with a label. */
 export function nodesWithLabel(labels: Uint8Array, label: number): number[] {
   return [...labels.keys()].filter((node) => labels[node] === label);
-}
-
-/** All patches of an image under a source. */
-export function nodesOfImage(grid: PatchGrid, image: number, source: string): number[] {
-  const map = grid.find(image, source);
-  if (map < 0) return [];
-  const [start, end] = [grid.offsets[map]!, grid.offsets[map + 1]!];
-  return Array.from({ length: end - start }, (_, i) => start + i);
-}
-
-/** A region of the images, 1 where a node is in it. */
-export interface Region {
-  nodes: Uint8Array;
-  /** #rrggbb */
-  color: string;
-}
-
-/** (4 n) RGBA: each region in its colour, later ones over earlier ones, all else clear. */
-export function paintRegions(regions: readonly Region[], n: number): Uint8ClampedArray {
-  const out = new Uint32Array(n);
-  for (const { nodes, color } of regions) {
-    const rgb = Number.parseInt(color.slice(1), 16);
-    const word = new Uint32Array(Uint8Array.of(rgb >> 16, rgb >> 8, rgb, 255).buffer)[0]!;
-    for (let i = 0; i < n; i++) if (nodes[i]) out[i] = word;
-  }
-  return new Uint8ClampedArray(out.buffer);
 }

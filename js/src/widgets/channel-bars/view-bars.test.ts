@@ -4,8 +4,8 @@ import { onPage } from "../../testing/view.ts";
 
 onPage({ width: 600, height: 500, box: new DOMRect(0, 0, 400, 300) });
 
-describe("the bars", () => {
-  it("are of what made the selected cluster, signed and in order, and follow the selection at no further cost", async () => {
+describe("bars", () => {
+  it("show the selected cluster's attribution and follow the selection", async () => {
     const { store, order, values, row, questions } = await shown({ cluster: 1 });
     expect([order(), values()]).toEqual([[0, 1, 2], ["+60.0", "+30.0", "−10.0"]]);
     expect(row(2).querySelector<HTMLElement>("[data-sign]")!.dataset.sign).toBe("-");
@@ -17,7 +17,7 @@ describe("the bars", () => {
     expect(questions()).toEqual(["attribution/gradient/clusters/2"]);
   });
 
-  it("are sorted, searched and as many as was asked for", async () => {
+  it("can be sorted, searched and limited", async () => {
     const { choose, order, named, input, root } = await shown({ cluster: 0 });
     choose("Sort by", "absolute");
     await vi.waitFor(() => expect(order()).toEqual([1, 2, 0]));
@@ -27,7 +27,7 @@ describe("the bars", () => {
     type("0");
     await vi.waitFor(() => expect(order()).toEqual([0]));
     type("hue");
-    await vi.waitFor(() => expect(root.textContent).toContain("No channel has that name or number."));
+    await vi.waitFor(() => expect(root.textContent).toContain("No matching channels."));
     const slider = named<HTMLInputElement>("Number of bars");
     expect([slider.min, slider.max]).toEqual(["5", "50"]);
   });
@@ -42,7 +42,7 @@ describe("the bars", () => {
     expect(questions()).toEqual(["attribution/gradient/clusters/2", "attribution/gradient/clusters/4", "attribution/ablation/clusters/2"]);
   });
 
-  it("of two targets stand side by side on one scale", async () => {
+  it("of two targets share one scale", async () => {
     const { button, row, named, find, choose } = await shown({ cluster: 1, cluster_names: { 0: "sky" } });
     button("Compare").click();
     await vi.waitFor(() => expect(row(0).querySelectorAll("[data-sign]")).toHaveLength(2));
@@ -52,19 +52,19 @@ describe("the bars", () => {
     expect(row(0).getAttribute("aria-label")).toBe("luma, Cluster 1 +60.0 %, sky +20.0 %");
     choose("Sort by", "difference");
     await vi.waitFor(() => expect(row(1).previousElementSibling).toBe(row(0)));
-    named("Compare no more").click();
+    named("Stop comparing").click();
     await vi.waitFor(() => expect(row(0).querySelectorAll("[data-sign]")).toHaveLength(1));
   });
 
-  it("of a session without features are none, and it is said why", async () => {
+  it("are replaced by a message without features", async () => {
     const { root, questions } = await shown({ meta: { ...META, channel_names: null } }, { bars: false });
     expect(root.textContent).toContain("This session has no features");
     expect(questions()).toEqual([]);
   });
 });
 
-describe("a target", () => {
-  it("is chosen by a click on its region, for all views", async () => {
+describe("target", () => {
+  it("can be chosen by clicking its region, in all views", async () => {
     const { clickPatch, store, overlay, values } = await shown();
     await vi.waitFor(() => expect(overlay()).toEqual([[10, 30, 50, 255], [10, 30, 50, 255], [0, 0, 0, 0], [0, 0, 0, 0]]));
     clickPatch(1, 3);
@@ -73,7 +73,7 @@ describe("a target", () => {
     await vi.waitFor(() => expect(overlay()[3]).toEqual([70, 90, 110, 255]));
   });
 
-  it("is what was pinned in any view, until it is let go", async () => {
+  it("can be the pinned patches, until they are unpinned", async () => {
     const { store, values, kernel, overlay, named, clickPatch, order } = await shown({ cluster: 1 });
     store.set("selection", [0, 3]);
     await vi.waitFor(() => expect(values()[0]).toBe("+100.0"));
@@ -87,7 +87,7 @@ describe("a target", () => {
     await vi.waitFor(() => expect(order()).toEqual([0, 1, 2]));
   });
 
-  it("is an object's mask as it is now", async () => {
+  it("can be an object's current mask", async () => {
     const { store, choose, order, overlay, questions, values } = await shown({ objects: [CUP] });
     choose("Target", { kind: "mask", name: "cup" });
     await vi.waitFor(() => expect(values()).toEqual(["+100.0", "0.0", "0.0"]));
@@ -99,14 +99,14 @@ describe("a target", () => {
     await vi.waitFor(() => expect(order()[0]).toBe(2));
   });
 
-  it("is a whole image", async () => {
+  it("can be a whole image", async () => {
     const { choose, values, kernel } = await shown();
     choose("Target", { kind: "image", image: 1 });
     await vi.waitFor(() => expect(values()[0]).toBe("+100.0"));
     expect(kernel.asked.find(({ name }) => name.endsWith("/nodes"))!.params).toEqual({ nodes: Array.from({ length: 12 }, (_, i) => 12 + i) });
   });
 
-  it("of merged clusters is their nodes", async () => {
+  it("can be merged clusters, sent as nodes", async () => {
     const { kernel } = await shown({ n_clusters: 4, cluster: 1, cluster_groups: [[1, 3, 9]] });
     expect(kernel.asked.find(({ name }) => name.endsWith("/nodes"))!.params).toEqual({ nodes: [2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23] });
   });

@@ -4,8 +4,8 @@ import { onPage, painted } from "../../testing/view.ts";
 
 onPage({ width: 600, height: 500, box: new DOMRect(0, 0, 400, 300) });
 
-describe("a channel", () => {
-  it("is current at in all images while the pointer is on its bar", async () => {
+describe("channel", () => {
+  it("is previewed in all images while its bar is hovered", async () => {
     const { row, enter, find, store, overlay, heat, root } = await shown({ cluster: 1 });
     enter(row(1));
     expect(store.get("channel")).toBe(1);
@@ -19,21 +19,21 @@ describe("a channel", () => {
     await vi.waitFor(() => expect(root.dataset.shows).toBe("target"));
   });
 
-  it("that Python needsRanges at is marked and shown as well", async () => {
+  it("previewed from Python is marked and displayed", async () => {
     const { store, row, overlay, heat } = await shown();
     store.set("channel", 2);
     await vi.waitFor(() => expect(row(2).hasAttribute("data-current")).toBe(true));
     await vi.waitFor(() => expect(overlay()).toEqual(heat(2)));
   });
 
-  it("is let go when the view goes", async () => {
+  it("is no longer previewed after the view is removed", async () => {
     const { row, enter, store, gone } = await shown();
     enter(row(1));
     gone.abort();
     expect(store.get("channel")).toBeNull();
   });
 
-  it("is pinned by a click: one as its map, two as red and green, each with a small map, until it is unpinned", async () => {
+  it("is pinned by a click and combined with others as RGB", async () => {
     const { row, store, overlay, heat, find, named, root } = await shown({ cluster: 1, layer: "ncut" });
     row(0).click();
     await vi.waitFor(() => expect(store.get("channels")).toEqual([0]));
@@ -53,7 +53,7 @@ describe("a channel", () => {
     await vi.waitFor(() => expect(root.dataset.shows).toBe("target"));
   });
 
-  it("is reached, current at and pinned by keys, and Escape lets go of one thing after another", async () => {
+  it("can be previewed and pinned by keyboard; Escape clears in steps", async () => {
     const { row, key, store, root } = await shown({ cluster: 1 });
     vi.spyOn(HTMLElement.prototype, "matches").mockImplementation(function (this: HTMLElement, selector: string) {
       return selector === ":focus-visible" || Element.prototype.matches.call(this, selector);

@@ -4,10 +4,10 @@ import { onPage } from "../../testing/view.ts";
 
 onPage({ width: 600, height: 500, box: new DOMRect(0, 0, 400, 300) });
 
-describe("the kernel", () => {
+describe("kernel requests", () => {
   const waiting = ({ find }: { find: (selector: string) => HTMLElement }) => find(".ncut-pending")?.textContent ?? "";
 
-  it("says how far it is and can be told to stop and asked again; the last bars stay meanwhile", async () => {
+  it("show progress and can be cancelled and retried", async () => {
     const view = await shown({ cluster: 1 });
     const { hold, choose, kernel, find, order, values, button } = view;
     hold();
@@ -20,14 +20,14 @@ describe("the kernel", () => {
     find(".ncut-task button").click();
     await vi.waitFor(() => expect(waiting(view)).toContain("Cancelled."));
     expect(kernel.asked.some(({ kind, id }) => kind === "cancel" && id === kernel.held[0]!.id)).toBe(true);
-    button("Ask again").click();
+    button("Retry").click();
     await vi.waitFor(() => expect(kernel.held).toHaveLength(2));
     kernel.answer(kernel.held[1]!);
     await vi.waitFor(() => expect(values()).toEqual(["+60.0", "+40.0", "0.0"]));
     expect(waiting(view)).toBe("");
   });
 
-  it("drops what nobody waits for any more", async () => {
+  it("are cancelled if no longer needed", async () => {
     const { hold, choose, kernel, values } = await shown({ cluster: 1 });
     hold();
     choose("Method", "ablation");
@@ -37,64 +37,64 @@ describe("the kernel", () => {
     await vi.waitFor(() => expect(values()[0]).toBe("+60.0"));
   });
 
-  it("says why it could not", async () => {
+  it("show the error message", async () => {
     const view = await shown({}, { lacks: ["attribution/gradient/clusters/2"], bars: false });
     await vi.waitFor(() => expect(waiting(view)).toContain("no attribution/gradient/clusters/2"));
   });
 
-  it("measures the evidence when it is asked to", async () => {
+  it("measure evidence on demand", async () => {
     const { button, find, questions, store, named } = await shown({ cluster: 0 });
     expect(questions()).toEqual(["attribution/gradient/clusters/2"]);
-    button("Show the evidence").click();
+    button("Show evidence").click();
     await vi.waitFor(() => expect(find("figure.ncut-evidence")).not.toBeNull());
     expect(questions()).toContain("evidence/gradient/clusters/2/0");
     expect([...find(".ncut-evidence svg").querySelectorAll("polyline")].map(({ dataset }) => dataset.line)).toEqual(["top", "random", "bottom"]);
     expect(find("figcaption:last-child").textContent).toBe("toprandombottomarea 0.188");
     store.set("cluster", 1);
-    await vi.waitFor(() => expect(button("Show the evidence")).toBeDefined());
+    await vi.waitFor(() => expect(button("Show evidence")).toBeDefined());
     store.set("cluster", 0);
-    await vi.waitFor(() => expect(named("Hide the evidence")).not.toBeNull());
-    named("Hide the evidence").click();
+    await vi.waitFor(() => expect(named("Hide evidence")).not.toBeNull());
+    named("Hide evidence").click();
     await vi.waitFor(() => expect(find("figure.ncut-evidence")).toBeNull());
-    button("Show the evidence").click();
+    button("Show evidence").click();
     await vi.waitFor(() => expect(find("figure.ncut-evidence")).not.toBeNull());
     expect(questions().filter((name) => name.startsWith("evidence"))).toHaveLength(1);
   });
 });
 
-describe("a file without a kernel", () => {
-  it("offers what is in it", async () => {
+describe("an exported file", () => {
+  it("offers only the included attributions", async () => {
     const { named, button, values, find } = await shown({ ...IN_FILE, cluster: 1, selection: [3], objects: [CUP] });
     expect(values()).toEqual(["+60.0", "+30.0", "−10.0"]);
     expect([...named("Target").querySelectorAll("option")].map(({ textContent }) => textContent)).toEqual(["Cluster 0", "Cluster 1"]);
     expect(named("Method")).toBeNull();
-    expect(button("Show the evidence")).toBeUndefined();
+    expect(button("Show evidence")).toBeUndefined();
     expect(find("[role=alert]")).toBeNull();
   });
 
-  it("says where bars are missing", async () => {
+  it("reports missing attributions", async () => {
     const { root, store, values } = await shown({ ...IN_FILE, cluster: 1 }, { lacks: ["attribution/gradient/clusters/4"] });
     store.set("n_clusters", 4);
-    await vi.waitFor(() => expect(root.textContent).toContain("What made Cluster 1 is not in this file."));
+    await vi.waitFor(() => expect(root.textContent).toContain("The attribution of Cluster 1 is not included in this file."));
     store.set("n_clusters", 2);
     await vi.waitFor(() => expect(values()[0]).toBe("+60.0"));
     expect(root.querySelector("[role=alert]")).toBeNull();
   });
 
-  it("leads to the numbers of clusters that it traces", async () => {
+  it("offers the included numbers of clusters", async () => {
     const meta = { ...IN_FILE.meta, cluster_counts: [2, 3, 4], traced_counts: [2] };
     const { root, store, button, values } = await shown({ ...IN_FILE, meta, cluster: 1 }, { lacks: ["attribution/gradient/clusters/4"] });
     store.set("n_clusters", 4);
-    await vi.waitFor(() => expect(root.textContent).toContain("This file traces 2 clusters to their channels, not 4."));
+    await vi.waitFor(() => expect(root.textContent).toContain("This file includes attributions for 2 clusters, not 4."));
     button("Show 2 clusters").click();
     await vi.waitFor(() => expect(values()[0]).toBe("+60.0"));
     expect(store.get("n_clusters")).toBe(2);
   });
 
-  it("marks a bar whose map is missing, and shows it nowhere", async () => {
+  it("marks channels without a map and does not show them", async () => {
     const { row, enter, store, root } = await shown({ ...IN_FILE, cluster: 1 }, { lacks: ["channel_map/1", "channel_ranges"] });
     enter(row(1));
-    await vi.waitFor(() => expect(row(1).getAttribute("aria-label")).toContain("not in this file"));
+    await vi.waitFor(() => expect(row(1).getAttribute("aria-label")).toContain("not included in this file"));
     expect(store.get("channel")).toBeNull();
     row(1).click();
     enter(row(0));

@@ -1,10 +1,10 @@
-/** Which channels made a cluster, a mask or a selection: signed bars, and the maps of the channels in all images. */
+/** Channels behind a cluster, a mask or a selection: signed bars, and the channel maps in all images. */
 import { useMemo } from "preact/hooks";
+import type { ViewContext } from "../../shared/context.ts";
 import { createTilePainter } from "../../shared/images/draw.ts";
 import { Images, leaveZoom, pointFromEvent } from "../../shared/images/images.tsx";
 import { imagesState } from "../../shared/images/state.ts";
 import { Tasks } from "../../shared/tasks.tsx";
-import type { ViewContext } from "../../shared/view.tsx";
 import { Bar } from "./bar.tsx";
 import { Outline } from "./outline.tsx";
 import { Panel } from "./panel.tsx";
@@ -59,8 +59,8 @@ export function ChannelBars(view: ViewContext) {
           <Images
             {...{ view, ui, tiles }}
             label={
-              `${state.meta.value.images.length} images. Arrow keys move from patch to patch, Page Up and Page Down from image ` +
-              "to image, Enter asks what made the cluster of a patch, Space pins a patch to ask about those that are pinned, " +
+              `${state.meta.value.images.length} images. Arrow keys move between patches, Page Up and Page Down between images, ` +
+              "Enter selects the cluster of a patch as the target, Space pins a patch and selects the pinned patches as the target, " +
               "Z enlarges an image."
             }
             marks={(image) => <Outline key={image} {...{ image, view, ui, channels }} />}

@@ -1,19 +1,20 @@
-/** Masks and clicks as files: of every kind by the kernel, of some by the page itself. */
+/** Export of masks and clicks as files: all formats with a kernel, some in the page alone. */
 import { useSignal } from "@preact/signals";
-import { type ViewContext, errorMessage } from "../../shared/view.tsx";
+import type { ViewContext } from "../../shared/context.ts";
+import { errorMessage, isAbortError } from "../../shared/errors.ts";
 import { type File, clicksFile, maskFile, overlayFile } from "./files.ts";
-import type { PanelProps } from "./panel.tsx";
+import type { PanelProps } from "./state.ts";
 
 type Format = "masks" | "overlays" | "labels" | "coco" | "npz" | "clicks";
 
-/** What it is, its file, and what is said of it. */
+/** Label, file name and description. */
 const FORMATS: Record<Format, [string, string, string]> = {
   masks: ["Masks", "masks.zip", "A black and white PNG for each object and image"],
-  overlays: ["Overlays", "overlays.zip", "The images with the masks laid over them"],
-  labels: ["Labels", "labels.zip", "One PNG for each image that numbers the objects"],
+  overlays: ["Overlays", "overlays.zip", "Images with overlaid masks"],
+  labels: ["Labels", "labels.zip", "A PNG for each image with the object number of each pixel"],
   coco: ["COCO", "coco.json", "COCO annotations with run-length encoded masks"],
-  npz: ["NPZ", "masks.npz", "Arrays for numpy"],
-  clicks: ["Clicks", "clicks.json", "Points, boxes and settings, from which the masks can be made again"],
+  npz: ["NPZ", "masks.npz", "NumPy arrays"],
+  clicks: ["Clicks", "clicks.json", "Points, boxes and settings, to recreate the masks"],
 };
 const IN_PAGE: Format[] = ["masks", "overlays", "clicks"];
 
@@ -29,8 +30,8 @@ export function Export({ view }: PanelProps) {
     try {
       download(await (kernel ? fromKernel(view, format, resolution.peek()) : inPage(view, format)));
     } catch (error) {
-      // Whom the user has told to stop has nothing to say.
-      if (!(error instanceof DOMException && error.name === "AbortError")) view.error.value = `Not exported: ${errorMessage(error)}`;
+      // A cancelled export is not an error.
+      if (!isAbortError(error)) view.error.value = `Export failed: ${errorMessage(error)}`;
     } finally {
       busy.value = null;
     }
@@ -41,7 +42,7 @@ export function Export({ view }: PanelProps) {
       <div class="ncut-export-head">
         <span>Export</span>
         {kernel && (
-          <select aria-label="Resolution" value={resolution.value} title="Masks of the images' own size, or of whole patches"
+          <select aria-label="Resolution" value={resolution.value} title="Masks at image resolution or patch resolution"
             onChange={(event) => { resolution.value = event.currentTarget.value as "pixel" | "patch"; }}>
             <option value="pixel">Pixels</option>
             <option value="patch">Patches</option>
@@ -81,6 +82,6 @@ async function inPage({ store }: ViewContext, format: Format): Promise<File> {
 function download({ name, content, type }: File): void {
   const url = URL.createObjectURL(new Blob([content as Uint8Array<ArrayBuffer>], { type }));
   Object.assign(document.createElement("a"), { href: url, download: name }).click();
-  // Browsers read it after the click has returned.
+  // The browser reads the URL after `click` has returned.
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

@@ -6,8 +6,8 @@ import { crc32, createZip } from "./zip.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-describe("names of files", () => {
-  it("are the same as Python's: readable, safe on every system, and unique", () => {
+describe("file names", () => {
+  it("match Python: readable, valid on every system, unique", () => {
     expect(fileNames(["cat.jpg", "CAT.png", "../a/b", "…", "..", "nul"])).toEqual(["cat", "CAT-2", "_a_b", "…", "unnamed", "nul_"]);
     expect(fileNames(["con.txt", "a\u0000b", " x . "])).toEqual(["con_.txt", "a_b", "x"]);
     expect(fileNames(["Masks.JSON", "masks.json.png", "com²"], ["masks.json"])).toEqual(["Masks.JSON-2", "masks.json-3", "com²_"]);
@@ -16,14 +16,14 @@ describe("names of files", () => {
 });
 
 describe("pixels", () => {
-  it("are as the patch over their top left corner", () => {
+  it("have the value of the patch at their top left corner", () => {
     const pixels = pixelsOf(Uint32Array.of(1, 2, 3, 4, 5, 6), { image: 0, rows: 2, columns: 3, source: "a" }, 7, 3);
     expect([...pixels]).toEqual([1, 1, 1, 2, 2, 3, 3, 1, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 5, 6, 6]);
   });
 });
 
-describe("a PNG", () => {
-  /** Its chunks, checked, with the picture unpacked. */
+describe("PNG", () => {
+  /** Its verified chunks, with decompressed pixels. */
   const read = async (png: Uint8Array) => {
     expect([...png.subarray(0, 8)]).toEqual([137, 80, 78, 71, 13, 10, 26, 10]);
     const view = new DataView(png.buffer);
@@ -40,21 +40,21 @@ describe("a PNG", () => {
     return found;
   };
 
-  it("of a mask is grey, of 8 bits, one byte for each pixel", async () => {
+  it("of a mask is 8-bit gray", async () => {
     expect(await read(await encodePng(Uint8Array.of(0, 255, 255, 255, 0, 0), 3, 2, 1))).toEqual([
       ["IHDR", [0, 0, 0, 3, 0, 0, 0, 2, 8, 0, 0, 0, 0]], ["IDAT", [0, 0, 255, 255, 0, 255, 0, 0]], ["IEND", []],
     ]);
   });
 
-  it("of colours has three for each pixel", async () => {
+  it("of colors is 8-bit RGB", async () => {
     expect(await read(await encodePng(Uint8Array.of(1, 2, 3, 4, 5, 6), 1, 2, 3))).toEqual([
       ["IHDR", [0, 0, 0, 1, 0, 0, 0, 2, 8, 2, 0, 0, 0]], ["IDAT", [0, 1, 2, 3, 0, 4, 5, 6]], ["IEND", []],
     ]);
   });
 });
 
-describe("masks", () => {
-  it("are there for every image, empty where the source does not show it", async () => {
+describe("mask file", () => {
+  it("contains empty masks for images outside the source", async () => {
     const object = { name: "cup" };
     const store = {
       prepare: async () => {},
@@ -75,8 +75,8 @@ describe("masks", () => {
   });
 });
 
-describe("clicks", () => {
-  it("are written with the images that they are in", () => {
+describe("clicks file", () => {
+  it("contains objects and images", () => {
     const { objects } = withNew({ objects: [], active: null });
     const { name, content } = clicksFile([{ name: "one", width: 4, height: 3 }], objects);
     expect(name).toBe("clicks.json");
@@ -86,12 +86,12 @@ describe("clicks", () => {
   });
 });
 
-describe("a zip", () => {
-  it("checks its contents as everybody does", () => {
+describe("zip", () => {
+  it("uses the standard CRC-32", () => {
     expect(crc32(bytes("123456789"))).toBe(0xcbf43926);
   });
 
-  it("holds the files one after the other, and a directory that points at each", () => {
+  it("stores files and a directory of their offsets", () => {
     const zip = createZip({ "a/ü.txt": bytes("hello"), empty: new Uint8Array(0) });
     const view = new DataView(zip.buffer);
     const end = zip.length - 22;

@@ -1,4 +1,4 @@
-/** Files that the page makes itself, as ncut_widgets.export makes them: masks, overlays, and what the clicks were. */
+/** Files created in the page, with the same format as those of ncut_widgets.export: masks, overlays and clicks. */
 import { PatchGrid } from "../../shared/geometry.ts";
 import type { ImageMeta, MapMeta, MaskObject, NodeMask, SessionStore } from "../../shared/types.ts";
 import { encodePng } from "./png.ts";
@@ -12,13 +12,13 @@ export interface File {
 
 const ZIP = "application/zip";
 const JSON_TYPE = "application/json";
-/** File systems count bytes, mostly up to 255: this leaves room for a number and a suffix. */
+/** File systems limit names to 255 bytes: this leaves room for a counter and an extension. */
 const MAX_STEM_BYTES = 120;
 const RESERVED = /^(con|prn|aux|nul|conin\$|conout\$|com[\d¹²³]|lpt[\d¹²³])(\.|$)/i;
-/** Lies beside the folders of the objects. */
+/** Stored next to the folders of the objects. */
 const MASKS_JSON = "masks.json";
 
-/** One PNG for each object and image, of the size of the image: 255 inside and 0 outside. */
+/** One PNG for each object and image, in the size of the image: 255 inside, 0 outside. */
 export async function maskFile(store: SessionStore): Promise<File> {
   await store.prepare();
   const meta = store.get("meta");
@@ -34,7 +34,7 @@ export async function maskFile(store: SessionStore): Promise<File> {
       const map = grid.find(image, store.get("source"));
       const file = `${folders[i]}/${stems[image]}.png`;
       entries.push({ file, object: object.name, image: name });
-      // Of an image that the source doesn't show: nothing, as in Python.
+      // An image without patches under the source has an empty mask, as in Python.
       const inside = map < 0 ? null : nodes.subarray(grid.offsets[map]!, grid.offsets[map + 1]!).map((is) => (is ? 255 : 0));
       const pixels = inside ? pixelsOf(inside, grid.maps[map]!, width, height) : new Uint8Array(width * height);
       files[file] = await encodePng(pixels, width, height, 1);
@@ -44,7 +44,7 @@ export async function maskFile(store: SessionStore): Promise<File> {
   return { name: "masks.zip", content: createZip(files), type: ZIP };
 }
 
-/** Each image, as large as it is on the page, with the visible masks laid over it. */
+/** Each image, in the size displayed in the page, with the visible masks overlaid. */
 export async function overlayFile(store: SessionStore): Promise<File> {
   await store.prepare();
   const meta = store.get("meta");
@@ -70,19 +70,19 @@ export async function overlayFile(store: SessionStore): Promise<File> {
   return { name: "overlays.zip", content: createZip(files), type: ZIP };
 }
 
-/** An empty mask in the place of one that could not be made would be taken for it. */
+/** Export no mask that is not available: an empty one would be mistaken for the result. */
 function throwIfMissing(masks: readonly NodeMask[]): void {
   const missing = masks.find((mask) => mask.missing);
-  if (missing) throw new Error(`${missing.object.name} has no mask, for it takes a kernel to cut the graph. Undo, choose Similarity, or delete it.`);
+  if (missing) throw new Error(`${missing.object.name} has no mask: graph cuts require a kernel. Undo, choose Similarity, or delete the object.`);
 }
 
-/** What `load_clicks` reads in Python. */
+/** The format that `load_clicks` reads in Python. */
 export function clicksFile(images: readonly ImageMeta[], objects: readonly MaskObject[]): File {
   const content = json({ format: "ncut-widgets clicks", version: 1, images, objects });
   return { name: "clicks.json", content, type: JSON_TYPE };
 }
 
-/** What patches have, as pixels: each as the patch over its top left corner, which is how Python has it. */
+/** Patch values as pixels: each pixel has the value of the patch at its top left corner, as in Python. */
 export function pixelsOf<T extends Uint8Array | Uint32Array>(
   patches: T, { rows, columns }: MapMeta, width: number, height: number,
 ): T {
@@ -95,20 +95,20 @@ export function pixelsOf<T extends Uint8Array | Uint32Array>(
   return out;
 }
 
-/** RGB of RGBA. */
+/** RGBA to RGB. */
 function withoutAlpha(pixels: Uint8ClampedArray): Uint8Array {
   const out = new Uint8Array((pixels.length / 4) * 3);
   for (let from = 0, to = 0; from < pixels.length; from += 4, to += 3) out.set(pixels.subarray(from, from + 3), to);
   return out;
 }
 
-/** A file name, without suffix, for each name: readable, safe on every system, unique, and noObject of those `beside` them. */
+/** A file stem for each name: readable, valid on every system, unique, and different from those `beside` them. */
 export function fileNames(names: readonly string[], beside: readonly string[] = []): string[] {
   const taken = new Set(beside);
   return names.map((name) => {
     const stem = safeStem(name);
     let unique = stem;
-    // Some systems take names that differ only in case for the same.
+    // Some file systems are case-insensitive.
     for (let count = 2; taken.has(unique.toLowerCase()); count++) unique = `${stem}-${count}`;
     taken.add(unique.toLowerCase());
     return unique;

@@ -1,27 +1,27 @@
-/** Mouse, pen and touch on the images: prompts are set, drawn, selected and moved. */
+/** Pointer gestures on the images: add, draw, select and move prompts. */
+import type { ViewContext } from "../../shared/context.ts";
 import { type ImagePoint, pointAtFraction } from "../../shared/images/images.tsx";
 import type { ImagesState } from "../../shared/images/state.ts";
-import type { ViewContext } from "../../shared/view.tsx";
 import { type PromptId, boxBetween, clickCoordinate } from "./objects.ts";
 import type { SegmenterState } from "./state.ts";
 
-/** Farther than this, in CSS pixels, a press is a drag. */
+/** Movement in CSS pixels beyond which a press is a drag. */
 const DRAG_THRESHOLD_PX = 4;
-/** A finger that rests for longer, in milliseconds, wants something else than to set a point. */
+/** Milliseconds after which a touch is a long press, which does not add a point. */
 const LONG_PRESS_MS = 600;
 
 export function attachGestures(view: ViewContext, ui: ImagesState, segmenter: SegmenterState) {
   const { state, store, signal } = view;
   let running: { end: () => void } | null = null;
 
-  /** In fractions of a tile, which may have moved since the pointer went down. */
+  /** Pointer position as fractions of a tile, which may have moved since the pointer went down. */
   const fractions = (tile: HTMLElement, event: PointerEvent) => {
     const box = tile.getBoundingClientRect();
     return { right: (event.clientX - box.left) / box.width, down: (event.clientY - box.top) / box.height };
   };
 
   const press = (event: PointerEvent) => {
-    // A second finger is the start of something else.
+    // A second finger starts another gesture, such as a pinch.
     if (running) return running.end();
     const target = event.target as Element;
     const tile = target.closest<HTMLElement>("[data-image]");
@@ -47,7 +47,7 @@ export function attachGestures(view: ViewContext, ui: ImagesState, segmenter: Se
       if (now.pointerId !== event.pointerId) return;
       dragged ||= Math.hypot(now.clientX - event.clientX, now.clientY - event.clientY) > DRAG_THRESHOLD_PX;
       if (!dragged) return;
-      // The browser goes on telling of this pointer outside of the area as well.
+      // Receive the moves outside the area as well.
       area.setPointerCapture(event.pointerId);
       const { right, down } = fractions(tile, now);
       if (move) {
@@ -90,7 +90,7 @@ export function attachGestures(view: ViewContext, ui: ImagesState, segmenter: Se
     return { image, x: clickCoordinate(x, width), y: clickCoordinate(y, height), positive };
   };
 
-  // The cursor says what a click would do.
+  // The cursor shows what a click would do.
   const note = (event: KeyboardEvent | PointerEvent) => { segmenter.held.value = event.altKey || event.ctrlKey; };
   for (const type of ["keydown", "keyup", "pointermove"] as const) {
     document.addEventListener(type, note, { signal, capture: true, passive: true });
@@ -99,13 +99,13 @@ export function attachGestures(view: ViewContext, ui: ImagesState, segmenter: Se
   return {
     on: {
       onPointerDown: press,
-      // The other button takes away, and a long press does nothing: neither opens the browser's menu or the notebook's.
+      // Right-click removes and a long press does nothing: suppress the context menus of the browser and the notebook.
       onContextMenu(event: MouseEvent) {
         event.preventDefault();
         event.stopPropagation();
       },
     },
-    /** Drop what is under way; false if nothing was. */
+    /** Cancel the current gesture; false if there is none. */
     cancel(): boolean {
       if (!running) return false;
       running.end();

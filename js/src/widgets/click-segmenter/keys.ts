@@ -1,7 +1,7 @@
-/** What keys do in a segmenter, beside going from patch to patch. */
+/** Keyboard shortcuts of the segmenter, in addition to patch navigation. */
+import type { ViewContext } from "../../shared/context.ts";
 import type { ImagesState } from "../../shared/images/state.ts";
 import { nodeAtPixel } from "../../shared/masks.ts";
-import type { ViewContext } from "../../shared/view.tsx";
 import type { PromptId } from "./objects.ts";
 import type { SegmenterState } from "./state.ts";
 
@@ -9,7 +9,7 @@ const STEPS: Record<string, [number, number]> = {
   ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
 };
 
-/** Keys on the images, at the node that the keys have moved to; true if it was one of these. */
+/** Handles a key on the images, at the node reached by keyboard; returns whether it was handled. */
 export function handlePatchKey(event: KeyboardEvent, node: number | null, view: ViewContext, ui: ImagesState, segmenter: SegmenterState): boolean {
   const step = STEPS[event.key];
   if (step && event.shiftKey) return moveSelected(step, view, ui, segmenter);
@@ -20,7 +20,7 @@ export function handlePatchKey(event: KeyboardEvent, node: number | null, view: 
   return true;
 }
 
-/** Keys anywhere in the view but where text is written. */
+/** Shortcuts that work anywhere in the view, except in text fields. */
 export function handleShortcut(event: KeyboardEvent, segmenter: SegmenterState): void {
   if ((event.target as Element).matches("input:not([type=range], [type=radio], [type=checkbox], [type=color]), select")) return;
   if (!isShortcut(event, segmenter)) return;

@@ -1,20 +1,20 @@
-/** The objects: which is active, colours, names, how much of the images each covers. */
+/** The object list: active object, colors, names and coverage. */
 import { useComputed } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { Hint } from "../../shared/controls.tsx";
+import { scrollToShow } from "../../shared/scroll.ts";
 import type { MaskObject, NodeMask } from "../../shared/types.ts";
 import { nameError } from "./objects.ts";
-import type { PanelProps } from "./panel.tsx";
-import type { SegmenterState } from "./state.ts";
+import type { PanelProps, SegmenterState } from "./state.ts";
 
 export function ObjectList({ view, ui, segmenter }: PanelProps) {
   const { state } = view;
-  // Not `useId`, which counts anew in every view: one radio would take the choice of another's.
+  // Not `useId`, whose ids are unique within a view only: radio groups of two views would share a name.
   const group = useMemo(() => `active ${Math.random()}`, []);
   const objects = state.objects.value;
   const active = state.active.value;
   const list = useRef<HTMLDivElement>(null);
-  // After the frame: to ask where things are before it would have the page laid out twice for each new object.
+  // In an effect after the frame, because measuring positions now would force a second layout for every new object.
   useEffect(() => { scrollToActive(list.current!); }, [active, objects.length]);
   const shares = useComputed(() => {
     const grid = ui.grid.value;
@@ -29,8 +29,8 @@ export function ObjectList({ view, ui, segmenter }: PanelProps) {
       <div ref={list} class="ncut-object-list" role="radiogroup" aria-label="Active object">
         {objects.length === 0 && (
           <p class="ncut-no-objects">
-            <Hint mouse="Click an image to begin. Alt-click or right-click to take away from the mask."
-              touch="Tap an image to begin. Choose − Remove to take away from the mask." />
+            <Hint mouse="Click an image to begin. Alt-click or right-click to remove from the mask."
+                touch="Tap an image to begin. Choose − Remove to remove from the mask." />
           </p>
         )}
         {objects.map((object, index) => (
@@ -46,23 +46,19 @@ export function ObjectList({ view, ui, segmenter }: PanelProps) {
   );
 }
 
-/** In the list, and in the panel where it is the one that scrolls; but not the page, as `scrollIntoView` would. */
+/** Scrolls the list and the panel, one of which is scrollable depending on the width of the view. */
 function scrollToActive(list: HTMLElement): void {
   const row = list.querySelector("[data-active=true]");
-  for (const area of row ? [list, list.closest<HTMLElement>(".ncut-panel")!] : []) {
-    const { top, bottom } = row!.getBoundingClientRect();
-    const seen = area.getBoundingClientRect();
-    const by = Math.min(0, top - seen.top) || Math.max(0, bottom - seen.bottom);
-    if (by) area.scrollTop += by;
-  }
+  scrollToShow(list, row);
+  scrollToShow(list.closest(".ncut-panel")!, row);
 }
 
-/** End the writing of a name where keys still belong to this view. */
+/** Move the focus from a name field to its row, so that keys still reach this view. */
 export function endRename(field: HTMLElement): void {
   field.parentElement!.querySelector<HTMLElement>("[type=radio]")!.focus();
 }
 
-/** The part of the nodes within some spans that a mask covers. */
+/** Fraction of the nodes in some ranges that a mask covers. */
 function share({ nodes }: NodeMask, spans: readonly (readonly [number, number])[]): number {
   let covered = 0;
   let all = 0;
@@ -88,8 +84,8 @@ function Row({ object, index, active, share, group, segmenter, rename }: RowProp
   return (
     <div class="ncut-object" data-object={index} data-active={active}
       onPointerDown={(event) => { if (event.target === event.currentTarget) segmenter.activate(index); }}>
-      <input type="radio" name={group} checked={active} aria-label={name} title="Clicks go to this object" onChange={() => segmenter.activate(index)} />
-      <input type="color" value={color} aria-label={`Colour of ${name}`} title="Colour"
+      <input type="radio" name={group} checked={active} aria-label={name} title="Make this the active object" onChange={() => segmenter.activate(index)} />
+      <input type="color" value={color} aria-label={`Color of ${name}`} title="Color"
         onInput={(event) => segmenter.change(index, { color: event.currentTarget.value }, `color ${index}`)} />
       <input type="text" class="ncut-name" value={name} aria-label={`Name of ${name}`} spellcheck={false} autocomplete="off"
         onFocus={() => segmenter.activate(index)}
@@ -99,7 +95,7 @@ function Row({ object, index, active, share, group, segmenter, rename }: RowProp
         onKeyDown={(event) => {
           if (event.key === "Enter") endRename(event.currentTarget);
         }} />
-      <output title="Share of all patches">{share === undefined ? "" : percentage(share)}</output>
+      <output title="Covered share of all patches">{share === undefined ? "" : percentage(share)}</output>
       <button type="button" class="ncut-eye" aria-pressed={visible} aria-label={`Show ${name}`} title={visible ? "Hide" : "Show"}
         onClick={() => segmenter.change(index, { visible: !visible })}>
         <svg viewBox="0 0 16 16" aria-hidden="true">
@@ -117,11 +113,11 @@ function Actions({ active, segmenter }: { active: number | null; segmenter: Segm
   const disabled = active === null;
   return (
     <div class="ncut-actions">
-      <button type="button" title="A new object (N)" onClick={() => segmenter.addObject()}>New</button>
-      <button type="button" title="Another object like the active one" aria-disabled={disabled} onClick={on((i) => segmenter.duplicate(i))}>Copy</button>
-      <button type="button" title="Remove all points and boxes of the active object" aria-disabled={disabled}
+      <button type="button" title="New object (N)" onClick={() => segmenter.addObject()}>New</button>
+      <button type="button" title="Duplicate the active object" aria-disabled={disabled} onClick={on((i) => segmenter.duplicate(i))}>Copy</button>
+      <button type="button" title="Remove all points and boxes from the active object" aria-disabled={disabled}
         onClick={on((i) => segmenter.clear(i))}>Clear</button>
-      <button type="button" title="Remove the active object" aria-disabled={disabled} onClick={on((i) => segmenter.remove(i))}>Delete</button>
+      <button type="button" title="Delete the active object" aria-disabled={disabled} onClick={on((i) => segmenter.remove(i))}>Delete</button>
     </div>
   );
 }

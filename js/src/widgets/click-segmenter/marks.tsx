@@ -1,9 +1,9 @@
-/** What lies over an image beside its overlay: the outlines of the masks, and the prompts of the active object. */
+/** Marks over an image in addition to its overlay: mask outlines, and the prompts of the active object. */
 import { useComputed } from "@preact/signals";
+import type { ViewContext } from "../../shared/context.ts";
 import { borderPath } from "../../shared/images/borders.ts";
 import type { ImagesState } from "../../shared/images/state.ts";
 import type { BoxPrompt } from "../../shared/types.ts";
-import type { ViewContext } from "../../shared/view.tsx";
 import type { SegmenterState } from "./state.ts";
 
 interface Props {
@@ -24,12 +24,12 @@ export function Marks(props: Props) {
 }
 
 function Outlines({ image, view: { state }, ui, segmenter }: Props) {
-  // As text, so that a tile whose outlines are the same is left alone.
+  // Serialized, so that a tile with unchanged outlines is not rerendered.
   const drawn = useComputed(() => {
     const masks = segmenter.masks.value;
     const grid = ui.grid.value;
     const map = grid.find(image, state.source.value);
-    // A refined mask has no edges of patches.
+    // Refined masks are not outlined along patch edges.
     if (!masks || map < 0 || segmenter.refined.value.includes(image)) return "";
     const { rows, columns } = grid.maps[map]!;
     return masks

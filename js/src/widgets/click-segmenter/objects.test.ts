@@ -9,7 +9,7 @@ const BOX: BoxPrompt = { image: 0, x0: 4, y0: 6, x1: 14, y1: 16, positive: false
 const NONE = { objects: [], active: null };
 
 describe("objects", () => {
-  it("come with names and colours that no other has, for as long as there are colours", () => {
+  it("get unused names and colors", () => {
     let all: ReturnType<typeof withNew> = NONE;
     for (let i = 0; i <= COLORS.length; i++) all = withNew(all);
     expect(all.objects.map(({ name }) => name)).toEqual(all.objects.map((_, i) => `object ${i + 1}`));
@@ -19,7 +19,7 @@ describe("objects", () => {
     expect(blankObject(gap.objects)).toMatchObject({ name: "object 3", color: COLORS[2] });
   });
 
-  it("are made by the first prompt, and take the next ones where they are active", () => {
+  it("are created by the first prompt; the active one gets the next", () => {
     const first = withPrompt(NONE, CLICK);
     expect(first).toMatchObject({ active: 0, objects: [{ name: "object 1", clicks: [CLICK] }], prompt: { kind: "clicks", index: 0 } });
     const two = { ...withNew(first), active: 0 };
@@ -29,7 +29,7 @@ describe("objects", () => {
     expect(second.prompt).toEqual({ kind: "boxes", index: 0 });
   });
 
-  it("leave the active one active when another goes, and its neighbour when it goes itself", () => {
+  it("keep a valid active index after a removal", () => {
     const three = { ...withNew(withNew(withNew(NONE))), active: 1 };
     expect(without(three, 0)).toMatchObject({ active: 0, objects: [{ name: "object 2" }, { name: "object 3" }] });
     expect(without(three, 2)).toMatchObject({ active: 1 });
@@ -37,13 +37,13 @@ describe("objects", () => {
     expect(without(withNew(NONE), 0)).toEqual(NONE);
   });
 
-  it("are copied with their clicks, under another name and colour", () => {
+  it("are copied with their clicks, with another name and color", () => {
     const copied = withCopy(withPrompt(NONE, CLICK), 0);
     expect(copied.active).toBe(1);
     expect(copied.objects[1]).toEqual({ ...copied.objects[0]!, name: "object 1 copy 1", color: COLORS[1] });
   });
 
-  it("have names of their own", () => {
+  it("have unique names", () => {
     const { objects } = withNew(withNew(NONE));
     expect(nameError(objects, 0, "object 1")).toBeNull();
     expect(nameError(objects, 0, "hand")).toBeNull();
@@ -53,7 +53,7 @@ describe("objects", () => {
 });
 
 describe("prompts", () => {
-  it("move as far as their image goes", () => {
+  it("move within their image", () => {
     expect(moved(CLICK, IMAGE, 3.456, -2)).toEqual({ ...CLICK, x: 13.45, y: 3 });
     expect(moved(CLICK, IMAGE, 100, -100)).toEqual({ ...CLICK, x: 39.99, y: 0 });
     expect(moved(BOX, IMAGE, 100, -100)).toEqual({ ...BOX, x0: 30, x1: 40, y0: 0, y1: 10 });
@@ -61,12 +61,12 @@ describe("prompts", () => {
     expect((moved(odd, IMAGE, 50, 0) as BoxPrompt).x1).toBeLessThanOrEqual(40);
   });
 
-  it("span a box between two corners, whichever comes first, within the image", () => {
+  it("span a box between corners in any order, within the image", () => {
     const box = boxBetween({ image: 2, x: 20, y: 10 }, { image: 2, x: -5, y: 99 }, IMAGE, false);
     expect(box).toEqual({ image: 2, x0: 0, x1: 20, y0: 10, y1: 30, positive: false });
   });
 
-  it("never lie on the far edge of an image", () => {
+  it("have coordinates below the image size", () => {
     expect(clickCoordinate(40, 40)).toBe(39.99);
     expect(clickCoordinate(-1, 40)).toBe(0);
   });

@@ -1,9 +1,11 @@
-/** Edits of the objects: each returns new ones, since what has not changed must be told by identity. */
+/** Edits of objects. Each returns new objects, because changes are detected by identity. */
 import type { BoxPrompt, Click, ImageMeta, MaskObject } from "../../shared/types.ts";
+import { uniqueName } from "../../shared/unique-name.ts";
 
 /**
- * Okabe and Ito's, which nearly everybody tells apart; without black, in which a mask would look like a shadow. Then
- * those that are farthest from all before, where neither dark nor dull nor glaring. The same as Python's.
+ * The Okabe-Ito palette, which is distinguishable with color vision deficiencies, without black, which would look like a
+ * shadow. The remaining colors maximize the distance to all previous ones, avoiding dark, dull and glaring colors. The same
+ * palette as in Python.
  */
 export const COLORS = [
   "#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7",
@@ -29,13 +31,13 @@ export interface Point {
   y: number;
 }
 
-/** What Python takes where it is not told how many eigenvectors there are. */
+/** Python's default if the number of eigenvectors is unknown. */
 const N_EIG = 20;
 
 export function blankObject(objects: readonly MaskObject[], n_eig = N_EIG): MaskObject {
   const used = objects.map(({ color }) => color);
   return {
-    name: freeName(objects, "object"),
+    name: uniqueName(objects, "object", { numbered: true }),
     color: COLORS.find((color) => !used.includes(color)) ?? COLORS[objects.length % COLORS.length]!,
     visible: true,
     clicks: [],
@@ -50,15 +52,7 @@ export function blankObject(objects: readonly MaskObject[], n_eig = N_EIG): Mask
   };
 }
 
-/** The stem and the first number that makes a name of it that no object has. */
-export function freeName(objects: readonly MaskObject[], stem: string): string {
-  const taken = new Set(objects.map(({ name }) => name));
-  let number = 1;
-  while (taken.has(`${stem} ${number}`)) number++;
-  return `${stem} ${number}`;
-}
-
-/** With another object, which is then the active one. */
+/** Adds an object and makes it active. */
 export function withNew({ objects }: Objects, object = blankObject(objects)): Objects {
   return { objects: [...objects, object], active: objects.length };
 }
@@ -73,21 +67,21 @@ export function without({ objects, active }: Objects, index: number): Objects {
   return { objects: rest, active: active > index ? active - 1 : Math.min(active, rest.length - 1) };
 }
 
-/** With a copy after the last, in a colour of its own. */
+/** Appends a copy of an object in another color. */
 export function withCopy(all: Objects, index: number): Objects {
   const original = all.objects[index]!;
   const { color } = blankObject(all.objects);
-  return withNew(all, { ...original, name: freeName(all.objects, `${original.name} copy`), color, visible: true });
+  return withNew(all, { ...original, name: uniqueName(all.objects, `${original.name} copy`, { numbered: true }), color, visible: true });
 }
 
-/** Why an object can't have a name, or null if it can. */
+/** Error message for an invalid object name, or null. */
 export function nameError(objects: readonly MaskObject[], index: number, name: string): string | null {
-  if (!name) return "A name must not be empty.";
+  if (!name) return "The name must not be empty.";
   const other = objects.findIndex((object) => object.name === name);
-  return other < 0 || other === index ? null : `“${name}” is the name of another object.`;
+  return other < 0 || other === index ? null : `“${name}” is already used by another object.`;
 }
 
-/** With a prompt in the active object, which is made if there is none. */
+/** Adds a prompt to the active object, which is created if there is none. */
 export function withPrompt(all: Objects, prompt: Click | BoxPrompt, blank = blankObject(all.objects)): Objects & { prompt: PromptId } {
   const { objects, active } = all.active === null || !all.objects[all.active] ? withNew(all, blank) : all;
   const object = objects[active!]!;
@@ -104,7 +98,7 @@ export function withPromptAt(object: MaskObject, { kind, index }: PromptId, prom
   return { [kind]: (object[kind] as readonly (Click | BoxPrompt)[]).map((old, at) => (at === index ? prompt : old)) };
 }
 
-/** A prompt moved by so many pixels, as far as its image goes. */
+/** Moves a prompt by some pixels, within its image. */
 export function moved(prompt: Click | BoxPrompt, { width, height }: ImageMeta, dx: number, dy: number): Click | BoxPrompt {
   if (!("x0" in prompt)) return { ...prompt, x: clickCoordinate(prompt.x + dx, width), y: clickCoordinate(prompt.y + dy, height) };
   const [x0, x1] = shifted(prompt.x0, prompt.x1, dx, width);
@@ -117,19 +111,19 @@ function shifted(from: number, to: number, by: number, length: number): [number,
   return [start, Math.min(length, start + to - from)];
 }
 
-/** The box between two corners in the image of the first. */
+/** The box between two corners in the image of the first one. */
 export function boxBetween(from: Point, to: Point, image: ImageMeta, positive: boolean): BoxPrompt {
   const [x0, x1] = [from.x, to.x].sort((a, b) => a - b).map((x) => rounded(clamp(x, 0, image.width))) as [number, number];
   const [y0, y1] = [from.y, to.y].sort((a, b) => a - b).map((y) => rounded(clamp(y, 0, image.height))) as [number, number];
   return { image: from.image, x0, y0, x1, y1, positive };
 }
 
-/** A coordinate of a click: within [0, length), in hundredths of a pixel, which is finer than anybody points. */
+/** A click coordinate within [0, length), in hundredths of a pixel. */
 export function clickCoordinate(value: number, length: number): number {
   return Math.floor(clamp(value, 0, length - 0.01) * 100) / 100;
 }
 
-/** Towards zero, so that what was within the image stays there. */
+/** Rounded towards zero, so that the value stays within the image. */
 function rounded(value: number): number {
   return Math.trunc(value * 100) / 100;
 }

@@ -1,15 +1,15 @@
-/** PNG of 8 bits, grey or RGB, as Python writes them: a canvas only ever makes RGBA. */
+/** Encodes 8-bit gray or RGB PNGs like those of Python; a canvas can only encode RGBA. */
 import { crc32, concatenate } from "./zip.ts";
 
 const SIGNATURE = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
-/** The colour types of PNG by the number of channels. */
+/** PNG color types by number of channels. */
 const COLOR_TYPES = { 1: 0, 3: 2 } as const;
 
 /** From (height, width, channels) bytes. */
 export async function encodePng(pixels: Uint8Array, width: number, height: number, channels: 1 | 3): Promise<Uint8Array> {
   const stride = width * channels;
   const lines = new Uint8Array((stride + 1) * height);
-  // Each line begins with how it is filtered: not at all, which suits masks.
+  // Each line starts with its filter type: 0 for none, which suits masks.
   for (let y = 0; y < height; y++) lines.set(pixels.subarray(y * stride, (y + 1) * stride), y * (stride + 1) + 1);
   const head = new Uint8Array(13);
   const view = new DataView(head.buffer);

@@ -1,8 +1,9 @@
-/** What only one segmenter knows: the tool in hand, the selected prompt, the box being drawn; and what it does to objects. */
+/** Display state of one segmenter (tool, selected prompt, box being drawn) and its edits of objects. */
 import { computed, signal } from "@preact/signals";
+import type { ViewContext } from "../../shared/context.ts";
 import type { PatchGrid } from "../../shared/geometry.ts";
+import type { ImagesState } from "../../shared/images/state.ts";
 import type { BoxPrompt, Click, MaskObject, NodeMask } from "../../shared/types.ts";
-import type { ViewContext } from "../../shared/view.tsx";
 import {
   type Objects, type PromptId, blankObject, changed, clickCoordinate, moved, withCopy, withNew, withPrompt, withPromptAt, without, withoutPrompt,
 } from "./objects.ts";
@@ -11,14 +12,14 @@ export type Tool = "point" | "box";
 
 export function segmenterState({ state, store }: Pick<ViewContext, "state" | "store">) {
   const tool = signal<Tool>("point");
-  /** Whether prompts add or take away, by the switch and by the keys that are held. */
+  /** Whether new prompts are positive, according to the toolbar and to modifier keys. */
   const adds = signal(true);
   const held = signal(false);
   const positive = computed(() => adds.value && !held.value);
   const draftBox = signal<BoxPrompt | null>(null);
-  /** As they were last drawn. */
+  /** The masks that were last drawn. */
   const masks = signal<readonly NodeMask[] | null>(null);
-  /** The images that show refined masks in place of patches. */
+  /** The images that show refined masks. */
   const refined = signal<readonly number[]>([]);
   const steps = signal(store.history);
   const picked = signal<PromptId | null>(null);
@@ -27,7 +28,7 @@ export function segmenterState({ state, store }: Pick<ViewContext, "state" | "st
     const index = state.active.value;
     return index === null ? null : (state.objects.value[index] ?? null);
   });
-  /** The selected prompt, while there is one of that number. */
+  /** The selected prompt, if it still exists. */
   const selected = computed(() => {
     const id = picked.value;
     return id && active.value?.[id.kind][id.index] ? id : null;
@@ -66,11 +67,11 @@ export function segmenterState({ state, store }: Pick<ViewContext, "state" | "st
       const { prompt: id, ...next } = withPrompt(now(), prompt, blank());
       edit(next);
       picked.value = id;
-      // What was pinned would hide the masks in the other views.
+      // Pinned patches would hide the masks in the other views.
       store.unpin();
       store.set("layer", "masks");
     },
-    /** A click on the middle of a patch. */
+    /** Adds a click at the center of a patch. */
     addNode(node: number, grid: PatchGrid, isPositive: boolean) {
       const patch = grid.locate(node)!;
       const { left, top, width, height } = grid.box(patch);
@@ -79,7 +80,7 @@ export function segmenterState({ state, store }: Pick<ViewContext, "state" | "st
       const y = clickCoordinate((top + height / 2) * size.height, size.height);
       this.add({ image: patch.image, x, y, positive: isPositive });
     },
-    /** Start to move a prompt; call what is returned with how far it has come, in pixels. */
+    /** Starts moving a prompt; call the result with the total movement in pixels. */
     moving(id: PromptId): (dx: number, dy: number) => void {
       const from = active.peek()![id.kind][id.index]!;
       const image = state.meta.peek().images[from.image]!;
@@ -90,7 +91,7 @@ export function segmenterState({ state, store }: Pick<ViewContext, "state" | "st
         }
       };
     },
-    /** False where none is selected. */
+    /** False if no prompt is selected. */
     removeSelected(): boolean {
       const id = selected.peek();
       if (!id) return false;
@@ -113,3 +114,9 @@ export function segmenterState({ state, store }: Pick<ViewContext, "state" | "st
 }
 
 export type SegmenterState = ReturnType<typeof segmenterState>;
+
+export interface PanelProps {
+  view: ViewContext;
+  ui: ImagesState;
+  segmenter: SegmenterState;
+}

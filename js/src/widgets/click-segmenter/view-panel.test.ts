@@ -4,14 +4,14 @@ import { onPage } from "../../testing/view.ts";
 
 onPage(PAGE);
 
-describe("keys", () => {
-  it("add, take away, select, move and remove points, and make objects", async () => {
+describe("keyboard", () => {
+  it("adds, selects, moves and removes points, and creates objects", async () => {
     const { store, key, one } = await shown();
     key("PageDown");
     key("Enter");
     key("ArrowRight");
     key("Enter", { altKey: true });
-    // The middles of the third and the fourth column, in the second row.
+    // Centers of the third and fourth columns, in the second row.
     expect(one().clicks).toMatchObject([{ x: 250, y: 150, positive: true }, { x: 350, y: 150, positive: false }]);
     key("ArrowLeft");
     key("Enter");
@@ -27,7 +27,7 @@ describe("keys", () => {
     expect(store.get("active")).toBe(1);
   });
 
-  it("undo and redo with Control or Command, wherever the focus is but in a text", async () => {
+  it("undoes and redoes anywhere except in text fields", async () => {
     const { press, key, one, named, settled } = await shown();
     press(0, 50, 100);
     press(0, 60, 100);
@@ -44,8 +44,8 @@ describe("keys", () => {
   });
 });
 
-describe("the panel", () => {
-  it("has sliders that act at once, each drag one step to undo", async () => {
+describe("panel", () => {
+  it("has sliders that act immediately, with one undo step per drag", async () => {
     const { store, press, slide, one, named, settled } = await shown();
     expect(named<HTMLInputElement>("Threshold").disabled).toBe(true);
     press(0, 50, 100);
@@ -60,7 +60,7 @@ describe("the panel", () => {
     expect(store.history.undo).toBe(5);
   });
 
-  it("lists the objects, of which one is active, with colour, name, share and whether it is seen", async () => {
+  it("lists objects with color, name, share and visibility", async () => {
     const { store, press, key, root, named, commit, input, settled } = await shown();
     press(0, 50, 100);
     key("n");
@@ -73,14 +73,14 @@ describe("the panel", () => {
     commit(named<HTMLInputElement>("Name of object 1"), " hand ");
     expect(store.get("objects").map((object) => object.name)).toEqual(["hand", "object 2"]);
     await settled();
-    input(named<HTMLInputElement>("Colour of hand"), "#ff0000");
+    input(named<HTMLInputElement>("Color of hand"), "#ff0000");
     named("Show hand").click();
     expect(store.get("objects")[0]).toMatchObject({ color: "#ff0000", visible: false });
     await settled();
     expect(root.querySelector(".ncut-outlines")).toBeNull();
   });
 
-  it("chooses the active object apart from that of any other segmenter", async () => {
+  it("has its own radio group in every view", async () => {
     const groups: string[] = [];
     for (let view = 0; view < 2; view++) {
       const { key, root, settled } = await shown();
@@ -94,7 +94,7 @@ describe("the panel", () => {
     expect(groups[0]).not.toBe(groups[1]);
   });
 
-  it("says why a name can't be, and keeps the old one", async () => {
+  it("rejects invalid names with a message", async () => {
     const { store, key, root, named, commit, settled } = await shown();
     key("n");
     key("n");
@@ -107,7 +107,7 @@ describe("the panel", () => {
     expect(store.get("objects")[1]!.name).toBe("object 2");
   });
 
-  it("keeps the old name on Escape, and the keys in the view", async () => {
+  it("discards a rename on Escape and keeps the focus", async () => {
     const { store, key, named, input, settled } = await shown();
     key("n");
     await settled();
@@ -125,10 +125,10 @@ describe("the panel", () => {
     write("object 1", "Enter");
   });
 
-  it("has the active object in sight, among however many", async () => {
+  it("scrolls to the active object", async () => {
     const { key, root, named, settled } = await shown();
     const list = named("Active object");
-    // Of 100 pixels, with rows of 30 in it.
+    // The list is 100 pixels tall, with rows of 30.
     vi.spyOn(HTMLElement.prototype, "getBoundingClientRect").mockImplementation(function (this: HTMLElement) {
       const row = this.dataset.object;
       return row === undefined ? new DOMRect(0, 20, 100, 100) : new DOMRect(0, 20 + 30 * Number(row) - list.scrollTop, 100, 30);

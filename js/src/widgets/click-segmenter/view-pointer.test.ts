@@ -4,8 +4,8 @@ import { onPage } from "../../testing/view.ts";
 
 onPage(PAGE);
 
-describe("the mouse", () => {
-  it("adds by a click, takes away by Alt, Control or the other button, and shows the masks everywhere", async () => {
+describe("mouse", () => {
+  it("adds points, or negative ones by Alt, Control or right-click", async () => {
     const { store, press, one, tile, settled } = await shown({ selection: [3] });
     press(0, 50, 100);
     expect(store.get("objects")).toMatchObject([{ name: "object 1", clicks: [{ image: 0, x: 50, y: 100, positive: true }] }]);
@@ -23,11 +23,11 @@ describe("the mouse", () => {
     const { press, tile, settled } = await shown();
     press(0, 50, 100);
     await settled();
-    // Between the second and the third column, in each image.
+    // Between the second and third columns of each image.
     for (const image of [0, 1]) expect(tile(image).querySelector(".ncut-outlines path")!.getAttribute("d")).toBe("M2 0V3");
   });
 
-  it("drags a point, in one step that can be undone and redone", async () => {
+  it("drags a point in one undo step", async () => {
     const { store, press, drag, tile, one, named, settled } = await shown();
     press(0, 50, 100);
     await settled();
@@ -40,7 +40,7 @@ describe("the mouse", () => {
     expect(store.history).toEqual({ undo: 2, redo: 0 });
   });
 
-  it("does nothing by a drag beside a point, a press on a button or a second pointer", async () => {
+  it("ignores drags, button presses and second pointers", async () => {
     const { store, drag, tile, pointer, at } = await shown();
     drag(tile(0), [50, 100], [150, 160]);
     pointer("pointerdown", tile(0).querySelector("button")!, ...at(10, 10));
@@ -51,7 +51,7 @@ describe("the mouse", () => {
     expect(store.get("objects")).toEqual([]);
   });
 
-  it("draws boxes with the box in hand, which can be moved and removed", async () => {
+  it("draws, moves and removes boxes", async () => {
     const { press, drag, tile, one, key, settled, root } = await shown();
     press(0, 50, 100);
     root.querySelector<HTMLElement>("[value='box']")!.click();
@@ -66,7 +66,7 @@ describe("the mouse", () => {
     expect(one()).toMatchObject({ boxes: [], clicks: [{ x: 50 }] });
   });
 
-  it("lets go of a drag at Escape, and what was moved goes back", async () => {
+  it("cancels a drag on Escape", async () => {
     const { press, pointer, tile, at, one, key, settled, root } = await shown();
     press(0, 50, 100);
     await settled();
@@ -88,7 +88,7 @@ describe("the mouse", () => {
     expect(one().boxes).toEqual([]);
   });
 
-  it("is told by the cursor what a click would do", async () => {
+  it("shows the click mode in the cursor", async () => {
     const { root, key, named, settled } = await shown();
     const sign = () => root.querySelector<HTMLElement>(".ncut-segmenter")!.dataset.sign;
     expect(sign()).toBe("+");
@@ -98,14 +98,14 @@ describe("the mouse", () => {
     key("Alt", { altKey: false });
     await settled();
     expect(sign()).toBe("+");
-    named("What clicks do").querySelector<HTMLElement>("[value='-']")!.click();
+    named("Click mode").querySelector<HTMLElement>("[value='-']")!.click();
     await settled();
     expect(sign()).toBe("-");
   });
 });
 
 describe("touch", () => {
-  it("removes the selected point or box by a button, which is there all the time", async () => {
+  it("removes the selected prompt with a button", async () => {
     const { press, drag, tile, one, named, settled, root } = await shown();
     const touch = { pointerType: "touch" };
     expect(named("Delete point").getAttribute("aria-disabled")).toBe("true");
@@ -127,11 +127,11 @@ describe("touch", () => {
     expect(root.querySelector("[data-object]")).not.toBeNull();
   });
 
-  it("takes away by the switch, and a long press does nothing", async () => {
+  it("adds negative points in remove mode; long presses do nothing", async () => {
     const { press, pointer, tile, at, one, named } = await shown();
     const touch = { pointerType: "touch" };
     press(0, 50, 100, touch);
-    named("What clicks do").querySelector<HTMLElement>("[value='-']")!.click();
+    named("Click mode").querySelector<HTMLElement>("[value='-']")!.click();
     press(1, 350, 100, touch);
     expect(one().clicks.map(({ positive }) => positive)).toEqual([true, false]);
     pointer("pointerdown", tile(0), ...at(10, 10), { ...touch, time: 1000 });

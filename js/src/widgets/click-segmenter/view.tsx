@@ -1,24 +1,24 @@
-/** Click until the mask is right in all images: prompts on the images, objects and their settings beside them. */
+/** Interactive segmentation: prompts on the images, objects and their settings next to them. */
 import { useMemo } from "preact/hooks";
+import type { ViewContext } from "../../shared/context.ts";
 import { createTilePainter } from "../../shared/images/draw.ts";
 import { Images, leaveZoom } from "../../shared/images/images.tsx";
 import { imagesState } from "../../shared/images/state.ts";
 import { Tasks } from "../../shared/tasks.tsx";
-import type { ViewContext } from "../../shared/view.tsx";
 import { Bar } from "./bar.tsx";
 import { attachGestures } from "./gestures.ts";
+import { handlePatchKey, handleShortcut } from "./keys.ts";
 import { endRename } from "./list.tsx";
 import { Marks } from "./marks.tsx";
 import { Panel } from "./panel.tsx";
-import { handlePatchKey, handleShortcut } from "./keys.ts";
 import { segmenterState } from "./state.ts";
 
 const LABEL =
-  "Arrow keys move from patch to patch, Page Up and Page Down from image to image. Enter adds a point to the active " +
-  "object, Alt and Enter takes away. Enter on a point selects it, Shift and arrow keys move it, Delete removes it. " +
-  "N makes a new object, Control Z undoes, Z enlarges an image.";
+  "Arrow keys move between patches, Page Up and Page Down between images. Enter adds a point to the active " +
+  "object, Alt+Enter a negative point. Enter on a point selects it, Shift and arrow keys move it, Delete removes it. " +
+  "N creates an object, Control+Z undoes, Z enlarges an image.";
 
-/** Forget what is being written for a name; false if nothing is. */
+/** Discard an unfinished rename; false if there is none. */
 function cancelRename({ root, store }: ViewContext): boolean {
   const field = root.querySelector<HTMLInputElement>(".ncut-name:focus");
   if (!field) return false;

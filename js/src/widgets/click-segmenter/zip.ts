@@ -1,12 +1,12 @@
-/** A zip of files that are compressed already, so that it needs no library. */
+/** Creates a zip archive of uncompressed entries, because the files are compressed already. */
 
 const LOCAL = 0x04034b50;
 const CENTRAL = 0x02014b50;
 const END = 0x06054b50;
-/** Version 2.0, names in UTF-8, stored; 1 January 1980, so that the same files make the same zip. */
+/** Version 2.0, UTF-8 names, stored; dated 1 January 1980, so that equal files produce equal archives. */
 const KIND = [20, 0x0800, 0, 0, 0x21] as const;
 
-/** The bytes of a zip with these files, by name, in their order. */
+/** Zip archive of these files by name, in their order. */
 export function createZip(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
   const parts: Uint8Array[] = [];
   const directory: Uint8Array[] = [];
@@ -25,7 +25,7 @@ export function createZip(files: Readonly<Record<string, Uint8Array>>): Uint8Arr
   return concatenate([...parts, ...directory, end]);
 }
 
-/** A signature, then 16 bit, 32 bit and 16 bit numbers, and where a file starts. */
+/** A signature, 16-bit, 32-bit and 16-bit numbers, and the offset of an entry. */
 function record(signature: number, shorts: readonly number[], longs: readonly number[], more: readonly number[], at?: number): Uint8Array {
   const last = at === undefined ? [] : [at];
   const bytes = new Uint8Array(4 + 2 * (shorts.length + more.length) + 4 * (longs.length + last.length));
@@ -60,7 +60,7 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value;
 });
 
-/** As zip and PNG check their contents. */
+/** CRC-32, the checksum of zip and PNG. */
 export function crc32(bytes: Uint8Array): number {
   let crc = 0xffffffff;
   for (const byte of bytes) crc = (crc >>> 8) ^ TABLE[(crc ^ byte) & 255]!;

@@ -1,8 +1,8 @@
-/** Lines over an image where one cluster ends and another begins. */
+/** Borders between clusters over an image. */
 import { useComputed } from "@preact/signals";
+import type { ViewContext } from "../../shared/context.ts";
 import { borderPath } from "../../shared/images/borders.ts";
 import type { ImagesState } from "../../shared/images/state.ts";
-import type { ViewContext } from "../../shared/view.tsx";
 import type { PanelState } from "./state.ts";
 
 interface Props {
@@ -36,7 +36,7 @@ interface LinesProps {
   color?: string;
 }
 
-/** A path in patches, stretched over what it lies in: light with a dark edge, so that it is seen on anything. */
+/** A path in patch units, stretched over its container: light with a dark edge, visible on any background. */
 export function Lines({ rows, columns, path, faint, color }: LinesProps) {
   return (
     <svg class="ncut-lines" viewBox={`0 0 ${columns} ${rows}`} preserveAspectRatio="none" aria-hidden="true">

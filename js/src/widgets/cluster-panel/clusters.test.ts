@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Clusters } from "../../shared/types.ts";
 import {
-  firstCount, isSolo, merged, paintClusters, previewCounts, regionOf, renamed, legendRows, displayId, hiddenForSolo, split, toggled,
+  firstCount, isSolo, merged, previewCounts, regionOf, renamed, legendRows, displayId, hiddenForSolo, split, toggled,
 } from "./clusters.ts";
 
 const CLUSTERS: Clusters = {
@@ -12,8 +12,8 @@ const CLUSTERS: Clusters = {
 };
 const NO_LABEL = { cluster_names: {}, hidden_clusters: [], cluster_groups: [], cluster: null };
 
-describe("the rows", () => {
-  it("say name, colour and share of each cluster that has patches, by number", () => {
+describe("legend rows", () => {
+  it("have name, color and share of each non-empty cluster, by id", () => {
     const rows = legendRows(CLUSTERS, { ...NO_LABEL, cluster_names: { 1: "sky" }, hidden_clusters: [3] });
     expect(rows.map(({ id, name, color, share, hidden }) => [id, name, color, share, hidden])).toEqual([
       [0, "Cluster 0", "#ff0000", 0.625, false],
@@ -22,28 +22,28 @@ describe("the rows", () => {
     ]);
   });
 
-  it("say what was merged, as far as it exists at this number of clusters", () => {
+  it("list the merged clusters that exist at this count", () => {
     const rows = legendRows(CLUSTERS, { ...NO_LABEL, cluster_groups: [[0, 2, 3, 9], [1, 7]] });
     expect(rows.map(({ members }) => members)).toEqual([[0, 2, 3], [1], [0, 2, 3]]);
   });
 });
 
-describe("names", () => {
-  it("are trimmed, and an empty one is none", () => {
+describe("cluster names", () => {
+  it("are trimmed; an empty name restores the default", () => {
     expect(renamed({ 2: "sea" }, 1, "  sky ")).toEqual({ 1: "sky", 2: "sea" });
     expect(renamed({ 1: "sky", 2: "sea" }, 1, " ")).toEqual({ 2: "sea" });
   });
 });
 
-describe("what is hidden", () => {
+describe("hidden clusters", () => {
   const rows = (hidden: number[]) => legendRows(CLUSTERS, { ...NO_LABEL, hidden_clusters: hidden });
 
-  it("is toggled one by one", () => {
+  it("are toggled individually", () => {
     expect(toggled([3, 5], 4)).toEqual([3, 4, 5]);
     expect(toggled([3, 5], 3)).toEqual([5]);
   });
 
-  it("is all else where one is alone, those too that only more clusters would bring, and nothing the next time", () => {
+  it("are all others in solo mode, also at higher counts", () => {
     const hidden = hiddenForSolo(rows([]), 1, 6, [[1, 4]]);
     expect(hidden).toEqual([0, 2, 3, 5]);
     expect(isSolo(rows(hidden), 1)).toBe(true);
@@ -51,19 +51,19 @@ describe("what is hidden", () => {
     expect(hiddenForSolo(rows(hidden), 1, 6, [[1, 4]])).toEqual([]);
   });
 
-  it("leaves the only cluster that there is as it was", () => {
+  it("do not change for a single cluster", () => {
     expect(isSolo(rows([]).slice(0, 1), 0)).toBe(false);
   });
 });
 
 describe("merging", () => {
-  it("takes what was merged before along, and the selection", () => {
+  it("includes earlier merges and the selection", () => {
     const state = { ...NO_LABEL, cluster_groups: [[1, 4], [2, 6]], cluster: 5 };
     expect(merged([1, 5], state)).toEqual({ ...NO_LABEL, cluster_groups: [[2, 6], [1, 4, 5]], cluster: 1 });
     expect(merged([5, 3], { ...state, cluster: 2 }).cluster).toBe(2);
   });
 
-  it("keeps the first name that was given, and hides only what was hidden altogether", () => {
+  it("keeps the first custom name; hides only fully hidden groups", () => {
     const state = { ...NO_LABEL, cluster_names: { 5: "hand", 7: "arm" }, hidden_clusters: [1, 5, 8] };
     expect(merged([7, 5, 1], state)).toMatchObject({
       cluster_names: { 1: "hand", 5: "hand", 7: "arm" }, hidden_clusters: [8],
@@ -71,7 +71,7 @@ describe("merging", () => {
     expect(merged([5, 1], state).hidden_clusters).toEqual([1, 8]);
   });
 
-  it("can be taken back: what was hidden as a whole stays hidden in its parts", () => {
+  it("can be reverted, with parts hidden like the whole", () => {
     const state = { ...NO_LABEL, cluster_groups: [[1, 4], [2, 6]], hidden_clusters: [2] };
     expect(split(2, state)).toEqual({ cluster_groups: [[1, 4]], hidden_clusters: [2, 6] });
     expect(split(1, state)).toEqual({ cluster_groups: [[2, 6]], hidden_clusters: [2] });
@@ -79,34 +79,20 @@ describe("merging", () => {
 });
 
 describe("levels", () => {
-  it("are powers of two as far as they are on offer, and the present one", () => {
+  it("are the available powers of two and the current count", () => {
     expect(previewCounts([2, 3, 4, 5, 6, 7, 8], 5)).toEqual([2, 4, 5, 8]);
     expect(previewCounts([1], 1)).toEqual([1]);
   });
 
-  it("begin for a cluster where its number first appears", () => {
+  it("start at the first count with the cluster", () => {
     expect([0, 1, 2, 5, 9].map((id) => firstCount(id, [2, 4, 8]))).toEqual([2, 2, 4, 8, undefined]);
   });
 
-  it("show the region of a patch in its map, merged clusters as one", () => {
+  it("show the region of a patch, with merged clusters as one", () => {
     const labels = Uint8Array.of(1, 1, 0, 1, 2, 0);
     expect([...regionOf(labels, 3, 2, 6, [])]).toEqual([0, 1, 0, 0]);
     expect([...regionOf(labels, 3, 2, 6, [[1, 2]])]).toEqual([0, 1, 1, 0]);
     expect(displayId(2, [[1, 2]])).toBe(1);
     expect(displayId(3, [[1, 2]])).toBe(3);
-  });
-});
-
-describe("the painting", () => {
-  const alpha = (...args: [number[], number | null]) =>
-    [...paintClusters(CLUSTERS, ...args)].filter((_, i) => i % 4 === 3).filter((_, i) => [0, 3, 5].includes(i));
-
-  it("gives each cluster its colour, none to hidden ones, little to those that are not in question", () => {
-    expect([...paintClusters(CLUSTERS, [], null).slice(12, 16)]).toEqual([0, 10, 0, 255]);
-    expect(alpha([1], null)).toEqual([255, 0, 255]);
-    const [selected, other, hidden] = alpha([3], 0);
-    expect([selected, hidden]).toEqual([255, 0]);
-    expect(other).toBeGreaterThan(0);
-    expect(other).toBeLessThan(128);
   });
 });

@@ -1,29 +1,28 @@
-/** What the panel says of clusters, and what its gestures make of the session's state: pure functions of both. */
+/** Rows of the legend and edits of the clusters: pure functions of the session's state. */
+import { rgbToHex } from "../../shared/color.ts";
 import type { Clusters, SessionState } from "../../shared/types.ts";
 
 type Groups = readonly (readonly number[])[];
 type Names = Readonly<Record<string, string>>;
 
-/** One line of the legend: a cluster, or several that count as one. */
+/** One row of the legend: a cluster, or several merged ones. */
 export interface Row {
-  /** Of several, the smallest number. */
+  /** The smallest id if clusters are merged. */
   id: number;
-  /** What was merged, as far as it exists at this number of clusters; just the id where nothing was. */
+  /** Merged clusters that exist at the current number of clusters; just `id` if nothing was merged. */
   members: readonly number[];
   name: string;
   /** #rrggbb */
   color: string;
-  /** Of all nodes, in [0, 1]. */
+  /** Fraction of all nodes, in [0, 1]. */
   share: number;
   hidden: boolean;
 }
 
-/** How far a region fades that is not the one in question. */
-const UNSELECTED_ALPHA = 70;
-/** The numbers of clusters at which the region of a patch is shown: each twice the one before. */
+/** Numbers of clusters at which the region of a patch is previewed. */
 const PREVIEW_COUNTS = [2, 4, 8, 16, 32, 64];
 
-/** By number, which stays, so that a row keeps its place when the number of clusters changes. */
+/** Sorted by id, so that a row keeps its position when the number of clusters changes. */
 export function legendRows(
   { sizes, labels, colors, count }: Clusters,
   { cluster_names: names, hidden_clusters: hidden, cluster_groups: groups }:
@@ -33,7 +32,7 @@ export function legendRows(
     id,
     members: (groupOf(id, groups) ?? [id]).filter((member) => member < count),
     name: nameOf(id, names),
-    color: hex(colors, id),
+    color: rgbToHex(colors, id),
     share: sizes[id]! / labels.length,
     hidden: hidden.includes(id),
   }));
@@ -43,7 +42,7 @@ export function nameOf(id: number, names: Names): string {
   return names[id] ?? `Cluster ${id}`;
 }
 
-/** An empty name is none. */
+/** An empty name restores the default. */
 export function renamed(names: Names, id: number, name: string): Record<string, string> {
   const next: Record<string, string> = { ...names };
   if (name.trim()) next[id] = name.trim();
@@ -56,7 +55,8 @@ export function toggled(ids: readonly number[], id: number): number[] {
 }
 
 /**
- * All but one hidden, those also that only more clusters would bring; none if it is alone already.
+ * The hidden clusters that leave only one visible, including clusters that appear only at higher counts; none if it is the
+ * only visible cluster already.
  */
 export function hiddenForSolo(rows: readonly Row[], id: number, most: number, groups: Groups): number[] {
   if (isSolo(rows, id)) return [];
@@ -70,7 +70,7 @@ export function isSolo(rows: readonly Row[], id: number): boolean {
 
 type Merging = Pick<SessionState, "cluster_names" | "hidden_clusters" | "cluster_groups" | "cluster">;
 
-/** Several as one from now on, at every number of clusters. It takes the first name that one of them was given. */
+/** Merges clusters at every number of clusters. The result gets the first custom name among them. */
 export function merged(ids: readonly number[], state: Merging): Merging {
   const groups = state.cluster_groups;
   const members = [...new Set(ids.flatMap((id) => groupOf(id, groups) ?? [id]))].sort(ascending);
@@ -85,7 +85,7 @@ export function merged(ids: readonly number[], state: Merging): Merging {
   };
 }
 
-/** What was merged apart again, hidden where the whole was. */
+/** Reverts a merge; the parts are hidden if the merged cluster was. */
 export function split(id: number, state: Merging): Pick<Merging, "cluster_groups" | "hidden_clusters"> {
   const group = groupOf(id, state.cluster_groups) ?? [id];
   const hidden = state.hidden_clusters.includes(id) ? [...state.hidden_clusters, ...group] : state.hidden_clusters;
@@ -95,14 +95,14 @@ export function split(id: number, state: Merging): Pick<Merging, "cluster_groups
   };
 }
 
-/** The patches of one map that are in the same cluster as a node of it, merged ones as one: 1 there, else 0. */
+/** The patches of one map in the same (merged) cluster as a node: 1 inside, else 0. */
 export function regionOf(labels: Uint8Array, node: number, start: number, end: number, groups: Groups): Uint8Array {
   const id = labels[node]!;
   const members = groupOf(id, groups) ?? [id];
   return labels.slice(start, end).map((other) => Number(members.includes(other)));
 }
 
-/** The number that a cluster is shown under. */
+/** The id under which a cluster is displayed. */
 export function displayId(id: number, groups: Groups): number {
   return Math.min(...(groupOf(id, groups) ?? [id]));
 }
@@ -111,31 +111,14 @@ function groupOf(id: number, groups: Groups): readonly number[] | undefined {
   return groups.find((group) => group.includes(id));
 }
 
-/** The numbers of clusters at which the region of a patch is shown, the present one among them. */
+/** The numbers of clusters to preview, including the current one. */
 export function previewCounts(counts: readonly number[], present: number): number[] {
   return counts.filter((count) => PREVIEW_COUNTS.includes(count) || count === present);
 }
 
-/** The number of clusters at which a cluster first appears; undefined if it never does. */
+/** The smallest number of clusters at which a cluster exists; undefined if there is none. */
 export function firstCount(id: number, counts: readonly number[]): number | undefined {
   return counts.find((count) => count > id);
-}
-
-/** (4 n) RGBA: each cluster in its colour, hidden ones clear, and all but the one in question pale. */
-export function paintClusters({ labels, colors }: Clusters, hidden: readonly number[], highlighted: number | null): Uint8ClampedArray {
-  const table = new Uint8Array(256 * 4);
-  for (let id = 0; id < colors.length / 3; id++) {
-    table.set(colors.subarray(id * 3, id * 3 + 3), id * 4);
-    table[id * 4 + 3] = hidden.includes(id) ? 0 : highlighted === null || highlighted === id ? 255 : UNSELECTED_ALPHA;
-  }
-  const words = new Uint32Array(table.buffer);
-  const out = new Uint32Array(labels.length);
-  for (let i = 0; i < labels.length; i++) out[i] = words[labels[i]!]!;
-  return new Uint8ClampedArray(out.buffer);
-}
-
-function hex(colors: Uint8Array, id: number): string {
-  return `#${[...colors.subarray(id * 3, id * 3 + 3)].map((value) => value.toString(16).padStart(2, "0")).join("")}`;
 }
 
 function ascending(a: number, b: number): number {

@@ -3,14 +3,14 @@ import { embeddingFromRows } from "../../shared/embedding.ts";
 import { PatchGrid } from "../../shared/geometry.ts";
 import type { MapMeta, MaskObject, Meta } from "../../shared/types.ts";
 import { Masks } from "../session/masks.ts";
-import { freeName, fitObject } from "./fit-object.ts";
+import { fitObject } from "./fit-object.ts";
 
 const SIDE = 24;
 const APPEARANCE = { name: "thing", color: "#123456" };
 const IMAGES = [{ name: "one", width: 120, height: 90 }, { name: "two", width: 60, height: 60 }];
 const MAPS: MapMeta[] = IMAGES.map((_, image) => ({ image, rows: SIDE, columns: SIDE, source: "a" }));
 
-/** Directions in space that fan out over each image, and the angle in degrees between two of them. */
+/** Directions that fan out over each image, and the angle in degrees between two nodes. */
 function fan(maps = MAPS) {
   const grid = new PatchGrid({ maps });
   const values = new Float32Array(grid.nodes * 3);
@@ -40,7 +40,7 @@ function maskOfObject(object: MaskObject, { grid, embedding, around }: ReturnTyp
   return mask!.nodes;
 }
 
-test("a round cluster is one click in its middle, and its mask is the cluster", () => {
+test("a round cluster becomes one click at its center", () => {
   const space = fan();
   const labels = labeled(space.grid.nodes, (node) => space.angle(node, at(12, 12)) < 18);
   const { object, iou } = fitObject(labels, 1, space.embedding, space.around, APPEARANCE)!;
@@ -53,7 +53,7 @@ test("a round cluster is one click in its middle, and its mask is the cluster", 
   expect(both / either).toBeCloseTo(iou, 6);
 });
 
-test("a cluster of two parts takes a click in each", () => {
+test("a cluster of two parts gets a click in each", () => {
   const space = fan();
   const parts = [at(12, 3), at(12, 21)];
   const labels = labeled(space.grid.nodes, (node) => parts.some((middle) => space.angle(node, middle) < 9));
@@ -63,7 +63,7 @@ test("a cluster of two parts takes a click in each", () => {
   expect(new Set(sides)).toEqual(new Set([true, false]));
 });
 
-test("what it would cover in vain is taken away by a negative click", () => {
+test("a hole gets a negative click", () => {
   const space = fan();
   const hole = at(12, 18);
   const labels = labeled(space.grid.nodes, (node) => space.angle(node, at(12, 12)) < 32 && space.angle(node, hole) > 6);
@@ -73,7 +73,7 @@ test("what it would cover in vain is taken away by a negative click", () => {
   expect(maskOfObject(object, space)[hole]).toBe(0);
 });
 
-test("a speck of one patch is kept where it is the cluster", () => {
+test("a cluster of one patch survives denoising", () => {
   const space = fan(MAPS.slice(0, 1));
   const labels = labeled(space.grid.nodes, (node) => node === 0);
   const { object } = fitObject(labels, 1, space.embedding, space.around, APPEARANCE)!;
@@ -81,16 +81,11 @@ test("a speck of one patch is kept where it is the cluster", () => {
   expect(maskOfObject(object, space)[0]).toBe(1);
 });
 
-test("only the patches of the source on show count, and where it has none there is no object", () => {
+test("only patches of the current source count", () => {
   const maps = [MAPS[0]!, { ...MAPS[1]!, source: "b" }];
   const space = fan(maps);
   const labels = labeled(space.grid.nodes, (node) => node >= SIDE * SIDE);
   expect(fitObject(labels, 1, space.embedding, space.around, APPEARANCE)).toBeNull();
   const { object } = fitObject(labels, 1, space.embedding, { ...space.around, source: "b" }, APPEARANCE)!;
   expect(object.clicks.every(({ image }) => image === 1)).toBe(true);
-});
-
-test("names are given once", () => {
-  expect(freeName("sky", [])).toBe("sky");
-  expect(freeName("sky", [{ name: "sky" }, { name: "sky 2" }])).toBe("sky 3");
 });

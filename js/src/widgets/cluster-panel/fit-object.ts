@@ -1,4 +1,4 @@
-/** A cluster as a mask object: the few clicks and the thresholds whose mask is most like it. */
+/** Converts a cluster to a mask object: the few clicks and the thresholds that reproduce it best. */
 import { type Embedding, meanDirection, argmaxCosine, rowOf } from "../../shared/embedding.ts";
 import type { PatchGrid } from "../../shared/geometry.ts";
 import { thresholdMask } from "../../shared/masks.ts";
@@ -6,15 +6,15 @@ import { calibratedSimilarity } from "../../shared/similarity.ts";
 import type { Click, ImageMeta, MaskObject } from "../../shared/types.ts";
 
 const MAX_CLICKS = 12;
-/** A click that adds less than this to the overlap is not worth having to be understood. */
+/** Minimum increase of the IoU for an additional click. */
 const MIN_GAIN = 0.004;
-/** The images in which a click is looked for at a time, beside the one place that is best for all of them. */
+/** Number of images considered for each click, in addition to the best position over all images. */
 const CANDIDATE_IMAGES = 3;
-/** Thresholds are looked for in steps of a hundredth, which is what a slider shows. */
+/** Thresholds are searched in steps of 0.01, the resolution of the sliders. */
 const THRESHOLD_STEPS = 100;
 const DENOISE = 3;
 
-/** Where the clicks of an object may go, and what they are pixels of. */
+/** Image and patch geometry for clicks. */
 export interface FitContext {
   grid: PatchGrid;
   images: readonly ImageMeta[];
@@ -34,14 +34,14 @@ interface Candidate extends Fit {
 }
 
 /**
- * An object whose mask covers the nodes with a label as well as clicks can, and the overlap with them that it reaches
- * (intersection over union, in the maps of the source); null where the label has no node there. `embedding` is what
- * the object is to look at: best the eigenvectors that the labels were cut from, as many as there are clusters, among
+ * Returns an object whose mask approximates the nodes with a label, and the IoU (intersection over union) that it reaches
+ * in the maps of the source; null if the label has no nodes there. Pass the eigenvectors that the labels were cut from, as
+ * many as there are clusters: with these a single click usually matches a cluster.
  * which a cluster is mostly one click.
  *
- * One click after the other, greedily: the most central of the nodes that are missed, or a negative one at the most
- * central of those that are covered in vain, over all images and in those with most of them. Of these the one whose
- * mask, at the thresholds that suit it best, overlaps most; until none adds anything.
+ * Greedy search. Candidates are the most central missed node, as a positive click, and the most central false positive
+ * node, as a negative click, over all images and in the images with the most of them. Each step adds the candidate whose
+ * mask reaches the highest IoU with its best thresholds, until the gain is too small.
  */
 export function fitObject(
   labels: Uint8Array,
@@ -50,10 +50,9 @@ export function fitObject(
   { grid, images, source }: FitContext,
   appearance: Pick<MaskObject, "name" | "color">,
 ): { object: MaskObject; iou: number } | null {
-  const maps = grid.maps.flatMap((map, index) => (map.source === source ? [index] : []));
-  const inside = nodesWhere(grid, maps, (node) => labels[node] === label);
+  const all = grid.maps.flatMap((map, index) => (map.source === source ? grid.nodesOf(index) : []));
+  const inside = all.filter((node) => labels[node] === label);
   if (inside.length === 0) return null;
-  const all = nodesWhere(grid, maps, () => true);
   const similarityTo = (node: number) => calibratedSimilarity(embedding, rowOf(embedding, node));
 
   const found: { node: number; is: boolean }[] = [];
@@ -99,23 +98,7 @@ export function fitObject(
   return { object, iou };
 }
 
-/** A name that none of the objects has: the one that is wanted, or with the first number that is free. */
-export function freeName(wanted: string, objects: readonly Pick<MaskObject, "name">[]): string {
-  const taken = new Set(objects.map(({ name }) => name));
-  let name = wanted;
-  for (let number = 2; taken.has(name); number++) name = `${wanted} ${number}`;
-  return name;
-}
-
-function nodesWhere(grid: PatchGrid, maps: readonly number[], wanted: (node: number) => boolean): number[] {
-  const nodes: number[] = [];
-  for (const map of maps) {
-    for (let node = grid.offsets[map]!; node < grid.offsets[map + 1]!; node++) if (wanted(node)) nodes.push(node);
-  }
-  return nodes;
-}
-
-/** The most central of some nodes (the highest cosine to their mean direction), and those of the images with most of them. */
+/** The most central node (highest cosine to the mean direction) of all nodes, and of the images with the most nodes. */
 function candidateNodes(embedding: Embedding, grid: PatchGrid, nodes: readonly number[]): number[] {
   if (nodes.length === 0) return [];
   const byImage = new Map<number, number[]>();
@@ -138,14 +121,14 @@ function union(heat: Float32Array, other: Float32Array | null): Float32Array {
   return heat;
 }
 
-/** Both thresholds in hundredths at which the mask overlaps most: counted once, then summed up for all pairs of them. */
+/** The pair of thresholds, in steps of 0.01, with the highest IoU: from a cumulative 2D histogram. */
 function bestThresholds(
   nodes: readonly number[], labels: Uint8Array, label: number, positive: Float32Array, negative: Float32Array | null,
 ): Fit {
   const bins = THRESHOLD_STEPS + 2;
   const inside = new Int32Array(bins * bins);
   const outside = new Int32Array(bins * bins);
-  // A heat is above the thresholds 0 to steps(heat) - 1, all in hundredths.
+  // A heatmap value exceeds the thresholds 0 to steps(value) - 1, in hundredths.
   const steps = (heat: number) => Math.min(THRESHOLD_STEPS + 1, Math.max(0, Math.ceil(heat * THRESHOLD_STEPS)));
   let size = 0;
   for (const node of nodes) {
@@ -157,7 +140,7 @@ function bestThresholds(
       outside[bin]!++;
     }
   }
-  // From here on each place holds all nodes whose positive heat is at least, and whose negative at most, so high.
+  // Cumulative counts: nodes with at least this positive and at most this negative value.
   for (const counts of [inside, outside]) {
     for (let p = bins - 1; p >= 0; p--) {
       for (let q = 0, sum = 0; q < bins; q++) {
@@ -168,7 +151,7 @@ function bestThresholds(
   }
   let best: Fit = { iou: -1, threshold: 0.5, negative_threshold: 0.99 };
   for (let p = 0; p <= THRESHOLD_STEPS; p++) {
-    // From the highest down: a negative click takes no more away than it must.
+    // From the highest threshold, so that a negative click removes no more than necessary.
     for (let q = THRESHOLD_STEPS - 1; q >= (negative ? 0 : THRESHOLD_STEPS - 1); q--) {
       const place = (p + 1) * bins + q;
       const iou = inside[place]! / (size + outside[place]!);

@@ -1,4 +1,4 @@
-/** What stands on the buttons of a row. */
+/** Icons of the row buttons. */
 import type { ComponentChildren } from "preact";
 
 function Icon({ children }: { children: ComponentChildren }) {
@@ -24,7 +24,7 @@ export const SoloIcon = () => (
   </Icon>
 );
 
-/** A dashed outline around what is cut out. */
+/** A dashed outline. */
 export const MaskIcon = () => (
   <Icon>
     <path d="M2 5V3.5A1.5 1.5 0 0 1 3.5 2H5M11 2h1.5A1.5 1.5 0 0 1 14 3.5V5M14 11v1.5a1.5 1.5 0 0 1-1.5 1.5H11M5 14H3.5A1.5 1.5 0 0 1 2 12.5V11" />
@@ -32,7 +32,7 @@ export const MaskIcon = () => (
   </Icon>
 );
 
-/** One line that becomes two. */
+/** One line that splits in two. */
 export const SplitIcon = () => (
   <Icon>
     <path d="M2 8h4l4-4h4M6 8l4 4h4M12 2l2 2-2 2M12 10l2 2-2 2" />

@@ -1,12 +1,12 @@
-/** Keys that mean the same on a patch and on a row of the legend, and those that move through the rows. */
-import type { ViewContext } from "../../shared/view.tsx";
+/** Keyboard shortcuts for clusters, on a patch and in the legend, and navigation between rows. */
+import type { ViewContext } from "../../shared/context.ts";
 import type { PanelState } from "./state.ts";
 
-/** What the left and right keys go through in a row. */
+/** Focusable elements of a row, for the left and right arrow keys. */
 const STOPS = "input, button";
 const MOVES = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End"];
 
-/** True if the key was one of those that do something with a cluster. */
+/** Handles a shortcut for a cluster; returns whether it was handled. */
 export function clusterKey(event: KeyboardEvent, id: number, panel: PanelState): boolean {
   const action = {
     Enter: () => panel.select(id), " ": () => panel.mark(id),
@@ -16,7 +16,7 @@ export function clusterKey(event: KeyboardEvent, id: number, panel: PanelState):
   return action !== undefined;
 }
 
-/** On a row of the legend or on something in it. */
+/** Handles a key on a row of the legend or inside it. */
 export function rowKey(event: KeyboardEvent, id: number, panel: PanelState): void {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const row = event.currentTarget as HTMLElement;
@@ -24,7 +24,7 @@ export function rowKey(event: KeyboardEvent, id: number, panel: PanelState): voi
   if (event.key === "F2" || (event.key === "Enter" && target.closest(".ncut-cluster-name"))) {
     panel.editing.value = id;
   } else if (target !== row && (event.key === "Enter" || event.key === " ")) {
-    // Buttons and ticks know what to do.
+    // Buttons and checkboxes handle their own keys.
     return;
   } else if (MOVES.includes(event.key)) {
     move(event.key, row, target);
@@ -35,7 +35,7 @@ export function rowKey(event: KeyboardEvent, id: number, panel: PanelState): voi
   event.stopPropagation();
 }
 
-/** Up and down from row to row, left and right through what is in one. */
+/** Up and down between rows, left and right within a row. */
 function move(key: string, row: HTMLElement, target: HTMLElement): void {
   const rows = [...row.parentElement!.children] as HTMLElement[];
   const at = rows.indexOf(row);
@@ -48,7 +48,7 @@ function move(key: string, row: HTMLElement, target: HTMLElement): void {
   goal?.focus();
 }
 
-/** The field goes, so the focus goes to its row. */
+/** The name field is removed, so the focus moves to its row. */
 export function stopEditing({ root }: ViewContext, panel: PanelState): void {
   const id = panel.editing.peek();
   panel.editing.value = null;

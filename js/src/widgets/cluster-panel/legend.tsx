@@ -1,6 +1,7 @@
-/** A row for each cluster: tick, name, share, and what can be done with it. */
+/** The legend: a row for each cluster with checkbox, name, share and actions. */
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
-import type { ViewContext } from "../../shared/view.tsx";
+import type { ViewContext } from "../../shared/context.ts";
+import { scrollToShow } from "../../shared/scroll.ts";
 import { type Row, isSolo } from "./clusters.ts";
 import { EyeIcon, MaskIcon, SoloIcon, SplitIcon } from "./icons.tsx";
 import { rowKey, stopEditing } from "./keys.ts";
@@ -19,8 +20,8 @@ export function Legend({ view, panel }: Props) {
   const last = useRef(0);
   const list = useRef<HTMLDivElement>(null);
   const selected = panel.selected.value;
-  useEffect(() => { if (selected !== null) bringIntoSight(list.current!, selected); }, [selected]);
-  // Where Tab comes in: the row that was left, else the selected one, else the first.
+  useEffect(() => { scrollToShow(list.current!, list.current!.querySelector(`[data-cluster="${selected}"]`)); }, [selected]);
+  // The row in the tab order: the last focused one, else the selected one, else the first.
   const entry = [last.current, selected].find((id) => rows.some((row) => row.id === id)) ?? rows[0]?.id;
 
   return (
@@ -34,14 +35,14 @@ export function Legend({ view, panel }: Props) {
         {rows.map((row) => <ClusterRow key={row.id} {...{ row, view, panel }} entry={row.id === entry} />)}
       </div>
       <div class="ncut-legend-actions">
-        <button type="button" aria-disabled={marks.length < 2} title="Count the ticked clusters as one" onClick={panel.merge}>
+        <button type="button" aria-disabled={marks.length < 2} title="Merge the checked clusters" onClick={panel.merge}>
           {marks.length > 1 ? `Merge ${marks.length}` : "Merge"}
         </button>
         <button type="button" aria-disabled={state.hidden_clusters.value.length === 0} onClick={panel.showAll}>Show all</button>
         <p aria-live="polite">
           {createdMask
-            ? `Mask of ${createdMask.clicks === 1 ? "1 click" : `${createdMask.clicks} clicks`}, IoU ${createdMask.iou.toFixed(2)}: ${createdMask.name}`
-            : "Tick two or more colours to merge them"}
+            ? `Mask from ${createdMask.clicks === 1 ? "1 click" : `${createdMask.clicks} clicks`}, IoU ${createdMask.iou.toFixed(2)}: ${createdMask.name}`
+            : "Check two or more clusters to merge them"}
         </p>
       </div>
     </section>
@@ -57,7 +58,7 @@ function ClusterRow({ row, view, panel, entry }: Props & { row: Row; entry: bool
   const merged = row.members.length > 1;
   const about = [
     `${name}, ${share} of all patches`,
-    merged && `Merged of clusters ${row.members.join(", ")}`,
+    merged && `Merged from clusters ${row.members.join(", ")}`,
     origin,
   ].filter(Boolean).join("\n");
   const enter = () => {
@@ -77,7 +78,7 @@ function ClusterRow({ row, view, panel, entry }: Props & { row: Row; entry: bool
       title={about}
       tabIndex={entry ? 0 : -1}
       onClick={(event) => {
-        // The second click of two is the beginning of a name.
+        // The second click of a double click starts renaming.
         if ((event.target as Element).closest(".ncut-tool, input") || event.detail > 1) return;
         panel.choose(id, event);
       }}
@@ -89,7 +90,7 @@ function ClusterRow({ row, view, panel, entry }: Props & { row: Row; entry: bool
     >
       <span role="gridcell">
         <input type="checkbox" class="ncut-swatch" tabIndex={-1} style={{ "--swatch": color }} checked={panel.marks.value.includes(id)}
-          aria-label={`Tick ${name}`} title="Tick, to merge (Space)" onChange={() => panel.mark(id)} />
+          aria-label={`Check ${name}`} title="Check to merge (Space)" onChange={() => panel.mark(id)} />
       </span>
       <span role="gridcell" class="ncut-cluster-name">
         {editing ? <NameField {...{ row, view, panel }} /> : (
@@ -99,7 +100,7 @@ function ClusterRow({ row, view, panel, entry }: Props & { row: Row; entry: bool
       {merged && (
         <span role="gridcell">
           <button type="button" class="ncut-tool" tabIndex={-1} aria-label={`Split ${name}`}
-            title={`Take clusters ${row.members.join(", ")} apart again`} onClick={() => panel.split(id)}>
+            title={`Split into clusters ${row.members.join(", ")}`} onClick={() => panel.split(id)}>
             <SplitIcon />
           </button>
         </span>
@@ -111,11 +112,11 @@ function ClusterRow({ row, view, panel, entry }: Props & { row: Row; entry: bool
           <EyeIcon closed={hidden} />
         </button>
         <button type="button" class="ncut-tool" tabIndex={-1} aria-label={`Show only ${name}`} aria-pressed={solo}
-          title="Show it alone (S)" onClick={() => panel.solo(id)}>
+          title="Show only this cluster (S)" onClick={() => panel.solo(id)}>
           <SoloIcon />
         </button>
-        <button type="button" class="ncut-tool" tabIndex={-1} aria-label={`Make a mask of ${name}`}
-          title="Make a mask of it, by clicks that can be changed (M)" onClick={() => panel.makeMask(id)}>
+        <button type="button" class="ncut-tool" tabIndex={-1} aria-label={`Create a mask from ${name}`}
+          title="Create an editable mask from this cluster (M)" onClick={() => panel.makeMask(id)}>
           <MaskIcon />
         </button>
       </span>
@@ -125,13 +126,13 @@ function ClusterRow({ row, view, panel, entry }: Props & { row: Row; entry: bool
 
 function NameField({ row, view, panel }: Props & { row: Row }) {
   const field = useRef<HTMLInputElement>(null);
-  // Before the next key: what is typed at once belongs to the name.
+  // Before the next key event, so that text typed immediately goes to the name.
   useLayoutEffect(() => {
     field.current!.focus();
     field.current!.select();
   }, []);
   const keep = () => {
-    // Nobody wants to have given a name by looking at the one that was there.
+    // Leaving the field without a change must not store the default name as a custom one.
     if (field.current!.value.trim() !== row.name) panel.rename(row.id, field.current!.value);
   };
   return (
@@ -153,13 +154,4 @@ function NameField({ row, view, panel }: Props & { row: Row }) {
       }}
     />
   );
-}
-
-/** Only the list scrolls: the page stays where it is. */
-function bringIntoSight(list: HTMLElement, id: number): void {
-  const row = list.querySelector<HTMLElement>(`[data-cluster="${id}"]`);
-  if (!row) return;
-  const [inner, outer] = [row.getBoundingClientRect(), list.getBoundingClientRect()];
-  if (inner.top < outer.top) list.scrollTop -= outer.top - inner.top;
-  else if (inner.bottom > outer.bottom) list.scrollTop += inner.bottom - outer.bottom;
 }

@@ -1,15 +1,16 @@
-/** The region of one patch at every number of clusters: small pictures, each of which leads there. */
+/** Thumbnails of one patch's region at different numbers of clusters; each one switches to its number. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { ViewContext } from "../../shared/context.ts";
 import { Hint } from "../../shared/controls.tsx";
+import { errorMessage } from "../../shared/errors.ts";
 import type { Patch } from "../../shared/geometry.ts";
 import { borderPath } from "../../shared/images/borders.ts";
 import type { ImagesState } from "../../shared/images/state.ts";
-import { type ViewContext, errorMessage } from "../../shared/view.tsx";
 import { Lines } from "./borders.tsx";
 import { nameOf, regionOf, displayId } from "./clusters.ts";
 import type { PanelState } from "./state.ts";
 
-/** What is not in the region, RGBA. */
+/** RGBA overlay outside the region. */
 const DIM = [14, 17, 22, 176];
 
 interface Props {
@@ -38,14 +39,14 @@ export function Levels({ view, ui, panel }: Props) {
   const size = state.meta.value.images[image ?? 0]!;
   const style = { "--count": counts.length, "--aspect": size.width / size.height };
   return (
-    <div class="ncut-strip ncut-levels" role="group" aria-label="Region of the last patch at other numbers of clusters" style={style}>
+    <div class="ncut-strip ncut-levels" role="group" aria-label="Region of the last patch at different numbers of clusters" style={style}>
       {node !== null && patch && counts.map((count) => (
         <Level key={count} {...{ view, ui, panel, count, node, patch }} url={picture?.image === image ? picture.url : null} />
       ))}
       <p>
         {patch === null
           ? <Hint mouse={`Hover a patch to see its region at ${list(counts)} clusters`} touch={`Tap a patch to see its region at ${list(counts)} clusters`} />
-          : "The region of this patch at other numbers of clusters"}
+          : "Region of this patch at different numbers of clusters"}
       </p>
     </div>
   );

@@ -1,25 +1,28 @@
-/** What only one cluster panel knows, and everything that can be done in it. */
+/** Display state and actions of one cluster panel. */
 import { computed, signal } from "@preact/signals";
+import { paintClusters } from "../../shared/color.ts";
+import type { ViewContext } from "../../shared/context.ts";
+import { errorMessage } from "../../shared/errors.ts";
 import type { ImagesState } from "../../shared/images/state.ts";
 import type { Clusters } from "../../shared/types.ts";
-import { type ViewContext, errorMessage } from "../../shared/view.tsx";
+import { uniqueName } from "../../shared/unique-name.ts";
 import {
-  firstCount, merged, nameOf, paintClusters, previewCounts, renamed, legendRows, hiddenForSolo, split, toggled,
+  firstCount, merged, nameOf, previewCounts, renamed, legendRows, hiddenForSolo, split, toggled,
 } from "./clusters.ts";
-import { freeName, fitObject } from "./fit-object.ts";
+import { fitObject } from "./fit-object.ts";
 
 export function panelState(view: ViewContext, ui: ImagesState) {
   const { state, store } = view;
   const clusters = signal<Clusters | null>(null);
-  /** What is ticked, to be merged. */
+  /** Clusters checked for merging. */
   const marked = signal<readonly number[]>([]);
-  /** The row under the pointer or the focus, whose region is highlighted. */
+  /** The row under the pointer or with the focus; its region is highlighted. */
   const highlighted = signal<number | null>(null);
   const editing = signal<number | null>(null);
   const borders = signal(true);
-  /** The mask that was made last, on show until the panel is used again. */
+  /** The last created mask, displayed until the panel is used again. */
   const createdMask = signal<{ name: string; clicks: number; iou: number } | null>(null);
-  /** The patch that was hovered last, in any view: its regions stay, so that the pointer can get to them. */
+  /** The patch that was hovered last, in any view: its regions stay, so that the pointer can reach the thumbnails. */
   const patch = signal<number | null>(null);
   const levels = signal<ReadonlyMap<number, Pick<Clusters, "labels" | "colors">>>(new Map());
   const parents = signal<ReadonlyMap<number, Int16Array>>(new Map());
@@ -32,10 +35,10 @@ export function panelState(view: ViewContext, ui: ImagesState) {
   const known = (id: number | null) => id !== null && rows.value.some((row) => row.id === id);
   const marks = computed(() => marked.value.filter(known));
   const selected = computed(() => known(state.cluster.value) ? state.cluster.value : null);
-  /** The cluster in question: all others are pale. */
+  /** The highlighted or selected cluster: all others are faded. */
   const focus = computed(() => rows.value.some((row) => row.id === highlighted.value && !row.hidden) ? highlighted.value : selected.value);
   const painted = computed(() => clusters.value && paintClusters(clusters.value, state.hidden_clusters.value, focus.value));
-  /** What borders are drawn between: hidden clusters have none between one another. */
+  /** Labels for the borders: hidden clusters have no borders between each other. */
   const outlined = computed(() => {
     const labels = clusters.value?.labels;
     const hidden = state.hidden_clusters.value;
@@ -58,14 +61,14 @@ export function panelState(view: ViewContext, ui: ImagesState) {
   });
   view.effect(() => {
     const hover = state.hover.value;
-    // Behind another tab nobody looks.
+    // Ignored while the view is hidden.
     const seen = ui.size.peek().width > 0;
     if (hover !== null && seen) patch.value = hover;
   });
   view.effect(() => {
     if (state.layer.value !== "masks") createdMask.value = null;
   });
-  // Quietly, one after the other, once somebody looks at a patch: nothing waits for them.
+  // Fetched in the background, one after the other, after a patch has been hovered.
   let embedding: number | null = null;
   view.effect(() => {
     const meta = state.meta.value;
@@ -87,7 +90,7 @@ export function panelState(view: ViewContext, ui: ImagesState) {
     return () => { gone = true; };
   });
 
-  /** The panel is at work: all views show clusters, and not what is pinned. */
+  /** On any use of the panel, all views show clusters and no pinned patches. */
   const use = () => {
     store.set("layer", "clusters");
     store.unpin();
@@ -101,7 +104,7 @@ export function panelState(view: ViewContext, ui: ImagesState) {
   const mark = (id: number) => { marked.value = toggled(marks.peek(), id); };
   const actions = {
     use, setCount, select, mark,
-    /** A click: with a key held down it ticks, as in any list. */
+    /** Selects a cluster; with a modifier key it is checked instead, as in any list. */
     choose(id: number, { shiftKey, ctrlKey, metaKey }: Pick<MouseEvent, "shiftKey" | "ctrlKey" | "metaKey">) {
       if (shiftKey || ctrlKey || metaKey) mark(id);
       else select(id);
@@ -123,7 +126,7 @@ export function panelState(view: ViewContext, ui: ImagesState) {
       const next = split(id, merging());
       for (const key of ["hidden_clusters", "cluster_groups"] as const) store.set(key, next[key]);
     },
-    /** Fetch what `origin` tells. */
+    /** Fetch the data for `origin`. */
     loadParent(id: number) {
       const count = firstCount(id, state.meta.peek().cluster_counts);
       if (!count || parents.peek().has(count)) return;
@@ -149,7 +152,7 @@ export function panelState(view: ViewContext, ui: ImagesState) {
     const found = fitObject(
       shown.labels, id, embedding,
       { grid: ui.grid.peek(), images: state.meta.peek().images, source: store.get("source") },
-      { name: freeName(row.name, objects), color: row.color },
+      { name: uniqueName(objects, row.name), color: row.color },
     );
     if (!found) throw new Error(`${row.name} has no patch under the source ${store.get("source")}. Choose another source.`);
     store.edit({ objects: [...objects, found.object], active: objects.length });
@@ -157,11 +160,11 @@ export function panelState(view: ViewContext, ui: ImagesState) {
     createdMask.value = { name: found.object.name, clicks: found.object.clicks.length, iou: found.iou };
   };
 
-  /** Where a cluster comes from: the one that it was part of before it first appeared. */
+  /** Which cluster this one was split from, and at which number of clusters; null if unknown. */
   const origin = (id: number): string | null => {
     const count = firstCount(id, state.meta.value.cluster_counts);
     const parent = count === undefined ? -1 : (parents.value.get(count)?.[id] ?? -1);
-    return parent < 0 || parent === id ? null : `Split off from ${nameOf(parent, state.cluster_names.value)} at ${count} clusters`;
+    return parent < 0 || parent === id ? null : `Split from ${nameOf(parent, state.cluster_names.value)} at ${count} clusters`;
   };
 
   return {
@@ -173,5 +176,5 @@ export function panelState(view: ViewContext, ui: ImagesState) {
 
 export type PanelState = ReturnType<typeof panelState>;
 
-/** No cluster has this number. */
+/** Not a cluster id. */
 const NO_LABEL = 255;

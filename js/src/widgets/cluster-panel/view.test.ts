@@ -12,7 +12,7 @@ const ARRAYS: Arrays = {
   }), "float32", [24, 2]],
   "parents/3": [Int16Array.of(0, 1, 0), "int16", [3]],
   "parents/4": [Int16Array.of(0, 1, 2, 1), "int16", [4]],
-  // Two clusters are the left and the right half, four the columns; the third comes off the first.
+  // Two clusters: the left and right half; four clusters: the columns; the third is split from the first.
   ...clusterArrays({ 2: [0, 0, 1, 1], 3: [0, 2, 1, 1], 4: [0, 2, 1, 3] }),
 };
 
@@ -28,20 +28,20 @@ async function shown(change: Partial<SessionState> = {}) {
   const row = (id: number) => hands.find(`[data-cluster='${id}']`);
   const names = () => rows().map((one) => one.querySelector(".ncut-cluster-name")!.textContent);
   const press = (label: string) => hands.named(label).click();
-  /** How opaque the first row of patches is in an image, or in another picture. */
+  /** Alpha of the first row of patches in an image or another canvas. */
   const opacity = (image = 0, selector = `[data-image='${image}'] canvas`) => hands.overlay(4, selector).map(([, , , alpha]) => alpha);
   return { root, store, kernel, ...hands, rows, row, names, press, opacity };
 }
 
-describe("the legend", () => {
-  it("has a row for each cluster, in which the session's names, colours and shares are", async () => {
+describe("legend", () => {
+  it("has a row for each cluster with name, color and share", async () => {
     const { rows, names, row } = await shown({ n_clusters: 4, cluster_names: { 3: "wall" } });
     expect(names()).toEqual(["Cluster 0", "Cluster 1", "Cluster 2", "wall"]);
     expect(rows().map((one) => one.querySelector(".ncut-share")!.textContent)).toEqual(Array(4).fill("25.0 %"));
     expect(row(1).querySelector<HTMLElement>(".ncut-swatch")!.style.getPropertyValue("--swatch")).toBe("#465a6e");
   });
 
-  it("follows the slider; a cluster that is gone is no longer selected", async () => {
+  it("follows the slider and deselects missing clusters", async () => {
     const { named, input, names, store } = await shown({ n_clusters: 4, cluster: 3 });
     input(named<HTMLInputElement>("Number of clusters"), 1);
     expect(store.get("n_clusters")).toBe(3);
@@ -49,7 +49,7 @@ describe("the legend", () => {
     await vi.waitFor(() => expect(names()).toEqual(["Cluster 0", "Cluster 1", "Cluster 2"]));
   });
 
-  it("selects by a click and lets go by another", async () => {
+  it("selects and deselects by clicks", async () => {
     const { row, store, opacity } = await shown();
     row(1).click();
     expect(store.get("cluster")).toBe(1);
@@ -59,7 +59,7 @@ describe("the legend", () => {
     expect(store.get("cluster")).toBeNull();
   });
 
-  it("renames by F2 and Enter, keeps the old name on Escape, and forgets an empty one", async () => {
+  it("renames with F2 and Enter, and cancels on Escape", async () => {
     const { row, find, key, store } = await shown();
     const type = async (text: string, end: string) => {
       key(row(0), "F2");
@@ -81,7 +81,7 @@ describe("the legend", () => {
     expect(store.get("cluster_names")).toEqual({});
   });
 
-  it("renames by a double click on the name, and does not take the name shown for one that was given", async () => {
+  it("renames by double click and keeps default names unset", async () => {
     const { row, find, store } = await shown();
     row(1).querySelector(".ncut-cluster-name")!.dispatchEvent(new MouseEvent("dblclick", { bubbles: true }));
     await vi.waitFor(() => expect(find("[type='text']")).not.toBeNull());
@@ -90,7 +90,7 @@ describe("the legend", () => {
     expect(store.get("cluster_names")).toEqual({});
   });
 
-  it("hides, shows alone and shows all", async () => {
+  it("hides, solos and shows clusters", async () => {
     const { press, find, store, opacity } = await shown();
     press("Hide Cluster 0");
     expect(store.get("hidden_clusters")).toEqual([0]);
@@ -102,12 +102,12 @@ describe("the legend", () => {
     expect(store.get("hidden_clusters")).toEqual([]);
   });
 
-  it("merges what is ticked, here and in the session, and splits it again", async () => {
+  it("merges checked clusters and splits them again", async () => {
     const { press, find, names, store, rows } = await shown({ n_clusters: 4, cluster_names: { 2: "arm" } });
     const merge = find(".ncut-legend-actions button");
     merge.click();
-    press("Tick arm");
-    press("Tick Cluster 1");
+    press("Check arm");
+    press("Check Cluster 1");
     await vi.waitFor(() => expect(merge.textContent).toBe("Merge 2"));
     merge.click();
     expect(store.get("cluster_groups")).toEqual([[1, 2]]);
@@ -118,7 +118,7 @@ describe("the legend", () => {
     expect(store.get("cluster_groups")).toEqual([]);
   });
 
-  it("is gone through by arrow keys, row by row and through what is in one", async () => {
+  it("is navigated by arrow keys", async () => {
     const { row, key, store } = await shown();
     expect([row(0).tabIndex, row(1).tabIndex]).toEqual([0, -1]);
     row(0).focus();
@@ -135,15 +135,15 @@ describe("the legend", () => {
     expect(store.get("hidden_clusters")).toEqual([0, 2, 3]);
   });
 
-  it("tells what a cluster came off from", async () => {
+  it("shows which cluster a cluster was split from", async () => {
     const { row, kernel } = await shown({ n_clusters: 3, cluster_names: { 0: "cup" } });
     expect(row(2).title).not.toContain("cup");
     row(2).dispatchEvent(new Event("pointerenter"));
-    await vi.waitFor(() => expect(row(2).title).toContain("Split off from cup at 3 clusters"));
+    await vi.waitFor(() => expect(row(2).title).toContain("Split from cup at 3 clusters"));
     expect(kernel.names(/^parents/)).toEqual(["parents/3"]);
   });
 
-  it("lights the region of the row under the pointer", async () => {
+  it("highlights the region of the hovered row", async () => {
     const { row, find, opacity } = await shown();
     row(0).dispatchEvent(new Event("pointerenter"));
     await vi.waitFor(() => expect(opacity(1)).toEqual([255, 255, 70, 70]));
@@ -152,8 +152,8 @@ describe("the legend", () => {
   });
 });
 
-describe("the images", () => {
-  it("show clusters whatever the layer is; using the panel has all views follow", async () => {
+describe("images", () => {
+  it("always show clusters; using the panel switches all views", async () => {
     const { root, store, find } = await shown({ layer: "eigenvector", selection: [3] });
     expect(root.dataset.shows).toBe("clusters");
     expect(store.get("layer")).toBe("eigenvector");
@@ -161,7 +161,7 @@ describe("the images", () => {
     expect([store.get("layer"), store.get("selection")]).toEqual(["clusters", []]);
   });
 
-  it("select a cluster by a click on its region, again to let go, with Shift to tick it", async () => {
+  it("select a cluster by a click, and check it with Shift", async () => {
     const { clickPatch, store, find } = await shown();
     clickPatch(1, 3);
     expect(store.get("cluster")).toBe(1);
@@ -169,10 +169,10 @@ describe("the images", () => {
     expect(store.get("cluster")).toBeNull();
     clickPatch(0, 0, { shiftKey: true });
     expect(store.get("cluster")).toBeNull();
-    await vi.waitFor(() => expect(find<HTMLInputElement>("[aria-label='Tick Cluster 0']").checked).toBe(true));
+    await vi.waitFor(() => expect(find<HTMLInputElement>("[aria-label='Check Cluster 0']").checked).toBe(true));
   });
 
-  it("do by keys at the patch that the keys have moved to what rows do", async () => {
+  it("handle the keys of the legend at the hovered patch", async () => {
     const { find, key, store } = await shown({ hover: 2 });
     key(find(".ncut-tiles"), "Enter");
     expect(store.get("cluster")).toBe(1);
@@ -180,7 +180,7 @@ describe("the images", () => {
     expect(store.get("hidden_clusters")).toEqual([1]);
   });
 
-  it("draw borders, between hidden clusters none, and none when that is switched off", async () => {
+  it("draw borders, except between hidden clusters", async () => {
     const { find, store } = await shown({ n_clusters: 4 });
     const path = () => find("[data-image='0'] .ncut-line")?.getAttribute("d");
     expect(path()).toBe("M1 0V3M2 0V3M3 0V3");
@@ -191,23 +191,23 @@ describe("the images", () => {
     await vi.waitFor(() => expect(path()).toBeUndefined());
   });
 
-  it("let go on Escape of what was done last: the selection, then the ticks", async () => {
+  it("clear the selection, then the checkboxes, on Escape", async () => {
     const { root, key, press, clickPatch, store, find } = await shown();
-    press("Tick Cluster 0");
+    press("Check Cluster 0");
     clickPatch(0, 0);
     key(root, "Escape");
     expect(store.get("cluster")).toBeNull();
-    await vi.waitFor(() => expect(find<HTMLInputElement>("[aria-label='Tick Cluster 0']").checked).toBe(true));
+    await vi.waitFor(() => expect(find<HTMLInputElement>("[aria-label='Check Cluster 0']").checked).toBe(true));
     key(root, "Escape");
-    await vi.waitFor(() => expect(find<HTMLInputElement>("[aria-label='Tick Cluster 0']").checked).toBe(false));
+    await vi.waitFor(() => expect(find<HTMLInputElement>("[aria-label='Check Cluster 0']").checked).toBe(false));
   });
 });
 
-describe("the levels", () => {
+describe("levels", () => {
   const highlighted = ({ opacity }: Awaited<ReturnType<typeof shown>>, level: number) =>
     opacity(0, `[data-level='${level}'] canvas`).map((alpha) => alpha === 0);
 
-  it("fetch nothing until a patch is hovered, then show its region at each of them", async () => {
+  it("are fetched when a patch is hovered", async () => {
     const view = await shown({ n_clusters: 3, cluster_names: { 1: "wall" } });
     const { store, kernel, find } = view;
     expect(kernel.names(/^labels/)).toEqual(["labels/3"]);
@@ -220,13 +220,13 @@ describe("the levels", () => {
     expect(kernel.names(/^labels/).sort()).toEqual(["labels/2", "labels/3", "labels/4"]);
   });
 
-  it("show the region of a patch that was tapped, since fingers don't hover", async () => {
+  it("show the region of a tapped patch", async () => {
     const view = await shown();
     view.clickPatch(2, 1);
     await vi.waitFor(() => expect(highlighted(view, 4)).toEqual([false, true, false, false]));
   });
 
-  it("stay when the pointer leaves the patch, and lead to their number of clusters", async () => {
+  it("stay after the pointer leaves, and switch the count", async () => {
     const { store, find } = await shown();
     store.set("hover", 1);
     await vi.waitFor(() => expect(find("[data-level='4']")).not.toBeNull());
@@ -237,10 +237,10 @@ describe("the levels", () => {
   });
 });
 
-describe("a mask of a cluster", () => {
-  it("becomes the active object, is shown with how well it fits, until the panel is used again", async () => {
+describe("mask from a cluster", () => {
+  it("becomes the active object and is displayed until further use", async () => {
     const { press, root, store, find } = await shown({ cluster_names: { 1: "wall" } });
-    press("Make a mask of wall");
+    press("Create a mask from wall");
     await vi.waitFor(() => expect(store.get("objects")).toHaveLength(1));
     const [object] = store.get("objects");
     expect(object).toMatchObject({ name: "wall", color: "#465a6e", visible: true, n_eig: 2 });
@@ -251,7 +251,7 @@ describe("a mask of a cluster", () => {
     expect(find(".ncut-legend-actions p").textContent).toContain("IoU 1.00: wall");
     find(".ncut-tiles").dispatchEvent(new Event("pointerdown", { bubbles: true }));
     await vi.waitFor(() => expect(root.dataset.shows).toBe("clusters"));
-    press("Make a mask of wall");
+    press("Create a mask from wall");
     await vi.waitFor(() => expect(store.get("objects").map(({ name }) => name)).toEqual(["wall", "wall 2"]));
     expect(store.undo()).toBe(true);
     expect(store.get("objects")).toHaveLength(1);

@@ -1,9 +1,9 @@
-/** The images cut into clusters, a legend in which they are named, hidden and merged, and a patch at every level. */
+/** Images cut into clusters, a legend to name, hide and merge them, and a patch's region at different levels. */
 import { useMemo } from "preact/hooks";
+import type { ViewContext } from "../../shared/context.ts";
 import { createTilePainter } from "../../shared/images/draw.ts";
 import { Images, leaveZoom, pointFromEvent } from "../../shared/images/images.tsx";
 import { imagesState } from "../../shared/images/state.ts";
-import type { ViewContext } from "../../shared/view.tsx";
 import { Bar } from "./bar.tsx";
 import { Borders } from "./borders.tsx";
 import { clusterKey, stopEditing } from "./keys.ts";
@@ -11,7 +11,7 @@ import { Legend } from "./legend.tsx";
 import { Levels } from "./levels.tsx";
 import { panelState } from "./state.ts";
 
-/** Pressed alone they do nothing, or only take the user elsewhere. */
+/** Keys that do not count as using the panel. */
 const PASSING = ["Tab", "Shift", "Control", "Alt", "Meta", "Escape"];
 
 export function ClusterPanel(view: ViewContext) {
@@ -55,9 +55,9 @@ export function ClusterPanel(view: ViewContext) {
         <Images
           {...{ view, ui, tiles }}
           label={
-            `${state.meta.value.images.length} images in ${state.n_clusters.value} clusters. Arrow keys move from patch to ` +
-            "patch, Page Up and Page Down from image to image, Enter selects the cluster of a patch, H hides it, S shows it " +
-            "alone, M makes a mask of it, Z enlarges an image."
+            `${state.meta.value.images.length} images in ${state.n_clusters.value} clusters. Arrow keys move between ` +
+            "patches, Page Up and Page Down between images, Enter selects the cluster of a patch, H hides it, S shows only it, " +
+            "M creates a mask from it, Z enlarges an image."
           }
           marks={(image) => <Borders key={image} {...{ image, view, ui, panel }} />}
           onKey={(event, node) => {
@@ -71,7 +71,7 @@ export function ClusterPanel(view: ViewContext) {
               const node = pointFromEvent(event, view, ui)?.node ?? null;
               const id = clusterAt(node);
               if (id === null) return;
-              // Fingers don't hover.
+              // Touch input does not hover.
               panel.patch.value = node;
               panel.choose(id, event);
             },

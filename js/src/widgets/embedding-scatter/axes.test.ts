@@ -4,7 +4,7 @@ import { bounds } from "./camera.ts";
 
 const box = bounds(Float32Array.of(-1, -1, -1, 1, 1, 1));
 
-test("nine edges lie behind the cloud: none touches the corner that is nearest to the camera", () => {
+test("nine edges are behind the cloud, none at the nearest corner", () => {
   const edges = backEdges(box, [5, -6, 7]);
   expect(edges).toHaveLength(9);
   expect(edges.filter((edge) => edge.outline)).toHaveLength(6);
@@ -18,7 +18,7 @@ test("every axis has an edge from end to end", () => {
   }
 });
 
-test("a label is put on what is in sight of its line", () => {
+test("a label is placed on the visible part of its line", () => {
   const place = visibleMidpoint({ x: -1000, y: 100 }, { x: 200, y: 100 }, 400, 300)!;
   expect(place.x).toBeGreaterThan(0);
   expect(place.x).toBeLessThan(200);

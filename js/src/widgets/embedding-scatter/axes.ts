@@ -1,24 +1,24 @@
-/** A thin box around the cloud: only the faces behind it, which no point can be behind of. */
+/** A thin box around the cloud. Only the faces behind the points are drawn, so that the box never covers a point. */
 import { type Bounds, type Projection, project } from "./camera.ts";
 import type { ThemeColors } from "./marks.ts";
 
 type Axis = 0 | 1 | 2;
 const AXES: readonly Axis[] = [0, 1, 2];
-/** How far a label stands off its line, in CSS pixels. */
+/** Distance of a label from its line, in CSS pixels. */
 const LABEL_OFFSET = 11;
 
 export interface Edge {
   axis: Axis;
   from: [number, number, number];
   to: [number, number, number];
-  /** On the outline of the box, where a label is clear of the points. */
+  /** Whether the edge is on the silhouette of the box, so that a label does not overlap the points. */
   outline: boolean;
 }
 
-/** The nine edges of the three faces that are turned away from a camera at `position`. */
+/** The nine edges of the three faces that point away from a camera at `position`. */
 export function backEdges({ low, high }: Bounds, position: readonly number[]): Edge[] {
   const ends = [low, high] as const;
-  // A face is behind where the camera is on the inner side of its plane; between both planes, the farther one.
+  // A face is at the back if the camera is on the inner side of its plane; between both planes, the farther one.
   const hidden = AXES.map((axis) => (position[axis]! > (low[axis] + high[axis]) / 2 ? 0 : 1));
   const edges: Edge[] = [];
   for (const axis of AXES) {
@@ -61,7 +61,7 @@ export function drawAxes(
     context.lineTo(to.x, to.y);
     context.stroke();
     const place = visibleMidpoint(from, to, width, height);
-    // Of the two edges of an axis on the outline, the lower one on the screen carries its label.
+    // Each axis has two edges on the silhouette; the lower one on screen gets the label.
     if (edge.outline && place && place.y > (labels.get(edge.axis)?.y ?? -Infinity)) labels.set(edge.axis, place);
   }
   for (const [axis, { x, y }] of labels) {
@@ -70,7 +70,7 @@ export function drawAxes(
   }
 }
 
-/** The middle of what is in sight of a line, clear of the border by the room a label takes; null for nothing. */
+/** The midpoint of the visible part of a line, inset by the size of a label; null if no part is visible. */
 export function visibleMidpoint(
   from: { x: number; y: number }, to: { x: number; y: number }, width: number, height: number,
 ): { x: number; y: number } | null {

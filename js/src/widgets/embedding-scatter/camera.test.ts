@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Camera } from "../../shared/types.ts";
 import { bounds, dolly, frame, createProjection, orbit, pan, project, sameCamera } from "./camera.ts";
 
-/** The same on every run. */
+/** A deterministic random generator. */
 function randoms(seed = 1): () => number {
   return () => {
     seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
@@ -24,18 +24,18 @@ function onScreen(coords: Float32Array, camera: Camera, width: number, height: n
 const camera: Camera = { position: [0, -10, 0], target: [0, 0, 0], zoom: 1 };
 const distance = ({ position, target }: Camera) => Math.hypot(...position.map((p, i) => p - target[i]!));
 
-test("the target is in the middle of the screen, x goes right and z up", () => {
+test("the target is centered, x points right and z up", () => {
   const coords = Float32Array.of(0, 0, 0, 1, 0, 0, 0, 0, 1);
   const [middle, right, up] = onScreen(coords, camera, 400, 300);
   expect(middle).toMatchObject({ x: expect.closeTo(200, 3), y: expect.closeTo(150, 3), depth: expect.closeTo(10, 4) });
   expect(right!.x).toBeGreaterThan(200);
   expect(right!.y).toBeCloseTo(150, 3);
   expect(up!.y).toBeLessThan(150);
-  // Pixels are square whatever the shape of the view.
+  // Pixels are square for any aspect ratio.
   expect(right!.x - 200).toBeCloseTo(150 - up!.y, 3);
 });
 
-test("zoom magnifies what is on the screen", () => {
+test("zoom magnifies the view", () => {
   const coords = Float32Array.of(1, 0, 0);
   const [near] = onScreen(coords, { ...camera, zoom: 2 }, 400, 300);
   const [far] = onScreen(coords, camera, 400, 300);
@@ -47,7 +47,7 @@ test("a point behind the camera has no positive depth", () => {
   expect(place!.depth).toBeLessThan(0);
 });
 
-test("depths in clip space stay within the near and far planes for all points", () => {
+test("depths are within the near and far planes", () => {
   const coords = ball(500, [5, -3, 2], 4);
   const { viewProjection: m } = createProjection(frame(coords, 1.5), 1.5, bounds(coords));
   for (let i = 0; i < coords.length; i += 3) {
@@ -61,7 +61,7 @@ test.each([
   ["wide", 900, 300],
   ["square", 400, 400],
   ["narrow", 260, 700],
-])("the first view of a %s cell holds every point and fills it", (_, width, height) => {
+])("the initial view of a %s cell contains and fills all points", (_, width, height) => {
   const coords = ball(2000, [100, -40, 7], 3);
   const places = onScreen(coords, frame(coords, width / height), width, height);
   const reach = Math.max(...places.map(({ x, y }) => Math.max(Math.abs(x / width - 0.5), Math.abs(y / height - 0.5))));
@@ -69,7 +69,7 @@ test.each([
   expect(reach).toBeGreaterThan(0.35);
 });
 
-test("a stray far away does not make the cloud small", () => {
+test("a distant outlier does not shrink the cloud", () => {
   const coords = ball(2000);
   const without = distance(frame(coords, 1));
   coords.set([500, 500, 500], 0);
@@ -91,13 +91,13 @@ test.each([
   }
 });
 
-test("bounds leave out what is not finite", () => {
+test("bounds ignore non-finite points", () => {
   expect(bounds(Float32Array.of(0, 0, 0, 2, 4, 6, Number.NaN, Infinity, 1))).toMatchObject({
     low: [0, 0, 0], high: [2, 4, 6], center: [1, 2, 3],
   });
 });
 
-test("dragging right moves the near side right, dragging up moves it up, and the distance stays", () => {
+test("orbiting follows the pointer at a constant distance", () => {
   const near = Float32Array.of(0, -1, 0);
   const right = orbit(camera, 0.3, 0);
   expect(onScreen(near, right, 400, 400)[0]!.x).toBeGreaterThan(200);
@@ -106,14 +106,14 @@ test("dragging right moves the near side right, dragging up moves it up, and the
   expect(distance(orbit(right, 0, 0.3))).toBeCloseTo(10, 6);
 });
 
-test("orbiting over the pole stops at it instead of turning the view upside down", () => {
+test("orbiting stops at the pole", () => {
   const above = orbit(camera, 0, -50);
   expect(above.position[2]).toBeGreaterThan(9.9);
   expect(orbit(above, 0, 50).position[2]).toBeLessThan(-9.9);
   expect([...createProjection(above, 1, bounds(ball(9))).viewProjection].every(Number.isFinite)).toBe(true);
 });
 
-test("panning carries what is at the target along with the pointer", () => {
+test("panning moves the target with the pointer", () => {
   const moved = pan(camera, 30, -20, 400, 300);
   expect(onScreen(Float32Array.of(0, 0, 0), moved, 400, 300)[0]).toMatchObject({
     x: expect.closeTo(230, 2), y: expect.closeTo(130, 2),
@@ -121,18 +121,18 @@ test("panning carries what is at the target along with the pointer", () => {
   expect(distance(moved)).toBeCloseTo(10, 6);
 });
 
-test("coming nearer and going away end within sight of the cloud", () => {
+test("zooming is limited relative to the cloud", () => {
   expect(distance(dolly(camera, 0.5, 4))).toBeCloseTo(5, 6);
   expect(distance(dolly(camera, 1e-9, 4))).toBeCloseTo(0.04, 6);
   expect(distance(dolly(camera, 1e9, 4))).toBeCloseTo(200, 4);
 });
 
-test("a camera that sits on its target still sees", () => {
+test("a camera at its target is valid", () => {
   const stuck: Camera = { position: [1, 1, 1], target: [1, 1, 1], zoom: 1 };
   expect([...createProjection(stuck, 1, bounds(ball(9))).viewProjection].every(Number.isFinite)).toBe(true);
 });
 
-test("cameras are the same up to rounding", () => {
+test("cameras are compared up to rounding", () => {
   expect(sameCamera(camera, { ...camera, position: [1e-12, -10, 0] })).toBe(true);
   expect(sameCamera(camera, { ...camera, position: [0.01, -10, 0] })).toBe(false);
   expect(sameCamera(camera, { ...camera, zoom: 2 })).toBe(false);

@@ -1,29 +1,29 @@
-/** The camera of the cloud: where it starts, how gestures move it, and where it puts a point on the screen. */
-import type { Camera } from "../../shared/types.ts";
+/** The camera: initial view, gestures, and projection of points to the screen. */
 import { quantileInPlace } from "../../shared/similarity.ts";
+import type { Camera } from "../../shared/types.ts";
 
 type Vector = [number, number, number];
 
-/** Vertical or horizontal angle of view, whichever side of the view is shorter: nothing is cut in a narrow cell. */
+/** Half the field of view along the shorter side of the view, so that narrow cells cut nothing off. */
 const TAN_HALF_FOV = Math.tan((35 / 2) * (Math.PI / 180));
-/** From where the cloud is first seen: three quarters round, a little from above. z points up. */
+/** Direction of the initial view: a three-quarter view from slightly above, with z up. */
 const INITIAL_DIRECTION: Vector = unit([0.62, -0.78, 0.48]);
-/** Straight above or below the view would spin, so it stops just short of it. */
+/** Minimum polar angle in radians: at the pole the view would spin. */
 const MIN_POLAR_ANGLE = 0.02;
-/** Share of the points that must be in the first view; strays beyond may fall outside. */
+/** Fraction of the points that the initial view must contain; outliers may be outside. */
 const FRAMED_SHARE = 0.995;
-/** How much wider the view may get to hold the strays too. */
+/** Maximum increase of the distance to include all outliers. */
 const MAX_ZOOM_OUT = 1.25;
 const MARGIN = 1.06;
 const SAMPLE_SIZE = 20_000;
 
-/** Where the points are along one axis of the camera. */
+/** Coordinates of the points along one axis of the camera. */
 interface Extent {
   along: Float32Array;
   middle: number;
 }
 
-/** Of all finite points. An empty cloud is a unit ball at the origin. */
+/** Bounds of all finite points. An empty cloud has unit bounds at the origin. */
 export interface Bounds {
   low: Vector;
   high: Vector;
@@ -65,7 +65,7 @@ export function bounds(coords: Float32Array): Bounds {
   return { low, high, center, radius: Math.hypot(...add(high, center, -1)) || 1 };
 }
 
-/** The camera's axes in the space of the points: to the right, up, and back towards the viewer. */
+/** Camera axes in point space: right, up, and back towards the viewer. */
 function basis(back: Vector): { right: Vector; up: Vector; back: Vector } {
   const side = cross([0, 0, 1], back);
   const right = Math.hypot(...side) > 1e-9 ? unit(side) : ([1, 0, 0] as Vector);
@@ -78,7 +78,7 @@ function offset(camera: Camera): { back: Vector; distance: number } {
   return distance > 0 ? { back: unit(away), distance } : { back: INITIAL_DIRECTION, distance: 1 };
 }
 
-/** Finite points, evenly taken where there are very many: the first view does not need every one of them. */
+/** A regular sample of the finite points, enough to determine the initial view. */
 function sample(coords: Float32Array): Vector[] {
   const step = Math.ceil(coords.length / 3 / SAMPLE_SIZE) * 3;
   const points: Vector[] = [];
@@ -89,7 +89,7 @@ function sample(coords: Float32Array): Vector[] {
   return points;
 }
 
-/** The first view: as near as it gets with the points in sight, a few strays aside. */
+/** The initial view: as close as possible with all points visible, except for a few outliers. */
 export function frame(coords: Float32Array, aspect: number): Camera {
   const { right, up, back } = basis(INITIAL_DIRECTION);
   const points = sample(coords);
@@ -102,7 +102,7 @@ export function frame(coords: Float32Array, aspect: number): Camera {
   }) as [Extent, Extent, Extent];
   const tangentX = TAN_HALF_FOV * Math.max(1, aspect);
   const tangentY = TAN_HALF_FOV / Math.min(1, aspect);
-  // How far off the camera has to be for each of the points.
+  // Minimum camera distance for each point.
   const needs = Float32Array.from(points, (_, i) => {
     const across = Math.abs(x.along[i]! - x.middle) / tangentX;
     const above = Math.abs(y.along[i]! - y.middle) / tangentY;
@@ -119,7 +119,7 @@ export function frame(coords: Float32Array, aspect: number): Camera {
   return { position: add(target, back, distance * MARGIN), target, zoom: 1 };
 }
 
-/** Turn around the target: by angles in radians to the right and upwards. */
+/** Rotate around the target by angles in radians, to the right and up. */
 export function orbit(camera: Camera, right: number, up: number): Camera {
   const { back, distance } = offset(camera);
   const azimuth = Math.atan2(back[1], back[0]) - right;
@@ -130,7 +130,7 @@ export function orbit(camera: Camera, right: number, up: number): Camera {
   return { ...camera, position: add(camera.target, direction, distance) };
 }
 
-/** Move along the screen, so that what lies at the target's distance keeps to the pointer (pixels right, down). */
+/** Move parallel to the screen, so that the target follows the pointer (pixels right, down). */
 export function pan(camera: Camera, dx: number, dy: number, width: number, height: number): Camera {
   const { back, distance } = offset(camera);
   const { right, up } = basis(back);
@@ -139,7 +139,7 @@ export function pan(camera: Camera, dx: number, dy: number, width: number, heigh
   return { ...camera, position: add(camera.position, shift), target: add(camera.target, shift) };
 }
 
-/** Come nearer (factor below 1) or go away, within sight of a cloud of the given radius. */
+/** Move closer (factor below 1) or away, within limits relative to the radius of the cloud. */
 export function dolly(camera: Camera, factor: number, radius: number): Camera {
   const { back, distance } = offset(camera);
   const wanted = Math.min(radius * 50, Math.max(radius * 0.01, distance * factor));
@@ -155,15 +155,15 @@ export function sameCamera(a: Camera, b: Camera): boolean {
   );
 }
 
-/** A camera set up for a view of a given shape: all that drawing and picking need of it. */
+/** A camera applied to a view's aspect ratio: the inputs of drawing and picking. */
 export interface Projection {
-  /** Column-major 4 x 4, from the points to clip space; the w it yields is the distance along the view. */
+  /** Column-major 4 x 4 matrix from point space to clip space; w is the distance along the view direction. */
   viewProjection: Float32Array;
-  /** Distance of the target, where points have their nominal size. */
+  /** Distance of the target, at which points have their nominal size. */
   focus: number;
-  /** Nearest and farthest distance at which the cloud has points. */
+  /** Distance range of the points. */
   depth: [number, number];
-  /** From the points towards the viewer. */
+  /** Direction from the points to the viewer. */
   back: Vector;
   position: Vector;
 }
@@ -200,11 +200,11 @@ export function createProjection(camera: Camera, aspect: number, cloud: Bounds):
 export interface Projected {
   x: number;
   y: number;
-  /** Distance along the view; not positive behind the camera. */
+  /** Distance along the view direction; not positive behind the camera. */
   depth: number;
 }
 
-/** Where a place in space is on a screen of the given size, in its pixels from the top left. */
+/** Projects a point to a screen of the given size, in pixels from the top left. */
 export function project(
   viewProjection: Float32Array, x: number, y: number, z: number, width: number, height: number,
 ): Projected {

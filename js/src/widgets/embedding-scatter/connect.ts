@@ -1,26 +1,27 @@
-/** Between the session and the scene: what changes in one is seen in the other. */
+/** Synchronizes the session and the scene. */
 import { type Signal, signal } from "@preact/signals";
+import type { ViewContext } from "../../shared/context.ts";
+import { errorMessage } from "../../shared/errors.ts";
 import { PatchGrid } from "../../shared/geometry.ts";
-import { type ViewContext, errorMessage } from "../../shared/view.tsx";
 import { attachGestures } from "./gestures.ts";
-import { type StagePoint, Scene } from "./scene.ts";
 import { attachKeys } from "./keyboard.ts";
+import { type StagePoint, Scene } from "./scene.ts";
 import { checkCamera, pointColors } from "./state.ts";
 import type { TooltipState } from "./tooltip.tsx";
 
 export interface ScatterElement extends HTMLElement {
   /**
-   * For tests and scripts: where a node is drawn, in client pixels as mouse events have them, and whether it is
-   * the one that a mouse finds there, no other being before it; null while it is out of sight.
+   * For tests and scripts: position of a node in client pixels, and whether it is the front-most point there; null if it
+   * is not visible.
    */
   ncutProject?: (node: number) => (StagePoint & { front: boolean }) | null;
 }
 
-/** What this view alone knows. */
+/** State of this view only. */
 export interface ScatterUi {
   axes: Signal<boolean>;
   tooltip: Signal<TooltipState | null>;
-  /** The node hovered here, by mouse or keys, as against in another view. */
+  /** The node hovered in this view by mouse or keyboard, not in another one. */
   hoveredHere: Signal<number | null>;
   loading: Signal<boolean>;
   stage: Signal<{ width: number; height: number }>;
@@ -96,7 +97,7 @@ export function connect(view: ViewContext, ui: ScatterUi, elements: Elements): v
   abort.addEventListener("abort", () => theme.disconnect());
 }
 
-/** The points and their colours; a later answer to an earlier question is dropped. */
+/** Points and colors; late results of earlier requests are dropped. */
 function syncPoints({ root, state, store, signal: abort, effect }: ViewContext, scene: Scene, fail: (e: unknown) => void) {
   let latest = 0;
   let shown: string | null = null;
@@ -123,7 +124,7 @@ function syncPoints({ root, state, store, signal: abort, effect }: ViewContext, 
     void state.selection.value;
     void state.hide_outliers.value;
     for (const key of store.painting) {
-      // Only there the colours follow the pointer; elsewhere the cloud stays as it is while somebody looks around.
+      // Colors follow the pointer only in this layer; in others the cloud stays unchanged while hovering.
       if (key !== "hover" || state.layer.value === "heatmap") void state[key].value;
     }
     refresh(version, ++latest).catch(fail);
@@ -133,7 +134,7 @@ function syncPoints({ root, state, store, signal: abort, effect }: ViewContext, 
   }, abort);
 }
 
-/** The layout of which those that are left out are nowhere: not drawn, not framed, not under the pointer. */
+/** Coordinates with NaN for outliers, which are then neither drawn, nor framed, nor picked. */
 function removeOutliers(coords: Float32Array, outliers: Uint8Array): { data: Float32Array; count: number } {
   const data = coords.slice();
   let count = outliers.length;
@@ -158,14 +159,14 @@ function syncState({ state, effect }: ViewContext, ui: ScatterUi, scene: Scene, 
     }
   });
   effect(() => {
-    // Another view has taken the hover over.
+    // The hover moved to another view.
     if (state.hover.value === ui.hoveredHere.peek()) return;
     ui.hoveredHere.value = null;
     ui.tooltip.value = null;
   });
 }
 
-/** The tooltip shows at once; what it has to fetch is filled in. */
+/** Shows the tooltip immediately and fills in fetched parts later. */
 function showTooltip({ state, store }: ViewContext, ui: ScatterUi, node: number | null, place: StagePoint | null): void {
   ui.tooltip.value = node === null || !place ? null : { node, ...place, url: null, cluster: null };
   const patch = node === null ? null : new PatchGrid(state.meta.peek()).locate(node);
@@ -173,7 +174,7 @@ function showTooltip({ state, store }: ViewContext, ui: ScatterUi, node: number 
   const fill = (part: Partial<TooltipState>) => {
     if (ui.tooltip.peek()?.node === node) ui.tooltip.value = { ...ui.tooltip.peek()!, ...part };
   };
-  // A tooltip can do without its picture; the views that live off the images say what went wrong.
+  // Errors are ignored here, because the image views report them.
   store.image(patch.image).then((url) => fill({ url }), () => undefined);
   if (state.layer.peek() === "clusters") {
     const named = (id: number) => state.cluster_names.peek()[id] ?? `cluster ${id}`;

@@ -1,10 +1,10 @@
-/** Mouse, touch and wheel on the cloud: a drag orbits or pans, a click is a click, two fingers pinch. */
+/** Mouse, touch and wheel gestures: drag to orbit or pan, click to pin, pinch to zoom. */
 import type { Camera } from "../../shared/types.ts";
 import { dolly, orbit, pan } from "./camera.ts";
 
-/** A pointer that has moved no farther than this many pixels has clicked. */
+/** Maximum movement of a click in pixels. */
 const CLICK_REACH = 4;
-/** The notches of a wheel are about 100. */
+/** One wheel notch is about 100. */
 const WHEEL_RATE = 0.001;
 /** WheelEvent.deltaMode: pixels, lines, pages. */
 const WHEEL_UNITS = [1, 16, 400] as const;
@@ -21,9 +21,9 @@ export interface GestureEvents {
   hover(x: number, y: number): void;
   leave(): void;
   click(x: number, y: number, event: PointerEvent): void;
-  /** The camera is moving, so that what is shown beside a point no longer fits. */
+  /** The camera starts moving, so a tooltip no longer fits. */
   start(): void;
-  /** The camera has come to rest. */
+  /** The camera has stopped moving. */
   end(): void;
 }
 
@@ -48,7 +48,7 @@ export function attachGestures(
   };
   const drag = (dx: number, dy: number) => {
     if (panning) turn((camera) => pan(camera, dx, dy, view.width, view.height));
-    // A drag over the whole height turns once around.
+    // A drag over the full height is one turn.
     else turn((camera) => orbit(camera, (dx / view.height) * 2 * Math.PI, (-dy / view.height) * 2 * Math.PI));
   };
   const pinch = (moving: number, to: Finger) => {
@@ -56,7 +56,7 @@ export function attachGestures(
     const [, other] = [...fingers].find(([id]) => id !== moving)!;
     const before = Math.hypot(from.x - other.x, from.y - other.y);
     const after = Math.hypot(to.x - other.x, to.y - other.y);
-    // Each finger carries half of the way, so that both together carry all of it.
+    // Each finger contributes half, so that both together pan by the full distance.
     turn((camera) => pan(camera, (to.x - from.x) / 2, (to.y - from.y) / 2, view.width, view.height));
     if (after > 1) turn((camera) => dolly(camera, before / after, view.radius));
   };
@@ -104,13 +104,13 @@ export function attachGestures(
   on("pointerleave", () => events.leave());
   on("contextmenu", (event) => event.preventDefault());
   on("wheel", (event) => {
-    // Until the cloud has the focus the wheel is the page's, which could not be scrolled past the view otherwise.
+    // Without the focus the wheel scrolls the page; otherwise users could not scroll past the view.
     const focused = (element.getRootNode() as Document | ShadowRoot).activeElement === element;
     if (!focused && !event.ctrlKey && !event.metaKey) return;
     event.preventDefault();
     const delta = event.deltaY * WHEEL_UNITS[event.deltaMode as 0 | 1 | 2];
     events.start();
-    // A pinch on a touchpad comes as a wheel with ctrl and small numbers.
+    // Touchpads report a pinch as a wheel event with ctrlKey and small deltas.
     turn((camera) => dolly(camera, Math.exp(delta * WHEEL_RATE * (event.ctrlKey ? 10 : 1)), view.radius));
     events.end();
   }, { passive: false });

@@ -1,10 +1,10 @@
-/** Everything the mouse does, by keys. */
+/** Keyboard equivalents of all mouse gestures. */
+import type { ViewContext } from "../../shared/context.ts";
 import type { Camera } from "../../shared/types.ts";
-import type { ViewContext } from "../../shared/view.tsx";
 import { dolly, orbit, pan } from "./camera.ts";
 import type { GestureTarget } from "./gestures.ts";
 
-/** Radians, share of the height and factor that one press of a key is worth. */
+/** Step per key press: radians, fraction of the height, zoom factor. */
 const TURN = Math.PI / 24;
 const SHIFT = 0.06;
 const NEARER = 0.85;
@@ -14,12 +14,12 @@ const ARROWS: Record<string, [number, number]> = {
 };
 
 export const KEYS =
-  "Arrow keys orbit, with Shift they pan, plus and minus zoom, Home frames all points; N and P go to the next and " +
-  "the previous patch, Enter pins it, Escape lets go.";
+  "Arrow keys orbit, with Shift they pan, plus and minus zoom, Home frames all points; N and P move to the next and " +
+  "previous patch, Enter pins it, Escape unpins.";
 
 interface KeyEvents {
   hover(node: number | null): void;
-  /** The camera has come to saveCamera. */
+  /** The camera has stopped moving. */
   saveCamera(): void;
 }
 

@@ -1,6 +1,7 @@
-/** The hovered and the pinned points, drawn over everything so that no other point hides them. */
+/** Marks of hovered and pinned points, drawn on top of all points. */
+import { hexToRgb } from "../../shared/color.ts";
 
-/** The colours of the theme that a canvas needs. */
+/** Theme colors for canvas drawing. */
 export interface ThemeColors {
   ground: [number, number, number];
   line: string;
@@ -11,7 +12,7 @@ export interface ThemeColors {
 }
 
 export interface Mark {
-  /** Under the pointer, here or in another view. */
+  /** Hovered, in this or another view. */
   lit: boolean;
   pinned: boolean;
 }
@@ -20,7 +21,7 @@ export function readThemeColors(element: HTMLElement): ThemeColors {
   const style = getComputedStyle(element);
   const ink = (name: string) => style.getPropertyValue(`--ncut-${name}`).trim();
   return {
-    ground: parseHex(ink("ground")),
+    ground: hexToFractions(ink("ground")),
     line: ink("line"),
     muted: ink("muted"),
     ring: ink("ring"),
@@ -29,14 +30,13 @@ export function readThemeColors(element: HTMLElement): ThemeColors {
   };
 }
 
-/** #rrggbb as fractions; white for anything else, as where no style sheet has been loaded yet. */
-export function parseHex(color: string): [number, number, number] {
-  const digits = /^#([0-9a-f]{6})$/i.exec(color)?.[1] ?? "ffffff";
-  const value = Number.parseInt(digits, 16);
-  return [(value >> 16) / 255, ((value >> 8) & 255) / 255, (value & 255) / 255];
+/** #rrggbb as fractions; white for anything else, for example before the style sheet has loaded. */
+function hexToFractions(color: string): [number, number, number] {
+  const [r, g, b] = hexToRgb(/^#[0-9a-f]{6}$/i.test(color) ? color : "#ffffff");
+  return [r / 255, g / 255, b / 255];
 }
 
-/** A ring with a dark edge, and when lit the point itself, larger. Lengths in CSS pixels. */
+/** A ring with a dark edge, and an enlarged point if hovered. Lengths in CSS pixels. */
 export function drawMark(
   context: CanvasRenderingContext2D,
   { x, y }: { x: number; y: number },

@@ -19,18 +19,18 @@ function view(coords: Float32Array) {
   };
 }
 
-test("the point under the pointer is picked where it is projected", () => {
+test("the point under the pointer is picked", () => {
   const coords = Float32Array.of(-1, 0, 0, 1, 0, 0.5, 0, 0, -1);
   const { at, place } = view(coords);
   for (const node of [0, 1, 2]) expect(at(place(node).x, place(node).y)).toBe(node);
 });
 
-test("of points behind one another the front-most is picked, wherever it stands in the array", () => {
+test("the front-most of overlapping points is picked", () => {
   expect(view(Float32Array.of(0, 3, 0, 0, -3, 0, 0, 0, 0)).at(WIDTH / 2, HEIGHT / 2)).toBe(1);
   expect(view(Float32Array.of(0, -3, 0, 0, 3, 0)).at(WIDTH / 2, HEIGHT / 2)).toBe(0);
 });
 
-test("a disc that is hit wins over a nearer edge of a point in front of it", () => {
+test("a direct hit wins over a close edge in front of it", () => {
   const coords = Float32Array.of(0, 0, 0, 0.35, -2, 0);
   const { at, place } = view(coords);
   const left = place(1).x - diameterAt(SIZE, 10, place(1).depth) / 2;
@@ -38,7 +38,7 @@ test("a disc that is hit wins over a nearer edge of a point in front of it", () 
   expect(at(WIDTH / 2 + 1, HEIGHT / 2)).toBe(0);
 });
 
-test("a near miss counts, a far one does not", () => {
+test("a point within the tolerance is picked", () => {
   const { at } = view(Float32Array.of(0, 0, 0));
   const edge = WIDTH / 2 + SIZE / 2;
   expect(at(edge + 3, HEIGHT / 2)).toBe(0);
@@ -46,18 +46,18 @@ test("a near miss counts, a far one does not", () => {
   expect(at(WIDTH / 2, HEIGHT / 2 - SIZE / 2 - 6)).toBeNull();
 });
 
-test("the nearest of two near misses is picked", () => {
+test("the closest of two points within the tolerance is picked", () => {
   const coords = Float32Array.of(-0.5, 0, 0, 0.5, 0, 0);
   const { at, place } = view(coords);
   expect(at(place(1).x - SIZE / 2 - 2, HEIGHT / 2)).toBe(1);
 });
 
-test("points behind the camera, and points that are not numbers, are never picked", () => {
+test("points behind the camera and NaN points are never picked", () => {
   expect(view(Float32Array.of(0, -20, 0, Number.NaN, 0, 0)).at(WIDTH / 2, HEIGHT / 2)).toBeNull();
   expect(view(new Float32Array(0)).at(WIDTH / 2, HEIGHT / 2)).toBeNull();
 });
 
-test("nearer points are larger, within bounds", () => {
+test("closer points are larger, within bounds", () => {
   expect(diameterAt(10, 8, 8)).toBe(10);
   expect(diameterAt(10, 8, 4)).toBeGreaterThan(10);
   expect(diameterAt(10, 8, 1e-6)).toBe(20);

@@ -1,18 +1,18 @@
-/** Which point is under the pointer: all are projected anew, which is faster than reading back from the GPU. */
+/** Point picking on the CPU: projecting all points is faster than reading back from the GPU. */
 import { POINT_STYLE } from "../../shared/gl.ts";
 import type { Projection } from "./camera.ts";
 
-/** A near miss by this many pixels still counts, where no point is hit. */
+/** Distance in pixels within which a point is picked if none is hit directly. */
 const PICK_TOLERANCE = 4;
 
-/** Diameter of a point drawn at a distance, given its diameter at the focus. */
+/** Diameter of a point at a distance, given its diameter at the focus. */
 export function diameterAt(size: number, focus: number, depth: number): number {
   return size * Math.min(POINT_STYLE.largest, Math.max(POINT_STYLE.smallest, Math.sqrt(focus / depth)));
 }
 
 /**
- * The front-most point whose disc holds the pixel (x, y), else the one whose edge is nearest to it within
- * `PICK_TOLERANCE` pixels, else null. Lengths are in the same pixels as the view's width and height.
+ * The front-most point whose disc contains the pixel (x, y), else the point with the closest edge within
+ * `PICK_TOLERANCE` pixels, else null. Lengths are in the pixels of the view's width and height.
  */
 export function pick(
   coords: Float32Array,
@@ -22,7 +22,7 @@ export function pick(
   const m0 = m[0]!, m4 = m[4]!, m8 = m[8]!, m12 = m[12]!;
   const m1 = m[1]!, m5 = m[5]!, m9 = m[9]!, m13 = m[13]!;
   const m3 = m[3]!, m7 = m[7]!, m11 = m[11]!, m15 = m[15]!;
-  // The pointer in clip space over w, and pixels per unit of it.
+  // The pointer in normalized device coordinates, and pixels per unit.
   const px = (2 * x) / width - 1;
   const py = 1 - (2 * y) / height;
   const halfWidth = width / 2;

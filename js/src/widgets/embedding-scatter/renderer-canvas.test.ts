@@ -15,7 +15,7 @@ function draw(coords: Float32Array, rgba: Uint8ClampedArray, size = 12): (x: num
   return (x, y) => [...pixels.subarray((y * SIDE + x) * 4, (y * SIDE + x) * 4 + 4)];
 }
 
-test("a point is a disc in its colour, clear outside", () => {
+test("a point is a disc in its color, transparent outside", () => {
   const pixel = draw(Float32Array.of(0, 0, 0), Uint8ClampedArray.of(250, 20, 30, 255));
   const [red, green, , alpha] = pixel(32, 32);
   expect(alpha).toBe(255);
@@ -26,7 +26,7 @@ test("a point is a disc in its colour, clear outside", () => {
   expect(pixel(2, 2)).toEqual([0, 0, 0, 0]);
 });
 
-test("the nearer point is seen, whichever comes first", () => {
+test("the closer point covers the farther one in any order", () => {
   const near = [0, -2, 0];
   const far = [0, 2, 0];
   const red = [255, 0, 0, 255];
@@ -37,23 +37,23 @@ test("the nearer point is seen, whichever comes first", () => {
   }
 });
 
-test("a weak colour sinks into the ground", () => {
+test("a low alpha blends into the background", () => {
   const pixel = draw(Float32Array.of(0, 0, 0), Uint8ClampedArray.of(0, 0, 0, 64));
   expect(pixel(32, 32)[0]).toBeGreaterThan(150);
   expect(pixel(32, 32)[3]).toBe(255);
 });
 
-test("points outside of the view, behind the camera or not numbers leave no trace", () => {
+test("points outside the view or not finite are not drawn", () => {
   const coords = Float32Array.of(90, 0, 0, 0, -30, 0, Number.NaN, 0, 0, -90, 0, 90);
   const pixel = draw(coords, new Uint8ClampedArray(16).fill(255));
   for (let y = 0; y < SIDE; y++) for (let x = 0; x < SIDE; x++) expect(pixel(x, y)[3]).toBe(0);
 });
 
-test("the order is from far to near and leaves out what is behind", () => {
+test("sorting is far to near and skips points behind the camera", () => {
   expect([...sortFarToNear(Float32Array.of(3, 9, -1, 5, Number.NaN), 3, 9)]).toEqual([1, 3, 0]);
 });
 
-test("a disc covers about as much as a circle of its diameter", () => {
+test("a disc covers the area of its circle", () => {
   const { coverage } = rasterizeDisc(12);
   const area = coverage.reduce((a, b) => a + b, 0);
   expect(area / (Math.PI * 36)).toBeCloseTo(1, 1);

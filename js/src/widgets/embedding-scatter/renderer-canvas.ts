@@ -1,12 +1,12 @@
-/** The same points without WebGL2: projected, sorted by depth and stamped into pixels, the nearest last. */
+/** Point rendering without WebGL2: projected, sorted by depth and drawn back to front. */
 import { type Frame, POINT_STYLE, type PointRenderer } from "../../shared/gl.ts";
 import { diameterAt } from "./picking.ts";
 
 const LEVELS = 4096;
-/** Discs are cut in steps of a quarter pixel of diameter. */
+/** Discs are cached in steps of a quarter pixel of diameter. */
 const STEPS = 4;
 
-/** The pixels of a disc around its middle: how much each is covered, and how much of it is rim. */
+/** Pixels of a disc relative to its center, with coverage and rim fraction. */
 interface Disc {
   dx: Int16Array;
   dy: Int16Array;
@@ -43,7 +43,7 @@ function mix(a: number, b: number, share: number): number {
   return a + (b - a) * share;
 }
 
-/** The points in front of the camera, the farthest first. */
+/** Indices of the points in front of the camera, farthest first (counting sort). */
 export function sortFarToNear(depths: Float32Array, nearest: number, farthest: number): Uint32Array {
   const scale = (LEVELS - 1) / Math.max(farthest - nearest, 1e-9);
   const levels = new Uint16Array(depths.length);
@@ -62,7 +62,7 @@ export function sortFarToNear(depths: Float32Array, nearest: number, farthest: n
   return order;
 }
 
-/** Stamp the points into RGBA pixels (not premultiplied) that start out clear. */
+/** Draws the points into transparent RGBA pixels (not premultiplied). */
 export function splat(
   pixels: Uint8ClampedArray, coords: Float32Array, rgba: Uint8ClampedArray, frame: Frame, discs: Map<number, Disc>,
 ): void {
@@ -136,7 +136,7 @@ export class CanvasPoints implements PointRenderer {
     const { width, height } = frame;
     const image = target.createImageData(width, height);
     splat(image.data, this.#coords, this.#colors, frame, this.#discs);
-    // By way of a canvas: putImageData would wipe out what the target already shows.
+    // Drawn via a canvas, because putImageData would overwrite the axes.
     this.#canvas.width = width;
     this.#canvas.height = height;
     this.#canvas.getContext("2d")!.putImageData(image, 0, 0);

@@ -1,19 +1,19 @@
 /**
- * The cloud on the screen: two canvases, drawn on demand and never otherwise. The lower one shows the points,
- * the upper one what changes with every move of the pointer, so that a hover costs next to nothing.
+ * The point cloud: two canvases, drawn on demand. The lower one shows the points, the upper one the hovered and pinned
+ * marks, so that hovering does not redraw the points.
  */
 import { type Frame, type PointRenderer, createGlPoints } from "../../shared/gl.ts";
 import type { Camera } from "../../shared/types.ts";
 import { drawAxes } from "./axes.ts";
 import { type Bounds, type Projection, bounds, frame, createProjection, project, sameCamera } from "./camera.ts";
 import { type ThemeColors, type Mark, drawMark, readThemeColors } from "./marks.ts";
-import { type Cloud, Transition, prefersReducedMotion } from "./transition.ts";
 import { diameterAt, pick } from "./picking.ts";
 import { CanvasPoints } from "./renderer-canvas.ts";
+import { type Cloud, Transition, prefersReducedMotion } from "./transition.ts";
 
-/** Beyond two device pixels per CSS pixel nobody sees the difference, but the graphics card does. */
+/** More than two device pixels per CSS pixel are not visible, but slow. */
 const MAX_PIXEL_RATIO = 2;
-/** More points than these are drawn with hard edges first, and with soft ones after a moment of rest (ms). */
+/** Larger clouds are drawn with hard edges first, and with soft edges after a delay in ms. */
 const SOFT_EDGE_LIMIT = 20_000;
 const SOFT_EDGE_DELAY_MS = 160;
 
@@ -23,12 +23,12 @@ export interface StagePoint {
 }
 
 export interface SceneOptions {
-  /** Its size is the size of the view. */
+  /** Determines the size of the view. */
   stage: HTMLElement;
   cloud: HTMLCanvasElement;
   marks: HTMLCanvasElement;
   signal: AbortSignal;
-  /** After each drawing of the points. */
+  /** Called after the points are drawn. */
   onDraw: () => void;
 }
 
@@ -42,9 +42,9 @@ export class Scene {
   #colors: Uint8ClampedArray | null = null;
   #bounds: Bounds = bounds(new Float32Array(0));
   #camera: Camera | null = null;
-  /** From the places shown before to new ones. */
+  /** Animation from the previous layout. */
   #transition: Transition | null = null;
-  /** Frame all points, and again when the view changes its shape. */
+  /** Whether to frame all points, also after a resize. */
   #framing = true;
   #projection: Projection | null = null;
   #size = 5;
@@ -78,7 +78,7 @@ export class Scene {
     this.#resize();
   }
 
-  /** Null while there is nothing to look at. */
+  /** Null while there are no points. */
   get camera(): Camera | null {
     return this.#currentProjection() && this.#camera;
   }
@@ -87,7 +87,7 @@ export class Scene {
     return this.#bounds.radius;
   }
 
-  /** CSS pixels. */
+  /** In CSS pixels. */
   get width(): number {
     return this.#width;
   }
@@ -100,13 +100,13 @@ export class Scene {
     return (this.#coords?.length ?? 0) / 3;
   }
 
-  /** Where there are points, as many and in sight, they travel to their new places; else they are there at once. */
+  /** Animates from a visible layout of equal size; otherwise the points are shown immediately. */
   setPoints(coords: Float32Array, colors: Uint8ClampedArray): void {
     const travel = this.#currentProjection() !== null && this.#coords!.length === coords.length && !prefersReducedMotion();
     if (travel && this.#colors?.length === colors.length) {
       const from = { coords: this.#coords!, colors: this.#colors, bounds: this.#bounds, camera: this.#camera! };
       const last = bounds(coords);
-      // Whoever looks at all points goes on to do so; whoever has chosen where to look stays there.
+      // A framed view stays framed; a camera chosen by the user is kept.
       const camera = this.#framing ? frame(coords, this.#width / this.#height) : from.camera;
       this.#transition = new Transition(from, { coords, colors, bounds: last, camera });
       this.#invalidate();
@@ -125,7 +125,7 @@ export class Scene {
     this.#invalidate();
   }
 
-  /** One step of the transition, in the frame of the time `now`. */
+  /** One animation step at time `now`. */
   #travel(now: number): void {
     if (!this.#transition) return;
     const { end } = this.#transition;
@@ -146,7 +146,7 @@ export class Scene {
     this.#renderer.setColors(colors);
   }
 
-  /** A camera given from outside; null frames all points. */
+  /** Apply a camera from the session; null frames all points. */
   follow(camera: Camera | null): void {
     if (camera) this.move(camera);
     else if (!this.#framing || !this.#camera) {
@@ -181,19 +181,19 @@ export class Scene {
     this.#invalidate(false);
   }
 
-  /** The theme has changed. */
+  /** Apply a changed theme. */
   recolor(): void {
     this.#theme = readThemeColors(this.#options.stage);
     this.#invalidate();
   }
 
-  /** The node under a place of the stage, in CSS pixels. */
+  /** The node at a position on the stage, in CSS pixels. */
   pick(x: number, y: number): number | null {
     const projection = this.#currentProjection();
     return projection && pick(this.#coords!, projection, x, y, this.#width, this.#height, this.#size);
   }
 
-  /** Where a node is on the stage, in CSS pixels; null where it is out of sight. */
+  /** Position of a node on the stage in CSS pixels; null if it is not visible. */
   project(node: number): StagePoint | null {
     const place = this.#place(node);
     if (!place || place.x < 0 || place.y < 0 || place.x > this.#width || place.y > this.#height) return null;
@@ -208,7 +208,7 @@ export class Scene {
     return place.depth > 0 ? place : null;
   }
 
-  /** The present view, or null while there is nothing to see or nowhere to see it. */
+  /** The current projection, or null while there are no points or the view is hidden. */
   #currentProjection(): Projection | null {
     if (!this.#coords || this.#width === 0 || this.#height === 0) return null;
     if (!this.#camera) {
@@ -225,7 +225,7 @@ export class Scene {
     this.#width = stage.clientWidth;
     this.#height = stage.clientHeight;
     this.#ratio = ratio;
-    // Hidden: keep what is there, and draw when it shows again.
+    // Hidden: keep the canvases, and draw when the view is visible again.
     if (this.#width === 0 || this.#height === 0) return;
     for (const canvas of [cloud, marks]) {
       canvas.width = Math.round(this.#width * ratio);
@@ -234,7 +234,7 @@ export class Scene {
     if (this.#framing) this.#camera = null;
     this.#projection = null;
     this.#cloudStale = true;
-    // At once: a canvas is empty after its size has changed, and the next frame would show that.
+    // Immediately, because resizing clears a canvas, which the next frame would show.
     this.#draw();
   }
 
@@ -246,7 +246,7 @@ export class Scene {
     }
     this.#request ||= requestAnimationFrame((now) => {
       this.#request = 0;
-      // Its size is observed; to ask for it in every frame would have the whole page laid out.
+      // The stage size is observed; reading it in every frame would force a layout.
       if (pixelRatio() !== this.#ratio) this.#resize();
       this.#travel(now);
       this.#draw();
@@ -257,7 +257,7 @@ export class Scene {
     const projection = this.#currentProjection();
     if (!projection || !this.#colors) return;
     if (this.#cloudStale) {
-      // While the graphics context is lost the last picture stays; the renderer says when it is back.
+      // While the context is lost, the last frame stays; the renderer calls back when it is restored.
       if (!this.#renderer.available) return;
       this.#cloudStale = false;
       const soft = this.kind === "canvas2d" || this.points <= SOFT_EDGE_LIMIT;
@@ -318,7 +318,7 @@ export class Scene {
 
 function context2d(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
   const context = canvas.getContext("2d");
-  if (!context) throw new Error("this browser does not let the scatter draw in a canvas");
+  if (!context) throw new Error("this browser does not support 2D canvas drawing");
   return context;
 }
 

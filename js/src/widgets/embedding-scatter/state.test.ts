@@ -7,7 +7,7 @@ import { checkCamera, describePatch, pointColors } from "./state.ts";
 const OVERLAY = Uint8ClampedArray.of(1, 2, 3, 255);
 const HEAT = Uint8ClampedArray.of(9, 8, 7, 90);
 
-/** A session whose similarity is there only once it has been prepared, as in the real one. */
+/** A session whose similarity is available only after `prepare`, like the real one. */
 function session(state: Partial<SessionState>, paint: Uint8ClampedArray | null = OVERLAY): SessionStore {
   const all = { selection: [], hover: null, layer: "ncut", hover_heatmap: true, channel: null, ...state };
   let prepared = false;
@@ -21,27 +21,27 @@ function session(state: Partial<SessionState>, paint: Uint8ClampedArray | null =
   } as unknown as SessionStore;
 }
 
-test("points have the colours of the overlay, also while one is hovered", async () => {
+test("points have overlay colors, also while one is hovered", async () => {
   expect(await pointColors(session({}))).toBe(OVERLAY);
   expect(await pointColors(session({ hover: 3 }))).toBe(OVERLAY);
 });
 
-test("the channel that is looked at goes before similarity", async () => {
+test("a previewed channel overrides similarity", async () => {
   expect(await pointColors(session({ channel: 2, selection: [3] }))).toBe(OVERLAY);
 });
 
-test("without an overlay they have the colours of the images", async () => {
+test("without an overlay points have image colors", async () => {
   expect([...await pointColors(session({ layer: "image" }, null))]).toEqual([40, 50, 60, 255]);
   expect([...await pointColors(session({ layer: "heatmap" }, null))]).toEqual([40, 50, 60, 255]);
 });
 
-test("pinned patches show similarity on every layer, hovered ones on the layer of the heatmap", async () => {
+test("pinned patches show similarity on every layer", async () => {
   expect(await pointColors(session({ selection: [3], layer: "image" }, null))).toBe(HEAT);
   expect(await pointColors(session({ selection: [3] }))).toBe(HEAT);
   expect(await pointColors(session({ hover: 3, layer: "heatmap" }))).toBe(HEAT);
 });
 
-test("a patch is described as the reader knows it", () => {
+test("a patch is described by image, row and column", () => {
   const grid = new PatchGrid(META);
   expect(describePatch(META, grid, 12 + 4 + 2)).toEqual({ name: "two.png", place: "row 1, column 2", source: null });
   expect(describePatch(META, grid, 24)).toBeNull();
@@ -53,12 +53,12 @@ test.each([
   ["a short position", { position: [1, 2], target: [0, 0, 0], zoom: 1 }],
   ["no target", { position: [1, 2, 3], zoom: 1 }],
   ["a target that is not a number", { position: [1, 2, 3], target: [0, 0, "x"], zoom: 1 }],
-  ["a zoom of nothing", { position: [1, 2, 3], target: [0, 0, 0], zoom: 0 }],
-])("a camera with %s is refused with what to do", (_, camera) => {
+  ["a zoom of zero", { position: [1, 2, 3], target: [0, 0, 0], zoom: 0 }],
+])("a camera with %s is rejected with a remedy", (_, camera) => {
   expect(() => checkCamera(camera as unknown as Camera)).toThrow(/`camera` must be None or .*Set it to None/);
 });
 
-test("a whole camera, or none, is taken", () => {
+test("a valid camera or null is accepted", () => {
   const camera: Camera = { position: [1, 2, 3], target: [0, 0, 0], zoom: 1.5 };
   expect(checkCamera(camera)).toBe(camera);
   expect(checkCamera(null)).toBeNull();

@@ -1,11 +1,11 @@
-/** What the scatter shows of the session: the colours of the points, and a node in words. */
-import { rgbToRgba } from "../../shared/color.ts";
+/** Point colors, patch descriptions and camera validation. */
+import { rgbToRgba, rgbaWord } from "../../shared/color.ts";
 import type { PatchGrid } from "../../shared/geometry.ts";
 import type { Camera, Meta, SessionStore } from "../../shared/types.ts";
 
 /**
- * (4 n) RGBA of the points. Pinned patches, and the heatmap layer, show similarity; otherwise the colours of the
- * overlay, and where it has none those of the images.
+ * (4 n) RGBA of the points: similarity for pinned patches and in the heatmap layer; otherwise the colors of the current
+ * layer, or the image colors if the layer has none.
  */
 export async function pointColors(store: SessionStore): Promise<Uint8ClampedArray> {
   const similar = store.get("channel") === null && (store.get("selection").length > 0 || store.get("layer") === "heatmap");
@@ -20,12 +20,12 @@ export async function pointColors(store: SessionStore): Promise<Uint8ClampedArra
   return store.get("layer") === "masks" || store.get("layer") === "clusters" ? onGray(colors) : colors;
 }
 
-/** What lies in no mask, or in a hidden cluster, is still a point of the cloud. */
+/** Points outside all masks, or in hidden clusters, are gray. */
 function onGray(colors: Uint8ClampedArray): Uint8ClampedArray {
   const out = new Uint8ClampedArray(colors);
-  // Nearly all are either clear or not at all, and a colour is moved faster as one number.
+  // Most points are fully transparent or opaque. Copying whole 32-bit words is faster.
   const words = new Uint32Array(out.buffer);
-  const clear = new Uint32Array(Uint8Array.of(GRAY, GRAY, GRAY, BACKGROUND_ALPHA).buffer)[0]!;
+  const clear = rgbaWord(GRAY, GRAY, GRAY, BACKGROUND_ALPHA);
   for (let i = 0; i < words.length; i++) {
     const opacity = out[i * 4 + 3]!;
     if (opacity === 255) continue;
@@ -43,7 +43,7 @@ function onGray(colors: Uint8ClampedArray): Uint8ClampedArray {
 const GRAY = 140;
 const BACKGROUND_ALPHA = 110;
 
-/** The hovered patch for the tooltip and for a screen reader. */
+/** Description of a patch for the tooltip and for screen readers. */
 export interface PatchDescription {
   name: string;
   place: string;
@@ -63,7 +63,7 @@ export function describePatch(meta: Meta, grid: PatchGrid, node: number): PatchD
 const finite = (vector: unknown): boolean =>
   Array.isArray(vector) && vector.length === 3 && vector.every(Number.isFinite);
 
-/** Python may set anything for a camera; say what is wrong with it instead of showing nothing. */
+/** Python accepts any camera, so invalid ones are reported here. */
 export function checkCamera(camera: Camera | null): Camera | null {
   if (camera === null) return null;
   if (finite(camera.position) && finite(camera.target) && camera.zoom > 0 && Number.isFinite(camera.zoom)) return camera;

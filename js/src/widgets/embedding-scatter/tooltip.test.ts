@@ -3,7 +3,7 @@ import { crop, placeTooltip } from "./tooltip.tsx";
 
 const size = { width: 120, height: 160 };
 
-test("the tooltip is beside its point and inside of the stage, wherever the point is", () => {
+test("the tooltip is next to its point and inside the stage", () => {
   const stage = { width: 420, height: 380 };
   for (let x = 0; x <= stage.width; x += 20) {
     for (let y = 0; y <= stage.height; y += 20) {
@@ -18,18 +18,18 @@ test("the tooltip is beside its point and inside of the stage, wherever the poin
   }
 });
 
-test("it flips at the right and at the lower edge", () => {
+test("the tooltip flips at the right and bottom edges", () => {
   const stage = { width: 420, height: 380 };
   expect(placeTooltip({ x: 100, y: 100 }, size, stage)).toEqual({ left: 114, top: 114 });
   expect(placeTooltip({ x: 400, y: 370 }, size, stage)).toEqual({ left: 266, top: 196 });
 });
 
-test("the crop shows the patch in the middle of its surroundings", () => {
+test("the crop shows the patch at its center", () => {
   const { image, patch } = crop({ width: 800, height: 400 }, { left: 0.5, top: 0.5, width: 0.05, height: 0.1 }, 112);
   expect(image.width / image.height).toBeCloseTo(2, 6);
   expect(patch.left + patch.width / 2).toBeCloseTo(56, 6);
   expect(patch.top + patch.height / 2).toBeCloseTo(56, 6);
-  // The image laid behind the window has its patch where the ring is.
+  // The patch in the background image coincides with the ring.
   expect(image.left + 0.5 * image.width).toBeCloseTo(patch.left, 6);
   expect(image.top + 0.5 * image.height).toBeCloseTo(patch.top, 6);
 });
@@ -37,7 +37,7 @@ test("the crop shows the patch in the middle of its surroundings", () => {
 test.each([
   ["landscape", { width: 1000, height: 300 }],
   ["portrait", { width: 300, height: 1000 }],
-])("in a corner of a %s image the crop stays inside of the image", (_, meta) => {
+])("the crop stays inside a %s image at its corners", (_, meta) => {
   for (const [left, top] of [[0, 0], [0.9, 0], [0, 0.9], [0.9, 0.9]] as const) {
     const { image, patch } = crop(meta, { left, top, width: 0.1, height: 0.1 }, 112);
     expect(image.left).toBeLessThanOrEqual(1e-9);

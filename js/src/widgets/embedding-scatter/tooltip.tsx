@@ -1,14 +1,14 @@
-/** Beside a hovered point: the part of its image it comes from, with the patch ringed. */
+/** Tooltip of a hovered point: a crop of its image with the patch marked. */
 import type { PatchGrid } from "../../shared/geometry.ts";
 import type { Meta } from "../../shared/types.ts";
 import { describePatch } from "./state.ts";
 
-/** Side of the thumbnail, in CSS pixels, and how many patches wide the crop is. */
+/** Side of the thumbnail in CSS pixels, and width of the crop in patches. */
 const THUMBNAIL = 112;
 const CROP_PATCHES = 7;
-/** Never less than this share of the image: a few pixels blown up tell nothing. */
+/** Minimum fraction of the image: a few magnified pixels are not recognizable. */
 const MIN_CROP_SHARE = 0.3;
-/** Padding and border on both sides, the gap below the thumbnail, and a line of text: as in the style sheet. */
+/** Padding and border on both sides, gap below the thumbnail, line height: as in the style sheet. */
 const FRAME = 12;
 const GAP_BELOW = 4;
 const LINE = 16;
@@ -17,11 +17,11 @@ const EDGE = 4;
 
 export interface TooltipState {
   node: number;
-  /** Of the point, on the stage. */
+  /** Position of the point on the stage. */
   x: number;
   y: number;
   url: string | null;
-  /** The name of its cluster. */
+  /** Name of the cluster. */
   cluster: string | null;
 }
 
@@ -32,7 +32,7 @@ interface Rectangle {
   height: number;
 }
 
-/** Right below the point, or on the other side of it where there is no room; inside of the stage in any case. */
+/** Below and to the right of the point, flipped if there is no room, and always inside the stage. */
 export function placeTooltip(
   point: { x: number; y: number }, size: { width: number; height: number }, stage: { width: number; height: number },
 ): { left: number; top: number } {
@@ -45,7 +45,7 @@ export function placeTooltip(
   return { left: along(point.x, size.width, stage.width), top: along(point.y, size.height, stage.height) };
 }
 
-/** How an image is laid behind a square window to show a patch and its surroundings, and the patch in it. */
+/** Position of an image behind a square window around a patch, and of the patch in the window. */
 export function crop(
   image: { width: number; height: number }, patch: Rectangle, window: number,
 ): { image: Rectangle; patch: Rectangle } {
@@ -72,7 +72,7 @@ const px = (box: Rectangle) => ({
   left: `${box.left}px`, top: `${box.top}px`, width: `${box.width}px`, height: `${box.height}px`,
 });
 
-/** As a background the image is cut off at the crop, and the ring around a patch at its edge is not. */
+/** As a background, the image is clipped to the crop, but the ring around a patch at its edge is not. */
 const background = (url: string | null, image: Rectangle) => url === null ? {} : {
   backgroundImage: `url(${JSON.stringify(url)})`,
   backgroundPosition: `${image.left}px ${image.top}px`,

@@ -11,7 +11,7 @@ function cloud(coords: number[], color: number, position: [number, number, numbe
 const FROM = cloud([0, 0, 0, 1, 1, 1], 0, [0, -10, 0]);
 const TO = cloud([4, 0, 0, 1, -3, 1], 200, [0, -20, 0]);
 
-test("points, colours and camera go from where they are to where they shall be, ever onwards", () => {
+test("points, colors and camera move monotonically to the target", () => {
   const transition = new Transition(FROM, TO);
   const first = transition.at(1000)!;
   expect([...first.coords]).toEqual([...FROM.coords]);
@@ -32,14 +32,14 @@ test("points, colours and camera go from where they are to where they shall be, 
   expect(transition.end).toBe(TO);
 });
 
-test("slow frames still show the way", () => {
+test("slow frames show intermediate steps", () => {
   const transition = new Transition(FROM, TO);
   const seen = [0, 60_000, 120_000, 180_000].map((now) => transition.at(now)!.coords[0]!);
   expect(new Set(seen).size).toBe(4);
   expect(transition.at(240_000)).toBeNull();
 });
 
-test("colours chosen on the way show at once and stay", () => {
+test("colors changed during a transition appear immediately", () => {
   const transition = new Transition(FROM, TO);
   transition.at(0);
   const chosen = new Uint8ClampedArray(8).fill(77);

@@ -1,10 +1,10 @@
-/** Points on their way to new places, so that the eye can follow what was where. */
+/** Animated transition to a new layout, so that the eye can follow the points. */
 import type { Camera } from "../../shared/types.ts";
 import type { Bounds } from "./camera.ts";
 
-/** Milliseconds: long enough to follow, short enough not to wait for. */
+/** Milliseconds. */
 const DURATION_MS = 400;
-/** A frame goes on by no more than this, so that a slow machine shows the way too, if a little later. */
+/** Maximum progress per frame, so that slow machines show intermediate frames too. */
 const MAX_STEP_MS = 100;
 
 export interface Cloud {
@@ -31,13 +31,13 @@ export class Transition {
     this.#colors = new Uint8ClampedArray(to.colors.length);
   }
 
-  /** Other colours were chosen on the way: they show at once. */
+  /** Colors changed during the transition are shown immediately. */
   recolor(colors: Uint8ClampedArray): void {
     this.#from = { ...this.#from, colors };
     this.#to = { ...this.#to, colors };
   }
 
-  /** The cloud in the frame of a time in milliseconds, the first one being the start; null for having arrived. */
+  /** The cloud at a time in milliseconds; the first call is the start. Null at the end. */
   at(now: number): Cloud | null {
     this.#elapsed += Math.min(MAX_STEP_MS, now - (this.#last ?? now));
     this.#last = now;
@@ -72,7 +72,7 @@ function mixVectors(from: [number, number, number], to: [number, number, number]
   return from.map((value, i) => value + (to[i]! - value) * share) as [number, number, number];
 }
 
-/** Holds all points on their way, since each is between its two ends. */
+/** Contains all points during the transition, because each one is between its start and end. */
 function mixBounds(from: Bounds, to: Bounds, share: number): Bounds {
   return {
     low: mixVectors(from.low, to.low, share),

@@ -3,7 +3,7 @@ import { onCanvasPage, shown } from "../../testing/embedding-scatter.ts";
 
 onCanvasPage();
 
-test("hovering a point tells the session, shows where it comes from, and leaving takes both back", async () => {
+test("hovering a point sets the session's hover and shows a tooltip", async () => {
   const { root, store, mouse, at } = await shown({ layer: "clusters" });
   mouse("pointermove", at(5).x, at(5).y);
   expect(store.get("hover")).toBe(5);
@@ -14,7 +14,7 @@ test("hovering a point tells the session, shows where it comes from, and leaving
   await vi.waitFor(() => expect(root.querySelector(".ncut-tooltip")).toBeNull());
 });
 
-test("a hover in another view is lit here without a tooltip, and is not taken back from here", async () => {
+test("a hover in another view has no tooltip and is not cleared", async () => {
   const { root, store, mouse } = await shown();
   store.set("hover", 2);
   mouse("pointerleave", 0, 0);
@@ -23,7 +23,7 @@ test("a hover in another view is lit here without a tooltip, and is not taken ba
   expect(root.querySelector("[aria-live]")!.textContent).toBe("");
 });
 
-test("a click pins, with Shift it adds and takes away, beside the points it does nothing", async () => {
+test("a click pins, with Shift it toggles, elsewhere it does nothing", async () => {
   const { store, mouse, at } = await shown();
   const click = (x: number, y: number, more = {}) => {
     mouse("pointerdown", x, y, more);
@@ -41,7 +41,7 @@ test("a click pins, with Shift it adds and takes away, beside the points it does
   expect(store.get("camera")).toBeNull();
 });
 
-test("a drag orbits and is no click; the camera is told when it ends", async () => {
+test("a drag orbits without clicking and saves the camera at its end", async () => {
   const { store, mouse, at } = await shown();
   const before = at(0);
   mouse("pointerdown", at(0).x, at(0).y);
@@ -53,7 +53,7 @@ test("a drag orbits and is no click; the camera is told when it ends", async () 
   expect(at(0).x).not.toBeCloseTo(before.x, 0);
 });
 
-test("a drag with the right button moves the points along with the pointer", async () => {
+test("a drag with the right button pans", async () => {
   const { store, mouse } = await shown();
   mouse("pointerdown", 200, 150, { button: 2 });
   mouse("pointermove", 230, 140, { button: 2 });
@@ -61,7 +61,7 @@ test("a drag with the right button moves the points along with the pointer", asy
   expect(Math.hypot(...store.get("camera")!.target)).toBeGreaterThan(0.05);
 });
 
-test("the wheel is the page's until the cloud has the focus, and then comes nearer and goes away", async () => {
+test("the wheel zooms only with the focus in the cloud", async () => {
   const { store, mouse, at } = await shown();
   const wide = () => Math.abs(at(0).x - at(1).x);
   const before = wide();
@@ -75,7 +75,7 @@ test("the wheel is the page's until the cloud has the focus, and then comes near
   expect(store.get("camera")).not.toBeNull();
 });
 
-test("two fingers spread to come nearer, and lifting them is no click", async () => {
+test("a pinch zooms without clicking", async () => {
   const { store, mouse, at } = await shown();
   const before = Math.abs(at(0).x - at(1).x);
   const touch = { pointerType: "touch" };
@@ -88,7 +88,7 @@ test("two fingers spread to come nearer, and lifting them is no click", async ()
   expect(store.get("selection")).toEqual([]);
 });
 
-test("reset, Home and a double click give the camera back", async () => {
+test("reset, Home and double-click reset the camera", async () => {
   const { root, store, key, mouse } = await shown();
   for (const reset of [
     () => root.querySelector<HTMLButtonElement>(".ncut-reset")!.click(),
@@ -102,7 +102,7 @@ test("reset, Home and a double click give the camera back", async () => {
   }
 });
 
-test("keys orbit, pan, zoom and walk from patch to patch", async () => {
+test("keys orbit, pan, zoom and move between patches", async () => {
   const { store, key, at } = await shown();
   const before = at(0);
   key("ArrowRight");
@@ -121,7 +121,7 @@ test("keys orbit, pan, zoom and walk from patch to patch", async () => {
   expect(store.get("selection")).toEqual([1]);
 });
 
-test("Escape lets go with the focus in the view, or with only the mouse in it, and not otherwise", async () => {
+test("Escape works with the focus or the pointer in the view", async () => {
   const { root, store, key } = await shown();
   const elsewhere = () => document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
   store.pin(3);

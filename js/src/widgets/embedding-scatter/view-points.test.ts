@@ -4,13 +4,13 @@ import { CanvasPoints } from "./renderer-canvas.ts";
 
 onCanvasPage();
 
-test("the first frame says how many points it shows and by what", async () => {
+test("the first frame reports point count and renderer", async () => {
   const { root } = await shown();
   expect(root.dataset).toMatchObject({ points: "6", renderer: "canvas2d" });
   expect(root.querySelector(".ncut-loading")).toBeNull();
 });
 
-test("hovering draws the marks and leaves the cloud as it is", async () => {
+test("hovering redraws only the marks", async () => {
   const { store } = await shown();
   drawn.length = 0;
   store.set("hover", 2);
@@ -18,7 +18,7 @@ test("hovering draws the marks and leaves the cloud as it is", async () => {
   expect(drawn).not.toContain("drawImage");
 });
 
-test("a camera set in Python is followed, and None frames all points again", async () => {
+test("a camera set in Python applies; None frames all points", async () => {
   const { store, at } = await shown();
   const first = at(0);
   store.set("camera", { position: [0, 0, 9], target: [0, 0, 0], zoom: 1 });
@@ -28,7 +28,7 @@ test("a camera set in Python is followed, and None frames all points again", asy
   expect(at(0)).toEqual(first);
 });
 
-test("a broken camera is shown as an error and the view stays", async () => {
+test("an invalid camera shows an error and keeps the view", async () => {
   const { root, store, at } = await shown();
   const first = at(0);
   store.set("camera", { position: [1, 2], target: [0, 0, 0], zoom: 1 } as never);
@@ -50,7 +50,7 @@ test("new data replaces the points and keeps the camera", async () => {
   expect(store.get("camera")).toEqual(camera);
 });
 
-/** Every place of a node from now until it rests at the 2nd version of the data. */
+/** All positions of a node until version 2 of the data is fully displayed. */
 async function transition(view: View, arrays: typeof ARRAYS, node: number): Promise<number[]> {
   arrays.coords = [COORDS.map((value, p) => (p % 3 === 2 ? value : -value)), "float32", [6, 3]];
   const places: number[] = [];
@@ -63,7 +63,7 @@ async function transition(view: View, arrays: typeof ARRAYS, node: number): Prom
   return places;
 }
 
-test("new places are reached step by step, under a camera that stands still", async () => {
+test("points move to a new layout while the camera stays", async () => {
   const arrays = { ...ARRAYS };
   const view = await mount({}, arrays);
   await view.ready();
@@ -72,11 +72,11 @@ test("new places are reached step by step, under a camera that stands still", as
   expect(places.length).toBeGreaterThan(3);
   expect(places[0]).toBe(1);
   expect(places).toEqual([...places].sort((a, b) => b - a));
-  // The third axis has not changed, nor has what the first view must hold.
+  // The third axis has not changed, nor has the framed extent.
   expect(view.at(4)).toMatchObject({ x: expect.closeTo(before.x, 3), y: expect.closeTo(before.y, 3) });
 });
 
-test("who wants less motion sees the new places at once", async () => {
+test("reduced motion skips the transition", async () => {
   vi.spyOn(window, "matchMedia").mockImplementation((query) => Object.assign(new EventTarget(), {
     matches: query.includes("prefers-reduced-motion"),
   }) as MediaQueryList);
@@ -86,7 +86,7 @@ test("who wants less motion sees the new places at once", async () => {
   expect(await transition(view, arrays, 0)).toEqual([-1]);
 });
 
-test("only the coordinates and colours that are shown are fetched, and once", async () => {
+test("fetches only the displayed arrays, once", async () => {
   const { kernel, store } = await shown();
   store.set("layer", "clusters");
   await vi.waitFor(() => expect(kernel.names()).toContain("cluster_colors/2"));
@@ -94,7 +94,7 @@ test("only the coordinates and colours that are shown are fetched, and once", as
   expect(kernel.names().sort()).toEqual(["cluster_colors/2", "coords", "labels/2", "rgb"]);
 });
 
-test("a late answer does not overwrite the colours of a later question", async () => {
+test("a late result does not overwrite newer colors", async () => {
   const colors = vi.spyOn(CanvasPoints.prototype, "setColors");
   const points = vi.spyOn(CanvasPoints.prototype, "setPoints");
   const { store } = await shown();
@@ -106,18 +106,18 @@ test("a late answer does not overwrite the colours of a later question", async (
   answer(new Uint8ClampedArray(24).fill(7));
   await new Promise(requestAnimationFrame);
   expect(colors).toHaveBeenCalledTimes(2);
-  // New colours alone do not send the points again.
+  // New colors alone do not upload the points again.
   expect(points).toHaveBeenCalledTimes(1);
 });
 
-test("what the kernel could not answer is shown inside of the view", async () => {
+test("a kernel error is shown in the view", async () => {
   const { coords: _, ...rest } = ARRAYS;
   const { root } = await mount({}, rest);
   await vi.waitFor(() => expect(root.querySelector(".ncut-error")?.textContent).toContain("no coords here"));
   expect(root.dataset.ready).toBeUndefined();
 });
 
-test("nothing is left behind when the view goes", async () => {
+test("a removed view leaves nothing behind", async () => {
   const { root, store, gone, key, mouse, at } = await shown();
   const place = at(2);
   gone.abort();
@@ -134,7 +134,7 @@ test("nothing is left behind when the view goes", async () => {
   expect(root.isConnected).toBe(false);
 });
 
-test("outliers can be hidden: they are not drawn, not under the pointer, and not framed", async () => {
+test("outliers can be hidden: not drawn, picked or framed", async () => {
   const arrays = { ...ARRAYS, outliers: [Uint8Array.of(0, 0, 0, 0, 0, 1), "uint8", [6]] as const };
   const { root, store, ready } = await mount({ meta: { ...META, n_outliers: 1 } }, arrays as never);
   await ready();
@@ -149,7 +149,7 @@ test("outliers can be hidden: they are not drawn, not under the pointer, and not
   await vi.waitFor(() => expect(root.ncutProject!(5)).not.toBeNull());
 });
 
-test("without outliers there is nothing to hide", async () => {
+test("without outliers there is no checkbox", async () => {
   const { root } = await shown();
   expect(root.textContent).not.toContain("outliers");
 });

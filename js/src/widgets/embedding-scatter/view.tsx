@@ -1,8 +1,9 @@
-/** The embedding as a cloud of points in space, linked to the patches they stand for. */
+/** The embedding as a 3D point cloud, linked to the patches. */
 import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
+import type { ViewContext } from "../../shared/context.ts";
 import { Hint } from "../../shared/controls.tsx";
+import { errorMessage } from "../../shared/errors.ts";
 import { PatchGrid } from "../../shared/geometry.ts";
-import { type ViewContext, errorMessage } from "../../shared/view.tsx";
 import { type ScatterUi, connect, scatterUi } from "./connect.ts";
 import { KEYS } from "./keyboard.ts";
 import { describePatch } from "./state.ts";
@@ -35,13 +36,13 @@ export function EmbeddingScatter(view: ViewContext) {
           ref={marks}
           tabIndex={0}
           role="application"
-          aria-label={`The embedding of ${count} patches as points in space. ${KEYS}`}
+          aria-label={`3D embedding of ${count} patches. ${KEYS}`}
         />
         <div class="ncut-hint" aria-hidden="true">
           <Hint mouse="Click to zoom with the wheel" touch="Drag sideways to turn. Tap, then pinch to zoom" />
         </div>
         {ui.loading.value && view.error.value === null && (
-          <div class="ncut-loading" role="status">Fetching {count} points…</div>
+          <div class="ncut-loading" role="status">Loading {count} points…</div>
         )}
         {ui.tooltip.value && <Tooltip tooltip={ui.tooltip.value} meta={meta.value} grid={grid} stage={ui.stage.value} />}
       </div>
@@ -62,26 +63,26 @@ function Bar({ view: { state, store }, ui }: { view: ViewContext; ui: ScatterUi 
           onInput={(event) => store.set("point_size", event.currentTarget.valueAsNumber)} />
         <output>{size}</output>
       </label>
-      <label class="ncut-field" title="A box around the points with its three axes">
+      <label class="ncut-field" title="Show a bounding box with axis labels">
         <input type="checkbox" checked={ui.axes.value}
           onChange={(event) => { ui.axes.value = event.currentTarget.checked; }} />
         Axes
       </label>
       {outliers > 0 && (
-        <label class="ncut-field" title={`Leave out ${outliers.toLocaleString("en")} patches far from all others`}>
+        <label class="ncut-field" title={`Hide ${outliers.toLocaleString("en")} patches far from all others`}>
           <input type="checkbox" checked={state.hide_outliers.value}
             onChange={(event) => store.set("hide_outliers", event.currentTarget.checked)} />
           Hide outliers
         </label>
       )}
-      <button type="button" class="ncut-reset" title="Frame all points (double click, Home)" onClick={() => store.set("camera", null)}>
+      <button type="button" class="ncut-reset" title="Frame all points (double-click, Home)" onClick={() => store.set("camera", null)}>
         Reset
       </button>
     </div>
   );
 }
 
-/** Only what was hovered in this view: the others speak for themselves. */
+/** Only for patches hovered in this view: the other views announce their own. */
 function announcement({ state }: ViewContext, ui: ScatterUi, grid: PatchGrid): string {
   const node = ui.hoveredHere.value;
   const description = node === null ? null : describePatch(state.meta.value, grid, node);

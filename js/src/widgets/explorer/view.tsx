@@ -1,27 +1,28 @@
-/** The embedding beside the images, which can be explored, clicked into objects and cut into clusters. */
+/** The embedding next to tabs in which images are explored, segmented, clustered and traced to channels. */
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
+import type { ViewContext } from "../../shared/context.ts";
+import { errorMessage } from "../../shared/errors.ts";
 import type { Layer, Meta } from "../../shared/types.ts";
-import { type ViewContext, errorMessage } from "../../shared/view.tsx";
 
 interface Tab {
   name: string;
   text: string;
   title: string;
-  /** The trait that holds the view. */
+  /** Name of the trait that holds the view. */
   view: string;
-  /** What this is done with, so all views show it. */
+  /** Layer that all views switch to with this tab. */
   layer?: Layer;
 }
 
 const TABS: readonly Tab[] = [
-  { name: "explore", text: "Explore", title: "What is alike, in all images", view: "image_grid" },
-  { name: "segment", text: "Segment", title: "Click objects into masks", view: "segmenter", layer: "masks" },
-  { name: "clusters", text: "Clusters", title: "Cut everything into parts", view: "cluster_panel", layer: "clusters" },
-  { name: "channels", text: "Channels", title: "Which channels make a cluster or a mask", view: "channel_bars" },
+  { name: "explore", text: "Explore", title: "Find similar patches in all images", view: "image_grid" },
+  { name: "segment", text: "Segment", title: "Create masks from clicks and boxes", view: "segmenter", layer: "masks" },
+  { name: "clusters", text: "Clusters", title: "Group all patches into clusters", view: "cluster_panel", layer: "clusters" },
+  { name: "channels", text: "Channels", title: "Find the channels behind a cluster or mask", view: "channel_bars" },
 ];
 
-/** An exported file without channels has no tab for them; with a kernel it says how to have some. */
+/** An exported file without channels has no tab for them; with a kernel the tab explains how to add features. */
 function tabsOf({ channel_names: names, abilities }: Meta): readonly Tab[] {
   return TABS.filter(({ name }) => name !== "channels" || names !== null || abilities.length > 0);
 }
@@ -47,12 +48,12 @@ export function Explorer(view: ViewContext) {
     abort.addEventListener("abort", () => model.off("change:tab", follow));
     show("scatter", right.current!).then(() => whenDrawn(root, abort)).then(view.ready, fail);
   }, []);
-  // A view is made when its tab is first opened, and stays.
+  // Each view is created when its tab is first opened, and then kept.
   useSignalEffect(() => {
     const { name, view: trait } = TABS.find((one) => one.name === tab.value)!;
     if (shown.current.has(name)) return;
     shown.current.add(name);
-    // After the element is there.
+    // After the element has been rendered.
     queueMicrotask(() => { show(trait, left.current[name]!).catch(fail); });
   });
 
@@ -79,7 +80,7 @@ export function Explorer(view: ViewContext) {
   return (
     <div class="ncut-explorer-body">
       <div class="ncut-explorer-part ncut-explorer-main">
-        <div class="ncut-tabs" role="tablist" aria-label="What to do with the images" onKeyDown={turn}>
+        <div class="ncut-tabs" role="tablist" aria-label="Tools" onKeyDown={turn}>
           {tabs.value.map((one) => (
             <button key={one.name} type="button" role="tab" data-tab={one.name} title={one.title}
               aria-selected={tab.value === one.name} tabIndex={tab.value === one.name ? 0 : -1} onClick={() => choose(one)}>
@@ -97,7 +98,7 @@ export function Explorer(view: ViewContext) {
   );
 }
 
-/** Resolves once the embedding and the view of the first tab have drawn their first frame. */
+/** Resolves when the embedding and the view of the first tab have drawn their first frame. */
 function whenDrawn(root: HTMLElement, abort: AbortSignal): Promise<void> {
   const done = () => root.querySelectorAll("[data-ncut-view][data-ready='true']").length >= 2;
   return new Promise((resolve) => {

@@ -1,19 +1,19 @@
-/** The controls above the images: which layer, how strong, and what belongs to the layer. */
+/** The toolbar above the images: layer, opacity and the settings of the layer. */
+import type { ViewContext } from "../../shared/context.ts";
 import { Check, Hint, Legend, Segments, Slider } from "../../shared/controls.tsx";
 import { Blend, ImageSize, NumberOfClusters, Smooth, Source } from "../../shared/images/display-controls.tsx";
 import type { ImagesState } from "../../shared/images/state.ts";
 import type { Layer } from "../../shared/types.ts";
-import type { ViewContext } from "../../shared/view.tsx";
 
 const LAYERS: [Layer, string, string][] = [
-  ["image", "Image", "The images as they are"],
-  ["ncut", "NCUT", "The embedding in colours: alike patches look alike"],
-  ["eigenvector", "Eigenvector", "One eigenvector: blue below zero, red above"],
-  ["clusters", "Clusters", "A cut into clusters, each in its mean colour"],
+  ["image", "Image", "Images without an overlay"],
+  ["ncut", "NCUT", "Embedding colors: similar patches have similar colors"],
+  ["eigenvector", "Eigenvector", "A single eigenvector: negative values blue, positive values red"],
+  ["clusters", "Clusters", "Clusters, each in its mean color"],
   ["heatmap", "Heatmap", "Similarity to the hovered or pinned patch"],
 ];
-const MASKS: (typeof LAYERS)[number] = ["masks", "Masks", "The masks of all objects, each in its colour"];
-const CHANNELS: (typeof LAYERS)[number] = ["channels", "Channels", "The maps of the pinned channels"];
+const MASKS: (typeof LAYERS)[number] = ["masks", "Masks", "Masks of all objects"];
+const CHANNELS: (typeof LAYERS)[number] = ["channels", "Channels", "Maps of the pinned channels"];
 const NOTES = new Map([...LAYERS, MASKS, CHANNELS].map(([layer, , note]) => [layer, note]));
 
 export function Bar({ view, ui }: { view: ViewContext; ui: ImagesState }) {
@@ -23,7 +23,7 @@ export function Bar({ view, ui }: { view: ViewContext; ui: ImagesState }) {
   const layers = [...LAYERS];
   if (state.objects.value.length || layer === "masks") layers.push(MASKS);
   if (state.channels.value.length || layer === "channels") layers.push(CHANNELS);
-  /** Who asks for a layer wants to see it, and not what is pinned. */
+  /** Choosing a layer clears the pinned patches, whose similarity would hide it. */
   const choose = (next: Layer) => {
     store.set("layer", next);
     if (next !== "heatmap") store.unpin();
@@ -46,7 +46,7 @@ export function Bar({ view, ui }: { view: ViewContext; ui: ImagesState }) {
         <Blend {...view} disabled={layer === "image" && pinned === 0} />
         <ImageSize ui={ui} />
         <Smooth {...view} />
-        <Check label="Heat on hover" title="Show everywhere what is alike to the patch under the mouse"
+        <Check label="Hover heatmap" title="Show similarity to the patch under the pointer"
           value={state.hover_heatmap.value} set={(value) => store.set("hover_heatmap", value)} />
         <Source {...view} ui={ui} />
         <Pinned count={pinned} release={() => store.unpin()} />
@@ -55,7 +55,7 @@ export function Bar({ view, ui }: { view: ViewContext; ui: ImagesState }) {
   );
 }
 
-/** What belongs to one layer alone. */
+/** Controls of the current layer. */
 function LayerControls({ view: { state, store } }: { view: ViewContext }) {
   const { eigenvalues, n_eig: columns } = state.meta.value;
   const eigenvalue = eigenvalues?.[state.eigenvector.value];
@@ -85,7 +85,7 @@ function LayerControls({ view: { state, store } }: { view: ViewContext }) {
 
 function Pinned({ count, release }: { count: number; release: () => void }) {
   return (
-    <button type="button" class="ncut-unpin" aria-disabled={count === 0} title="Let go of the pinned patches (Escape)" onClick={release}>
+    <button type="button" class="ncut-unpin" aria-disabled={count === 0} title="Unpin all patches (Escape)" onClick={release}>
       {count > 1 ? `Unpin ${count}` : "Unpin"}
     </button>
   );

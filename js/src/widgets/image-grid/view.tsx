@@ -1,9 +1,9 @@
-/** Every image with an overlay; hover shows what is alike everywhere, click pins it. */
+/** A grid of images with overlays; hover shows similar patches, a click pins them. */
 import { useMemo } from "preact/hooks";
+import type { ViewContext } from "../../shared/context.ts";
 import { createTilePainter } from "../../shared/images/draw.ts";
 import { Images, leaveZoom, pointFromEvent } from "../../shared/images/images.tsx";
 import { imagesState } from "../../shared/images/state.ts";
-import type { ViewContext } from "../../shared/view.tsx";
 import { Bar } from "./bar.tsx";
 
 export function ImageGrid(view: ViewContext) {
@@ -33,8 +33,8 @@ export function ImageGrid(view: ViewContext) {
       <Images
         {...{ view, ui, tiles }}
         label={
-          `${state.meta.value.images.length} images. Arrow keys move from patch to patch, Page Up and Page Down ` +
-          "from image to image, Enter pins the similarity of a patch, Escape lets go, Z enlarges an image."
+          `${state.meta.value.images.length} images. Arrow keys move between patches, Page Up and Page Down ` +
+          "between images, Enter pins a patch, Escape unpins, Z enlarges an image."
         }
         onKey={(event, node) => {
           const pin = (event.key === "Enter" || event.key === " ") && !(event.target as Element).matches("button");
@@ -51,7 +51,7 @@ export function ImageGrid(view: ViewContext) {
             const tile = (event.target as Element).closest<HTMLElement>("[data-image]");
             if (!tile || ui.enlarged.peek()) return;
             ui.zoomed.value = Number(tile.dataset.image);
-            // The two clicks that made it were not meant to pin.
+            // The two clicks of the double click have pinned the patch.
             store.unpin();
           },
         }}

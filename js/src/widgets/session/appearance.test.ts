@@ -44,10 +44,10 @@ const HOSTS: [string, "html" | "body", string, string, string][] = [
   ["GitHub", "html", "data-color-mode", "light", "dark"],
   ["marimo", "body", "class", "light light-theme", "dark dark-theme"],
   ["Tailwind", "html", "class", "light", "dark"],
-  ["a style sheet", "html", "style", "color-scheme: light", "color-scheme: dark"],
+  ["a color-scheme property", "html", "style", "color-scheme: light", "color-scheme: dark"],
 ];
 
-it.each(HOSTS)("follows %s, against the system and at every change", async (_, where, name, light, dark) => {
+it.each(HOSTS)("follows %s instead of the system", async (_, where, name, light, dark) => {
   const element = where === "html" ? document.documentElement : document.body;
   system.matches = true;
   element.setAttribute(name, light);
@@ -61,10 +61,10 @@ it.each(HOSTS)("follows %s, against the system and at every change", async (_, w
 });
 
 it.each([
-  ["nothing", "data-other", "dark"],
-  ["a theme that leaves it to the system", "data-theme", "auto"],
+  ["no marker", "data-other", "dark"],
+  ["an automatic theme", "data-theme", "auto"],
   ["colors of one element", "class", "bg-dark navbar-dark text-light"],
-])("leaves it to the system where the page has %s", (_, name, value) => {
+])("follows the system if the page has %s", (_, name, value) => {
   document.body.setAttribute(name, value);
   const { root } = view();
   expect(root.dataset.theme).toBe("light");
@@ -73,7 +73,7 @@ it.each([
   expect(root.dataset.theme).toBe("dark");
 });
 
-it("observes the page once for all views, and no longer when the last one has gone", () => {
+it("observes the page once for all views, until the last is removed", () => {
   const observe = vi.spyOn(MutationObserver.prototype, "observe");
   const disconnect = vi.spyOn(MutationObserver.prototype, "disconnect");
   const [first, second] = [view(), view()];
@@ -89,12 +89,12 @@ it("observes the page once for all views, and no longer when the last one has go
 });
 
 it.each([[false, "mouse", "touch", "touch"], [true, "touch", "pen", "mouse"]])(
-  "speaks of what is in hand, in all views alike: a touch screen first? %s", (isTouched, first, pointerType, then) => {
+  "reports the current input device to all views (touch screen: %s)", (isTouched, first, pointerType, then) => {
     device.isTouched = isTouched;
     const early = view();
     expect(early.root.dataset.pointer).toBe(first);
     document.dispatchEvent(Object.assign(new Event("pointerdown"), { pointerType }));
-    // Whatever the device is, by now it is known what the user takes.
+    // The last event counts, whatever the device is.
     const late = view();
     expect([early, late].map(({ root }) => root.dataset.pointer)).toEqual([then, then]);
   });

@@ -1,32 +1,32 @@
 /**
- * How views look on this page, and what they speak of. Light or dark: hosts mark `body` or `html`, each in its own way; else
- * the system decides. Mouse or finger: by the last event, and before the first by the device.
+ * Theme and input device of the page. Theme: hosts mark `body` or `html`, each in its own way; otherwise the system setting
+ * applies. Input device: that of the last pointer event, initially a guess from the device.
  */
 import { sharedOnPage } from "../../shared/page.ts";
 
-/** Attributes that name a theme: Colab, Sphinx (furo, pydata), Bootstrap and Quarto, MkDocs, GitHub, VS Code. */
+/** Theme attributes of Colab, Sphinx (furo, pydata), Bootstrap and Quarto, MkDocs, GitHub, VS Code. */
 const ATTRIBUTES = [
   "data-vscode-theme-kind", "theme", "data-theme", "data-bs-theme", "data-md-color-scheme", "data-color-scheme", "data-color-mode",
 ];
-/** "vscode-dark", "quarto-light", "dark-theme", "theme-dark" and the like; not "bg-light", which is a color of one element. */
+/** "vscode-dark", "quarto-light", "dark-theme", "theme-dark" and so on; not "bg-light", a color of one element. */
 const CLASS = /^(?:(?:vscode|quarto|theme|mode)-)?(dark|light|high-contrast(?:-light)?)(?:-(?:theme|mode))?$/;
 const DARK = /dark|slate|high-contrast(?!-light)/;
 const LIGHT = /light|default/;
 
-/** Whether the page is dark; undefined if nothing on it says so. */
+/** Whether an element is marked as dark; undefined if it has no theme marker. */
 function markedDark(element: HTMLElement): boolean | undefined {
   const jupyter = element.dataset.jpThemeLight;
   if (jupyter !== undefined) return jupyter === "false";
   const marks = ATTRIBUTES.map((name) => element.getAttribute(name)?.toLowerCase());
   for (const mark of [...marks, ...[...element.classList].filter((name) => CLASS.test(name))]) {
-    // "auto" and "system" are neither.
+    // "auto" and "system" match neither.
     if (mark && DARK.test(mark)) return true;
     if (mark && LIGHT.test(mark)) return false;
   }
   return undefined;
 }
 
-/** One observer for all views of a page, which goes with the last of them. Views in one another so agree. */
+/** Shared by all views of a page, which keeps nested views consistent; closed with the last view. */
 class PageAppearance {
   #dark = false;
   #touch = window.matchMedia("(pointer: coarse)").matches;
@@ -72,20 +72,20 @@ class PageAppearance {
 
   #show(root: HTMLElement): void {
     const theme = this.#dark ? "dark" : "light";
-    // What draws by the theme hears of every setting.
+    // Observers of the attribute are notified even if the value is the same.
     if (root.dataset.theme !== theme) root.dataset.theme = theme;
     root.dataset.pointer = this.#touch ? "touch" : "mouse";
   }
 }
 
-/** What the page's own style sheet says, if it allows only one. */
+/** The page's `color-scheme`, if it allows only one. */
 function darkByColorScheme(): boolean | undefined {
   const schemes = getComputedStyle(document.documentElement).colorScheme?.split(" ") ?? [];
   const dark = schemes.includes("dark");
   return dark === schemes.includes("light") ? undefined : dark;
 }
 
-/** Keep `data-theme` of a view's root "light" or "dark", and `data-pointer` "mouse" or "touch", until `abort`. */
+/** Keep `data-theme` ("light" or "dark") and `data-pointer` ("mouse" or "touch") of a root up to date until `abort`. */
 export function followPage(root: HTMLElement, abort: AbortSignal): void {
   if (abort.aborted) return;
   const page = sharedOnPage();

@@ -1,4 +1,4 @@
-/** The edits of the objects, by users and by Python, which can be undone. */
+/** Undo and redo for edits of objects by users and by Python. */
 import type { SessionState, SessionStore } from "../../shared/types.ts";
 import { History } from "./history.ts";
 
@@ -7,7 +7,7 @@ type Edited = Pick<SessionState, "objects" | "active">;
 export class Edits {
   #store: SessionStore;
   #history = new History<Edited>();
-  /** The objects as they were last seen here, to know what Python has changed. */
+  /** The last known state, to detect changes made by Python. */
   #last: Edited;
 
   constructor(store: SessionStore, signal: AbortSignal) {
@@ -22,7 +22,7 @@ export class Edits {
 
   edit(change: Partial<Edited>, gesture?: string): void {
     const before = this.#current();
-    // Which of the objects is active is no edit, but comes back with one.
+    // Activating an object is not an edit, but undo restores it.
     if (change.objects && !sameJson(change.objects, before.objects)) this.#history.push(before, gesture);
     this.#apply({ ...before, ...change });
   }

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { History } from "./history.ts";
 
 describe("history", () => {
-  it("goes back and forth", () => {
+  it("undoes and redoes", () => {
     const history = new History<string>();
     history.push("one");
     history.push("two");
@@ -14,7 +14,7 @@ describe("history", () => {
     expect(history.redo("three")).toBeUndefined();
   });
 
-  it("forgets what was undone once something else is done", () => {
+  it("discards undone states after a new edit", () => {
     const history = new History<string>();
     history.push("one");
     history.undo("two");
@@ -22,7 +22,7 @@ describe("history", () => {
     expect(history.redo("three")).toBeUndefined();
   });
 
-  it("takes the edits of one gesture as one step, until it pauses", () => {
+  it("merges the edits of a gesture until it pauses", () => {
     const clock = vi.spyOn(performance, "now").mockReturnValue(0);
     const history = new History<number>();
     for (const value of [0, 1, 2]) history.push(value, "threshold");

@@ -1,6 +1,6 @@
-/** What was edited, so that it can be undone; edits of one gesture, such as a slider's drag, are one step. */
+/** A generic undo history; edits of one gesture, such as a slider drag, are one step. */
 
-/** A gesture that pauses for longer than this is a new one. */
+/** A longer pause starts a new gesture. */
 const GESTURE_PAUSE_MS = 1500;
 const MAX_STEPS = 200;
 
@@ -14,7 +14,7 @@ export class History<T> {
     return { undo: this.#past.length, redo: this.#future.length };
   }
 
-  /** Call with what was there before an edit. */
+  /** Record the state before an edit. */
   push(before: T, gesture?: string): void {
     const now = performance.now();
     const continues = gesture !== undefined && gesture === this.#gesture && now - this.#at < GESTURE_PAUSE_MS && this.#past.length > 0;

@@ -1,8 +1,8 @@
-/** The headless session: no view of its own, its store is what it hands to the views that ask for it. */
+/** The session widget has no view; it exposes the store to the views. */
 import type { InitializeProps } from "@anywidget/types";
 import type { SessionState } from "../../shared/types.ts";
-import { Store } from "./store.ts";
 import { hideStills } from "./stills.ts";
+import { Store } from "./store.ts";
 
 export default {
   initialize({ model, signal }: InitializeProps<SessionState>) {

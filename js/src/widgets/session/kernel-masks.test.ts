@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { OutdatedError } from "../../shared/errors.ts";
 import type { MaskObject, SessionState, SessionStore } from "../../shared/types.ts";
-import { OutdatedError } from "../../shared/wire.ts";
 import { KernelMasks } from "./kernel-masks.ts";
 import type { Tasks } from "./tasks.ts";
 
@@ -15,7 +15,7 @@ interface Question {
   fail(error: unknown): void;
 }
 
-/** Masks of a kernel whose answers the test gives. */
+/** Kernel masks with replies given by the test. */
 function kernel(state: Partial<SessionState> = {}) {
   const questions: Question[] = [];
   const all = { objects: [OBJECT], refine: "guided", source: "s", meta: { images: [{ name: "one" }, { name: "two" }], abilities: ["ncut", "refine"] }, ...state };
@@ -46,7 +46,7 @@ const rest = () => vi.advanceTimersByTimeAsync(500);
 beforeEach(() => { vi.useFakeTimers(); });
 afterEach(() => { vi.useRealTimers(); });
 
-it("asks once a drag has come to rest, and shows the last heat until a newer one is there", async () => {
+it("debounces requests and shows the last heatmap meanwhile", async () => {
   const { masks, questions, changed } = kernel();
   for (const node of [1, 2, 3]) masks.heat(OBJECT, { positive: [node], negative: [] });
   await rest();
@@ -62,14 +62,14 @@ it("asks once a drag has come to rest, and shows the last heat until a newer one
   expect(questions).toHaveLength(2);
 });
 
-it("has no heat where nothing was clicked", async () => {
+it("has no heatmap without positive clicks", async () => {
   const { masks, questions } = kernel();
   expect(masks.heat(OBJECT, { positive: [], negative: [1] })).toBeNull();
   await rest();
   expect(questions).toEqual([]);
 });
 
-it("ends a question when a newer one takes its place", async () => {
+it("cancels a request when a newer one replaces it", async () => {
   const { masks, questions } = kernel();
   masks.heat(OBJECT, CLICKS);
   await rest();
@@ -79,10 +79,10 @@ it("ends a question when a newer one takes its place", async () => {
   expect(questions[1]!.signal.aborted).toBe(false);
 });
 
-it("does not ask again at once for what the user has ended or the kernel has refused, and says so", async () => {
+it("does not repeat cancelled or failed requests, and reports them", async () => {
   const { masks, questions } = kernel();
   const told = vi.fn();
-  masks.onKernelError(told, new AbortController().signal);
+  masks.onError(told, new AbortController().signal);
   masks.heat(OBJECT, CLICKS);
   await rest();
   questions[0]!.fail(CANCELLED);
@@ -90,7 +90,7 @@ it("does not ask again at once for what the user has ended or the kernel has ref
   masks.heat(OBJECT, CLICKS);
   await rest();
   expect(questions).toHaveLength(1);
-  expect(told.mock.calls).toEqual([["The cut of hand was cancelled. Choose Graph again to make it."]]);
+  expect(told.mock.calls).toEqual([["The graph cut of hand was cancelled. Choose Graph again to retry."]]);
   masks.heat(OBJECT, { positive: [5], negative: [] });
   await rest();
   questions[1]!.fail(new Error("no features"));
@@ -98,7 +98,7 @@ it("does not ask again at once for what the user has ended or the kernel has ref
   expect(told).toHaveBeenLastCalledWith("no features");
 });
 
-it("shows no mask of other clicks for those of which the cut was cancelled", async () => {
+it("shows no outdated mask after a cancelled graph cut", async () => {
   const { masks, questions } = kernel();
   const old = { positive: [5], negative: [] };
   masks.heat(OBJECT, old);
@@ -116,13 +116,13 @@ it("shows no mask of other clicks for those of which the cut was cancelled", asy
 });
 
 it.each<[string, (made: ReturnType<typeof kernel>) => void]>([
-  ["chosen again", ({ masks }) => masks.retryKernelRequests()],
-  ["chosen again after another", ({ set }) => {
+  ["its method is chosen again", ({ masks }) => masks.retry()],
+  ["another method was chosen", ({ set }) => {
     set({ objects: [{ ...OBJECT, method: "similarity" }] });
     set({ objects: [OBJECT] });
   }],
-  ["asked after other clicks", ({ masks }) => void masks.heat(OBJECT, { positive: [5], negative: [] })],
-])("asks again for a cancelled cut that is %s", async (_, choose) => {
+  ["other clicks were requested", ({ masks }) => void masks.heat(OBJECT, { positive: [5], negative: [] })],
+])("repeats a cancelled graph cut after %s", async (_, choose) => {
   const made = kernel();
   const ask = async () => {
     made.masks.heat(OBJECT, CLICKS);
@@ -137,15 +137,15 @@ it.each<[string, (made: ReturnType<typeof kernel>) => void]>([
 });
 
 it.each<[string, (made: ReturnType<typeof kernel>) => void]>([
-  ["chosen again", ({ masks }) => masks.retryKernelRequests()],
-  ["chosen again after none", ({ set }) => {
+  ["its method is chosen again", ({ masks }) => masks.retry()],
+  ["refinement was turned off and on", ({ set }) => {
     set({ refine: "none" });
     set({ refine: "guided" });
   }],
-])("asks again for a cancelled refinement that is %s", async (_, choose) => {
+])("repeats a cancelled refinement after %s", async (_, choose) => {
   const made = kernel();
   const told = vi.fn();
-  made.masks.onKernelError(told, new AbortController().signal);
+  made.masks.onError(told, new AbortController().signal);
   const ask = async () => {
     expect(made.masks.refined(1)).toBeNull();
     await rest();
@@ -154,13 +154,13 @@ it.each<[string, (made: ReturnType<typeof kernel>) => void]>([
   made.questions[0]!.fail(CANCELLED);
   await ask();
   expect(made.questions).toHaveLength(1);
-  expect(told.mock.calls).toEqual([["The masks were not refined. Choose Guided again to refine them."]]);
+  expect(told.mock.calls).toEqual([["The masks were not refined. Choose Guided again to retry."]]);
   choose(made);
   await ask();
   expect(made.questions).toHaveLength(2);
 });
 
-it("ends a refinement that nobody wants any more", async () => {
+it("cancels a refinement that is no longer needed", async () => {
   const { masks, questions, set } = kernel();
   masks.refined(1);
   await rest();
@@ -168,10 +168,10 @@ it("ends a refinement that nobody wants any more", async () => {
   expect(questions[0]!.signal.aborted).toBe(true);
 });
 
-it("says that other clicks take a kernel where there is none, and shows no mask for them", async () => {
+it("reports that new graph cuts require a kernel, and shows no mask", async () => {
   const { masks, questions } = kernel({ meta: { images: [], abilities: [] } as unknown as SessionState["meta"] });
   const told = vi.fn();
-  masks.onKernelError(told, new AbortController().signal);
+  masks.onError(told, new AbortController().signal);
   const there = { positive: [5], negative: [] };
   masks.heat(OBJECT, there);
   await rest();
@@ -181,14 +181,14 @@ it("says that other clicks take a kernel where there is none, and shows no mask 
   expect(masks.heat(OBJECT, there)).toBe(heat);
   expect(masks.heat(OBJECT, CLICKS)).toBeNull();
   await rest();
-  questions[1]!.fail(new Error("this file was exported without it"));
+  questions[1]!.fail(new Error("the array is not included in this file"));
   await rest();
-  expect(told.mock.calls).toEqual([["hand has no mask: to cut the graph with other clicks takes a kernel. Undo, or choose Similarity."]]);
+  expect(told.mock.calls).toEqual([["hand has no mask: graph cuts with other clicks require a kernel. Undo, or choose Similarity."]]);
   expect(masks.heat(OBJECT, there)).toBe(heat);
   expect(told).toHaveBeenLastCalledWith(null);
 });
 
-it("shows nothing of an object that has gone in place of a new one of its name", async () => {
+it("does not show the mask of a removed object for a new one", async () => {
   const { masks, questions, set } = kernel();
   masks.heat(OBJECT, CLICKS);
   await rest();
@@ -200,10 +200,10 @@ it("shows nothing of an object that has gone in place of a new one of its name",
   expect(masks.heat(OBJECT, { positive: [5], negative: [] })).toBeNull();
 });
 
-it("drops an answer that is outdated, and asks anew", async () => {
+it("drops outdated results and requests them again", async () => {
   const { masks, questions } = kernel();
   const told = vi.fn();
-  masks.onKernelError(told, new AbortController().signal);
+  masks.onError(told, new AbortController().signal);
   masks.refined(0);
   await rest();
   questions[0]!.fail(new OutdatedError("replaced"));
@@ -214,9 +214,9 @@ it("drops an answer that is outdated, and asks anew", async () => {
   expect(questions).toHaveLength(2);
 });
 
-it("paints refined masks of an image as a picture, later objects over earlier ones", async () => {
+it("paints refined masks, later objects on top", async () => {
   const over = { ...OBJECT, name: "ring", color: "#0000ff" };
-  const { masks, questions, all } = kernel({ objects: [OBJECT, { ...OBJECT, name: "unseen", visible: false }, over] });
+  const { masks, questions, all } = kernel({ objects: [OBJECT, { ...OBJECT, name: "hidden", visible: false }, over] });
   expect(masks.refined(1)).toBeNull();
   await rest();
   expect(questions[0]!.params).toEqual({ image: 1, method: "guided", source: "s", objects: [OBJECT, over] });
@@ -227,7 +227,7 @@ it("paints refined masks of an image as a picture, later objects over earlier on
   expect([...picture.data.slice(0, 12)]).toEqual([255, 0, 0, 255, 0, 0, 255, 255, 0, 0, 255, 255]);
   expect(picture.data[15]).toBe(0);
   expect(masks.refined(1)).toBe(picture);
-  // Of other objects it is another picture: until that is there, the patches are.
+  // Other objects have another raster; until it is available, patches are shown.
   all.objects = [over];
   expect(masks.refined(1)).toBeNull();
 });

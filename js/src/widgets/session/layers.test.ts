@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { META, session } from "../../testing/four-nodes.ts";
 
 describe("channels", () => {
-  it("show the one that is looked at on every layer, and the pinned ones on their own", async () => {
+  it("shows a previewed channel on every layer, pinned ones on their own", async () => {
     const { store, model } = session();
     model.set("meta", { ...META, version: 1, channel_names: ["a", "b"] });
     store.set("channels", [1, 0]);
@@ -21,7 +21,7 @@ describe("channels", () => {
 });
 
 describe("paint", () => {
-  it("gives the layer's colours to every node", async () => {
+  it("returns the colors of the layer", async () => {
     const { store } = session();
     expect([...(await store.paint())!.slice(0, 8)]).toEqual([255, 0, 0, 255, 155, 0, 0, 255]);
     store.set("layer", "clusters");
@@ -32,7 +32,7 @@ describe("paint", () => {
     expect(await store.paint()).toBeNull();
   });
 
-  it("puts zero of an eigenvector in the middle of the scale", async () => {
+  it("centers the diverging colormap at zero", async () => {
     const { store } = session();
     store.set("layer", "eigenvector");
     const colors = (await store.paint())!;
@@ -42,7 +42,7 @@ describe("paint", () => {
     expect(negative[2]!).toBeGreaterThan(negative[0]!);
   });
 
-  it("has the warmest node at the prompt", async () => {
+  it("has the highest heat at the prompt", async () => {
     const { store } = session();
     await store.prepare();
     const heat = store.heat([0])!;
@@ -53,11 +53,11 @@ describe("paint", () => {
   });
 });
 
-describe("what was painted", () => {
+describe("cached colors", () => {
   const RED = [255, 0, 0, 255];
   const paintedFirst = async ({ store }: ReturnType<typeof session>) => [...(await store.paint())!.slice(0, 4)];
 
-  it("is painted anew once other colours have come, though the eigenvectors are the same", async () => {
+  it("are updated after new colors for the same eigenvectors", async () => {
     const view = session();
     expect(await paintedFirst(view)).toEqual(RED);
     view.kernel.arrays.rgb = [new Uint8Array(12).fill(7), "uint8", [4, 3]];
@@ -66,7 +66,7 @@ describe("what was painted", () => {
     expect(await paintedFirst(view)).toEqual([7, 7, 7, 255]);
   });
 
-  it("of channels is painted anew with other eigenvectors, as their images may be others", async () => {
+  it("of channels are updated after new eigenvectors", async () => {
     const view = session();
     view.model.set("meta", { ...META, version: 1, channel_names: ["a", "b"] });
     view.store.set("layer", "channels");
@@ -77,7 +77,7 @@ describe("what was painted", () => {
     expect(await paintedFirst(view)).toEqual([9, 1, 0, 255]);
   });
 
-  it("after a drag of the slider is where the drag has ended; numbers of clusters that it passed are not asked for", async () => {
+  it("skip cluster numbers passed while dragging the slider", async () => {
     const { store, kernel } = session();
     kernel.holds = /^labels/;
     for (const count of [2, 3, 4]) {

@@ -1,12 +1,12 @@
-/** What the layers paint, each computed once for all views and kept while what it depends on stays. */
-import { rgbToRgba } from "../../shared/color.ts";
+/** Colors of the layers, computed once for all views and cached until their inputs change. */
+import { paintClusters, rgbToRgba } from "../../shared/color.ts";
 import type { Clusters, Layer, NdArray, SessionState, SessionStore } from "../../shared/types.ts";
-import { groupClusters, paintChannels, paintClusters, paintEigenvector } from "./paint.ts";
+import { groupClusters, paintChannels, paintEigenvector } from "./paint.ts";
 
 /** (4 n) RGBA, or null for nothing. */
 export type Paint = Uint8ClampedArray | null;
 
-/** What each layer's colours depend on, beside the layer. */
+/** State that each layer depends on, in addition to the layer itself. */
 const DEPENDENCIES: Record<Layer, readonly (keyof SessionState)[]> = {
   image: [], ncut: [], eigenvector: ["eigenvector"], heatmap: ["hover", "selection"],
   clusters: ["n_clusters", "cluster", "hidden_clusters", "cluster_groups"], masks: ["objects", "source"],
@@ -26,10 +26,10 @@ export class Layers {
 
   paint(): Promise<Paint> {
     const store = this.#store;
-    // Who looks at a channel sees it, whatever lies there otherwise.
+    // A previewed channel overrides the layer.
     if (store.get("channel") !== null) return this.channelColors();
     const layer = store.get("layer");
-    // Masks are kept where they are made, for they depend on what comes from the kernel as well.
+    // Cached by the store, because masks also depend on results from the kernel.
     if (layer === "masks") return store.prepare().then(() => store.maskColors());
     const key = JSON.stringify([layer, ...DEPENDENCIES[layer].map((name) => store.get(name))]);
     if (this.#paint?.key !== key) {
@@ -57,7 +57,7 @@ export class Layers {
       }
       case "clusters": {
         const clusters = await this.clusters();
-        // While these were computed the number has moved on.
+        // The number of clusters changed during the computation.
         if (!clusters) return this.paint();
         return paintClusters(clusters, store.get("hidden_clusters"), store.get("cluster"));
       }
@@ -93,7 +93,7 @@ export class Layers {
     return { count, colors: colors.data, ...groupClusters(labels.data, count, this.#store.get("cluster_groups")) };
   }
 
-  /** One cut at a time, or a drag of the slider would queue all that it passes; null if it has moved on meanwhile. */
+  /** One labels request at a time, so that dragging the slider does not queue every value; null if the number changed. */
   async #labels(count: number): Promise<NdArray<Uint8Array> | null> {
     while (this.#labelRequest) {
       await this.#labelRequest.catch(() => undefined);
@@ -108,12 +108,12 @@ export class Layers {
     }
   }
 
-  /** Other colours have come of the same eigenvectors. */
+  /** Invalidate colors after new colors arrived for the same eigenvectors. */
   repaint(): void {
     this.#paint = null;
   }
 
-  /** Forget everything: the eigenvectors are others, or nobody looks. */
+  /** Clear the caches: the eigenvectors changed, or no view is left. */
   clear(): void {
     this.#paint = null;
     this.#channels = null;

@@ -20,13 +20,13 @@ function objectOf(change: Partial<MaskObject>): MaskObject {
 }
 
 describe("the masks of a session", () => {
-  // One store for all cases, as on a page: what one case leaves in the caches must not change the next.
+  // One store for all cases, as on a page: cached results of one case must not affect the next.
   const shared = new Masks();
 
   it.each(vectors.cases.flatMap((recipe) => [
     { ...recipe, cache: "fresh", masks: () => new Masks() },
     { ...recipe, cache: "used", masks: () => shared },
-  ]))("agree with Python: $name, $cache cache", ({ masks, cache: _, ...recipe }) => {
+  ]))("match Python: $name, $cache cache", ({ masks, cache: _, ...recipe }) => {
     const object = objectOf(recipe);
     const context = contextOf(recipe.source);
     const computed = masks();
@@ -40,7 +40,7 @@ describe("the masks of a session", () => {
   });
 
   it.each<[string, string, { clicks?: Click[]; boxes?: BoxPrompt[] }]>([
-    ["clicks outside of their image", "a", {
+    ["clicks outside their image", "a", {
       clicks: [{ image: 1, x: 50, y: 3, positive: true }, { image: 1, x: 3, y: -0.1, positive: true }],
     }],
     ["a box in an image without a map", "b", { boxes: [{ image: 1, x0: 0, y0: 0, x1: 9, y1: 9, positive: true }] }],

@@ -1,26 +1,28 @@
-/** The masks of a session's objects, computed in the page and kept while what they depend on stays. */
+/** Masks of the session's objects, computed in the page and cached until their inputs change. */
+import { setBounded } from "../../shared/cache.ts";
+import { paintRegions } from "../../shared/color.ts";
 import { type Embedding, rowOf } from "../../shared/embedding.ts";
 import type { PatchGrid } from "../../shared/geometry.ts";
 import { type PatchRange, boxNode, boxPrompt, thresholdMask, nodeAtPixel, patchesInBox } from "../../shared/masks.ts";
 import { calibratedSimilarity } from "../../shared/similarity.ts";
 import type { MaskObject, Meta, NodeMask } from "../../shared/types.ts";
 
-/** A click on 100 000 nodes has a heat of 400 kB. */
+/** A heatmap of 100 000 nodes takes 400 kB. */
 const CACHE_SIZE = 96;
 
-/** The nodes that stand for an object's clicks, and for the boxes where the graph is cut. */
+/** The nodes of an object's clicks, and of its boxes if the graph is cut. */
 export interface Prompts {
   positive: number[];
   negative: number[];
 }
 
 export interface MaskContext {
-  /** By so many leading eigenvectors. */
+  /** The embedding restricted to the first `columns` eigenvectors. */
   embedding(columns: number): Embedding;
   grid: PatchGrid;
   meta: Meta;
   source: string;
-  /** The heat that the kernel has for these clicks, or null while it has none. */
+  /** The kernel's heatmap for these clicks, or null if it is not available yet. */
   kernelHeat(object: MaskObject, prompts: Prompts): Float32Array | null;
 }
 
@@ -45,7 +47,7 @@ export class Masks {
   #masks: readonly NodeMask[] = [];
   #colors: Uint8ClampedArray | null = null;
 
-  /** Forget everything: the eigenvectors are others, or nobody looks. */
+  /** Clear the caches: the eigenvectors changed, or no view is left. */
   clear(): void {
     this.#heats.clear();
     this.#unions.clear();
@@ -55,7 +57,7 @@ export class Masks {
     this.#colors = null;
   }
 
-  /** The same array as before where no mask has changed. */
+  /** Masks of the objects; the same array as before if no mask has changed. */
   of(objects: readonly MaskObject[], context: MaskContext): readonly NodeMask[] {
     const entries = objects.map((object, index) => this.#entry(object, index, context));
     const unchanged = entries.length === this.#entries.length && entries.every((entry, i) => entry === this.#entries[i]);
@@ -67,17 +69,11 @@ export class Masks {
     return this.#masks;
   }
 
-  /** (4 n) RGBA of all visible masks as `of` has returned them, later objects over earlier ones, clear elsewhere. */
+  /** (4 n) RGBA of the visible masks last returned by `of`, later objects on top, transparent elsewhere. */
   colors(n: number): Uint8ClampedArray {
     if (this.#colors) return this.#colors;
-    const out = new Uint32Array(n);
-    for (const { object, nodes } of this.#masks) {
-      if (!object.visible) continue;
-      const [r, g, b] = rgbOf(object.color);
-      const color = new Uint32Array(Uint8Array.of(r, g, b, 255).buffer)[0]!;
-      for (let i = 0; i < n; i++) if (nodes[i]) out[i] = color;
-    }
-    this.#colors = new Uint8ClampedArray(out.buffer);
+    const regions = this.#masks.filter(({ object }) => object.visible).map(({ object, nodes }) => ({ nodes, color: object.color }));
+    this.#colors = paintRegions(regions, n);
     return this.#colors;
   }
 
@@ -92,7 +88,7 @@ export class Masks {
     return { object, positive, negative, mask: { index, object, nodes, missing } };
   }
 
-  /** What the thresholds of an object are compared with: similarity to its prompts, positive and negative. */
+  /** Similarity to the positive and negative prompts of an object, to which its thresholds apply. */
   heat(object: MaskObject, context: MaskContext): Heat {
     const prompts = { positive: [] as number[], negative: [] as number[] };
     const keys = { positive: [] as string[], negative: [] as string[] };
@@ -101,7 +97,7 @@ export class Masks {
     const add = (is: boolean, key: string, prompt: () => Float32Array) => {
       const full = `${key}|${object.gamma}|${embedding.vectors.length}`;
       if (!this.#heats.has(full)) {
-        keep(this.#heats, full, calibratedSimilarity(embedding, prompt(), object.gamma));
+        setBounded(this.#heats, full, calibratedSimilarity(embedding, prompt(), object.gamma), CACHE_SIZE);
       }
       keys[is ? "positive" : "negative"].push(full);
     };
@@ -132,7 +128,7 @@ export class Masks {
     let node = this.#boxNodes.get(key);
     if (node === undefined) {
       node = boxNode(embedding, ...where);
-      keep(this.#boxNodes, key, node);
+      setBounded(this.#boxNodes, key, node, CACHE_SIZE);
     }
     return node;
   }
@@ -148,19 +144,8 @@ export class Masks {
         const heat = this.#heats.get(other)!;
         for (let i = 0; i < union.length; i++) if (heat[i]! > union[i]!) union[i] = heat[i]!;
       }
-      keep(this.#unions, key, union);
+      setBounded(this.#unions, key, union, CACHE_SIZE);
     }
     return union;
   }
-}
-
-function keep<V>(map: Map<string, V>, key: string, value: V): void {
-  map.set(key, value);
-  // A Map is in the order of insertion, so the first is the oldest; those of the object at hand are the newest.
-  if (map.size > CACHE_SIZE) map.delete(map.keys().next().value!);
-}
-
-export function rgbOf(color: string): [number, number, number] {
-  const value = Number.parseInt(color.slice(1), 16);
-  return [value >> 16, (value >> 8) & 255, value & 255];
 }

@@ -1,12 +1,12 @@
 /**
- * A notebook keeps a still picture below every explorer, for readers without a kernel. While a session lives on
- * the page, the pictures of explorers that are alive would only repeat them, so they are hidden.
+ * Notebooks store a static image below every explorer, for readers without a kernel. While a session is connected, the
+ * images of live explorers are redundant and therefore hidden.
  */
 import { STILL } from "../../shared/stills.ts";
 
-/** What Jupyter puts where it can't find a widget. Not "where the explorer is": the picture would flash until it is drawn. */
+/** Jupyter's placeholder for a missing widget. Checking for the explorer instead would flash the image before it renders. */
 const NO_WIDGET = ".jupyter-widgets";
-/** An explorer that has nothing to show, for there is no kernel to ask. */
+/** An explorer without content, because there is no kernel. */
 const EMPTY_EXPLORER = "[data-ncut-view=explorer][data-kernel=none]:not([data-ready])";
 
 export function hideStills(signal: AbortSignal): void {

@@ -5,7 +5,7 @@ describe("state", () => {
   beforeEach(() => { vi.useFakeTimers(); });
   afterEach(() => { vi.useRealTimers(); });
 
-  it("is not taken back by Python's echo of what came before it", () => {
+  it("ignores Python's echo of earlier values", () => {
     const { store, model, save } = session();
     store.set("hover", 1);
     vi.advanceTimersByTime(1000);
@@ -15,12 +15,12 @@ describe("state", () => {
     vi.advanceTimersByTime(1000);
     expect(save).toHaveBeenCalledTimes(2);
     expect(model.get("hover")).toBe(2);
-    // Once Python knows, it has the last word.
+    // Afterwards Python may change it.
     model.set("hover", 3);
     expect(store.get("hover")).toBe(3);
   });
 
-  it("reaches other views at once and Python once, however fast the gestures come", () => {
+  it("notifies views immediately and Python once per burst", () => {
     const { store, save } = session();
     const heard = vi.fn();
     store.subscribe("hover", heard, new AbortController().signal);
@@ -32,7 +32,7 @@ describe("state", () => {
     expect(store.get("hover")).toBe(3);
   });
 
-  it("does not echo what did not change", () => {
+  it("does not send unchanged values", () => {
     const { store, save } = session();
     store.set("selection", []);
     store.set("blend", 0.7);
@@ -40,7 +40,7 @@ describe("state", () => {
     expect(save).not.toHaveBeenCalled();
   });
 
-  it("is no longer heard by a view that has gone", () => {
+  it("does not notify a removed view", () => {
     const { store } = session();
     const view = new AbortController();
     const heard = vi.fn();
@@ -50,7 +50,7 @@ describe("state", () => {
     expect(heard).not.toHaveBeenCalled();
   });
 
-  it("pins one node, adds others, takes one away again, and lets go", () => {
+  it("pins, adds, removes and unpins nodes", () => {
     const { store } = session();
     store.pin(1);
     store.pin(2);
@@ -63,7 +63,7 @@ describe("state", () => {
     expect(store.get("selection")).toEqual([]);
   });
 
-  it("shows the heat of the pinned nodes, else of the hovered one, unless that is switched off", () => {
+  it("chooses pinned over hovered nodes, unless switched off", () => {
     const { store } = session();
     expect(store.heatNodes()).toEqual([]);
     store.set("hover", 1);
@@ -79,7 +79,7 @@ describe("state", () => {
 });
 
 describe("arrays", () => {
-  it("come in parts and in any order, and are asked for once", async () => {
+  it("arrive in chunks in any order and are requested once", async () => {
     const { store, kernel } = session(3);
     const [first, second] = await Promise.all([store.array("eigenvectors"), store.array("eigenvectors")]);
     expect(first).toBe(second);
@@ -88,14 +88,14 @@ describe("arrays", () => {
     expect(kernel.asked.length).toBe(1);
   });
 
-  it("fail with the kernel's words, and can be asked for again", async () => {
+  it("fail with the kernel's message and can be requested again", async () => {
     const { store, kernel } = session();
     await expect(store.array("coords")).rejects.toThrow("no coords here");
     await expect(store.array("coords")).rejects.toThrow("no coords here");
     expect(kernel.asked.length).toBe(2);
   });
 
-  it("are fetched anew when Python has replaced them", async () => {
+  it("are fetched again after Python has replaced them", async () => {
     const { store, model, kernel } = session();
     await store.array("rgb");
     model.set("meta", { ...META, version: 1 });
@@ -103,7 +103,7 @@ describe("arrays", () => {
     expect(kernel.asked.length).toBe(2);
   });
 
-  it("that the kernel no longer has are asked for again, as they are now", async () => {
+  it("are requested again if the kernel reports them as outdated", async () => {
     const { store, model, kernel } = session();
     kernel.holds = /rgb/;
     const asked = store.array("rgb");
@@ -115,7 +115,7 @@ describe("arrays", () => {
     expect(kernel.asked.at(-1)).toMatchObject({ name: "rgb", version: 5 });
   });
 
-  it("that come from the same eigenvectors are kept when only colours were replaced", async () => {
+  it("derived from the same eigenvectors survive new colors", async () => {
     const { store, model, kernel } = session();
     await Promise.all([store.prepare(), store.array("labels/2"), store.array("rgb")]);
     const heat = store.heat([0]);
@@ -129,7 +129,7 @@ describe("arrays", () => {
     expect(kernel.names().slice(4)).toEqual(["labels/2"]);
   });
 
-  it("of an embedding that has been replaced while they were on their way are not taken for the new one", async () => {
+  it("of a replaced embedding are not used for the new one", async () => {
     const { store, model, kernel, local } = session();
     const answer = local.answer!;
     const held: (() => void)[] = [];
@@ -146,7 +146,7 @@ describe("arrays", () => {
     expect(store.heat([0])![0]).toBe(1);
   });
 
-  it("are let go with the last view", async () => {
+  it("are released with the last view", async () => {
     const { store, kernel } = session();
     const [one, two] = [new AbortController(), new AbortController()];
     store.watch(one.signal);
@@ -160,7 +160,7 @@ describe("arrays", () => {
     expect(kernel.asked.length).toBe(2);
   });
 
-  it("of another page's request are none of ours", async () => {
+  it("ignore replies to another page", async () => {
     const { store, local, model } = session();
     local.answer = () => undefined;
     const pending = store.array("rgb");

@@ -1,4 +1,4 @@
-/** The session on the page: its state, its arrays, and what is computed from both, shared by all of its views. */
+/** The session's state, arrays and derived values in the page, shared by all of its views. */
 import { applyColormap } from "../../shared/color.ts";
 import { type Embedding, embeddingFromRows, leadingEigenvectors } from "../../shared/embedding.ts";
 import { PatchGrid } from "../../shared/geometry.ts";
@@ -7,17 +7,17 @@ import type {
   ArrayTypes, Clusters, Kernel, KernelConnection, MaskObject, NdArray, NodeMask, NumericArray, SessionModel, SessionState, SessionStore, Task,
 } from "../../shared/types.ts";
 import { Wire } from "../../shared/wire.ts";
+import { followPage } from "./appearance.ts";
 import { Edits, sameJson } from "./edits.ts";
 import { KernelMasks } from "./kernel-masks.ts";
 import { Layers, type Paint } from "./layers.ts";
-import { followPage } from "./appearance.ts";
 import { Masks } from "./masks.ts";
 import { palettes } from "./palettes.ts";
 import { Tasks } from "./tasks.ts";
 
-/** Beside the names of traits, what listeners can be told of. */
+/** Event name for kernel status changes; trait names are the other events. */
 const KERNEL_EVENT = "its kernel";
-/** Python hears of a gesture this many milliseconds after it, and of the last one always. */
+/** Debounce delay for trait updates sent to Python. */
 const SAVE_DELAY_MS = 40;
 
 export class Store implements SessionStore {
@@ -31,7 +31,7 @@ export class Store implements SessionStore {
   #images = new Map<number, Promise<string>>();
   #urls: string[] = [];
   #eigenvectors: Embedding | null = null;
-  /** By as many leading eigenvectors as objects look at. */
+  /** Truncated embeddings by number of eigenvectors. */
   #truncated = new Map<number, Embedding>();
   #heat: { key: string; value: Float32Array; colors: Uint8ClampedArray } | null = null;
   #grid: PatchGrid;
@@ -44,8 +44,8 @@ export class Store implements SessionStore {
   #embeddingVersion: number;
   #saving = 0;
   /**
-   * What was set here and Python has not been told. Until then it stays out of the model, where Python's echo of what
-   * came before would overwrite it.
+   * Values set here and not yet sent to Python. They are not written to the model earlier, because a delayed echo from
+   * Python would overwrite them.
    */
   #unsent = new Map<keyof SessionState, unknown>();
   #changes = new EventTarget();
@@ -108,7 +108,7 @@ export class Store implements SessionStore {
     if (!array) {
       array = this.#wire.array(name);
       this.#arrays.set(name, array);
-      // A failed request may be tried again: the kernel may have been busy dying or coming back.
+      // Failed requests can be repeated: the kernel may be restarting.
       array.catch(() => this.#arrays.delete(name));
     }
     return array as Promise<NdArray<ArrayTypes[K]>>;
@@ -180,12 +180,12 @@ export class Store implements SessionStore {
     this.#tasks.listen(listener, AbortSignal.any([signal, this.#signal]));
   }
 
-  onKernelError(tell: (message: string | null) => void, signal: AbortSignal): void {
-    this.#kernel.onKernelError(tell, signal);
+  onKernelError(listener: (message: string | null) => void, signal: AbortSignal): void {
+    this.#kernel.onError(listener, signal);
   }
 
   retryKernelRequests(): void {
-    this.#kernel.retryKernelRequests();
+    this.#kernel.retry();
   }
 
   ask<T extends NumericArray>(
@@ -214,7 +214,7 @@ export class Store implements SessionStore {
     while (!this.#eigenvectors) {
       const asked = this.array("eigenvectors");
       const { data, shape } = await asked;
-      // Not if others have been computed meanwhile, or somebody else has been here first.
+      // Unless the eigenvectors changed in the meantime, or another call has stored them.
       if (this.#arrays.get("eigenvectors") !== asked) continue;
       this.#eigenvectors = embeddingFromRows(data, shape[1]!);
       this.#arrays.delete("eigenvectors");
@@ -228,7 +228,7 @@ export class Store implements SessionStore {
 
   heat(nodes: readonly number[]): Float32Array | null {
     if (!this.#eigenvectors || nodes.length === 0) return null;
-    // What lights up under the pointer is what a click would find.
+    // The same eigenvectors as for clicks, so that the heatmap shows what a click would select.
     const embedding = this.#leadingEmbedding(this.get("meta").click_eig);
     const key = nodes.join();
     if (this.#heat?.key !== key) {
@@ -243,7 +243,7 @@ export class Store implements SessionStore {
     return this.#heat.value;
   }
 
-  /** By so many leading eigenvectors, which are here. */
+  /** The embedding restricted to the first `columns` eigenvectors; requires `prepare`. */
   #leadingEmbedding(columns: number): Embedding {
     let embedding = this.#truncated.get(columns);
     if (!embedding) {
@@ -259,12 +259,12 @@ export class Store implements SessionStore {
 
   heatNodes(): readonly number[] {
     const layer = this.get("layer");
-    // What is pinned there is asked for its channels, not for what is like it.
+    // In this layer pinned patches select the attribution target, not a heatmap.
     if (layer === "channels") return [];
     const selection = this.get("selection");
     if (selection.length) return selection;
     const hover = this.get("hover");
-    // Masks stay in sight while somebody looks for the next place to click.
+    // Masks stay visible while the user looks for the next click position.
     const wanted = layer === "heatmap" || (this.get("hover_heatmap") && layer !== "masks");
     return hover !== null && wanted ? [hover] : [];
   }
@@ -289,7 +289,7 @@ export class Store implements SessionStore {
       this.#forgetArrays();
       return;
     }
-    // What was computed from the same eigenvectors holds, so that a heatmap under the pointer goes on.
+    // Arrays derived from the same eigenvectors stay valid, so the hover heatmap does not flicker.
     for (const name of this.#arrays.keys()) if (/^(rgb|coords|cluster_colors)/.test(name)) this.#arrays.delete(name);
     this.#layers.repaint();
   }

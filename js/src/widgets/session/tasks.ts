@@ -1,4 +1,4 @@
-/** What the kernel is at for this page, and what the user sees of it: a name, how far it is, a way to end it. */
+/** Running kernel requests with label, progress and cancellation. */
 import type { NdArray, NumericArray, Task } from "../../shared/types.ts";
 import type { Wire } from "../../shared/wire.ts";
 
@@ -44,9 +44,4 @@ export class Tasks {
       replace(null);
     }
   }
-}
-
-/** Whether a request failed because somebody ended it, of which there is nothing to say. */
-export function isAbortError(error: unknown): boolean {
-  return error instanceof DOMException && error.name === "AbortError";
 }

@@ -1,0 +1,20 @@
+/** Classification and messages of errors. */
+
+/** The kernel's data changed after the request was sent. */
+export class OutdatedError extends Error {
+  override name = "OutdatedError";
+}
+
+// By name rather than by class: every widget has its own copy of this module.
+export function isOutdated(error: unknown): boolean {
+  return error instanceof Error && error.name === "OutdatedError";
+}
+
+/** Whether a request failed because it was cancelled. */
+export function isAbortError(error: unknown): boolean {
+  return error instanceof DOMException && error.name === "AbortError";
+}
+
+export function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,8 @@
+/** Scrolls an area until an element in it is visible. The page stays in place, which `scrollIntoView` would also scroll. */
+export function scrollToShow(area: Element, element: Element | null): void {
+  if (!element) return;
+  const { top, bottom } = element.getBoundingClientRect();
+  const visible = area.getBoundingClientRect();
+  const by = Math.min(0, top - visible.top) || Math.max(0, bottom - visible.bottom);
+  if (by) area.scrollTop += by;
+}
