@@ -1,11 +1,11 @@
 /**
- * Bundles the front end into `ncut_widgets/static/`, where the Python package finds it.
+ * Bundles the front end into `ncut_widgets/static/`, which is part of the Python package.
  *
- *   node js/build.mjs            minified, within the size budgets
- *   node js/build.mjs --watch    rebuilt at every change, readable, with inline source maps
+ *   node js/build.mjs            minified, checked against the size budgets
+ *   node js/build.mjs --watch    rebuilt on every change, unminified, with inline source maps
  *
- * One ES module per widget, because anywidget imports each widget on its own, and one classic script for exported
- * pages, because a page opened from disk may not import modules.
+ * One ES module per widget, because anywidget imports each widget separately, and one classic script for exported pages,
+ * because a page opened from disk cannot import modules.
  */
 import { build, context } from "esbuild";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -16,28 +16,28 @@ import { gzipSync } from "node:zlib";
 const SOURCES = join(dirname(fileURLToPath(import.meta.url)), "src");
 const ROOT = dirname(dirname(SOURCES));
 const OUTPUT = join(ROOT, "ncut_widgets", "static");
-const LICENCES = join(OUTPUT, "THIRD_PARTY_LICENSES.txt");
-/** Written last, by a production build within its budgets: what `make` compares with the sources. */
+const LICENSES = join(OUTPUT, "THIRD_PARTY_LICENSES.txt");
+/** Written after a production build within its budgets; `make` compares its time stamp with the sources. */
 const STAMP = join(OUTPUT, ".built");
 
-/** Bytes that a bundle may weigh: what is sent with every notebook and lies in every exported page. */
+/** Maximum bundle sizes in bytes: bundles are sent with every notebook and embedded in every exported page. */
 const BUDGETS = {
-  // Every view carries Preact, its errors, and what it says and does without a kernel.
+  // Every view bundle includes Preact, error messages and the kernel status.
   embedding_scatter: { raw: 60_000, gzipped: 23_000 },
-  // What all views share, masks and colour tables included, is there once on a page.
+  // Shared by all views of a page: arrays, masks, colormaps.
   session: { raw: 60_000, gzipped: 24_000 },
-  // The most that a view has to offer, zips and PNGs of its masks included, beside the 9 kB of Preact that each carries.
+  // The view with the most functions, including zip and PNG export.
   click_segmenter: { raw: 64_000, gzipped: 25_000 },
-  // A legend that edits, a patch at every level, and the search for the clicks that make a mask of a cluster.
+  // An editable legend, level thumbnails, and the search for clicks that reproduce a cluster.
   cluster_panel: { raw: 60_000, gzipped: 24_000 },
-  // Bars, curves, small maps, and the questions to the kernel.
+  // Bars, curves, thumbnails, and kernel requests.
   channel_bars: { raw: 64_000, gzipped: 24_000 },
 };
 const DEFAULT_BUDGET = { raw: 60_000, gzipped: 20_000 };
 
 const watch = process.argv.includes("--watch");
 
-/** @returns {{ widgets: Record<string, string>, page: Record<string, string> }} entry points by the name of their bundle */
+/** @returns {{ widgets: Record<string, string>, page: Record<string, string> }} entry points by bundle name */
 function entryPoints() {
   const widgets = {};
   const page = {};
@@ -53,7 +53,7 @@ function addEntries(entries, name, folder, stylesheet) {
   const script = join(folder, "index.ts");
   const style = join(folder, `${stylesheet}.css`);
   if (existsSync(script)) entries[name] = script;
-  // A key with the extension keeps the style sheet of a widget from colliding with its script.
+  // With the extension, so that the style sheet of a widget does not collide with its script.
   if (existsSync(style)) entries[`${name}.css`] = style;
 }
 
@@ -88,9 +88,9 @@ function budgetOf(name, viewNames) {
   };
 }
 
-/** Prints what every bundle weighs and returns the complaints about those over their budget. */
-function weigh(files, viewNames) {
-  const complaints = [];
+/** Prints the size of every bundle and returns error messages for those over budget. */
+function checkSizes(files, viewNames) {
+  const errors = [];
   const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
   console.log(`${"bundle".padEnd(26)}${"size".padStart(10)}${"gzipped".padStart(10)}   budget`);
   for (const file of files.sort()) {
@@ -101,9 +101,9 @@ function weigh(files, viewNames) {
       const limit = budgetOf(basename(file, ".js"), viewNames);
       budget = `${kilobytes(limit.raw)} / ${kilobytes(limit.gzipped)}`;
       if (size.raw > limit.raw || size.gzipped > limit.gzipped) {
-        complaints.push(
-          `${relative(ROOT, file)} must weigh at most ${budget} gzipped; got ${kilobytes(size.raw)} / ` +
-            `${kilobytes(size.gzipped)}. Import less, or raise the budget in js/build.mjs with a reason.`,
+        errors.push(
+          `${relative(ROOT, file)} must be at most ${budget} gzipped; got ${kilobytes(size.raw)} / ` +
+            `${kilobytes(size.gzipped)}. Import less, or raise the budget in js/build.mjs and state the reason.`,
         );
       }
     }
@@ -111,11 +111,11 @@ function weigh(files, viewNames) {
       `${basename(file).padEnd(26)}${kilobytes(size.raw).padStart(10)}${kilobytes(size.gzipped).padStart(10)}   ${budget}`,
     );
   }
-  return complaints;
+  return errors;
 }
 
-/** Minifying drops most licence notices, and the licences ask that they travel with the code. */
-function writeLicences(metafiles) {
+/** Minification drops most license notices, which must be distributed with the code. */
+function writeLicenses(metafiles) {
   const packages = new Set();
   for (const { inputs } of metafiles) {
     for (const input of Object.keys(inputs)) {
@@ -126,15 +126,15 @@ function writeLicences(metafiles) {
   const notices = [...packages].sort().map((folder) => {
     const { name, version, license } = JSON.parse(readFileSync(join(ROOT, folder, "package.json"), "utf8"));
     const file = readdirSync(join(ROOT, folder)).find((entry) => /^licen[cs]e/i.test(entry));
-    if (file === undefined) throw new Error(`${folder} carries no licence file; do not ship it.`);
+    if (file === undefined) throw new Error(`${folder} has no license file and cannot be distributed.`);
     return `${name} ${version} (${license})\n\n${readFileSync(join(ROOT, folder, file), "utf8").trim()}\n`;
   });
-  writeFileSync(LICENCES, `The bundles in this folder contain:\n\n${notices.join(`\n${"-".repeat(80)}\n\n`)}`);
+  writeFileSync(LICENSES, `The bundles in this folder contain:\n\n${notices.join(`\n${"-".repeat(80)}\n\n`)}`);
 }
 
-/** A bundle whose source is gone would be shipped for ever. */
+/** Removes bundles without a source, which would otherwise stay in the package. */
 function removeStale(files) {
-  const kept = new Set([...files, LICENCES]);
+  const kept = new Set([...files, LICENSES]);
   for (const name of readdirSync(OUTPUT)) {
     const file = join(OUTPUT, name);
     if (/\.(js|css|map|txt)$/.test(name) && !kept.has(file)) rmSync(file);
@@ -153,9 +153,9 @@ if (watch) {
   const files = metafiles.flatMap(({ outputs }) => Object.keys(outputs).map((file) => join(ROOT, file)));
   const views = Object.keys(widgets).filter((name) => !name.endsWith(".css"));
   removeStale(files);
-  writeLicences(metafiles);
-  const complaints = weigh(files, views);
-  for (const complaint of complaints) console.error(complaint);
-  if (complaints.length > 0) process.exitCode = 1;
+  writeLicenses(metafiles);
+  const errors = checkSizes(files, views);
+  for (const error of errors) console.error(error);
+  if (errors.length > 0) process.exitCode = 1;
   else writeFileSync(STAMP, "");
 }

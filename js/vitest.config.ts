@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     environment: "happy-dom",
     include: ["src/**/*.test.{ts,tsx}"],
-    // As they are: a test reads them.
+    // styles.test.ts reads the style sheets.
     css: true,
     restoreMocks: true,
     unstubGlobals: true,
