@@ -27,7 +27,7 @@ export function embeddingFromRows(rows: Float32Array, columns: number): Embeddin
 
 const BLOCK_SIZE = 256;
 
-/** The same nodes restricted to the first `columns` eigenvectors, or the embedding itself if it has no more. */
+/** The embedding restricted to the first `columns` eigenvectors, or all of them if there are fewer. */
 export function leadingEigenvectors({ vectors, norms }: Embedding, columns: number): Embedding {
   if (columns >= vectors.length) return { vectors, norms };
   const first = vectors.slice(0, columns);

@@ -1,11 +1,11 @@
-/** Classification and messages of errors. */
+/** Error types and messages. */
 
 /** The kernel's data changed after the request was sent. */
 export class OutdatedError extends Error {
   override name = "OutdatedError";
 }
 
-// By name rather than by class: every widget has its own copy of this module.
+// Checked by name, because every widget has its own copy of the class.
 export function isOutdated(error: unknown): boolean {
   return error instanceof Error && error.name === "OutdatedError";
 }

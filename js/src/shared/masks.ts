@@ -16,7 +16,7 @@ export function nodeAtPixel(grid: PatchGrid, map: number, size: ImageMeta, x: nu
   return grid.offsets[map]! + Math.floor((y * rows) / size.height) * columns + Math.floor((x * columns) / size.width);
 }
 
-/** The patches whose centers are inside a box; along each side at least the patch under the center of the box. */
+/** The patches whose centers are inside a box; in each dimension at least the patch under the center of the box. */
 export function patchesInBox(box: Pick<BoxPrompt, "x0" | "y0" | "x1" | "y1">, map: MapMeta, size: ImageMeta): PatchRange {
   return {
     rows: centersIn(box.y0, box.y1, map.rows, size.height),

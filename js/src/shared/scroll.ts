@@ -1,4 +1,4 @@
-/** Scrolls an area until an element in it is visible. The page stays in place, which `scrollIntoView` would also scroll. */
+/** Scrolls an area until an element in it is visible. Unlike `scrollIntoView`, it does not scroll the page. */
 export function scrollToShow(area: Element, element: Element | null): void {
   if (!element) return;
   const { top, bottom } = element.getBoundingClientRect();

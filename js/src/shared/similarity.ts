@@ -27,9 +27,7 @@ export function cosine({ vectors, norms }: Embedding, prompt: Float32Array): Flo
   return out;
 }
 
-/**
- * The q-quantile with linear interpolation, like numpy's default. Selects in place, which reorders `values`.
- */
+/** The q-quantile with linear interpolation, like numpy's default. Selects in place, which reorders `values`. */
 export function quantileInPlace(values: Float32Array, q: number): number {
   const [at, next, share] = quantileNeighborsInPlace(values, q);
   return at + share * (next - at);

@@ -1,4 +1,4 @@
-/** `stem` if no object has this name, else "stem 2", "stem 3" and so on; with `numbered` the first free of "stem 1", "stem 2"... */
+/** `stem`, or the first unused name among "stem 2", "stem 3" and so on; with `numbered` among "stem 1", "stem 2" and so on. */
 export function uniqueName(objects: readonly { name: string }[], stem: string, { numbered = false } = {}): string {
   const taken = new Set(objects.map(({ name }) => name));
   if (!numbered && !taken.has(stem)) return stem;

@@ -24,16 +24,16 @@ function fakeConnection(comm_live: boolean) {
 /** A wire to a kernel that replies when the test says so. */
 function wire() {
   const local = new LocalModel({ meta: { version: 1, embedding: 0 } });
-  const asked: { id: string; kind: string; name?: string }[] = [];
+  const received: { id: string; kind: string; name?: string }[] = [];
   let reply: (content: unknown, buffers: DataView[]) => void = () => undefined;
   local.answer = (message, back) => {
-    asked.push(message as never);
+    received.push(message as never);
     reply = back;
   };
   const states: string[] = [];
-  const gone = new AbortController();
-  const made = new Wire(local.proxy<SessionModel>(), gone.signal, () => states.push(made.kernel));
-  return { made, asked, states, gone, local, answer: (at: number) => reply({ ...REPLY, id: asked[at]!.id }, BYTES), tell: (m: object) => reply(m, []) };
+  const lifetime = new AbortController();
+  const made = new Wire(local.proxy<SessionModel>(), lifetime.signal, () => states.push(made.kernel));
+  return { made, received, states, lifetime, local, answer: (at: number) => reply({ ...REPLY, id: received[at]!.id }, BYTES), tell: (m: object) => reply(m, []) };
 }
 
 beforeEach(() => { vi.useFakeTimers(); });
@@ -66,18 +66,18 @@ it.each<[string, (made: ReturnType<typeof wire>) => void]>([
   const array = made.made.array("rgb");
   await pass(100);
   expect(made.states).toEqual(["waiting"]);
-  made.answer(made.asked.length - 1);
+  made.answer(made.received.length - 1);
   expect([...(await array).data]).toEqual([7]);
   expect(made.states).toEqual(["waiting", "connected"]);
 });
 
 it("restarts the timeout after each message", async () => {
-  const { made, states, asked, answer, tell } = wire();
+  const { made, states, received, answer, tell } = wire();
   const task = made.request("labels", null, {});
   const array = made.array("rgb");
   for (let i = 0; i < 5; i++) {
     await pass(0.8);
-    tell({ kind: "progress", id: asked[0]!.id, fraction: i / 5 });
+    tell({ kind: "progress", id: received[0]!.id, fraction: i / 5 });
   }
   expect(states).toEqual([]);
   answer(1);
@@ -93,7 +93,7 @@ it.each<[string, (connection: ReturnType<typeof fakeConnection>) => void]>([
   ["not connected", () => undefined],
   ["restarted", ({ setLive }) => setLive(false)],
 ])("detects a lost kernel immediately: %s", async (what, lose) => {
-  const { made, states, asked, answer } = wire();
+  const { made, states, received, answer } = wire();
   const task = made.request("export", null, {});
   const connection = fakeConnection(what === "restarted");
   made.connect(connection.connection);
@@ -104,7 +104,7 @@ it.each<[string, (connection: ReturnType<typeof fakeConnection>) => void]>([
   const array = made.array("rgb");
   await pass(2);
   expect(states).toEqual(["none"]);
-  expect(asked).toHaveLength(1);
+  expect(received).toHaveLength(1);
   connection.setLive(true);
   expect(states).toEqual(["none", "connected"]);
   answer(1);
@@ -124,11 +124,11 @@ it("treats a failed send as a lost kernel", async () => {
 });
 
 it("reports nothing after the session is closed", async () => {
-  const { made, states, gone } = wire();
+  const { made, states, lifetime } = wire();
   void made.array("rgb");
   const { connection, setLive } = fakeConnection(true);
   made.connect(connection);
-  gone.abort();
+  lifetime.abort();
   setLive(false);
   await pass(10);
   expect(states).toEqual([]);

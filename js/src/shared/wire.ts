@@ -2,7 +2,7 @@
 import { OutdatedError, isOutdated } from "./errors.ts";
 import type { Kernel, KernelConnection, NdArray, NumericArray, SessionModel } from "./types";
 
-/** Delay before a missing reply is reported, below the limit of 5 s after a view opens. */
+/** Delay in ms before a missing reply is reported, which must happen within 5 s after a view opens. */
 export const REPLY_TIMEOUT_MS = 4000;
 export const NO_KERNEL = "No kernel is connected. Run the notebook again to continue.";
 

@@ -11,23 +11,23 @@ interface Proxy {
 
 it("notifies listeners once per change, until they are removed", () => {
   const model = new LocalModel({ hover: null }).proxy<Proxy>();
-  const heard = vi.fn();
-  model.on("change:hover", heard);
+  const listener = vi.fn();
+  model.on("change:hover", listener);
   model.set("hover", 3);
   model.set("hover", 3);
   expect(model.get("hover")).toBe(3);
-  expect(heard).toHaveBeenCalledTimes(1);
-  model.off("change:hover", heard);
+  expect(listener).toHaveBeenCalledTimes(1);
+  model.off("change:hover", listener);
   model.set("hover", 4);
-  expect(heard).toHaveBeenCalledTimes(1);
+  expect(listener).toHaveBeenCalledTimes(1);
 });
 
 it("passes messages to `answer` and replies to listeners", () => {
   const model = new LocalModel({});
   model.answer = (message, reply) => reply({ echo: message }, []);
-  const heard = vi.fn();
+  const listener = vi.fn();
   const proxy = model.proxy<Proxy>();
-  proxy.on("msg:custom", heard);
+  proxy.on("msg:custom", listener);
   proxy.send("hello");
-  expect(heard).toHaveBeenCalledWith({ echo: "hello" }, []);
+  expect(listener).toHaveBeenCalledWith({ echo: "hello" }, []);
 });

@@ -3,7 +3,7 @@ import { expect, vi } from "vitest";
 import type { MaskObject, Meta, SessionState } from "../shared/types.ts";
 import widget from "../widgets/channel-bars/index.ts";
 import { META as TWO_IMAGES, type Answer, type Arrays, IMAGE_ARRAYS, clusterArrays, column, fakeSession, sessionState } from "./session.ts";
-import { handsOn, imagesShown, mountView } from "./view.ts";
+import { userActions, imagesShown, mountView } from "./view.ts";
 
 export const META: Meta = {
   ...TWO_IMAGES, cluster_counts: [2, 4], channel_names: ["luma", "chroma a", "chroma b"], abilities: ["attribution"],
@@ -33,29 +33,29 @@ for (const channel of [0, 1, 2]) {
 }
 const SLOW = /^(attribution|evidence)/;
 
-/** Mounts the view and waits for its bars, unless `bars` is false. The kernel fails to return the arrays in `lacks`. */
-export async function shown(change: Partial<SessionState> = {}, { lacks = [] as string[], bars = true } = {}) {
-  const arrays = Object.fromEntries(Object.entries(ARRAYS).filter(([name]) => !lacks.includes(name)));
+/** Mounts the view and waits for its bars, unless `bars` is false. The kernel fails to return the arrays in `missing`. */
+export async function shown(change: Partial<SessionState> = {}, { missing = [] as string[], bars = true } = {}) {
+  const arrays = Object.fromEntries(Object.entries(ARRAYS).filter(([name]) => !missing.includes(name)));
   const { store, kernel } = fakeSession(sessionState({ meta: META, layer: "clusters", ...change }), arrays);
-  const { root, gone } = await mountView(widget, store);
+  const { root, lifetime } = await mountView(widget, store);
   await imagesShown(root);
   const rows = () => [...root.querySelectorAll<HTMLElement>("[role='option']")];
   if (bars) await vi.waitFor(() => expect(rows().length).toBeGreaterThan(0));
 
-  const hands = handsOn(root);
-  const { find, named } = hands;
+  const actions = userActions(root);
+  const { find, named } = actions;
   const row = (channel: number) => find(`[data-channel='${channel}']`);
   const order = () => rows().map((one) => Number(one.dataset.channel));
   const values = () => rows().map((one) => one.querySelector(".ncut-value")!.textContent);
   const choose = (label: string, value: unknown) =>
-    hands.commit(named<HTMLSelectElement>(label), typeof value === "string" ? value : JSON.stringify(value));
+    actions.commit(named<HTMLSelectElement>(label), typeof value === "string" ? value : JSON.stringify(value));
   /** Colors of a channel's map in the first row of patches. */
   const heat = (channel: number) => [0, 1, 2, 3].map((node) => {
     const at = (10 * node + channel) * 4;
     return [...store.palettes.sequential.slice(at, at + 3), 255];
   });
   return {
-    root, store, gone, kernel, ...hands, row, order, values, choose, heat,
-    questions: () => kernel.names(SLOW), hold: () => { kernel.holds = SLOW; },
+    root, store, lifetime, kernel, ...actions, row, order, values, choose, heat,
+    requests: () => kernel.names(SLOW), hold: () => { kernel.holds = SLOW; },
   };
 }

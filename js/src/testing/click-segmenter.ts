@@ -3,7 +3,7 @@ import { afterEach, beforeEach, vi } from "vitest";
 import type { SessionState } from "../shared/types.ts";
 import widget from "../widgets/click-segmenter/index.ts";
 import { type Arrays, IMAGE_ARRAYS, column, fakeSession, sessionState } from "./session.ts";
-import { handsOn, imagesShown, mountView } from "./view.ts";
+import { userActions, imagesShown, mountView } from "./view.ts";
 
 const ARRAYS: Arrays = {
   ...IMAGE_ARRAYS,
@@ -43,7 +43,7 @@ export async function shown(change: Partial<SessionState> = {}) {
   const { root } = await mountView(widget, store);
   await imagesShown(root);
 
-  const { find, named, button, key: keyAt, input, commit } = handsOn(root);
+  const { find, named, button, key: keyAt, input, commit } = userActions(root);
   const tile = (image: number) => find(`[data-image='${image}']`);
   const pointer = (type: string, target: Element, x: number, y: number, { time = 0, ...more }: More = {}) => {
     const event = new Event(type, { bubbles: true, cancelable: true, composed: true });

@@ -4,7 +4,7 @@ import type { Meta, SessionState } from "../shared/types.ts";
 import type { ScatterElement } from "../widgets/embedding-scatter/connect.ts";
 import widget from "../widgets/embedding-scatter/index.ts";
 import { META as TWO_IMAGES, type Arrays, fakeSession, sessionState } from "./session.ts";
-import { handsOn, mountView, onPage } from "./view.ts";
+import { userActions, mountView, onPage } from "./view.ts";
 
 export const WIDTH = 400;
 export const HEIGHT = 300;
@@ -43,8 +43,8 @@ export function onCanvasPage(): void {
 
 export async function mount(change: Partial<SessionState> = {}, arrays = ARRAYS) {
   const { store, model, kernel } = fakeSession(sessionState({ meta: META, ...change }), arrays);
-  const { root, gone } = await mountView<ScatterElement>(widget, store);
-  const { find, key: keyAt } = handsOn(root);
+  const { root, lifetime } = await mountView<ScatterElement>(widget, store);
+  const { find, key: keyAt } = userActions(root);
   const marks = find<HTMLCanvasElement>(".ncut-marks");
   const ready = () => vi.waitFor(() => expect(root.dataset.ready).toBe("true"));
   const mouse = (type: string, x: number, y: number, more: object = {}) => {
@@ -55,7 +55,7 @@ export async function mount(change: Partial<SessionState> = {}, arrays = ARRAYS)
   };
   const key = (name: string, more: object = {}) => keyAt(marks, name, more);
   const at = (node: number) => root.ncutProject!(node)!;
-  return { root, store, model, kernel, gone, ready, mouse, key, at };
+  return { root, store, model, kernel, lifetime, ready, mouse, key, at };
 }
 
 export type View = Awaited<ReturnType<typeof mount>>;

@@ -52,7 +52,7 @@ export interface Request {
 /** Takes the place of Python: replies immediately, except for requests that it holds. */
 export class FakeKernel {
   /** All messages received, cancellations included. */
-  readonly asked: Request[] = [];
+  readonly received: Request[] = [];
   /** Requests that wait for `answer` or `fail`. */
   readonly held: Request[] = [];
   /** Names of requests to hold. */
@@ -62,9 +62,9 @@ export class FakeKernel {
   /** With several `parts`, the last one is sent first, because messages may arrive in any order. */
   constructor(readonly arrays: Arrays, readonly parts = 1) {}
 
-  hear = (message: unknown, reply: (content: unknown, buffers: DataView[]) => void): void => {
+  receive = (message: unknown, reply: (content: unknown, buffers: DataView[]) => void): void => {
     const request = message as Request;
-    this.asked.push(request);
+    this.received.push(request);
     this.#reply = reply;
     if (request.kind !== "request") return;
     if (this.holds?.test(request.name)) this.held.push(request);
@@ -91,7 +91,7 @@ export class FakeKernel {
 
   /** Names of the matching requests so far. */
   names(wanted = /^/): string[] {
-    return this.asked.filter(({ kind, name }) => kind === "request" && wanted.test(name)).map(({ name }) => name);
+    return this.received.filter(({ kind, name }) => kind === "request" && wanted.test(name)).map(({ name }) => name);
   }
 }
 
@@ -99,7 +99,7 @@ export class FakeKernel {
 export function fakeSession(state: SessionState, arrays: Arrays, { parts = 1 } = {}) {
   const kernel = new FakeKernel(arrays, parts);
   const local = new LocalModel({ ...state });
-  local.answer = kernel.hear;
+  local.answer = kernel.receive;
   const model = local.proxy<SessionModel>();
   return { store: new Store(model, new AbortController().signal), model, local, kernel };
 }

@@ -44,17 +44,17 @@ export function onPage({ width, height, box = new DOMRect(0, 0, width, height), 
   });
 }
 
-/** Mounts a widget on a session until `gone` is aborted, at the latest at the end of the test. */
+/** Mounts a widget on a session until `lifetime` is aborted, at the latest at the end of the test. */
 export async function mountView<E extends HTMLElement = HTMLElement>(widget: { render(props: never): Promise<void> }, store: SessionStore) {
-  const gone = new AbortController();
-  mounted.push(gone);
+  const lifetime = new AbortController();
+  mounted.push(lifetime);
   const el = document.createElement("div");
   document.body.append(el);
   await widget.render({
-    el, signal: gone.signal, model: new LocalModel({ session: "s", height: 400 }).proxy(),
+    el, signal: lifetime.signal, model: new LocalModel({ session: "s", height: 400 }).proxy(),
     host: { getWidget: async () => ({ exports: { store } }) },
   } as never);
-  return { root: el.querySelector<E>("[data-ncut-view]")!, gone };
+  return { root: el.querySelector<E>("[data-ncut-view]")!, lifetime };
 }
 
 /** Resolves when `count` images are rendered and the first frame is drawn. */
@@ -68,7 +68,7 @@ export async function imagesShown(root: HTMLElement, count = 2): Promise<void> {
 }
 
 /** What a user sees and does in a view. */
-export function handsOn(root: HTMLElement) {
+export function userActions(root: HTMLElement) {
   const find = <E extends HTMLElement>(selector: string) => root.querySelector<E>(selector)!;
   const named = <E extends HTMLElement>(label: string) => find<E>(`[aria-label='${label}']`);
   const button = (text: string) => [...root.querySelectorAll("button")].find((one) => one.textContent === text)!;

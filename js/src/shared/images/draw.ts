@@ -46,8 +46,8 @@ export function createTilePainter(view: ViewContext, ui: ImagesState, overlay: O
     // The view is hidden, for example behind another tab.
     if (!canvases.size) return;
     try {
-      const answer = overlay.colors();
-      const colors = answer instanceof Promise ? await answer : answer;
+      const result = overlay.colors();
+      const colors = result instanceof Promise ? await result : result;
       // A newer change may have arrived while this one waited for an array.
       if (drawId !== latest || view.signal.aborted || !canvases.size) return;
       const current = { colors, grid: ui.grid.peek(), source: state.source.peek() };

@@ -6,9 +6,7 @@ const STEPS: Record<string, [number, number]> = {
   ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
 };
 
-/**
- * `onKey` is called first, with the node reached by keyboard (or null), and returns whether it handled the key.
- */
+/** `onKey` is called first, with the node reached by keyboard (or null), and returns whether it handled the key. */
 export function handleImageKey(
   event: KeyboardEvent,
   { state, store }: ViewContext,

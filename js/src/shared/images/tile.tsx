@@ -26,12 +26,12 @@ export function ImageTile({ tile, view, ui, tiles, marks }: Props) {
 
   useEffect(() => tiles.mount(image, canvas.current!), [image]);
   useEffect(() => {
-    let gone = false;
+    let cancelled = false;
     store.image(image).then(
-      (url) => { if (!gone && element.current) element.current.src = url; },
+      (url) => { if (!cancelled && element.current) element.current.src = url; },
       (error) => { view.error.value = `${name}: ${errorMessage(error)}`; },
     );
-    return () => { gone = true; };
+    return () => { cancelled = true; };
   }, [image, state.meta.value.version]);
 
   return (

@@ -126,7 +126,7 @@ function Readout({ view: { state, store }, channels }: Props) {
       <div class="ncut-readout">
         <p class="ncut-readout-hint">
           <Hint mouse="Hover over a bar to preview its channel. Click to pin up to three as red, green and blue."
-              touch="Tap a bar to pin its channel. Up to three are shown as red, green and blue." />
+            touch="Tap a bar to pin its channel. Up to three are shown as red, green and blue." />
         </p>
       </div>
     );

@@ -39,17 +39,17 @@ function ChannelThumbnail({ view, ui, channels, channel, at, of, image }: Props 
   const source = state.source.value;
 
   useEffect(() => {
-    let gone = false;
-    const fail = (error: unknown) => { if (!gone) view.error.value = errorMessage(error); };
-    store.image(image).then((next) => { if (!gone) url.value = next; }, fail);
-    return () => { gone = true; };
+    let cancelled = false;
+    const fail = (error: unknown) => { if (!cancelled) view.error.value = errorMessage(error); };
+    store.image(image).then((next) => { if (!cancelled) url.value = next; }, fail);
+    return () => { cancelled = true; };
   }, [image, version]);
   useEffect(() => {
-    let gone = false;
+    let cancelled = false;
     const draw = async () => {
       const { data } = await store.array(`channel_map/${channel}`);
       const map = ui.grid.peek().find(image, source);
-      if (gone || !canvas.current || map < 0) return;
+      if (cancelled || !canvas.current || map < 0) return;
       const { rows, columns } = ui.grid.peek().maps[map]!;
       const colors = new Uint8ClampedArray(rows * columns * 4);
       const start = ui.grid.peek().offsets[map]!;
@@ -59,8 +59,8 @@ function ChannelThumbnail({ view, ui, channels, channel, at, of, image }: Props 
       Object.assign(canvas.current, { width: columns, height: rows });
       canvas.current.getContext("2d")!.putImageData(new ImageData(colors, columns, rows), 0, 0);
     };
-    draw().catch((error: unknown) => { if (!gone) view.error.value = errorMessage(error); });
-    return () => { gone = true; };
+    draw().catch((error: unknown) => { if (!cancelled) view.error.value = errorMessage(error); });
+    return () => { cancelled = true; };
   }, [channel, image, source, embedding]);
 
   const { width, height } = images[image]!;

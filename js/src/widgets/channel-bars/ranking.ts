@@ -67,7 +67,7 @@ export interface Curves {
   random: Float32Array;
 }
 
-/** Parses an (4, s) reply. */
+/** Parses a (4, s) reply. */
 export function parseCurves(data: Float32Array): Curves {
   const s = data.length / 4;
   const [counts, top, bottom, random] = [0, 1, 2, 3].map((row) => data.slice(row * s, (row + 1) * s)) as [

@@ -63,8 +63,8 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
       case "pinned": return state.selection.value;
       case "image": return ui.grid.value.nodesOf(ui.grid.value.find(target.image, state.source.value));
       case "cluster": {
-        const { labels, count: there } = clusters.value ?? { count: 0 };
-        const members = state.cluster_groups.value.find((group) => group.includes(target.id))?.filter((id) => id < there);
+        const { labels, count: total } = clusters.value ?? { count: 0 };
+        const members = state.cluster_groups.value.find((group) => group.includes(target.id))?.filter((id) => id < total);
         return labels && members && members.length > 1 ? nodesWithLabel(labels, target.id) : [];
       }
     }
@@ -79,7 +79,7 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
   const requestFor = (target: Target): AttributionRequest => attributionRequest(target, method.value, inputsFor(target));
 
   const { outcomeOf, want, retry } = attributions(store, view.signal);
-  const label = (target: Target) => target.kind === "cluster" ? "Tracing clusters to channels" : `Tracing ${nameOf(target)} to channels`;
+  const label = (target: Target) => target.kind === "cluster" ? "Computing attributions of clusters" : `Computing attribution of ${nameOf(target)}`;
   const slots = ["first", "second"] as const;
   // Nothing is requested while the view is hidden or the clusters have not arrived.
   const active = computed(() => names.value !== null && ui.size.value.width > 0 && clusters.value?.count === state.n_clusters.value);
@@ -102,13 +102,13 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
     });
     return rows.includes(null) ? null : (rows as unknown as Scores);
   });
-  let seen = state.meta.peek().embedding;
+  let lastEmbedding = state.meta.peek().embedding;
   /** The last scores stay visible, dimmed, until new ones arrive. */
   const scores = signal<Scores | null>(null);
   view.effect(() => {
     const { embedding } = state.meta.value;
-    if (embedding !== seen) scores.value = null;
-    seen = embedding;
+    if (embedding !== lastEmbedding) scores.value = null;
+    lastEmbedding = embedding;
     if (current.value) scores.value = current.value;
   });
   const order = computed(() => sort.value === "difference" && !second.value ? "value" : sort.value);
@@ -179,7 +179,7 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
   const preview = (channel: number | null) => {
     wanted = channel;
     if (channel === null || kernel.peek()) store.set("channel", channel);
-    else hasMap(channel).then((there) => { if (wanted === channel) store.set("channel", there ? channel : null); }, fail);
+    else hasMap(channel).then((exists) => { if (wanted === channel) store.set("channel", exists ? channel : null); }, fail);
   };
   // Otherwise the map would stay visible if the view is removed while a bar is hovered.
   view.signal.addEventListener("abort", () => { if (wanted !== null && store.get("channel") === wanted) store.set("channel", null); });
@@ -197,7 +197,7 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
   const toggle = (channel: number) => {
     const pinned = store.get("channels");
     if (pinned.includes(channel)) pin(pinned.filter((one) => one !== channel));
-    else hasMap(channel).then((there) => { if (there) pin([...store.get("channels"), channel]); }, fail);
+    else hasMap(channel).then((exists) => { if (exists) pin([...store.get("channels"), channel]); }, fail);
   };
 
   const evidence = (target: Target) => evidenceRequest(target, method.value, inputsFor(target));
@@ -213,7 +213,7 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
     measure(target: Target) {
       opened.value = true;
       const request = evidence(target);
-      if (outcomeOf(request)?.status !== "ready") retry("evidence", request, `Deleting channels of ${nameOf(target)}`);
+      if (outcomeOf(request)?.status !== "ready") retry("evidence", request, `Ablating channels of ${nameOf(target)}`);
     },
   };
 }

@@ -6,7 +6,7 @@ onPage({ width: 600, height: 500, box: new DOMRect(0, 0, 400, 300) });
 
 describe("bars", () => {
   it("show the selected cluster's attribution and follow the selection", async () => {
-    const { store, order, values, row, questions } = await shown({ cluster: 1 });
+    const { store, order, values, row, requests } = await shown({ cluster: 1 });
     expect([order(), values()]).toEqual([[0, 1, 2], ["+60.0", "+30.0", "−10.0"]]);
     expect(row(2).querySelector<HTMLElement>("[data-sign]")!.dataset.sign).toBe("-");
     const [long, short] = [row(0), row(2)].map((one) => one.querySelector<HTMLElement>("[data-sign]")!.style);
@@ -14,7 +14,7 @@ describe("bars", () => {
     expect(parseFloat(short!.left) + parseFloat(short!.width)).toBeCloseTo(50);
     store.set("cluster", 0);
     await vi.waitFor(() => expect(order()).toEqual([2, 0, 1]));
-    expect(questions()).toEqual(["attribution/gradient/clusters/2"]);
+    expect(requests()).toEqual(["attribution/gradient/clusters/2"]);
   });
 
   it("can be sorted, searched and limited", async () => {
@@ -33,13 +33,13 @@ describe("bars", () => {
   });
 
   it("follow the number of clusters and the method", async () => {
-    const { store, choose, values, questions } = await shown({ cluster: 1 });
+    const { store, choose, values, requests } = await shown({ cluster: 1 });
     store.set("n_clusters", 4);
     await vi.waitFor(() => expect(values()).toEqual(["+100.0", "0.0", "0.0"]));
     store.set("n_clusters", 2);
     choose("Method", "ablation");
     await vi.waitFor(() => expect(values()).toEqual(["+60.0", "+40.0", "0.0"]));
-    expect(questions()).toEqual(["attribution/gradient/clusters/2", "attribution/gradient/clusters/4", "attribution/ablation/clusters/2"]);
+    expect(requests()).toEqual(["attribution/gradient/clusters/2", "attribution/gradient/clusters/4", "attribution/ablation/clusters/2"]);
   });
 
   it("of two targets share one scale", async () => {
@@ -57,9 +57,9 @@ describe("bars", () => {
   });
 
   it("are replaced by a message without features", async () => {
-    const { root, questions } = await shown({ meta: { ...META, channel_names: null } }, { bars: false });
+    const { root, requests } = await shown({ meta: { ...META, channel_names: null } }, { bars: false });
     expect(root.textContent).toContain("This session has no features");
-    expect(questions()).toEqual([]);
+    expect(requests()).toEqual([]);
   });
 });
 
@@ -77,7 +77,7 @@ describe("target", () => {
     const { store, values, kernel, overlay, named, clickPatch, order } = await shown({ cluster: 1 });
     store.set("selection", [0, 3]);
     await vi.waitFor(() => expect(values()[0]).toBe("+100.0"));
-    expect(kernel.asked.find(({ name }) => name === "attribution/gradient/nodes")!.params).toEqual({ nodes: [0, 3] });
+    expect(kernel.received.find(({ name }) => name === "attribution/gradient/nodes")!.params).toEqual({ nodes: [0, 3] });
     expect(named<HTMLSelectElement>("Target").selectedOptions[0]!.textContent).toBe("2 pinned patches");
     await vi.waitFor(() => expect(overlay().map(([red]) => red)).toEqual([255, 0, 0, 255]));
     clickPatch(0, 1, { shiftKey: true });
@@ -88,13 +88,13 @@ describe("target", () => {
   });
 
   it("can be an object's current mask", async () => {
-    const { store, choose, order, overlay, questions, values } = await shown({ objects: [CUP] });
+    const { store, choose, order, overlay, requests, values } = await shown({ objects: [CUP] });
     choose("Target", { kind: "mask", name: "cup" });
     await vi.waitFor(() => expect(values()).toEqual(["+100.0", "0.0", "0.0"]));
     expect(order()[0]).toBe(1);
     await vi.waitFor(() => expect(overlay()[0]).toEqual([10, 20, 30, 255]));
     store.set("objects", [{ ...CUP, clicks: [...CUP.clicks, { image: 1, x: 150, y: 50, positive: true }] }]);
-    await vi.waitFor(() => expect(questions().filter((name) => name.endsWith("mask/cup"))).toHaveLength(2));
+    await vi.waitFor(() => expect(requests().filter((name) => name.endsWith("mask/cup"))).toHaveLength(2));
     store.set("objects", []);
     await vi.waitFor(() => expect(order()[0]).toBe(2));
   });
@@ -103,11 +103,11 @@ describe("target", () => {
     const { choose, values, kernel } = await shown();
     choose("Target", { kind: "image", image: 1 });
     await vi.waitFor(() => expect(values()[0]).toBe("+100.0"));
-    expect(kernel.asked.find(({ name }) => name.endsWith("/nodes"))!.params).toEqual({ nodes: Array.from({ length: 12 }, (_, i) => 12 + i) });
+    expect(kernel.received.find(({ name }) => name.endsWith("/nodes"))!.params).toEqual({ nodes: Array.from({ length: 12 }, (_, i) => 12 + i) });
   });
 
   it("can be merged clusters, sent as nodes", async () => {
     const { kernel } = await shown({ n_clusters: 4, cluster: 1, cluster_groups: [[1, 3, 9]] });
-    expect(kernel.asked.find(({ name }) => name.endsWith("/nodes"))!.params).toEqual({ nodes: [2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23] });
+    expect(kernel.received.find(({ name }) => name.endsWith("/nodes"))!.params).toEqual({ nodes: [2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23] });
   });
 });

@@ -27,9 +27,9 @@ describe("channel", () => {
   });
 
   it("is no longer previewed after the view is removed", async () => {
-    const { row, enter, store, gone } = await shown();
+    const { row, enter, store, lifetime } = await shown();
     enter(row(1));
-    gone.abort();
+    lifetime.abort();
     expect(store.get("channel")).toBeNull();
   });
 

@@ -19,7 +19,7 @@ describe("kernel requests", () => {
     expect(find(".ncut-bars").getAttribute("aria-busy")).toBe("true");
     find(".ncut-task button").click();
     await vi.waitFor(() => expect(waiting(view)).toContain("Cancelled."));
-    expect(kernel.asked.some(({ kind, id }) => kind === "cancel" && id === kernel.held[0]!.id)).toBe(true);
+    expect(kernel.received.some(({ kind, id }) => kind === "cancel" && id === kernel.held[0]!.id)).toBe(true);
     button("Retry").click();
     await vi.waitFor(() => expect(kernel.held).toHaveLength(2));
     kernel.answer(kernel.held[1]!);
@@ -33,21 +33,21 @@ describe("kernel requests", () => {
     choose("Method", "ablation");
     await vi.waitFor(() => expect(kernel.held).toHaveLength(1));
     choose("Method", "gradient");
-    await vi.waitFor(() => expect(kernel.asked.some(({ kind, id }) => kind === "cancel" && id === kernel.held[0]!.id)).toBe(true));
+    await vi.waitFor(() => expect(kernel.received.some(({ kind, id }) => kind === "cancel" && id === kernel.held[0]!.id)).toBe(true));
     await vi.waitFor(() => expect(values()[0]).toBe("+60.0"));
   });
 
   it("show the error message", async () => {
-    const view = await shown({}, { lacks: ["attribution/gradient/clusters/2"], bars: false });
+    const view = await shown({}, { missing: ["attribution/gradient/clusters/2"], bars: false });
     await vi.waitFor(() => expect(waiting(view)).toContain("no attribution/gradient/clusters/2"));
   });
 
   it("measure evidence on demand", async () => {
-    const { button, find, questions, store, named } = await shown({ cluster: 0 });
-    expect(questions()).toEqual(["attribution/gradient/clusters/2"]);
+    const { button, find, requests, store, named } = await shown({ cluster: 0 });
+    expect(requests()).toEqual(["attribution/gradient/clusters/2"]);
     button("Show evidence").click();
     await vi.waitFor(() => expect(find("figure.ncut-evidence")).not.toBeNull());
-    expect(questions()).toContain("evidence/gradient/clusters/2/0");
+    expect(requests()).toContain("evidence/gradient/clusters/2/0");
     expect([...find(".ncut-evidence svg").querySelectorAll("polyline")].map(({ dataset }) => dataset.line)).toEqual(["top", "random", "bottom"]);
     expect(find("figcaption:last-child").textContent).toBe("toprandombottomarea 0.188");
     store.set("cluster", 1);
@@ -58,7 +58,7 @@ describe("kernel requests", () => {
     await vi.waitFor(() => expect(find("figure.ncut-evidence")).toBeNull());
     button("Show evidence").click();
     await vi.waitFor(() => expect(find("figure.ncut-evidence")).not.toBeNull());
-    expect(questions().filter((name) => name.startsWith("evidence"))).toHaveLength(1);
+    expect(requests().filter((name) => name.startsWith("evidence"))).toHaveLength(1);
   });
 });
 
@@ -73,7 +73,7 @@ describe("an exported file", () => {
   });
 
   it("reports missing attributions", async () => {
-    const { root, store, values } = await shown({ ...IN_FILE, cluster: 1 }, { lacks: ["attribution/gradient/clusters/4"] });
+    const { root, store, values } = await shown({ ...IN_FILE, cluster: 1 }, { missing: ["attribution/gradient/clusters/4"] });
     store.set("n_clusters", 4);
     await vi.waitFor(() => expect(root.textContent).toContain("The attribution of Cluster 1 is not included in this file."));
     store.set("n_clusters", 2);
@@ -83,7 +83,7 @@ describe("an exported file", () => {
 
   it("offers the included numbers of clusters", async () => {
     const meta = { ...IN_FILE.meta, cluster_counts: [2, 3, 4], traced_counts: [2] };
-    const { root, store, button, values } = await shown({ ...IN_FILE, meta, cluster: 1 }, { lacks: ["attribution/gradient/clusters/4"] });
+    const { root, store, button, values } = await shown({ ...IN_FILE, meta, cluster: 1 }, { missing: ["attribution/gradient/clusters/4"] });
     store.set("n_clusters", 4);
     await vi.waitFor(() => expect(root.textContent).toContain("This file includes attributions for 2 clusters, not 4."));
     button("Show 2 clusters").click();
@@ -92,7 +92,7 @@ describe("an exported file", () => {
   });
 
   it("marks channels without a map and does not show them", async () => {
-    const { row, enter, store, root } = await shown({ ...IN_FILE, cluster: 1 }, { lacks: ["channel_map/1", "channel_ranges"] });
+    const { row, enter, store, root } = await shown({ ...IN_FILE, cluster: 1 }, { missing: ["channel_map/1", "channel_ranges"] });
     enter(row(1));
     await vi.waitFor(() => expect(row(1).getAttribute("aria-label")).toContain("not included in this file"));
     expect(store.get("channel")).toBeNull();

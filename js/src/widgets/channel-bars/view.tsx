@@ -15,21 +15,21 @@ export function ChannelBars(view: ViewContext) {
   const { state, store, root } = view;
   const [ui, channels, tiles] = useMemo(() => {
     const images = imagesState(view);
-    const made = channelsState(view, images);
+    const channels = channelsState(view, images);
     const shows = () => {
       if (state.channel.peek() !== null) return "channel";
       return state.channels.peek().length ? "channels" : "target";
     };
     const overlay = createTilePainter(view, images, {
       dependsOn: ["meta", "source", "channel", "channels"],
-      colors: () => (shows() === "target" || !made.names.peek() ? made.painted.peek() : store.channelColors()),
+      colors: () => (shows() === "target" || !channels.names.peek() ? channels.painted.peek() : store.channelColors()),
       name: shows,
     });
     view.effect(() => {
-      void made.painted.value;
+      void channels.painted.value;
       overlay.request();
     });
-    return [images, made, overlay] as const;
+    return [images, channels, overlay] as const;
   }, []);
   view.escape(() => {
     if (ui.zoomed.peek() !== null) leaveZoom(view, ui);

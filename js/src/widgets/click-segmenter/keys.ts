@@ -14,8 +14,8 @@ export function handlePatchKey(event: KeyboardEvent, node: number | null, view: 
   const step = STEPS[event.key];
   if (step && event.shiftKey) return moveSelected(step, view, ui, segmenter);
   if (event.key !== "Enter" || node === null || (event.target as Element).matches("button")) return false;
-  const there = promptAt(node, view, ui, segmenter);
-  if (there) segmenter.select(there);
+  const prompt = promptAt(node, view, ui, segmenter);
+  if (prompt) segmenter.select(prompt);
   else segmenter.addNode(node, ui.grid.peek(), segmenter.adds.peek() && !event.altKey && !event.ctrlKey);
   return true;
 }

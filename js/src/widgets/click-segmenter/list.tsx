@@ -30,7 +30,7 @@ export function ObjectList({ view, ui, segmenter }: PanelProps) {
         {objects.length === 0 && (
           <p class="ncut-no-objects">
             <Hint mouse="Click an image to begin. Alt-click or right-click to remove from the mask."
-                touch="Tap an image to begin. Choose − Remove to remove from the mask." />
+              touch="Tap an image to begin. Choose − Remove to remove from the mask." />
           </p>
         )}
         {objects.map((object, index) => (

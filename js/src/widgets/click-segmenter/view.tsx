@@ -31,32 +31,32 @@ export function ClickSegmenter(view: ViewContext) {
   const { state, store } = view;
   const [ui, segmenter, tiles, gestures] = useMemo(() => {
     const images = imagesState(view);
-    const made = segmenterState(view);
+    const segmenter = segmenterState(view);
     const overlay = createTilePainter(view, images, {
       dependsOn: ["meta", "objects", "source", "refine"],
       colors() {
         const colors = store.maskColors();
-        made.masks.value = store.masks();
+        segmenter.masks.value = store.masks();
         return colors;
       },
       raster(image) {
         const raster = state.meta.peek().abilities.includes("refine") ? store.refined(image) : null;
-        made.noteRefined(image, raster !== null);
+        segmenter.noteRefined(image, raster !== null);
         return raster;
       },
       name: () => "masks",
     });
-    return [images, made, overlay, attachGestures(view, images, made)] as const;
+    return [images, segmenter, overlay, attachGestures(view, images, segmenter)] as const;
   }, []);
   useMemo(() => {
     view.effect(() => {
       void state.objects.value;
       segmenter.steps.value = { ...store.history };
     });
-    let said: string | null = null;
+    let lastMessage: string | null = null;
     store.onKernelError((message) => {
-      if (message !== null || view.error.peek() === said) view.error.value = message;
-      said = message;
+      if (message !== null || view.error.peek() === lastMessage) view.error.value = message;
+      lastMessage = message;
     }, view.signal);
   }, []);
   view.escape(() => {

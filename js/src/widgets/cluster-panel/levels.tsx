@@ -27,12 +27,12 @@ export function Levels({ view, ui, panel }: Props) {
   const [picture, setPicture] = useState<{ image: number; url: string } | null>(null);
   useEffect(() => {
     if (image === null) return undefined;
-    let gone = false;
+    let cancelled = false;
     store.image(image).then(
-      (url) => { if (!gone) setPicture({ image, url }); },
+      (url) => { if (!cancelled) setPicture({ image, url }); },
       (error) => { view.error.value = errorMessage(error); },
     );
-    return () => { gone = true; };
+    return () => { cancelled = true; };
   }, [image, state.meta.value.version]);
 
   const counts = panel.shownLevels.value;

@@ -46,7 +46,7 @@ export function panelState(view: ViewContext, ui: ImagesState) {
   });
   const hovered = computed(() => state.hover.value === null ? null : (clusters.value?.labels[state.hover.value] ?? null));
   const shownLevels = computed(() => previewCounts(state.meta.value.cluster_counts, state.n_clusters.value));
-  const looked = computed(() => patch.value !== null);
+  const hasPatch = computed(() => patch.value !== null);
 
   const fail = (error: unknown) => { view.error.value = errorMessage(error); };
   const first = new Promise<void>((resolve) => {
@@ -62,8 +62,8 @@ export function panelState(view: ViewContext, ui: ImagesState) {
   view.effect(() => {
     const hover = state.hover.value;
     // Ignored while the view is hidden.
-    const seen = ui.size.peek().width > 0;
-    if (hover !== null && seen) patch.value = hover;
+    const isVisible = ui.size.peek().width > 0;
+    if (hover !== null && isVisible) patch.value = hover;
   });
   view.effect(() => {
     if (state.layer.value !== "masks") createdMask.value = null;
@@ -77,17 +77,17 @@ export function panelState(view: ViewContext, ui: ImagesState) {
       parents.value = new Map();
     }
     embedding = meta.embedding;
-    if (!looked.value) return undefined;
-    let gone = false;
+    if (!hasPatch.value) return undefined;
+    let cancelled = false;
     const fetchAll = async () => {
       for (const count of previewCounts(meta.cluster_counts, 0)) {
         const [labels, colors] = [await store.array(`labels/${count}`), await store.array(`cluster_colors/${count}`)];
-        if (gone || view.signal.aborted) return;
+        if (cancelled || view.signal.aborted) return;
         levels.value = new Map(levels.peek()).set(count, { labels: labels.data, colors: colors.data });
       }
     };
-    fetchAll().catch((error) => { if (!gone) fail(error); });
-    return () => { gone = true; };
+    fetchAll().catch((error) => { if (!cancelled) fail(error); });
+    return () => { cancelled = true; };
   });
 
   /** On any use of the panel, all views show clusters and no pinned patches. */
@@ -130,9 +130,9 @@ export function panelState(view: ViewContext, ui: ImagesState) {
     loadParent(id: number) {
       const count = firstCount(id, state.meta.peek().cluster_counts);
       if (!count || parents.peek().has(count)) return;
-      const { embedding: then } = state.meta.peek();
+      const { embedding: requested } = state.meta.peek();
       store.array(`parents/${count}`).then(({ data }) => {
-        if (state.meta.peek().embedding === then) parents.value = new Map(parents.peek()).set(count, data);
+        if (state.meta.peek().embedding === requested) parents.value = new Map(parents.peek()).set(count, data);
       }, fail);
     },
     makeMask: (id: number) => { toMask(id).catch(fail); },

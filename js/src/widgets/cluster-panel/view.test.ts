@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { SessionState } from "../../shared/types.ts";
 import { META, type Arrays, IMAGE_ARRAYS, clusterArrays, column, fakeSession, sessionState } from "../../testing/session.ts";
-import { handsOn, imagesShown, mountView, onPage } from "../../testing/view.ts";
+import { userActions, imagesShown, mountView, onPage } from "../../testing/view.ts";
 import widget from "./index.ts";
 
 const ARRAYS: Arrays = {
@@ -24,13 +24,13 @@ async function shown(change: Partial<SessionState> = {}) {
   await imagesShown(root);
   const rows = () => [...root.querySelectorAll<HTMLElement>("[role='row']")];
   await vi.waitFor(() => expect(rows().length).toBeGreaterThan(0));
-  const hands = handsOn(root);
-  const row = (id: number) => hands.find(`[data-cluster='${id}']`);
+  const actions = userActions(root);
+  const row = (id: number) => actions.find(`[data-cluster='${id}']`);
   const names = () => rows().map((one) => one.querySelector(".ncut-cluster-name")!.textContent);
-  const press = (label: string) => hands.named(label).click();
+  const press = (label: string) => actions.named(label).click();
   /** Alpha of the first row of patches in an image or another canvas. */
-  const opacity = (image = 0, selector = `[data-image='${image}'] canvas`) => hands.overlay(4, selector).map(([, , , alpha]) => alpha);
-  return { root, store, kernel, ...hands, rows, row, names, press, opacity };
+  const opacity = (image = 0, selector = `[data-image='${image}'] canvas`) => actions.overlay(4, selector).map(([, , , alpha]) => alpha);
+  return { root, store, kernel, ...actions, rows, row, names, press, opacity };
 }
 
 describe("legend", () => {

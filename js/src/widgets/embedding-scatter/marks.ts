@@ -13,7 +13,7 @@ export interface ThemeColors {
 
 export interface Mark {
   /** Hovered, in this or another view. */
-  lit: boolean;
+  hovered: boolean;
   pinned: boolean;
 }
 
@@ -42,17 +42,17 @@ export function drawMark(
   { x, y }: { x: number; y: number },
   radius: number,
   color: ArrayLike<number>,
-  { lit, pinned }: Mark,
+  { hovered, pinned }: Mark,
   theme: ThemeColors,
 ): void {
-  const inner = lit ? Math.max(6, radius * 1.5) : Math.max(4, radius);
+  const inner = hovered ? Math.max(6, radius * 1.5) : Math.max(4, radius);
   const disc = (size: number, fill: string) => {
     context.beginPath();
     context.arc(x, y, size, 0, 2 * Math.PI);
     context.fillStyle = fill;
     context.fill();
   };
-  if (lit) {
+  if (hovered) {
     context.shadowColor = "rgb(0 0 0 / 45%)";
     context.shadowBlur = 8;
   }

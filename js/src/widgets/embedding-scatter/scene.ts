@@ -304,8 +304,8 @@ export class Scene {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, this.#options.marks.width, this.#options.marks.height);
     context.setTransform(this.#ratio, 0, 0, this.#ratio, 0, 0);
-    for (const node of this.#pinned) if (node !== this.#hover) this.#drawOne(node, { lit: false, pinned: true });
-    if (this.#hover !== null) this.#drawOne(this.#hover, { lit: true, pinned: this.#pinned.includes(this.#hover) });
+    for (const node of this.#pinned) if (node !== this.#hover) this.#drawOne(node, { hovered: false, pinned: true });
+    if (this.#hover !== null) this.#drawOne(this.#hover, { hovered: true, pinned: this.#pinned.includes(this.#hover) });
   }
 
   #drawOne(node: number, mark: Mark): void {

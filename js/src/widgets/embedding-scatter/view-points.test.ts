@@ -118,9 +118,9 @@ test("a kernel error is shown in the view", async () => {
 });
 
 test("a removed view leaves nothing behind", async () => {
-  const { root, store, gone, key, mouse, at } = await shown();
+  const { root, store, lifetime, key, mouse, at } = await shown();
   const place = at(2);
-  gone.abort();
+  lifetime.abort();
   expect(document.body.querySelector("canvas")).toBeNull();
   drawn.length = 0;
   key("ArrowLeft");

@@ -65,7 +65,7 @@ export function Explorer(view: ViewContext) {
       store.unpin();
     }
   };
-  const turn = (event: KeyboardEvent) => {
+  const onArrowKey = (event: KeyboardEvent) => {
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
     if (!by) return;
     const { length } = tabs.value;
@@ -80,7 +80,7 @@ export function Explorer(view: ViewContext) {
   return (
     <div class="ncut-explorer-body">
       <div class="ncut-explorer-part ncut-explorer-main">
-        <div class="ncut-tabs" role="tablist" aria-label="Tools" onKeyDown={turn}>
+        <div class="ncut-tabs" role="tablist" aria-label="Views" onKeyDown={onArrowKey}>
           {tabs.value.map((one) => (
             <button key={one.name} type="button" role="tab" data-tab={one.name} title={one.title}
               aria-selected={tab.value === one.name} tabIndex={tab.value === one.name ? 0 : -1} onClick={() => choose(one)}>

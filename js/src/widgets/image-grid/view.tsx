@@ -9,8 +9,8 @@ import { Bar } from "./bar.tsx";
 export function ImageGrid(view: ViewContext) {
   const { state, store } = view;
   const [ui, tiles] = useMemo(() => {
-    const made = imagesState(view);
-    return [made, createTilePainter(view, made, {
+    const ui = imagesState(view);
+    return [ui, createTilePainter(view, ui, {
       dependsOn: [...store.painting, "meta", "selection", "source", "hover_heatmap", "hover"],
       colors: () => (state.channel.peek() === null && store.heatColors(store.heatNodes())) || store.paint(),
       name: () => {

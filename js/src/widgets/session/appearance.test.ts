@@ -7,10 +7,10 @@ const views: AbortController[] = [];
 
 function view() {
   const root = document.createElement("div");
-  const gone = new AbortController();
-  views.push(gone);
-  followPage(root, gone.signal);
-  return { root, gone };
+  const lifetime = new AbortController();
+  views.push(lifetime);
+  followPage(root, lifetime.signal);
+  return { root, lifetime };
 }
 
 function unmark() {
@@ -78,9 +78,9 @@ it("observes the page once for all views, until the last is removed", () => {
   const disconnect = vi.spyOn(MutationObserver.prototype, "disconnect");
   const [first, second] = [view(), view()];
   expect(observe.mock.calls.map(([element]) => element)).toEqual([document.documentElement, document.body]);
-  first.gone.abort();
+  first.lifetime.abort();
   expect(disconnect).not.toHaveBeenCalled();
-  second.gone.abort();
+  second.lifetime.abort();
   expect(disconnect).toHaveBeenCalledTimes(1);
   system.matches = true;
   system.dispatchEvent(new Event("change"));

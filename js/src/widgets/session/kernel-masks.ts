@@ -15,7 +15,7 @@ export class KernelMasks {
   #cuts: KernelClient<Float32Array>;
   /** Refined masks; the slots are the numbers of the images. Only the current ones are kept, because they are large. */
   #refinements: KernelClient<Raster>;
-  /** The last heatmap of each object by name, displayed while a new one is pending. */
+  /** Last heatmap of each object by name, displayed while a new one is pending. */
   #lastHeats = new Map<string, Float32Array>();
   #errorListeners: ((message: string | null) => void)[] = [];
 
@@ -71,7 +71,7 @@ export class KernelMasks {
     const key = `click_heat/${positive.join()}/${negative.join()}/${object.click_weight.toFixed(3)}`;
     this.#cuts.want(name, {
       key,
-      send: async (signal) => (await this.#tasks.ask<Float32Array>(key, null, { label: `Cutting for ${name}`, signal })).data,
+      send: async (signal) => (await this.#tasks.ask<Float32Array>(key, null, { label: `Cutting graph for ${name}`, signal })).data,
     });
     const outcome = this.#cuts.get(key);
     if (outcome?.status === "ready") {

@@ -22,10 +22,10 @@ describe("state", () => {
 
   it("notifies views immediately and Python once per burst", () => {
     const { store, save } = session();
-    const heard = vi.fn();
-    store.subscribe("hover", heard, new AbortController().signal);
+    const listener = vi.fn();
+    store.subscribe("hover", listener, new AbortController().signal);
     for (const node of [1, 2, 3]) store.set("hover", node);
-    expect(heard).toHaveBeenCalledTimes(3);
+    expect(listener).toHaveBeenCalledTimes(3);
     expect(save).not.toHaveBeenCalled();
     vi.runAllTimers();
     expect(save).toHaveBeenCalledTimes(1);
@@ -43,11 +43,11 @@ describe("state", () => {
   it("does not notify a removed view", () => {
     const { store } = session();
     const view = new AbortController();
-    const heard = vi.fn();
-    store.subscribe("hover", heard, view.signal);
+    const listener = vi.fn();
+    store.subscribe("hover", listener, view.signal);
     view.abort();
     store.set("hover", 1);
-    expect(heard).not.toHaveBeenCalled();
+    expect(listener).not.toHaveBeenCalled();
   });
 
   it("pins, adds, removes and unpins nodes", () => {
@@ -85,14 +85,14 @@ describe("arrays", () => {
     expect(first).toBe(second);
     expect([...first.data]).toEqual([...EIGENVECTORS]);
     expect(first.shape).toEqual([4, 2]);
-    expect(kernel.asked.length).toBe(1);
+    expect(kernel.received.length).toBe(1);
   });
 
   it("fail with the kernel's message and can be requested again", async () => {
     const { store, kernel } = session();
     await expect(store.array("coords")).rejects.toThrow("no coords here");
     await expect(store.array("coords")).rejects.toThrow("no coords here");
-    expect(kernel.asked.length).toBe(2);
+    expect(kernel.received.length).toBe(2);
   });
 
   it("are fetched again after Python has replaced them", async () => {
@@ -100,7 +100,7 @@ describe("arrays", () => {
     await store.array("rgb");
     model.set("meta", { ...META, version: 1 });
     await store.array("rgb");
-    expect(kernel.asked.length).toBe(2);
+    expect(kernel.received.length).toBe(2);
   });
 
   it("are requested again if the kernel reports them as outdated", async () => {
@@ -112,7 +112,7 @@ describe("arrays", () => {
     kernel.holds = null;
     kernel.tell({ kind: "reply", id: kernel.held[0]!.id, ok: false, error: "replaced", outdated: true });
     expect((await asked).data).toBeInstanceOf(Uint8Array);
-    expect(kernel.asked.at(-1)).toMatchObject({ name: "rgb", version: 5 });
+    expect(kernel.received.at(-1)).toMatchObject({ name: "rgb", version: 5 });
   });
 
   it("derived from the same eigenvectors survive new colors", async () => {
@@ -142,7 +142,7 @@ describe("arrays", () => {
     expect(store.heat([0])).toBeNull();
     held.shift()!();
     await ready;
-    expect(kernel.asked.length).toBe(2);
+    expect(kernel.received.length).toBe(2);
     expect(store.heat([0])![0]).toBe(1);
   });
 
@@ -154,10 +154,10 @@ describe("arrays", () => {
     await store.array("rgb");
     one.abort();
     await store.array("rgb");
-    expect(kernel.asked.length).toBe(1);
+    expect(kernel.received.length).toBe(1);
     two.abort();
     await store.array("rgb");
-    expect(kernel.asked.length).toBe(2);
+    expect(kernel.received.length).toBe(2);
   });
 
   it("ignore replies to another page", async () => {

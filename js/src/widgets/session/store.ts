@@ -118,9 +118,9 @@ export class Store implements SessionStore {
     let url = this.#images.get(index);
     if (!url) {
       url = this.#wire.array(`image/${index}`).then(({ data }) => {
-        const made = URL.createObjectURL(new Blob([data as Uint8Array<ArrayBuffer>]));
-        this.#urls.push(made);
-        return made;
+        const objectUrl = URL.createObjectURL(new Blob([data as Uint8Array<ArrayBuffer>]));
+        this.#urls.push(objectUrl);
+        return objectUrl;
       });
       this.#images.set(index, url);
       url.catch(() => this.#images.delete(index));
@@ -212,10 +212,10 @@ export class Store implements SessionStore {
 
   async prepare(): Promise<void> {
     while (!this.#eigenvectors) {
-      const asked = this.array("eigenvectors");
-      const { data, shape } = await asked;
+      const request = this.array("eigenvectors");
+      const { data, shape } = await request;
       // Unless the eigenvectors changed in the meantime, or another call has stored them.
-      if (this.#arrays.get("eigenvectors") !== asked) continue;
+      if (this.#arrays.get("eigenvectors") !== request) continue;
       this.#eigenvectors = embeddingFromRows(data, shape[1]!);
       this.#arrays.delete("eigenvectors");
     }
