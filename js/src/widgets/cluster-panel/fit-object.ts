@@ -37,7 +37,6 @@ interface Candidate extends Fit {
  * Returns an object whose mask approximates the nodes with a label, and the IoU (intersection over union) that it reaches
  * in the maps of the source; null if the label has no nodes there. Pass the eigenvectors that the labels were cut from, as
  * many as there are clusters: with these a single click usually matches a cluster.
- * which a cluster is mostly one click.
  *
  * Greedy search. Candidates are the most central missed node, as a positive click, and the most central false positive
  * node, as a negative click, over all images and in the images with the most of them. Each step adds the candidate whose
