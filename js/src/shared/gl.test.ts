@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { type Frame, type PointRenderer, createGlPoints } from "./gl.ts";
+import { createGlPoints } from "./gl.ts";
+import type { Frame, PointRenderer } from "./point-renderer.ts";
 
 const PAGE = Symbol.for("ncut-widgets@1");
 const shared = globalThis as unknown as Record<symbol, Record<string, unknown> | undefined>;

@@ -1,5 +1,5 @@
 /** State shared by all widgets of a page, although each widget type has its own copy of every module. */
-import type { PointRenderer } from "./gl.ts";
+import type { PointRenderer } from "./point-renderer.ts";
 
 /** Every copy of a module uses these entries, regardless of which copy created them. */
 interface Page {

@@ -1,5 +1,5 @@
 /** Point picking on the CPU: projecting all points is faster than reading back from the GPU. */
-import { POINT_STYLE } from "../../shared/gl.ts";
+import { POINT_STYLE } from "../../shared/point-renderer.ts";
 import type { Projection } from "./camera.ts";
 
 /** Distance in pixels within which a point is picked if none is hit directly. */

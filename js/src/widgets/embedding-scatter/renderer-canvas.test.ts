@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Frame } from "../../shared/gl.ts";
+import type { Frame } from "../../shared/point-renderer.ts";
 import { bounds, createProjection } from "./camera.ts";
 import { rasterizeDisc, sortFarToNear, splat } from "./renderer-canvas.ts";
 

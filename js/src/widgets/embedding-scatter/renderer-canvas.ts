@@ -1,5 +1,5 @@
 /** Point rendering without WebGL2: projected, sorted by depth and drawn back to front. */
-import { type Frame, POINT_STYLE, type PointRenderer } from "../../shared/gl.ts";
+import { type Frame, POINT_STYLE, type PointRenderer } from "../../shared/point-renderer.ts";
 import { diameterAt } from "./picking.ts";
 
 const LEVELS = 4096;

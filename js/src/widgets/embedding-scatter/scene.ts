@@ -2,7 +2,8 @@
  * The point cloud: two canvases, drawn on demand. The lower one shows the points, the upper one the hovered and pinned
  * marks, so that hovering does not redraw the points.
  */
-import { type Frame, type PointRenderer, createGlPoints } from "../../shared/gl.ts";
+import { createGlPoints } from "../../shared/gl.ts";
+import type { Frame, PointRenderer } from "../../shared/point-renderer.ts";
 import type { Camera } from "../../shared/types.ts";
 import { drawAxes } from "./axes.ts";
 import { type Bounds, type Projection, bounds, frame, createProjection, project, sameCamera } from "./camera.ts";
