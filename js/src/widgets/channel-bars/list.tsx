@@ -67,19 +67,19 @@ function Row({ view: { state }, channels, channel, scores, scale, signed, entry 
   const name = channels.names.value![channel]!;
   const pinned = useComputed(() => state.channels.value.indexOf(channel));
   const current = useComputed(() => state.channel.value === channel);
-  const missingMaps = useComputed(() => channels.missingMaps.value.has(channel));
+  const isMissing = useComputed(() => channels.missingMaps.value.has(channel));
   const values = scores.map((one, i) => {
     const target = channels.targets.value[i];
     return `${target && scores.length > 1 ? `${channels.nameOf(target)} ` : ""}${percent(one[channel]!)} %`;
   });
-  const about = [name, ...values, pinned.value >= 0 && "pinned", missingMaps.value && "map not included in this file"].filter(Boolean).join(", ");
+  const about = [name, ...values, pinned.value >= 0 && "pinned", isMissing.value && "map not included in this file"].filter(Boolean).join(", ");
   return (
     <div
       role="option"
       class="ncut-channel"
       data-channel={channel}
       data-current={current.value || undefined}
-      data-missingMaps={missingMaps.value || undefined}
+      data-missing={isMissing.value || undefined}
       aria-selected={pinned.value >= 0}
       aria-label={about}
       title={about}
