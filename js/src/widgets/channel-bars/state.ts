@@ -26,7 +26,7 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
   /** Whether measured evidence is displayed. */
   const opened = signal(false);
   /** Incremented when masks may have changed. */
-  const masksSeen = signal(0);
+  const masksVersion = signal(0);
   /** Channels whose map is not included in the exported file. */
   const missingMaps = signal<ReadonlySet<number>>(new Set());
   const fail = (error: unknown) => { view.error.value = errorMessage(error); };
@@ -91,7 +91,7 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
     });
   });
 
-    /** Scores of the current targets; null until all of them are available. */
+  /** Scores of the current targets; null until all of them are available. */
   const current = computed<Scores | null>(() => {
     const rows = targets.value.map((target) => {
       const request = requestFor(target);
@@ -116,13 +116,13 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
     ? ranked(scores.value, names.value, { count: count.value, sort: order.value, search: search.value }) : []);
 
   const regions = computed<Region[]>(() => {
-    void masksSeen.value;
+    void masksVersion.value;
     const n = state.meta.value.n_nodes;
     return targets.value.flatMap((target) => {
       const color = colorOf(target);
       const labels = clusters.value?.labels;
       if (target.kind === "cluster") {
-        return labels ? [{ color, nodes: labels.map((one) => Number(one === target.id)) }] : [];
+        return labels ? [{ color, nodes: labels.map((id) => Number(id === target.id)) }] : [];
       }
       if (target.kind === "mask") {
         const mask = store.masks()?.find(({ object }) => object.name === target.name);
@@ -136,10 +136,10 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
   const painted = computed(() => clusters.value && paintRegions(regions.value, state.meta.value.n_nodes));
   view.effect(() => {
     void [state.objects.value, state.source.value, state.meta.value];
-    store.prepare().then(() => { masksSeen.value++; }, fail);
+    store.prepare().then(() => { masksVersion.value++; }, fail);
   });
   store.onTasks(() => {
-    if (targets.peek().some(({ kind }) => kind === "mask")) masksSeen.value++;
+    if (targets.peek().some(({ kind }) => kind === "mask")) masksVersion.value++;
   }, view.signal);
   view.effect(() => {
     void [state.meta.value, state.n_clusters.value, state.cluster_groups.value];
@@ -175,14 +175,14 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
       return false;
     }
   };
-  let wanted: number | null = null;
+  let previewed: number | null = null;
   const preview = (channel: number | null) => {
-    wanted = channel;
+    previewed = channel;
     if (channel === null || kernel.peek()) store.set("channel", channel);
-    else hasMap(channel).then((exists) => { if (wanted === channel) store.set("channel", exists ? channel : null); }, fail);
+    else hasMap(channel).then((exists) => { if (previewed === channel) store.set("channel", exists ? channel : null); }, fail);
   };
   // Otherwise the map would stay visible if the view is removed while a bar is hovered.
-  view.signal.addEventListener("abort", () => { if (wanted !== null && store.get("channel") === wanted) store.set("channel", null); });
+  view.signal.addEventListener("abort", () => { if (previewed !== null && store.get("channel") === previewed) store.set("channel", null); });
 
   let before = state.layer.peek();
   const pin = (channels: number[]) => {

@@ -58,10 +58,10 @@ export function toggled(ids: readonly number[], id: number): number[] {
  * The hidden clusters that leave only one visible, including clusters that appear only at higher counts; none if it is the
  * only visible cluster already.
  */
-export function hiddenForSolo(rows: readonly Row[], id: number, most: number, groups: Groups): number[] {
+export function hiddenForSolo(rows: readonly Row[], id: number, maxCount: number, groups: Groups): number[] {
   if (isSolo(rows, id)) return [];
   const kept = groupOf(id, groups) ?? [id];
-  return Array.from({ length: most }, (_, other) => other).filter((other) => !kept.includes(other));
+  return Array.from({ length: maxCount }, (_, other) => other).filter((other) => !kept.includes(other));
 }
 
 export function isSolo(rows: readonly Row[], id: number): boolean {

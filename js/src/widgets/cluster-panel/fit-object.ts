@@ -29,7 +29,7 @@ interface Fit {
 
 interface Candidate extends Fit {
   node: number;
-  is: boolean;
+  isPositive: boolean;
   heat: Float32Array;
 }
 
@@ -54,7 +54,7 @@ export function fitObject(
   if (inside.length === 0) return null;
   const similarityTo = (node: number) => calibratedSimilarity(embedding, rowOf(embedding, node));
 
-  const found: { node: number; is: boolean }[] = [];
+  const found: { node: number; isPositive: boolean }[] = [];
   let positive: Float32Array | null = null;
   let negative: Float32Array | null = null;
   let best: Fit = { iou: 0, threshold: 0.5, negative_threshold: 0.99 };
@@ -64,22 +64,22 @@ export function fitObject(
   while (found.length < MAX_CLICKS) {
     const candidates: Candidate[] = [];
     const taken = new Set(found.map(({ node }) => node));
-    const consider = (nodes: number[], is: boolean) => {
+    const consider = (nodes: number[], isPositive: boolean) => {
       for (const node of candidateNodes(embedding, grid, nodes)) {
         if (taken.has(node)) continue;
-        const heat = union(similarityTo(node), is ? positive : negative);
-        const fit = is ? bestThresholds(all, labels, label, heat, negative) : bestThresholds(all, labels, label, positive!, heat);
-        candidates.push({ ...fit, node, is, heat });
+        const heat = union(similarityTo(node), isPositive ? positive : negative);
+        const fit = isPositive ? bestThresholds(all, labels, label, heat, negative) : bestThresholds(all, labels, label, positive!, heat);
+        candidates.push({ ...fit, node, isPositive, heat });
       }
     };
     consider(inside.filter((node) => !covered(node)), true);
     if (positive) consider(all.filter((node) => labels[node] !== label && covered(node)), false);
     const next = candidates.reduce<Candidate | null>((a, b) => (a && a.iou >= b.iou ? a : b), null);
     if (!next || (found.length > 0 && next.iou < best.iou + MIN_GAIN)) break;
-    if (next.is) positive = next.heat;
+    if (next.isPositive) positive = next.heat;
     else negative = next.heat;
     best = next;
-    found.push({ node: next.node, is: next.is });
+    found.push({ node: next.node, isPositive: next.isPositive });
   }
 
   const { threshold, negative_threshold } = best;
@@ -89,7 +89,7 @@ export function fitObject(
   });
   const [cleaned, raw] = options as [(typeof options)[0], (typeof options)[0]];
   const { denoise, iou } = raw.iou > cleaned.iou ? raw : cleaned;
-  const clicks = found.map(({ node, is }) => clickAtPatch(node, is, grid, images));
+  const clicks = found.map(({ node, isPositive }) => clickAtPatch(node, isPositive, grid, images));
   const object: MaskObject = {
     ...appearance, visible: true, clicks, boxes: [], threshold, gamma: 1, negative_threshold, denoise,
     n_eig: embedding.vectors.length, method: "similarity", click_weight: 0.5,

@@ -91,7 +91,7 @@ export function panelState(view: ViewContext, ui: ImagesState) {
   });
 
   /** On any use of the panel, all views show clusters and no pinned patches. */
-  const use = () => {
+  const activate = () => {
     store.set("layer", "clusters");
     store.unpin();
   };
@@ -103,7 +103,7 @@ export function panelState(view: ViewContext, ui: ImagesState) {
   const select = (id: number) => store.set("cluster", store.get("cluster") === id ? null : id);
   const mark = (id: number) => { marked.value = toggled(marks.peek(), id); };
   const actions = {
-    use, setCount, select, mark,
+    activate, setCount, select, mark,
     /** Selects a cluster; with a modifier key it is checked instead, as in any list. */
     choose(id: number, { shiftKey, ctrlKey, metaKey }: Pick<MouseEvent, "shiftKey" | "ctrlKey" | "metaKey">) {
       if (shiftKey || ctrlKey || metaKey) mark(id);
@@ -112,8 +112,8 @@ export function panelState(view: ViewContext, ui: ImagesState) {
     rename: (id: number, name: string) => store.set("cluster_names", renamed(store.get("cluster_names"), id, name)),
     hide: (id: number) => store.set("hidden_clusters", toggled(store.get("hidden_clusters"), id)),
     solo(id: number) {
-      const most = state.meta.peek().cluster_counts.at(-1) ?? 0;
-      store.set("hidden_clusters", hiddenForSolo(rows.peek(), id, most, store.get("cluster_groups")));
+      const maxCount = state.meta.peek().cluster_counts.at(-1) ?? 0;
+      store.set("hidden_clusters", hiddenForSolo(rows.peek(), id, maxCount, store.get("cluster_groups")));
     },
     showAll: () => store.set("hidden_clusters", []),
     merge() {

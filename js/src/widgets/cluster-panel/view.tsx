@@ -29,11 +29,11 @@ export function ClusterPanel(view: ViewContext) {
       void [panel.painted.value, panel.createdMask.value];
       tiles.request();
     });
-    const use = (event: Event) => {
-      if (!(event instanceof KeyboardEvent && PASSING.includes(event.key))) panel.use();
+    const activate = (event: Event) => {
+      if (!(event instanceof KeyboardEvent && PASSING.includes(event.key))) panel.activate();
     };
-    root.addEventListener("pointerdown", use, { signal, capture: true });
-    root.addEventListener("keydown", use, { signal, capture: true });
+    root.addEventListener("pointerdown", activate, { signal, capture: true });
+    root.addEventListener("keydown", activate, { signal, capture: true });
     return [ui, panel, tiles] as const;
   }, []);
   view.escape(() => {

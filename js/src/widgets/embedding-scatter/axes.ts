@@ -77,11 +77,11 @@ export function visibleMidpoint(
   const inset = 2 * LABEL_OFFSET;
   let start = 0;
   let end = 1;
-  for (const [at, way, room] of [[from.x, to.x - from.x, width], [from.y, to.y - from.y, height]] as const) {
-    const low = (inset - at) / way;
-    const high = (room - inset - at) / way;
-    if (way === 0) {
-      if (at < inset || at > room - inset) return null;
+  for (const [origin, delta, size] of [[from.x, to.x - from.x, width], [from.y, to.y - from.y, height]] as const) {
+    const low = (inset - origin) / delta;
+    const high = (size - inset - origin) / delta;
+    if (delta === 0) {
+      if (origin < inset || origin > size - inset) return null;
     } else {
       start = Math.max(start, Math.min(low, high));
       end = Math.min(end, Math.max(low, high));

@@ -43,13 +43,13 @@ export function attachGestures(
     type: K, listener: (event: HTMLElementEventMap[K]) => void, options: AddEventListenerOptions = {},
   ) => element.addEventListener(type, listener, { ...options, signal });
 
-  const turn = (change: (camera: Camera) => Camera) => {
+  const moveCamera = (change: (camera: Camera) => Camera) => {
     if (view.camera) view.move(change(view.camera));
   };
   const drag = (dx: number, dy: number) => {
-    if (panning) turn((camera) => pan(camera, dx, dy, view.width, view.height));
+    if (panning) moveCamera((camera) => pan(camera, dx, dy, view.width, view.height));
     // A drag over the full height is one turn.
-    else turn((camera) => orbit(camera, (dx / view.height) * 2 * Math.PI, (-dy / view.height) * 2 * Math.PI));
+    else moveCamera((camera) => orbit(camera, (dx / view.height) * 2 * Math.PI, (-dy / view.height) * 2 * Math.PI));
   };
   const pinch = (moving: number, to: Finger) => {
     const from = fingers.get(moving)!;
@@ -57,8 +57,8 @@ export function attachGestures(
     const before = Math.hypot(from.x - other.x, from.y - other.y);
     const after = Math.hypot(to.x - other.x, to.y - other.y);
     // Each finger contributes half, so that both together pan by the full distance.
-    turn((camera) => pan(camera, (to.x - from.x) / 2, (to.y - from.y) / 2, view.width, view.height));
-    if (after > 1) turn((camera) => dolly(camera, before / after, view.radius));
+    moveCamera((camera) => pan(camera, (to.x - from.x) / 2, (to.y - from.y) / 2, view.width, view.height));
+    if (after > 1) moveCamera((camera) => dolly(camera, before / after, view.radius));
   };
 
   on("pointerdown", (event) => {
@@ -111,7 +111,7 @@ export function attachGestures(
     const delta = event.deltaY * WHEEL_UNITS[event.deltaMode as 0 | 1 | 2];
     events.start();
     // Touchpads report a pinch as a wheel event with ctrlKey and small deltas.
-    turn((camera) => dolly(camera, Math.exp(delta * WHEEL_RATE * (event.ctrlKey ? 10 : 1)), view.radius));
+    moveCamera((camera) => dolly(camera, Math.exp(delta * WHEEL_RATE * (event.ctrlKey ? 10 : 1)), view.radius));
     events.end();
   }, { passive: false });
 }

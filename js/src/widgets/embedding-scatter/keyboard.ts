@@ -26,7 +26,7 @@ interface KeyEvents {
 export function attachKeys(
   { state, store, signal, escape }: ViewContext, canvas: HTMLElement, scene: GestureTarget, events: KeyEvents,
 ): void {
-  const turn = (change: (camera: Camera) => Camera) => {
+  const moveCamera = (change: (camera: Camera) => Camera) => {
     if (!scene.camera) return;
     scene.move(change(scene.camera));
     events.saveCamera();
@@ -41,10 +41,10 @@ export function attachKeys(
     const hover = state.hover.peek();
     if (arrow && event.shiftKey) {
       const [dx, dy] = arrow.map((way) => way * SHIFT * scene.height) as [number, number];
-      turn((camera) => pan(camera, dx, dy, scene.width, scene.height));
-    } else if (arrow) turn((camera) => orbit(camera, arrow[0] * TURN, -arrow[1] * TURN));
-    else if (event.key === "+" || event.key === "=") turn((camera) => dolly(camera, NEARER, scene.radius));
-    else if (event.key === "-" || event.key === "_") turn((camera) => dolly(camera, 1 / NEARER, scene.radius));
+      moveCamera((camera) => pan(camera, dx, dy, scene.width, scene.height));
+    } else if (arrow) moveCamera((camera) => orbit(camera, arrow[0] * TURN, -arrow[1] * TURN));
+    else if (event.key === "+" || event.key === "=") moveCamera((camera) => dolly(camera, NEARER, scene.radius));
+    else if (event.key === "-" || event.key === "_") moveCamera((camera) => dolly(camera, 1 / NEARER, scene.radius));
     else if (event.key === "Home") store.set("camera", null);
     else if (event.key.toLowerCase() === "n") step(1);
     else if (event.key.toLowerCase() === "p") step(-1);

@@ -94,12 +94,12 @@ export class Masks {
     const keys = { positive: [] as string[], negative: [] as string[] };
     const { grid, meta, source } = context;
     const embedding = context.embedding(object.n_eig);
-    const add = (is: boolean, key: string, prompt: () => Float32Array) => {
+    const add = (isPositive: boolean, key: string, prompt: () => Float32Array) => {
       const full = `${key}|${object.gamma}|${embedding.vectors.length}`;
       if (!this.#heats.has(full)) {
         setBounded(this.#heats, full, calibratedSimilarity(embedding, prompt(), object.gamma), CACHE_SIZE);
       }
-      keys[is ? "positive" : "negative"].push(full);
+      keys[isPositive ? "positive" : "negative"].push(full);
     };
     for (const click of object.clicks) {
       const map = grid.find(click.image, source);
