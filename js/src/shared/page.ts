@@ -5,7 +5,7 @@ import type { PointRenderer } from "./point-renderer.ts";
 interface Page {
   points?: { create(onRestore: () => void): PointRenderer };
   look?: { follow(root: HTMLElement, abort: AbortSignal): void };
-  /** Widget modules by content: `widgets/_base.py` imports each one once per page. */
+  /** Widget modules by content: `widgets/_bundles.py` imports each one once per page. */
   modules?: Record<string, Promise<unknown>>;
 }
 

@@ -1,6 +1,7 @@
 /** Types shared by the session's store and the views; mirrors the traits and arrays of the Python session. */
 import type { AnyModel, Host } from "@anywidget/types";
 import type { Embedding } from "./embedding.ts";
+import type { ArrayTypes } from "./resources.ts";
 
 export type Layer = "image" | "ncut" | "eigenvector" | "clusters" | "heatmap" | "masks" | "channels";
 
@@ -139,25 +140,7 @@ export interface NdArray<T extends NumericArray = NumericArray> {
   shape: number[];
 }
 
-/**
- * Arrays by name. `labels/K` are the labels of K clusters; a cluster keeps its id when K changes. `parents/K` maps each
- * cluster to the one of the K - 1 clusters that covers most of it. `cluster_colors/K` are (K, 3) colors by id.
- */
-export interface ArrayTypes {
-  eigenvectors: Float32Array;
-  rgb: Uint8Array;
-  coords: Float32Array;
-  /** 1 for nodes far from all others. */
-  outliers: Uint8Array;
-  /** Mean color of the pixels of each patch. */
-  patch_rgb: Uint8Array;
-  [labels: `labels/${number}`]: Uint8Array;
-  /** Channel values, scaled from the range in `channel_ranges` (c, 2) to 0-255. */
-  [map: `channel_map/${number}`]: Uint8Array;
-  channel_ranges: Float32Array;
-  [colors: `cluster_colors/${number}`]: Uint8Array;
-  [parents: `parents/${number}`]: Int16Array;
-}
+export type { ArrayTypes };
 
 /**
  * "waiting": a reply is overdue, but the kernel is known to be connected or has replied before. "none": there is no
