@@ -11,6 +11,9 @@ N_EIG = 4
 seeds = st.integers(0, 2**16)
 solvers = st.sampled_from(["exact", "nystrom"])
 
+# Some of the random graphs have nodes without neighbors, which take eigenvectors at a fixed sigma.
+pytestmark = pytest.mark.filterwarnings("ignore::ncut_widgets.errors.OutlierWarning")
+
 
 def features(seed, n=90, c=5):
     """Three unequal groups: eigenvalues stay apart, so that single columns can be compared."""
