@@ -151,8 +151,8 @@ class SessionTraits(Synced):
     set, range, 1D array or tensor of nodes, or to a boolean array of shape (n,), which selects its True nodes."""
 
     layer = Choice("ncut", LAYERS)
-    """{"image", "ncut", "eigenvector", "clusters", "heatmap", "masks", "channels"}: What is painted over the images and
-    colors the points."""
+    """{"image", "ncut", "eigenvector", "clusters", "heatmap", "masks", "channels"}: The layer painted over the images.
+    It also colors the points."""
 
     source = Checked("", _source)
     """str: The source of the grid whose patches the images show."""
