@@ -26,6 +26,9 @@ __all__ = ["ManagedWidget", "closes_on_failure"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# Open widgets that the garbage collector has found unreachable.
+_unreachable: list[ManagedWidget] = []
+
 _open: weakref.WeakSet[ManagedWidget] = weakref.WeakSet()
 # Widgets are created in other threads as well: JupyterLab handles messages of buttons while cells run.
 _open_lock = threading.Lock()
@@ -76,6 +79,16 @@ class ManagedWidget(anywidget.AnyWidget):
         layout = self._trait_values.get("layout") if self._may_have_made_layout else self._made_layout
         if layout is not None:
             layout.close()
+
+    def _close_alone(self) -> None:
+        """Close the widget, but not the widgets that it refers to."""
+        self.close()
+
+    def __del__(self) -> None:
+        # The collector may run in any thread, at any allocation: while another thread holds a lock and waits for this
+        # one to start, closing would wait for the lock. So the widget is kept until `free_unreachable` closes it.
+        if self.comm is not None:
+            _unreachable.append(self)
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict] | None:
         shown = super()._repr_mimebundle_(**options)
@@ -191,11 +204,18 @@ def free_unreachable() -> None:
     with _free_lock:
         try:
             _let_go(held)
-            # Collects widgets without other references, which close themselves.
+            # An explorer without other references ends here, and must not keep its views until the collection.
+            _close_unreachable()
             gc.collect()
         finally:
             for entry in held:
                 _hold_again(entry)
+    _close_unreachable()
+
+
+def _close_unreachable() -> None:
+    while _unreachable:
+        _unreachable.pop()._close_alone()
 
 
 def _let_go(held: list[_Held]) -> None:

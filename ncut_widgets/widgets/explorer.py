@@ -114,8 +114,7 @@ class Explorer(View):
             if widget is not None:
                 widget.close()
 
-    def __del__(self) -> None:
-        # The user may still use the session or a view. Otherwise they are collected as well.
+    def _close_alone(self) -> None:
         super().close()
 
     def to_html(

@@ -13,6 +13,8 @@ from ipywidgets.widgets.widget import _instances
 from jupyter_client.manager import start_new_kernel
 
 import ncut_widgets as nw
+from ncut_widgets.widgets._lifetime import free_unreachable
+from ncut_widgets.widgets._trait_types import state_lock
 from ncut_widgets.widgets.session.colors import Colors
 from session_page import request
 
@@ -87,6 +89,32 @@ class TestClose:
         del session
         gc.collect()
         assert gone() is None
+
+
+class TestCollection:
+    """The collector may run in a new thread while the thread that started it holds a lock and waits for the start."""
+
+    @pytest.mark.parametrize("close", [True, False], ids=["closed", "open"])
+    @pytest.mark.parametrize("kind", [nw.Session, *VIEWS])
+    def test_in_another_thread_waits_for_no_lock(self, kind, close, images, grid, eigenvectors):
+        session = nw.Session(images, grid=grid, eigenvectors=eigenvectors)
+        widget = session if kind is nw.Session else kind(session)
+        gone = weakref.ref(widget)
+        if close:
+            widget.close()
+            session.close()
+        for key in {session.model_id, widget.model_id} if not close else ():
+            _instances.pop(key)
+        # In a cycle, so that only the collector frees them.
+        widget.cycle, session.cycle = widget, session
+        del widget, session
+        thread = threading.Thread(target=gc.collect, daemon=True)
+        with state_lock:
+            thread.start()
+            thread.join(10)
+            assert not thread.is_alive()
+        assert gone() is None
+        free_unreachable()
 
 
 class TestFailure:
