@@ -90,7 +90,7 @@ def main() -> None:
     exact = projectors(features) if options.nodes <= MAX_EXACT_NODES else None
     eig = Ncut(20).fit_transform(features)
     runs: dict[str, Callable[[], Any]] = {
-        method: lambda method=method: Coloring(method).fit(features if method == "mspace" else eig).coords
+        method: lambda method=method: Coloring(method).fit(features if method == "mspace" else eig).coords_
         for method in METHODS
     }
     runs |= theirs(features, eig, options.steps, exact is not None)

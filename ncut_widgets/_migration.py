@@ -78,7 +78,7 @@ NAMES: dict[str, Hint] = {
     "rgb_from_3d_rgb_cube": Hint(None, "`Coloring` applies this to its layout."),
     "rgb_from_nd_colormap": Hint(None, "`Coloring` applies this to its layout."),
     "flatten_sphere": Hint(None, "`colormap_2d` colors a 2D layout."),
-    "mspace_viz_transform": Hint('Coloring("mspace").fit(features).coords'),
+    "mspace_viz_transform": Hint('Coloring("mspace").fit(features).coords_'),
     "train_mspace_model": Hint(
         'Coloring("mspace").fit(features)', "It computes the layout of a sample and does not train a network."
     ),

@@ -49,7 +49,7 @@ def host(shared_notebook):
 def far_travelling_node(host):
     """Return a node in sight that the final layout takes elsewhere."""
     code = (
-        "(lambda s: [int(i) for i in (abs(nw.Coloring().fit(s.eigenvectors, onto=s.visible_colors[1]).coords"
+        "(lambda s: [int(i) for i in (abs(nw.Coloring().fit(s.eigenvectors, onto=s.visible_colors[1]).coords_"
         " - s.visible_colors[1]).sum(1)).argsort()[::-1][:200]])(explorer.session)"
     )
     nodes = host.notebook.evaluate(code)

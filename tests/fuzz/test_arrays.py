@@ -263,12 +263,12 @@ def check_coloring(method, case, other, chosen):
     coloring = answer(nw.Coloring(method, **chosen).fit, case.array())
     if coloring is None:
         return
-    assert_finite(coloring.coords, coloring.rgb)
+    assert_finite(coloring.coords_, coloring.rgb_)
     Z = Case(other.n, case.c, other.values, other.scale, other.dtype, other.order, other.seed).array()
     assert_finite(answer(coloring.transform, Z), answer(coloring.transform_coords, Z))
     # Turned onto the last embedding.
     if answer(coloring.fit, case.array()) is not None:
-        assert_finite(coloring.rgb)
+        assert_finite(coloring.rgb_)
 
 
 @_share(5)

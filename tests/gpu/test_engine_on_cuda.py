@@ -115,7 +115,7 @@ def test_gradients_reach_the_features(solver):
 def test_colours(method):
     eig = Ncut(8, solver="nystrom").fit(nodes(3000).to(DEVICE)).eigenvectors_
     coloring = Coloring(method).fit(eig)
-    rgb, again = torch.as_tensor(coloring.rgb), torch.as_tensor(coloring.transform(eig))
+    rgb, again = torch.as_tensor(coloring.rgb_), torch.as_tensor(coloring.transform(eig))
     assert rgb.device == again.device == DEVICE
     assert rgb.shape == (3000, 3)
     assert float(rgb.min()) >= 0

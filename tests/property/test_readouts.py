@@ -67,8 +67,8 @@ def test_heatmap_is_invariant_to_order_scale_and_rotation(seed, n, k, scale):
 def test_colors_are_in_range_for_any_number_of_nodes(seed, n, k, method, n_directions):
     eig = embedding(seed, n, k, n_directions)
     coloring = Coloring(method, n_sample=30, n_neighbors=8).fit(eig)
-    assert np.isfinite(coloring.coords).all()
-    assert ((coloring.rgb >= 0) & (coloring.rgb <= 1)).all()
+    assert np.isfinite(coloring.coords_).all()
+    assert ((coloring.rgb_ >= 0) & (coloring.rgb_ <= 1)).all()
     far = coloring.transform(100 * embedding(seed + 1, 5, k))
     assert ((far >= 0) & (far <= 1)).all()
 

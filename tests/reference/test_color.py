@@ -15,7 +15,7 @@ from ncut_widgets.readouts.color.tsne import _joint_probabilities, tsne_layout
 def test_pca_matches_scikit_learn():
     eig = np.random.default_rng(0).normal(size=(300, 6)) * [3, 1, 2, 1, 1, 1]
     unit = eig / np.linalg.norm(eig, axis=1, keepdims=True)
-    ours, theirs = Coloring("pca").fit(eig).coords, PCA(3).fit_transform(unit)
+    ours, theirs = Coloring("pca").fit(eig).coords_, PCA(3).fit_transform(unit)
     np.testing.assert_allclose(np.abs(ours), np.abs(theirs), atol=1e-9)
 
 

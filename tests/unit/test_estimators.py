@@ -104,8 +104,8 @@ def X():
 
 def test_pipelines_to_colors_clusters_and_masks(X):
     colors = make_pipeline(nw.Ncut(6), nw.Coloring("pca")).fit(X)
-    np.testing.assert_allclose(colors.transform(X), colors[-1].rgb, atol=1e-9)
-    np.testing.assert_array_equal(make_pipeline(nw.Ncut(6), nw.Coloring("pca")).fit_transform(X), colors[-1].rgb)
+    np.testing.assert_allclose(colors.transform(X), colors[-1].rgb_, atol=1e-9)
+    np.testing.assert_array_equal(make_pipeline(nw.Ncut(6), nw.Coloring("pca")).fit_transform(X), colors[-1].rgb_)
     labels = make_pipeline(StandardScaler(), nw.Ncut(4), nw.Kway(2)).fit_predict(X)
     assert len(set(labels[:30])) == len(set(labels[30:])) == 1
     heat = make_pipeline(StandardScaler(), nw.ClickNcut()).fit(X, [0, 3], clickncut__negative=[40]).transform(X)

@@ -141,7 +141,7 @@ def test_callable_affinity_accepts_other_precision(fitted, new):
 def test_nodes_beyond_float32_range_are_colored():
     eig = np.random.default_rng(0).normal(size=(40, 3))
     coloring = nw.Coloring("pca").fit(eig.astype(np.float32))
-    assert np.allclose(coloring.transform(eig * 1e150), coloring.rgb, atol=1e-4)
+    assert np.allclose(coloring.transform(eig * 1e150), coloring.rgb_, atol=1e-4)
 
 
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])

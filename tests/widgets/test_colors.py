@@ -87,7 +87,7 @@ def test_colors_stay_until_new_ones_are_ready(session):
     assert statuses[-1] == {"method": "tsne", "status": "ready", "error": None}
     # New colours of the same embedding: what the page computed from the eigenvectors holds.
     assert [meta["embedding"] for meta in metas] == [0]
-    np.testing.assert_array_equal(coloring.rgb, rgb)
+    np.testing.assert_array_equal(coloring.rgb_, rgb)
 
 
 def test_result_does_not_depend_on_waiting(session):
@@ -100,12 +100,12 @@ def test_result_does_not_depend_on_waiting(session):
     np.testing.assert_array_equal(session.coords, later[1])
     alone = nw.Coloring().fit(rows)
     moved = np.linalg.norm(session.coords - places, axis=1).mean()
-    assert moved < 0.5 * np.linalg.norm(alone.coords - places, axis=1).mean()
+    assert moved < 0.5 * np.linalg.norm(alone.coords_ - places, axis=1).mean()
 
 
 def test_mspace_uses_the_features(session):
     session.recolor(nw.Coloring("mspace", n_eig=(2, 3)), wait=True)
-    expected = nw.Coloring("mspace", n_eig=(2, 3)).fit(session.features.flatten()).coords
+    expected = nw.Coloring("mspace", n_eig=(2, 3)).fit(session.features.flatten()).coords_
     distances = [np.linalg.norm(c - c[:1], axis=1) for c in (session.coords, expected)]
     np.testing.assert_allclose(distances[0] / distances[0].max(), distances[1] / distances[1].max(), atol=1e-4)
 
@@ -118,7 +118,7 @@ class TestCancelling:
         session.recolor("pca", wait=True)
         assert session.coloring["method"] == "pca"
         with pytest.raises(NotFittedError, match="This Coloring instance is not fitted"):
-            coloring.rgb  # noqa: B018
+            coloring.rgb_  # noqa: B018
 
     def test_passed_colors_cancel_it(self, session):
         coloring = Paused()
@@ -229,7 +229,7 @@ def test_colors_are_shown_after_the_loop_closed(session):
     session.observe(lambda change: change.new["status"] == "ready" and arrived.set(), "coloring")
     coloring.go_on.set()
     assert arrived.wait(20)
-    np.testing.assert_array_equal(session.rgb, coloring.rgb)
+    np.testing.assert_array_equal(session.rgb, coloring.rgb_)
 
 
 class TestExplore:

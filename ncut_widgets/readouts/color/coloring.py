@@ -61,9 +61,9 @@ class Coloring(NodeTransformer):
 
     Attributes
     ----------
-    coords : array or tensor of shape (n, 3)
+    coords_ : array or tensor of shape (n, 3)
         The 3D coordinates of the fitted nodes.
-    rgb : array or tensor of shape (n, 3)
+    rgb_ : array or tensor of shape (n, 3)
         The colors of the fitted nodes, in [0, 1].
     n_features_in_ : int
         Number of columns of `X`: eigenvectors, or channels for M-space.
@@ -87,7 +87,7 @@ class Coloring(NodeTransformer):
     >>> import numpy as np
     >>> eig = np.random.default_rng(0).normal(size=(200, 5))
     >>> coloring = Coloring(method="pca").fit(eig)
-    >>> coloring.rgb.shape, bool((coloring.transform(eig) == coloring.rgb).all())
+    >>> coloring.rgb_.shape, bool((coloring.transform(eig) == coloring.rgb_).all())
     ((200, 3), True)
     """
 
@@ -195,7 +195,7 @@ class Coloring(NodeTransformer):
         on_step: Callable[[], object] | None = None,
     ) -> Any:
         """Fit to the nodes `X` and return their colors (n, 3), in [0, 1]."""
-        return self.fit(X, shared=shared, onto=onto, on_step=on_step).rgb
+        return self.fit(X, shared=shared, onto=onto, on_step=on_step).rgb_
 
     def _import_library(self, X: Any) -> None:
         """Import the library that `fit` needs for `X`, if any, so that a worker thread does not have to."""
@@ -203,13 +203,13 @@ class Coloring(NodeTransformer):
         import_library(check_in(self.method, "method", METHODS), device_of(tensor, self.device))
 
     @property
-    def coords(self) -> Any:
+    def coords_(self) -> Any:
         """The 3D coordinates (n, 3) of the fitted nodes."""
         self._check_fitted()
         return self._like.restore(self._coords)
 
     @property
-    def rgb(self) -> Any:
+    def rgb_(self) -> Any:
         """The colors (n, 3) of the fitted nodes, in [0, 1]."""
         self._check_fitted()
         return self._like.restore(self._color(self._coords))

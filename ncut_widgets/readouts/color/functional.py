@@ -13,7 +13,7 @@ __all__ = ["mspace_color", "pca_color", "tsne_color", "umap_color", "umap_sphere
 
 
 def _fitted_colors(method: str, nodes: Any, options: dict[str, Any], name: str = "eig") -> Any:
-    return Coloring(method, **options)._fit(nodes, name).rgb
+    return Coloring(method, **options)._fit(nodes, name).rgb_
 
 
 @explains_old_options("tsne_color")

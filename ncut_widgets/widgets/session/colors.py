@@ -45,7 +45,7 @@ class Recoloring:
 
         def work(step: Progress) -> RgbAndCoords:
             coloring.fit(rows, onto=onto, on_step=lambda: step(0.0))
-            return coloring.rgb, coloring.coords
+            return coloring.rgb_, coloring.coords_
 
         def hand_over() -> None:
             bound = method()

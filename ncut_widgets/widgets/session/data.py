@@ -105,8 +105,8 @@ class SessionData:
                 )
         if rgb is None or coords is None:
             coloring = Coloring(method="pca").fit(vectors)
-            rgb = coloring.rgb if rgb is None else rgb
-            coords = coloring.coords if coords is None else coords
+            rgb = coloring.rgb_ if rgb is None else rgb
+            coords = coloring.coords_ if coords is None else coords
         colors = _table("rgb", rgb, n, 3)
         if colors.min() < 0 or colors.max() > 1:
             raise ValueError(

@@ -26,19 +26,19 @@ def blobs(n_clusters=5, n_per_cluster=60, n_channels=8, noise=0.15, seed=0):
 def test_clusters_get_distinct_colors(method):
     eig, labels = blobs(n_clusters=4)
     coloring = Coloring(method, n_neighbors=30).fit(eig)
-    assert coloring.rgb.min() >= 0
-    assert coloring.rgb.max() <= 1
-    assert np.ptp(coloring.rgb, axis=0).min() == 1, "every axis uses the full range"
+    assert coloring.rgb_.min() >= 0
+    assert coloring.rgb_.max() <= 1
+    assert np.ptp(coloring.rgb_, axis=0).min() == 1, "every axis uses the full range"
     # Clusters fill the sphere and touch each other. M-space also shows the structure within clusters.
     min_score = {"umap_sphere": 0.4, "mspace": 0.5}.get(method, 0.6)
-    assert silhouette_score(coloring.rgb, labels) > min_score
-    assert silhouette_score(coloring.coords, labels) > min_score
+    assert silhouette_score(coloring.rgb_, labels) > min_score
+    assert silhouette_score(coloring.coords_, labels) > min_score
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_unsampled_nodes_get_the_color_of_their_cluster(method):
     eig, labels = blobs()
-    rgb = Coloring(method, n_sample=60, n_neighbors=10).fit(eig).rgb
+    rgb = Coloring(method, n_sample=60, n_neighbors=10).fit(eig).rgb_
     centers = np.stack([rgb[labels == k].mean(0) for k in range(5)])
     nearest = np.linalg.norm(rgb[:, None] - centers, axis=2).argmin(1)
     assert (nearest == labels).mean() > 0.97
@@ -50,7 +50,7 @@ def test_is_deterministic_and_leaves_global_generators(method):
     np.random.seed(7)  # noqa: NPY002
     torch.manual_seed(7)
     before = np.random.get_state()[1].copy(), torch.get_rng_state()  # noqa: NPY002
-    first, again = (Coloring(method, n_sample=40, random_state=3).fit(eig).rgb for _ in range(2))
+    first, again = (Coloring(method, n_sample=40, random_state=3).fit(eig).rgb_ for _ in range(2))
     np.testing.assert_array_equal(first, again)
     np.testing.assert_array_equal(np.random.get_state()[1], before[0])  # noqa: NPY002
     assert torch.equal(torch.get_rng_state(), before[1])
@@ -60,21 +60,21 @@ def test_is_deterministic_and_leaves_global_generators(method):
 def test_transform_of_fitted_nodes_gives_the_same_colors(method):
     eig, _ = blobs(n_per_cluster=20)
     coloring = Coloring(method, n_sample=50).fit(eig)
-    np.testing.assert_allclose(coloring.transform(eig), coloring.rgb, atol=1e-6)
-    np.testing.assert_allclose(coloring.transform_coords(eig[:7]), coloring.coords[:7], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(coloring.transform(eig), coloring.rgb_, atol=1e-6)
+    np.testing.assert_allclose(coloring.transform_coords(eig[:7]), coloring.coords_[:7], rtol=1e-4, atol=1e-4)
 
 
 def test_sphere_coordinates_stay_on_the_sphere():
     eig, _ = blobs()
     new, _ = blobs(n_per_cluster=10, seed=1)
     coloring = Coloring("umap_sphere", n_sample=150, n_neighbors=20).fit(eig)
-    first = coloring.coords
+    first = coloring.coords_
     coloring.fit(eig + 0.03 * np.random.default_rng(0).normal(size=eig.shape).astype(np.float32))
-    for coords in (first, coloring.coords, coloring.transform_coords(new)):
+    for coords in (first, coloring.coords_, coloring.transform_coords(new)):
         np.testing.assert_allclose(np.linalg.norm(coords, axis=1), 1, atol=1e-5)
     assert np.ptp(first, axis=0).min() > 1.5, "nodes are on all sides"
-    kept = (coloring.coords * first).sum(1)
-    fresh = (Coloring("umap_sphere", n_sample=150, n_neighbors=20, random_state=1).fit(eig).coords * first).sum(1)
+    kept = (coloring.coords_ * first).sum(1)
+    fresh = (Coloring("umap_sphere", n_sample=150, n_neighbors=20, random_state=1).fit(eig).coords_ * first).sum(1)
     assert kept.mean() > 0.5 > fresh.mean()
 
 
@@ -82,11 +82,11 @@ def test_new_nodes_get_the_color_of_their_cluster():
     eig, labels = blobs()
     new, new_labels = blobs(n_per_cluster=15, seed=1)
     coloring = Coloring().fit(eig)
-    before = coloring.rgb.copy()
+    before = coloring.rgb_.copy()
     rgb = coloring.transform(new)
     centers = np.stack([before[labels == k].mean(0) for k in range(5)])
     assert (np.linalg.norm(rgb[:, None] - centers, axis=2).argmin(1) == new_labels).all()
-    np.testing.assert_array_equal(coloring.rgb, before)
+    np.testing.assert_array_equal(coloring.rgb_, before)
 
 
 @pytest.mark.parametrize("method", ["tsne", "pca"])
@@ -97,9 +97,9 @@ def test_refit_keeps_colors(method):
     rotation = np.linalg.qr(rng.normal(size=(8, 8)))[0]
     changed = ((eig + 0.05 * rng.normal(size=eig.shape)) @ rotation).astype(np.float32)
     coloring = Coloring(method, random_state=0).fit(eig)
-    first = coloring.rgb
-    refitted = coloring.fit(changed).rgb
-    fresh = Coloring(method, random_state=0).fit(changed).rgb
+    first = coloring.rgb_
+    refitted = coloring.fit(changed).rgb_
+    fresh = Coloring(method, random_state=0).fit(changed).rgb_
     assert np.abs(refitted - first).mean() < 0.12
     assert np.abs(refitted - first).mean() < 0.5 * np.abs(fresh - first).mean()
 
@@ -107,12 +107,12 @@ def test_refit_keeps_colors(method):
 def test_refit_undoes_reflections():
     eig, _ = blobs()
     coloring = Coloring("pca").fit(eig)
-    coords, rgb = coloring.coords, coloring.rgb
+    coords, rgb = coloring.coords_, coloring.rgb_
     # Reflected channels change the directions of the principal axes.
     mirrored = eig * np.array([-1, 1, -1, 1, 1, 1, 1, 1], dtype=np.float32)
     coloring.fit(mirrored)
-    np.testing.assert_allclose(coloring.coords, coords, atol=1e-4)
-    np.testing.assert_allclose(coloring.rgb, rgb, atol=1e-3)
+    np.testing.assert_allclose(coloring.coords_, coords, atol=1e-4)
+    np.testing.assert_allclose(coloring.rgb_, rgb, atol=1e-3)
 
 
 def test_refit_with_more_nodes_keeps_shared_positions():
@@ -120,10 +120,10 @@ def test_refit_with_more_nodes_keeps_shared_positions():
     more, _ = blobs(n_per_cluster=10, seed=3)
     shared = np.arange(len(eig))
     coloring = Coloring(random_state=0).fit(eig)
-    coords = coloring.coords
+    coords = coloring.coords_
     coloring.fit(np.concatenate([more, eig]), shared=(shared, shared + len(more)))
-    kept = np.linalg.norm(coloring.coords[len(more) :] - coords, axis=1).mean()
-    unaligned = Coloring(random_state=0).fit(np.concatenate([more, eig])).coords
+    kept = np.linalg.norm(coloring.coords_[len(more) :] - coords, axis=1).mean()
+    unaligned = Coloring(random_state=0).fit(np.concatenate([more, eig])).coords_
     assert kept < 0.5 * np.linalg.norm(unaligned[len(more) :] - coords, axis=1).mean()
 
 
@@ -132,17 +132,17 @@ def test_refit_with_more_nodes_keeps_shared_positions():
 def test_few_nodes(method, n):
     eig = np.random.default_rng(n).normal(size=(n, 4))
     coloring = Coloring(method).fit(eig)
-    assert coloring.rgb.shape == coloring.coords.shape == (n, 3)
-    assert np.isfinite(coloring.coords).all()
-    assert ((coloring.rgb >= 0) & (coloring.rgb <= 1)).all()
+    assert coloring.rgb_.shape == coloring.coords_.shape == (n, 3)
+    assert np.isfinite(coloring.coords_).all()
+    assert ((coloring.rgb_ >= 0) & (coloring.rgb_ <= 1)).all()
     if n > 1:
-        assert len(np.unique(coloring.rgb, axis=0)) == n
+        assert len(np.unique(coloring.rgb_, axis=0)) == n
 
 
 @pytest.mark.parametrize("method", ["tsne", "pca", "mspace"])
 def test_identical_nodes_are_gray(method):
     for n in (1, 3, 40):
-        np.testing.assert_allclose(Coloring(method).fit(np.full((n, 3), 0.2)).rgb, 0.5, atol=1e-6)
+        np.testing.assert_allclose(Coloring(method).fit(np.full((n, 3), 0.2)).rgb_, 0.5, atol=1e-6)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -150,7 +150,7 @@ def test_equal_and_zero_rows_give_finite_colors(method):
     eig = np.zeros((40, 3), dtype=np.float32)
     eig[:20, 0] = 1
     eig[20:30, 1] = 1
-    rgb = Coloring(method).fit(eig).rgb
+    rgb = Coloring(method).fit(eig).rgb_
     assert np.isfinite(rgb).all()
     assert np.abs(rgb[:20].mean(0) - rgb[20:30].mean(0)).max() > 0.3
 
@@ -173,13 +173,13 @@ def test_torch_input_gives_torch_output(dtype):
 
 def test_functions_match_the_estimator():
     eig, _ = blobs(n_per_cluster=10)
-    np.testing.assert_array_equal(tsne_color(eig, n_sample=30), Coloring("tsne", n_sample=30).fit(eig).rgb)
-    np.testing.assert_array_equal(umap_color(eig, n_sample=30), Coloring("umap", n_sample=30).fit(eig).rgb)
-    sphere = Coloring("umap_sphere", n_sample=30).fit(eig).rgb
+    np.testing.assert_array_equal(tsne_color(eig, n_sample=30), Coloring("tsne", n_sample=30).fit(eig).rgb_)
+    np.testing.assert_array_equal(umap_color(eig, n_sample=30), Coloring("umap", n_sample=30).fit(eig).rgb_)
+    sphere = Coloring("umap_sphere", n_sample=30).fit(eig).rgb_
     np.testing.assert_array_equal(umap_sphere_color(eig, n_sample=30), sphere)
-    mspace = Coloring("mspace", n_sample=30, n_eig=(3, 9)).fit(eig).rgb
+    mspace = Coloring("mspace", n_sample=30, n_eig=(3, 9)).fit(eig).rgb_
     np.testing.assert_array_equal(mspace_color(eig, n_sample=30, n_eig=(3, 9)), mspace)
-    np.testing.assert_array_equal(pca_color(eig), Coloring("pca").fit(eig).rgb)
+    np.testing.assert_array_equal(pca_color(eig), Coloring("pca").fit(eig).rgb_)
 
 
 def test_is_a_scikit_learn_estimator():
@@ -189,7 +189,7 @@ def test_is_a_scikit_learn_estimator():
     assert coloring.get_params() == options
     assert clone(coloring.fit(np.eye(4))).get_params() == coloring.get_params()
     with pytest.raises(NotFittedError, match="not fitted yet"):
-        _ = clone(coloring).rgb
+        _ = clone(coloring).rgb_
 
 
 @pytest.mark.parametrize(
@@ -235,15 +235,15 @@ def test_invalid_data_raises():
 class TestOnto:
     def test_aligns_the_layout_with_given_positions(self):
         eig, _ = blobs()
-        positions = Coloring("pca").fit(eig).coords
+        positions = Coloring("pca").fit(eig).coords_
         aligned = Coloring().fit(eig, onto=positions)
         unaligned = Coloring().fit(eig)
-        distance = [np.linalg.norm(c - positions, axis=1).mean() for c in (aligned.coords, unaligned.coords)]
+        distance = [np.linalg.norm(c - positions, axis=1).mean() for c in (aligned.coords_, unaligned.coords_)]
         assert distance[0] < 0.5 * distance[1]
         # The alignment preserves relative distances.
-        between = [np.linalg.norm(c[:50, None] - c[None, 50:100], axis=2) for c in (aligned.coords, unaligned.coords)]
+        between = [np.linalg.norm(c[:50, None] - c[None, 50:100], axis=2) for c in (aligned.coords_, unaligned.coords_)]
         np.testing.assert_allclose(between[0] / between[0].max(), between[1] / between[1].max(), atol=1e-4)
-        np.testing.assert_allclose(aligned.transform(eig[:9]), aligned.rgb[:9], atol=1e-6)
+        np.testing.assert_allclose(aligned.transform(eig[:9]), aligned.rgb_[:9], atol=1e-6)
 
     @pytest.mark.parametrize(
         ("options", "match"),
@@ -263,7 +263,7 @@ class TestOnto:
 def test_interrupted_fit_keeps_the_previous_one(method):
     eig, _ = blobs(n_per_cluster=12)
     coloring = Coloring(method, n_neighbors=10, n_eig=(2, 4)).fit(eig)
-    rgb = coloring.rgb
+    rgb = coloring.rgb_
     steps = []
 
     def on_step():
@@ -273,4 +273,4 @@ def test_interrupted_fit_keeps_the_previous_one(method):
 
     with pytest.raises(InterruptedError, match="stop"):
         coloring.fit(eig[::-1].copy(), on_step=on_step)
-    np.testing.assert_array_equal(coloring.rgb, rgb)
+    np.testing.assert_array_equal(coloring.rgb_, rgb)

@@ -42,8 +42,8 @@ def preserved(features, coords, n_eig=N_EIG, sigma=None):
 
 def test_preserves_spectral_projectors():
     features, _ = nested()
-    shares = preserved(features, Coloring("mspace").fit(features).coords, sigma=1.0)
-    linear = preserved(features, Coloring("pca").fit(features).coords)
+    shares = preserved(features, Coloring("mspace").fit(features).coords_, sigma=1.0)
+    linear = preserved(features, Coloring("pca").fit(features).coords_)
     assert shares[:2].min() > 0.95
     # Beyond the 16 groups there is only noise in twelve dimensions, which three dimensions can show only in part.
     assert shares[2] > 0.55
@@ -67,7 +67,7 @@ def image_features(n=800, side=28, n_channels=48, seed=0):
 
 def test_preserves_overall_structure_and_details():
     features = image_features()
-    shares = preserved(features, Coloring("mspace", n_sample=400).fit(features).coords)
+    shares = preserved(features, Coloring("mspace", n_sample=400).fit(features).coords_)
     # With equal weights, details dominate, and only 0.64 of the first projector is preserved.
     assert shares[0] > 0.78
     assert shares[1] > 0.8

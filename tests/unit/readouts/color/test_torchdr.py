@@ -100,14 +100,14 @@ class TestColoring:
         steps = []
         coloring = Coloring(method, n_neighbors=30).fit(eig, on_step=lambda: steps.append(1))
         assert len(steps) == {"tsne": 500, "umap": 200}[method], "one call per step of TorchDR"
-        assert coloring.rgb.min() == 0
-        assert coloring.rgb.max() == 1
-        assert silhouette_score(coloring.rgb, labels) > 0.6
-        np.testing.assert_allclose(coloring.transform(eig), coloring.rgb, atol=1e-6)
+        assert coloring.rgb_.min() == 0
+        assert coloring.rgb_.max() == 1
+        assert silhouette_score(coloring.rgb_, labels) > 0.6
+        np.testing.assert_allclose(coloring.transform(eig), coloring.rgb_, atol=1e-6)
 
     def test_unsampled_nodes_get_the_color_of_their_cluster(self, as_on_cuda, method):
         eig, labels = blobs()
-        rgb = Coloring(method, n_sample=60, n_neighbors=10).fit(eig).rgb
+        rgb = Coloring(method, n_sample=60, n_neighbors=10).fit(eig).rgb_
         centers = np.stack([rgb[labels == k].mean(0) for k in range(3)])
         assert (np.linalg.norm(rgb[:, None] - centers, axis=2).argmin(1) == labels).mean() > 0.97
 
@@ -117,37 +117,37 @@ class TestColoring:
         rotation = np.linalg.qr(rng.normal(size=(8, 8)))[0]
         changed = ((eig + 0.05 * rng.normal(size=eig.shape)) @ rotation).astype(np.float32)
         coloring = Coloring(method, n_neighbors=30).fit(eig)
-        first = coloring.rgb
-        refitted = coloring.fit(changed).rgb
-        fresh = Coloring(method, n_neighbors=30, random_state=5).fit(changed).rgb
+        first = coloring.rgb_
+        refitted = coloring.fit(changed).rgb_
+        fresh = Coloring(method, n_neighbors=30, random_state=5).fit(changed).rgb_
         assert np.abs(refitted - first).mean() < 0.5 * np.abs(fresh - first).mean()
 
     @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
     def test_keeps_the_dtype(self, as_on_cuda, method, dtype):
         eig = torch.from_numpy(blobs(n_per_cluster=10)[0]).to(dtype)
-        assert Coloring(method).fit(eig).rgb.dtype == dtype
+        assert Coloring(method).fit(eig).rgb_.dtype == dtype
 
     @pytest.mark.parametrize("n", [16, 17, 20])
     def test_fewer_nodes_than_neighbors(self, as_on_cuda, method, n):
-        rgb = Coloring(method).fit(np.random.default_rng(n).normal(size=(n, 4))).rgb
+        rgb = Coloring(method).fit(np.random.default_rng(n).normal(size=(n, 4))).rgb_
         assert len(np.unique(rgb, axis=0)) == n
 
     def test_equal_and_zero_rows_give_finite_colors(self, as_on_cuda, method):
         eig = np.zeros((40, 3), dtype=np.float32)
         eig[:20, 0] = 1
         eig[20:30, 1] = 1
-        rgb = Coloring(method).fit(eig).rgb
+        rgb = Coloring(method).fit(eig).rgb_
         assert np.isfinite(rgb).all()
         assert np.abs(rgb[:20].mean(0) - rgb[20:30].mean(0)).max() > 0.3
 
     def test_constant_rows_give_finite_colors(self, as_on_cuda, method):
-        rgb = Coloring(method).fit(np.full((40, 3), 0.2)).rgb
+        rgb = Coloring(method).fit(np.full((40, 3), 0.2)).rgb_
         assert np.isfinite(rgb).all()
 
     def test_interrupted_fit_keeps_the_previous_one(self, as_on_cuda, method):
         eig, _ = blobs(n_per_cluster=10)
         coloring = Coloring(method).fit(eig)
-        rgb = coloring.rgb
+        rgb = coloring.rgb_
         steps = []
 
         def on_step():
@@ -157,7 +157,7 @@ class TestColoring:
 
         with pytest.raises(InterruptedError, match="stop"):
             coloring.fit(eig[::-1].copy(), on_step=on_step)
-        np.testing.assert_array_equal(coloring.rgb, rgb)
+        np.testing.assert_array_equal(coloring.rgb_, rgb)
 
 
 class TestUsesTorchdr:
