@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from .affinity import Affinity, Kernel
-from .landmarks import choose_landmarks
-from .lowrank import inverse_root
-from .solution import sweep
+from .graph.chunks import for_each_chunk
+from .graph.kernels import Affinity, Kernel
+from .graph.landmarks import choose_landmarks
+from .graph.low_rank import inverse_root
 
 __all__ = ["Coverage"]
 
@@ -53,7 +53,9 @@ class Coverage:
             covered[here] = self._explained(self._affinity.encode(X[here])) / self._typical
 
         width = max(2 * len(self._landmarks), X.shape[1])
-        sweep(len(X), width, covered.device, cover, "coverage", verbose, parallel=self._affinity.is_thread_safe)
+        for_each_chunk(
+            len(X), width, covered.device, cover, "coverage", verbose, parallel=self._affinity.is_thread_safe
+        )
         return covered.clamp_(0, 1)
 
     def _span(self, known: torch.Tensor, generator: torch.Generator) -> None:

@@ -15,16 +15,18 @@ from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import check_positive_int, device_of, torch_generator
 from ncut_widgets.errors import OutlierWarning
 
-from .affinity import build_affinity
 from .coverage import Coverage
-from .gradient import extend_with_gradient, with_gradient
-from .nodes import Nodes
-from .outliers import SPENT, are_few, find_outliers
-from .precision import UnresolvedError
-from .settings import AUTO, Settings, check_settings, check_weights
-from .solution import Extension, Solution
-from .solve import Solved, is_exact, solve, with_all_columns
-from .stream import sample_of_chunks
+from .gradients.implicit import extend_with_gradient, with_gradient
+from .graph.extension import Extension
+from .graph.kernels import build_affinity
+from .graph.nodes import Nodes
+from .graph.outliers import SPENT, are_few, find_outliers
+from .graph.precision import UnresolvedError
+from .graph.streaming import sample_of_chunks
+from .graph.weights import check_weights
+from .settings import AUTO, Settings, check_settings
+from .solvers.dispatch import Solved, is_exact, solve, with_all_columns
+from .solvers.solution import Solution
 
 __all__ = ["Ncut"]
 
@@ -87,7 +89,7 @@ class Ncut(NodeTransformer):
     Attributes
     ----------
     eigenvectors_ : array or tensor of shape (n, n_eig)
-        Orthonormal columns, by descending eigenvalue, with the signs that `ncut_widgets.ncut.eigensolver` fixes.
+        Orthonormal columns, by descending eigenvalue. The sum of the cubes of each column is positive.
     eigenvalues_ : array or tensor of shape (n_eig,)
         Also as `eigval`.
     residual_ : array or tensor of shape (n_eig,)

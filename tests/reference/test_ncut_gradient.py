@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ncut_widgets.ncut import Ncut
-from ncut_widgets.ncut.lowrank import core_of, inverse_root
+from ncut_widgets.ncut.graph.low_rank import core_of, inverse_root
 
 K = 5
 

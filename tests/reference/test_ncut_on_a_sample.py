@@ -19,8 +19,8 @@ def nodes(dtype=np.float64, n=3000):
 
 @pytest.fixture
 def sampled(monkeypatch):
-    monkeypatch.setattr("ncut_widgets.ncut.solve._WHOLE_NODES", 1600)
-    monkeypatch.setattr("ncut_widgets.ncut.solve._SAMPLE_NODES", 1600)
+    monkeypatch.setattr("ncut_widgets.ncut.solvers.dispatch._WHOLE_NODES", 1600)
+    monkeypatch.setattr("ncut_widgets.ncut.solvers.dispatch._SAMPLE_NODES", 1600)
     return {"solver": "nystrom", "n_sample": 200}
 
 
@@ -63,7 +63,7 @@ def test_the_same_seed_draws_the_same_sample(sampled):
 def test_chunks_do_not_change_it(sampled, monkeypatch):
     X = nodes()
     expected = Ncut(3, **sampled).fit(X)
-    monkeypatch.setattr("ncut_widgets.ncut.solution._CPU_CHUNK_ELEMENTS", 301 * 300)
+    monkeypatch.setattr("ncut_widgets.ncut.graph.chunks._CPU_CHUNK_ELEMENTS", 301 * 300)
     ncut = Ncut(3, **sampled).fit(X)
     np.testing.assert_allclose(ncut.eigenvectors_, expected.eigenvectors_, atol=1e-9)
     np.testing.assert_allclose(ncut.residual_, expected.residual_, atol=1e-9)

@@ -94,8 +94,8 @@ def test_weights_and_density_keep_small_eigenvalues(alpha, weighted):
 @pytest.fixture
 def two_passes(monkeypatch):
     """Draft graphs of more than 1000 nodes on a sample, on the leading directions of their features."""
-    monkeypatch.setattr("ncut_widgets.ncut.solve._WHOLE_NODES", 1000)
-    monkeypatch.setattr("ncut_widgets.ncut.solve._SAMPLE_NODES", 1000)
+    monkeypatch.setattr("ncut_widgets.ncut.solvers.dispatch._WHOLE_NODES", 1000)
+    monkeypatch.setattr("ncut_widgets.ncut.solvers.dispatch._SAMPLE_NODES", 1000)
     monkeypatch.setattr("ncut_widgets.ncut.estimator._UNPROJECTED_ELEMENTS", 0)
 
 

@@ -11,7 +11,7 @@ import torch
 
 from ncut_widgets._threads import all_threads, map_in_order, one_thread, usable_threads
 from ncut_widgets.ncut import Ncut
-from ncut_widgets.ncut.solution import sweep
+from ncut_widgets.ncut.graph.chunks import for_each_chunk
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_sums_over_chunks_are_deterministic(two_threads):
             part = values[here].sum()
             return lambda: out.add_(part)
 
-        sweep(len(values), 1 << 18, torch.device("cpu"), add)
+        for_each_chunk(len(values), 1 << 18, torch.device("cpu"), add)
         return float(out)
 
     assert len({total() for _ in range(20)}) == 1

@@ -13,7 +13,7 @@ from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import check_features, check_positive_int
 from ncut_widgets.errors import OutlierWarning
 from ncut_widgets.ncut import Ncut
-from ncut_widgets.ncut.settings import check_weights
+from ncut_widgets.ncut.graph.weights import check_weights
 
 from .methods import ablation_effects, aggregate, check_method
 from .result import ChannelAttribution, MapData

@@ -11,9 +11,9 @@ import torch
 from ncut_widgets._progress import progress
 from ncut_widgets._validation import Like, device_of, torch_generator
 from ncut_widgets.ncut import Ncut
-from ncut_widgets.ncut.affinity import Kernel, build_affinity
-from ncut_widgets.ncut.exact import solve_exact
-from ncut_widgets.ncut.sampling import uniform_nodes
+from ncut_widgets.ncut.graph.kernels import Kernel, build_affinity
+from ncut_widgets.ncut.graph.sampling import uniform_nodes
+from ncut_widgets.ncut.solvers.exact import solve_exact
 
 from .targets import Targets
 

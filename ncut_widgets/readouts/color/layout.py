@@ -12,7 +12,7 @@ import torch
 from scipy.spatial.distance import cdist
 
 from ncut_widgets.ncut import nystrom_propagate
-from ncut_widgets.ncut.dense import eigh
+from ncut_widgets.ncut.graph.linalg import eigh
 from ncut_widgets.readouts._directions import unit_rows
 
 from .mspace import mspace_layout

@@ -9,12 +9,14 @@ from typing import NamedTuple
 import torch
 
 from ncut_widgets._validation import check_features
-from ncut_widgets.ncut.affinity import build_affinity
-from ncut_widgets.ncut.dense import eigh
-from ncut_widgets.ncut.landmarks import choose_landmarks
-from ncut_widgets.ncut.lowrank import Columns, Core, core_of
-from ncut_widgets.ncut.nodes import Nodes
-from ncut_widgets.ncut.solution import Extension, sweep, vanishing
+from ncut_widgets.ncut.graph.chunks import for_each_chunk
+from ncut_widgets.ncut.graph.extension import Extension
+from ncut_widgets.ncut.graph.kernels import build_affinity
+from ncut_widgets.ncut.graph.landmarks import choose_landmarks
+from ncut_widgets.ncut.graph.linalg import eigh
+from ncut_widgets.ncut.graph.low_rank import Columns, Core, core_of
+from ncut_widgets.ncut.graph.nodes import Nodes
+from ncut_widgets.ncut.graph.precision import is_zero
 
 __all__ = ["Cut", "cut_with_clicks", "feature_graph"]
 
@@ -72,7 +74,7 @@ class Cut(NamedTuple):
         def add_click_term(chunk: slice) -> None:
             values[chunk] = columns[chunk, 1] + self.clicks(columns[chunk, :1].asinh())[:, 0]
 
-        sweep(len(columns), _N_CLICK_LANDMARKS, columns.device, add_click_term)
+        for_each_chunk(len(columns), _N_CLICK_LANDMARKS, columns.device, add_click_term)
         return values
 
     def calibrated(self, values: torch.Tensor, positive: torch.Tensor, negative: torch.Tensor) -> Cut:
@@ -103,7 +105,7 @@ def cut_with_clicks(
     def compute_signal(chunk: slice) -> None:
         signal[chunk] = signal_extension.embed(graph.columns[chunk]).vectors.asinh()
 
-    graph.columns.sweep("clicks", compute_signal)
+    graph.columns.for_each_chunk("clicks", compute_signal)
     clicks = _click_graph(signal, generator)
 
     width = len(landmarks)
@@ -114,10 +116,10 @@ def cut_with_clicks(
         products = (rows.T @ rows).cpu()
         return lambda: gram.add_(products)
 
-    graph.columns.sweep("Gram matrix", add_products)
+    graph.columns.for_each_chunk("Gram matrix", add_products)
     root = torch.block_diag((1 - click_weight) ** 0.5 * graph.core.root, click_weight**0.5 * clicks.core.root)
     values, vectors = eigh(root.T @ gram @ root)
-    if len(values) < 2 or bool(vanishing(values[-2].to(landmarks))):
+    if len(values) < 2 or bool(is_zero(values[-2].to(landmarks))):
         raise ValueError(
             "Affinities must differ between pairs of nodes; at this `sigma`, all pairs have the same affinity. Lower "
             "`sigma` or `degree`, or pass other features."

@@ -14,8 +14,8 @@ from ncut_widgets._process import restores_process_state
 from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import check_features, check_number, check_positive_int, device_of, torch_generator
 from ncut_widgets.ncut import Ncut
-from ncut_widgets.ncut.affinity import build_affinity
-from ncut_widgets.ncut.nodes import Nodes
+from ncut_widgets.ncut.graph.kernels import build_affinity
+from ncut_widgets.ncut.graph.nodes import Nodes
 from ncut_widgets.ncut.settings import check_settings
 
 from .click_graph import Cut, cut_with_clicks, feature_graph

@@ -216,8 +216,8 @@ def test_a_graph_too_sharp_for_its_landmarks_warns_and_says_what_to_raise():
 def test_chunks_do_not_change_the_embedding(X, monkeypatch):
     options = {"solver": "nystrom", "n_sample": 50}
     expected = Ncut(3, **options).fit(X)
-    monkeypatch.setattr("ncut_widgets.ncut.solution._CPU_CHUNK_ELEMENTS", 7 * 50)
-    monkeypatch.setattr("ncut_widgets.ncut.lowrank._KEPT_AFFINITIES", 0)
+    monkeypatch.setattr("ncut_widgets.ncut.graph.chunks._CPU_CHUNK_ELEMENTS", 7 * 50)
+    monkeypatch.setattr("ncut_widgets.ncut.graph.low_rank._KEPT_AFFINITIES", 0)
     ncut = Ncut(3, **options).fit(X)
     np.testing.assert_allclose(ncut.eigenvectors_, expected.eigenvectors_, atol=1e-10)
     np.testing.assert_allclose(ncut.residual_, expected.residual_, atol=1e-10)

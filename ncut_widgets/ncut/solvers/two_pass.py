@@ -7,12 +7,13 @@ from dataclasses import replace
 
 import torch
 
-from .dense import eigh
+from ncut_widgets.ncut.graph.linalg import eigh, whitening
+from ncut_widgets.ncut.graph.low_rank import Columns
+from ncut_widgets.ncut.graph.nodes import Nodes
+from ncut_widgets.ncut.graph.precision import LOW_RANK_CUT
+
 from .eigensolver import Eigenpairs, fix_signs
-from .lowrank import Columns
-from .nodes import Nodes
-from .nystrom import Draft, Options, whitening
-from .precision import LOW_RANK_CUT
+from .nystrom import Draft, Options
 from .residual import ResidualProbe
 from .solution import Solution
 
@@ -75,7 +76,7 @@ def extend_to_all(
         degrees[here], drafted[here] = embedded.degrees, embedded.vectors
         return probe.compare(here, C, embedded)
 
-    columns.sweep("extend", embed)
+    columns.for_each_chunk("extend", embed)
     inner = nodes.inner(drafted)
     # The trivial eigenvector is known, with its eigenvalue; what is best is asked of the others.
     values, rotation = eigh(inner[1:, 1:])
@@ -118,7 +119,7 @@ def _improve(draft: Draft, columns: Columns, k: int) -> tuple[torch.Tensor, torc
 
         return take_in
 
-    columns.sweep("degrees", add)
+    columns.for_each_chunk("degrees", add)
     applied = core.root.T @ image
     trivial = core.root.T @ sums
     small = vectors.T @ applied

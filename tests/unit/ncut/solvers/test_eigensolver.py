@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from ncut_widgets.ncut import Ncut, eigensolver
-from ncut_widgets.ncut.dense import eigh
+from ncut_widgets.ncut import Ncut
+from ncut_widgets.ncut.graph.linalg import eigh
+from ncut_widgets.ncut.solvers import eigensolver
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

@@ -12,10 +12,10 @@ import torch
 from ncut_widgets._threads import all_threads, map_in_order
 from ncut_widgets._validation import Like
 
-from .bulk import MOST_OUTLIERS, outlying_rows, reach_of, squared_distances
-from .dense import eigh
+from .bandwidth import PairwiseDistances
+from .isolation import MOST_OUTLIERS, outlying_rows, reach_of, squared_distances
+from .linalg import eigh
 from .sampling import uniform_nodes
-from .scale import Pairs
 
 __all__ = ["AFFINITIES", "Affinity", "CallableAffinity", "Kernel", "build_affinity"]
 
@@ -248,7 +248,7 @@ def build_affinity(
         squared = squared_distances(frame.sampled, frame.sampled, cosine=frame.cosine)
         share = float(wide[sampled][kept].sum() / wide[sampled].sum().clamp_min(torch.finfo(wide.dtype).tiny))
         n_effective = max(1.0, float(wide.sum() ** 2 / wide.square().sum()) * share)
-        pairs = Pairs(squared, wide[sampled][kept], n_effective)
+        pairs = PairwiseDistances(squared, wide[sampled][kept], n_effective)
         spread = pairs.sigma_of_spread() * frame.unit
         if degree is not None:
             chosen = pairs.sigma_of_degree(degree) * frame.unit

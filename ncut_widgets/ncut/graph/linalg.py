@@ -1,11 +1,11 @@
-"""Decompositions of small symmetric matrices that also succeed if LAPACK's fastest algorithm does not converge."""
+"""Linear algebra of small symmetric matrices."""
 
 from __future__ import annotations
 
 import scipy.linalg
 import torch
 
-__all__ = ["eigh"]
+__all__ = ["eigh", "whitening"]
 
 
 def eigh(M: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -21,3 +21,10 @@ def eigh(M: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             raise
         values, vectors = map(torch.from_numpy, scipy.linalg.eigh(M.detach().cpu().double().numpy(), driver="ev"))
     return values.to(M), vectors.to(M)
+
+
+def whitening(inner: torch.Tensor) -> torch.Tensor:
+    """Return the upper triangular T with T^T inner T = 1: Gram-Schmidt in the order of the columns."""
+    factor = torch.linalg.cholesky(inner)
+    eye = torch.eye(len(inner), dtype=inner.dtype)
+    return torch.linalg.solve_triangular(factor, eye, upper=False).T.contiguous()

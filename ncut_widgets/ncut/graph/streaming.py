@@ -10,7 +10,7 @@ import torch
 from ncut_widgets._estimator import NodeEstimator
 from ncut_widgets._validation import Like, check_features
 
-from .settings import check_weights
+from .weights import check_weights
 
 __all__ = ["sample_of_chunks"]
 

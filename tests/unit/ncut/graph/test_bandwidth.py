@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.distance import cdist
 
 from ncut_widgets.ncut import Ncut
-from ncut_widgets.ncut.solution import sweep
+from ncut_widgets.ncut.graph.chunks import for_each_chunk
 
 
 def nodes(n=400, seed=0):
@@ -82,7 +82,7 @@ def test_where_memory_runs_out_slices_become_shorter_and_none_is_lost():
             raise torch.cuda.OutOfMemoryError("out of memory")
         seen[here] += 1
 
-    sweep(1000, 4000, torch.device("cpu"), body, parallel=False)
+    for_each_chunk(1000, 4000, torch.device("cpu"), body, parallel=False)
     assert (seen == 1).all()
     assert tried[0] > 60
     assert max(tried[tried.index(min(tried[:10])) :]) <= 60
@@ -98,7 +98,7 @@ def test_where_one_row_does_not_fit_it_is_said():
         raise torch.cuda.OutOfMemoryError("out of memory")
 
     with pytest.raises(torch.cuda.OutOfMemoryError, match="out of memory"):
-        sweep(100, 1 << 15, torch.device("cpu"), body, parallel=False)
+        for_each_chunk(100, 1 << 15, torch.device("cpu"), body, parallel=False)
     assert tried[-1] == 1
     assert len(tried) == len(set(tried))
 
@@ -111,7 +111,7 @@ def test_other_errors_are_not_tried_again():
         raise RuntimeError("shapes differ")
 
     with pytest.raises(RuntimeError, match="shapes differ"):
-        sweep(100, 10, torch.device("cpu"), body)
+        for_each_chunk(100, 10, torch.device("cpu"), body)
     assert len(tried) == 1
 
 

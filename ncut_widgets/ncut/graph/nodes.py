@@ -7,8 +7,8 @@ from copy import copy
 
 import torch
 
-from .affinity import Kernel
-from .solution import Body, sweep
+from .chunks import ChunkFunction, for_each_chunk
+from .kernels import Kernel
 
 __all__ = ["Nodes"]
 
@@ -116,11 +116,11 @@ class Nodes:
             part = (weighted.T @ rows).cpu()
             return lambda: total.add_(part)
 
-        sweep(len(self), 4 * k, vectors.device, add)
+        for_each_chunk(len(self), 4 * k, vectors.device, add)
         return total
 
-    def sweep(self, width: int, what: str, body: Body) -> None:
+    def for_each_chunk(self, width: int, what: str, body: ChunkFunction) -> None:
         """Call `body` for slices that cover the nodes, of which it makes rows of `width` numbers."""
         # Encoding again takes memory of its own.
         width, parallel = max(width, self._width if self._encoded is None else 0), self.affinity.is_thread_safe
-        sweep(len(self), width, self.device, body, what, self._verbose, parallel=parallel)
+        for_each_chunk(len(self), width, self.device, body, what, self._verbose, parallel=parallel)

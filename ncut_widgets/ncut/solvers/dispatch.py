@@ -9,18 +9,18 @@ import torch
 
 from ncut_widgets._process import warn
 from ncut_widgets.errors import DegenerateWarning, NystromWarning
+from ncut_widgets.ncut.graph.landmarks import choose_landmarks, spread_out
+from ncut_widgets.ncut.graph.nodes import Nodes
+from ncut_widgets.ncut.graph.outliers import lone_nodes
+from ncut_widgets.ncut.graph.precision import EXACT_FLOOR, UnresolvedError, is_zero
+from ncut_widgets.ncut.graph.sampling import farthest_nodes, uniform_nodes
+from ncut_widgets.ncut.settings import Settings
 
 from .eigensolver import fix_signs
 from .exact import solve_exact
-from .landmarks import are_small, choose_landmarks, draft_with_enough, spread_out
-from .large import extend_to_all
-from .nodes import Nodes
-from .nystrom import Options, complete, draft_graph
-from .outliers import lone_nodes
-from .precision import EXACT_FLOOR, UnresolvedError
-from .sampling import farthest_nodes, uniform_nodes
-from .settings import Settings
-from .solution import Solution, vanishing
+from .nystrom import Options, are_small, complete, draft_graph, draft_with_enough_landmarks
+from .solution import Solution
+from .two_pass import extend_to_all
 
 __all__ = ["Solved", "is_exact", "solve", "with_all_columns"]
 
@@ -78,7 +78,9 @@ def solve(table: Nodes, settings: Settings, generator: torch.Generator) -> Solve
 
 def _lone(table: Nodes, solution: Solution, settings: Settings, generator: torch.Generator) -> torch.Tensor:
     fixed = settings.sigma is not None or callable(settings.affinity)
-    return lone_nodes(table, solution, settings.alpha, generator) if fixed else torch.arange(0)
+    if not fixed:
+        return torch.arange(0)
+    return lone_nodes(table, solution.pairs.vectors, solution.degrees, settings.alpha, generator)
 
 
 def _solve_exact(table: Nodes, settings: Settings, generator: torch.Generator) -> tuple[Solution, torch.Tensor]:
@@ -127,7 +129,7 @@ def _solve_nystrom(table: Nodes, settings: Settings, generator: torch.Generator)
     if m is None or m > _MOST_LANDMARKS:
         most = m or min(_MOST_LANDMARKS, max(len(part) // 2, min(len(part), 2 * _FEWEST_LANDMARKS)))
         would_be_exact = whole and settings.solver == "auto" and _EXACT_SHARE * most >= n and n <= _MOST_EXACT_NODES
-        draft, solution, residual = draft_with_enough(
+        draft, solution, residual = draft_with_enough_landmarks(
             part,
             options,
             n_vectors,
@@ -203,7 +205,7 @@ def with_all_columns(
 
 
 def _warn_if_degenerate(values: torch.Tensor) -> None:
-    empty = vanishing(values).nonzero().flatten().tolist()
+    empty = is_zero(values).nonzero().flatten().tolist()
     if empty:
         warn(
             f"{len(empty)} of {len(values)} eigenvectors have eigenvalue 0 within rounding and are arbitrary (first "

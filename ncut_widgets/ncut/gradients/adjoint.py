@@ -8,15 +8,15 @@ from typing import Protocol
 import torch
 
 from ncut_widgets._threads import map_in_order
+from ncut_widgets.ncut.graph.extension import Extension
+from ncut_widgets.ncut.graph.kernels import CallableAffinity
+from ncut_widgets.ncut.graph.linalg import eigh
+from ncut_widgets.ncut.graph.low_rank import Columns, core_of
+from ncut_widgets.ncut.graph.nodes import Nodes
+from ncut_widgets.ncut.graph.precision import LOW_RANK_CUT
+from ncut_widgets.ncut.graph.symmetric import SymmetricMatrix, row_blocks
 
-from .affinity import CallableAffinity
-from .dense import eigh
-from .lowrank import Columns, core_of
-from .nodes import Nodes
-from .precision import LOW_RANK_CUT
-from .shifted import RESOLUTION, guarded_inverse, solve_shifted
-from .solution import Extension
-from .symmetric import SymmetricMatrix, row_blocks
+from .shifted_systems import RESOLUTION, guarded_inverse, solve_shifted
 
 __all__ = ["ExactGraph", "Graph", "LowRankGraph", "through_affinity"]
 
@@ -130,7 +130,7 @@ class LowRankGraph:
             part = (self._columns[here].T @ block[here]).cpu()
             return lambda: total.add_(part)
 
-        self._columns.sweep("gradient", add)
+        self._columns.for_each_chunk("gradient", add)
         return total
 
     def _lowered(self, block: torch.Tensor) -> torch.Tensor:
@@ -144,7 +144,7 @@ class LowRankGraph:
         def extend(here: slice) -> None:
             out[here] = self._columns[here] @ values
 
-        self._columns.sweep("gradient", extend)
+        self._columns.for_each_chunk("gradient", extend)
         return out
 
     def product(self, block: torch.Tensor) -> torch.Tensor:
@@ -172,7 +172,7 @@ class LowRankGraph:
 
             return take_in
 
-        self._columns.sweep("gradient", add)
+        self._columns.for_each_chunk("gradient", add)
         spectrum, basis = eigh(R.T @ gram @ R)
         weights = torch.ones_like(spectrum)
         if not self._core.is_definite:
@@ -200,7 +200,7 @@ class LowRankGraph:
                 self._nodes[here], self._extension, weights, self._columns[here], self._cosine
             )
 
-        self._columns.sweep("gradient", add)
+        self._columns.for_each_chunk("gradient", add)
         return gradient
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from .affinity import Affinity, Bulk
-from .bulk import (
+from .isolation import (
     MOST_OUTLIERS,
     are_in_clusters,
     evenly,
@@ -14,9 +13,9 @@ from .bulk import (
     may_be_isolated,
     squared_distances,
 )
+from .kernels import Affinity, Bulk
 from .nodes import Nodes
 from .sampling import uniform_nodes
-from .solution import Solution
 
 __all__ = ["SPENT", "are_few", "find_outliers", "lone_nodes"]
 
@@ -70,7 +69,7 @@ def _outliers_of_all(
         def measure(here: slice) -> None:
             mean[here] = torch.linalg.vector_norm(graph.rows(here) - center, dim=1).square_().add_(variance)
 
-        nodes.sweep(rows.shape[1], "outliers", measure)
+        nodes.for_each_chunk(rows.shape[1], "outliers", measure)
     mean = mean.cpu().double()
     candidates = (may_be_isolated(mean, n) & (graph.mass > 0)).nonzero().flatten()
     if len(candidates) == 0:
@@ -160,14 +159,15 @@ class _Graph:
         return known[isolated]
 
 
-def lone_nodes(nodes: Nodes, solution: Solution, alpha: float, generator: torch.Generator) -> torch.Tensor:
+def lone_nodes(
+    nodes: Nodes, vectors: torch.Tensor, degrees: torch.Tensor, alpha: float, generator: torch.Generator
+) -> torch.Tensor:
     """Return the nodes (l,) of a solved graph without neighbors on which eigenvectors are spent; none if few are."""
     generator = torch.Generator().set_state(generator.get_state())
-    vectors = solution.pairs.vectors
     mass = nodes.mass(slice(None), vectors)
     leverage = vectors[:, 1:].square().sum(1) * mass
     if isinstance(nodes.affinity, Affinity) and not alpha:
-        chosen = solution.degrees <= 2 * mass
+        chosen = degrees <= 2 * mass
     else:
         # Degrees say nothing here: those on which eigenvectors are spent.
         chosen = leverage > _LEVERAGE * leverage.mean()

@@ -8,9 +8,8 @@ import torch
 
 from ncut_widgets._process import warn
 from ncut_widgets.errors import DegenerateWarning
-
-from .dense import eigh
-from .eigensolver import MAX_CYCLES, depth_of_cycle, krylov_basis
+from ncut_widgets.ncut.graph.linalg import eigh
+from ncut_widgets.ncut.solvers.eigensolver import MAX_CYCLES, depth_of_cycle, krylov_basis
 
 __all__ = ["RESOLUTION", "guarded_inverse", "solve_shifted"]
 

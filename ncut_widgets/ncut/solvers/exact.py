@@ -5,11 +5,13 @@ from __future__ import annotations
 import torch
 
 from ncut_widgets._threads import map_in_order
+from ncut_widgets.ncut.graph.extension import Extension, density_weights
+from ncut_widgets.ncut.graph.kernels import Affinity, Kernel
+from ncut_widgets.ncut.graph.precision import safe_reciprocal
+from ncut_widgets.ncut.graph.symmetric import SymmetricMatrix, row_blocks
 
-from .affinity import Affinity, Kernel
 from .eigensolver import leading_eigenpairs
-from .solution import Extension, Solution, density_weights, inverse_unless_vanishing
-from .symmetric import SymmetricMatrix, row_blocks
+from .solution import Solution
 
 __all__ = ["solve_exact"]
 
@@ -49,7 +51,7 @@ def solve_exact(
     first = None if repulsive else (mass * degrees).sqrt()
     pairs = leading_eigenpairs(A, k, scale=scale, first=first, generator=generator)
     # Both signs of an eigenvalue extend: only repulsion makes negative ones lead.
-    projection = pairs.vectors * scale[:, None] * inverse_unless_vanishing(pairs.values)
+    projection = pairs.vectors * scale[:, None] * safe_reciprocal(pairs.values)
     extension = Extension(
         affinity,
         landmarks=E,

@@ -6,7 +6,7 @@ import torch
 from scipy.stats import kstest
 
 from ncut_widgets.ncut import Ncut
-from ncut_widgets.ncut.stream import sample_of_chunks
+from ncut_widgets.ncut.graph.streaming import sample_of_chunks
 
 
 def nodes(n=3000, channels=6, seed=0):

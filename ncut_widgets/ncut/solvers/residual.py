@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import torch
 
-from .nodes import Nodes
-from .solution import Embedded, Extension
+from ncut_widgets.ncut.graph.extension import Embedded, Extension
+from ncut_widgets.ncut.graph.nodes import Nodes
 
 __all__ = ["ResidualProbe"]
 

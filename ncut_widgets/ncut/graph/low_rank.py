@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import torch
 
-from .affinity import Affinity, Kernel
-from .dense import eigh
+from .chunks import ChunkFunction
+from .extension import Extension
+from .kernels import Affinity, Kernel
+from .linalg import eigh
 from .nodes import Nodes
 from .precision import LOW_RANK_CUT
-from .solution import Body, Extension
 
 __all__ = ["Columns", "Core", "core_of", "inverse_root"]
 
@@ -67,14 +68,14 @@ class Columns:
             def keep(here: slice) -> None:
                 kept[here] = self[here]
 
-            self.sweep("affinities", keep)
+            self.for_each_chunk("affinities", keep)
             self._kept = kept
 
     def __getitem__(self, here: slice) -> torch.Tensor:
         return self._extension.columns(self.nodes[here]) if self._kept is None else self._kept[here]
 
-    def sweep(self, what: str, body: Body) -> None:
-        self.nodes.sweep(self.width, what, body)
+    def for_each_chunk(self, what: str, body: ChunkFunction) -> None:
+        self.nodes.for_each_chunk(self.width, what, body)
 
     def take(self, sampled: torch.Tensor) -> Columns:
         """Return the columns of some of the nodes, each of which stands for its share of all."""
@@ -97,7 +98,7 @@ class Columns:
             part = (C.T @ (mass if of_rows is None else mass * of_rows)).cpu()
             return lambda: total.add_(part)
 
-        self.sweep("degrees", add)
+        self.for_each_chunk("degrees", add)
         return total
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ncut_widgets.ncut.symmetric import SymmetricMatrix, row_blocks
+from ncut_widgets.ncut.graph.symmetric import SymmetricMatrix, row_blocks
 
 SIZES = [1, 511, 512, 513, 1300]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ncut_widgets.ncut import Ncut
-from ncut_widgets.ncut.sampling import farthest_nodes
+from ncut_widgets.ncut.graph.sampling import farthest_nodes
 
 
 def crowds(n=3000, rare=15):

@@ -7,10 +7,10 @@ import math
 import torch
 from scipy.optimize import brentq
 
-__all__ = ["Pairs"]
+__all__ = ["PairwiseDistances"]
 
 
-class Pairs:
+class PairwiseDistances:
     """Squared distances between different nodes of a sample, which stand for all pairs of nodes of a graph.
 
     Parameters

@@ -14,9 +14,8 @@ from typing import NamedTuple
 import torch
 
 from ncut_widgets.errors import ConvergenceError
-
-from .dense import eigh
-from .symmetric import SymmetricMatrix
+from ncut_widgets.ncut.graph.linalg import eigh
+from ncut_widgets.ncut.graph.symmetric import SymmetricMatrix
 
 __all__ = ["MAX_CYCLES", "Eigenpairs", "depth_of_cycle", "fix_signs", "krylov_basis", "leading_eigenpairs"]
 

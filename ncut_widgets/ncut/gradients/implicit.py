@@ -29,10 +29,12 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from ncut_widgets._threads import one_thread
+from ncut_widgets.ncut.graph.chunks import for_each_chunk
+from ncut_widgets.ncut.graph.extension import Extension, density_weights
+from ncut_widgets.ncut.solvers.solution import Solution
 
 from .adjoint import ExactGraph, Graph, LowRankGraph, through_affinity
-from .shifted import RESOLUTION, guarded_inverse
-from .solution import Extension, Solution, density_weights, sweep
+from .shifted_systems import RESOLUTION, guarded_inverse
 
 __all__ = ["extend_with_gradient", "with_gradient"]
 
@@ -131,7 +133,7 @@ class _Extended(torch.autograd.Function):
             gradient[here] = through_affinity(nodes[here], extension, torch.cat(left, dim=1) @ weights.T, C, ctx.cosine)
 
         width, parallel = max(len(weights), nodes.shape[1]), extension.affinity.is_thread_safe
-        sweep(len(nodes), width, weights.device, add, parallel=parallel)
+        for_each_chunk(len(nodes), width, weights.device, add, parallel=parallel)
         return _finite(gradient, ctx.dtype), None, None, None, None
 
 

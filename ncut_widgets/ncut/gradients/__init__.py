@@ -1,0 +1,1 @@
+"""Gradients of the embedding with respect to the features."""

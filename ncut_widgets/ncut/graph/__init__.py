@@ -1,0 +1,1 @@
+"""Kernels, nodes, and the affinities between them."""

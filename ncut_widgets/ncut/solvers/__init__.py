@@ -1,0 +1,1 @@
+"""Leading eigenpairs of a graph: exact, and by the Nyström approximation."""
