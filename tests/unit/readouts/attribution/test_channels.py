@@ -319,7 +319,7 @@ class TestChecks:
 
 @pytest.fixture(scope="module")
 def photographs():
-    features = extract_features(sample_images(), resolution=96, progress=False)
+    features = extract_features(sample_images()[:3], resolution=96, progress=False)
     eig = Ncut(8, degree=0.02).fit_transform(features)
     return features, kway_ncut(eig, n_clusters=8).argmax(1)
 
@@ -328,7 +328,7 @@ def photographs():
 def test_top_channels_of_photographs_beat_random_ones(photographs, method):
     features, labels = photographs
     found = channel_attribution(features, labels, method=method, degree=0.02)
-    curves = found.faithfulness(8, n_random=4)
+    curves = found.faithfulness(8, n_random=3)
     assert curves.area.mean() > 0.05
     assert curves.area_to_bottom.mean() > 0.05
     # A channel with large gradients need not characterize the cluster.
