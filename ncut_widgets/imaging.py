@@ -1,11 +1,16 @@
-"""Resizing of images and maps."""
+"""Resizing of images and maps, and conversion of colors."""
 
 from __future__ import annotations
 
 import numpy as np
 from PIL import Image
 
-__all__ = ["resize_map", "shrink"]
+__all__ = ["resize_map", "rgb_to_lab", "shrink"]
+
+# Linear sRGB to CIE XYZ, divided by the white point D65 (2 degree observer).
+_RGB_TO_XYZ = np.array(
+    [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
+) / np.array([[0.95047], [1.0], [1.08883]])
 
 
 def shrink(image: Image.Image, long_side: int) -> Image.Image:
@@ -33,3 +38,22 @@ def resize_map(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     plane = Image.fromarray(np.ascontiguousarray(values, dtype=np.float32))
     return np.asarray(plane.resize(size, Image.Resampling.BILINEAR))
+
+
+def rgb_to_lab(rgb: np.ndarray) -> np.ndarray:
+    """Return the CIELAB values (..., 3) of sRGB colors (..., 3) in [0, 1]: L from 0 to 100, D65 white, same dtype.
+
+    References
+    ----------
+    IEC 61966-2-1:1999 (sRGB). CIE 15:2004 (CIELAB).
+
+    Examples
+    --------
+    >>> rgb_to_lab(np.array([[1.0, 1.0, 1.0], [1.0, 0.0, 0.0]])).round(1) + 0.0
+    array([[100. ,   0. ,   0. ],
+           [ 53.2,  80.1,  67.2]])
+    """
+    linear = np.where(rgb > 0.04045, ((rgb + 0.055) / 1.055) ** 2.4, rgb / 12.92)
+    xyz = linear @ _RGB_TO_XYZ.T.astype(linear.dtype)
+    x, y, z = np.moveaxis(np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116), -1, 0)
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)

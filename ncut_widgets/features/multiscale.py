@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
-from skimage.color import rgb2lab
 
 from ncut_widgets._threads import one_blas_thread, usable_threads
 from ncut_widgets._validation import check_positive_int
+from ncut_widgets.imaging import rgb_to_lab
 
 from .edge_aware import smooth_within_edges
 
@@ -138,7 +138,7 @@ def _cells(image: Image.Image, stride: int, resolution: int) -> tuple[np.ndarray
     scale = min(1.0, resolution / max(image.size))
     width, height = (max(stride, round(side * scale)) for side in image.size)
     rgb = np.asarray(image.resize((width, height), Image.Resampling.BOX)) if (width, height) != image.size else image
-    lab = rgb2lab(np.asarray(rgb, dtype=np.float32) / 255)
+    lab = rgb_to_lab(np.asarray(rgb, dtype=np.float32) / 255)
     lightness = lab[..., 0]
     dy, dx = np.gradient(gaussian_filter(lightness, 1.0))
     raw = np.concatenate([lab, np.stack([lightness**2, dx * dx, dy * dy, dx * dy], axis=2)], axis=2)

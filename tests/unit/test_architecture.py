@@ -28,6 +28,12 @@ def test_import_loads_no_widget_or_plotting_library(statement):
     assert modules_loaded_by(statement).isdisjoint(HEAVY)
 
 
+def test_explore_loads_no_library_that_it_does_not_use():
+    explore = "nw.explore(nw.sample_images()[:1], n_eig=4, resolution=96, progress=False)"
+    unused = {"matplotlib", "plotly", "skimage", "torchdr", "transformers", "umap"}
+    assert modules_loaded_by(f"import ncut_widgets as nw\n{explore}").isdisjoint(unused)
+
+
 def test_every_public_name_resolves():
     missing = [name for name in ncut_widgets.__all__ if not hasattr(ncut_widgets, name)]
     assert missing == []

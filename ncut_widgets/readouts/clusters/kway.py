@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import ClusterMixin
-from sklearn.cluster import kmeans_plusplus
 
 from ncut_widgets._estimator import NodeTransformer
 from ncut_widgets._migration import explains_old_options
@@ -319,6 +318,9 @@ def _initial_directions(rows: np.ndarray, weights: np.ndarray, k: int, rng: np.r
     distinct = rows[np.unique(rows.round(12), axis=0, return_index=True)[1]]
     if len(distinct) <= k:
         return distinct[np.arange(k) % len(distinct)].T
+    # Imported on use: it takes a quarter of a second.
+    from sklearn.cluster import kmeans_plusplus
+
     seed = int(rng.integers(2**31))
     return np.asarray(kmeans_plusplus(rows, k, sample_weight=weights, random_state=seed)[0].T)
 

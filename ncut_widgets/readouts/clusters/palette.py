@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from skimage.color import rgb2lab
+
+from ncut_widgets.imaging import rgb_to_lab
 
 __all__ = ["Palette"]
 
@@ -31,7 +32,7 @@ class Palette:
 
         Its CIELAB distance from all previous colors is at least 15, or the largest possible within 40 of `requested`.
         """
-        distance = np.linalg.norm(self._lab - rgb2lab(requested), axis=1)
+        distance = np.linalg.norm(self._lab - rgb_to_lab(requested), axis=1)
         free = self._clearance >= _MIN_SEPARATION
         if (distance[free] <= _MAX_SHIFT).any():
             chosen = int(np.where(free, distance, np.inf).argmin())
@@ -47,4 +48,4 @@ def _candidate_colors() -> tuple[np.ndarray, np.ndarray]:
     """Return a grid of sRGB colors (m, 3), all multiples of 1 / 255, and their CIELAB values (m, 3)."""
     steps = np.rint(np.linspace(0, 255, _STEPS_PER_CHANNEL)) / 255
     rgb = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
-    return rgb, rgb2lab(rgb)
+    return rgb, rgb_to_lab(rgb)
