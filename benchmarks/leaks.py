@@ -117,9 +117,10 @@ def measure(cell: str, *, images: int, runs: int) -> list[dict[str, float]]:
     """Run the cell `runs` times and return the counts after each run."""
     setup = f"import ncut_widgets as nw\nimages = nw.sample_images()[:{images}]\n{KERNEL}"
     found = []
+    chromium = find_chromium()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         lab = JupyterLab(Path(folder))
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*ARGUMENTS])
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*ARGUMENTS])
         try:
             page = browser.new_page(viewport={"width": 1400, "height": 1000})
             page.set_default_timeout(120_000)
