@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import traitlets
-from IPython import get_ipython
-from IPython.display import publish_display_data
 
 from ncut_widgets._validation import check_in
-from ncut_widgets.export.png import render_still
+from ncut_widgets.export.still import Panel
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.pipeline import embed
 from ncut_widgets.readouts import Coloring
@@ -36,6 +33,12 @@ _PARTS = {
     "cluster_panel": ClusterPanel,
     "channel_bars": ChannelBars,
     "scatter": EmbeddingScatter,
+}
+_PART_OF_TAB = {
+    "explore": "image_grid",
+    "segment": "segmenter",
+    "clusters": "cluster_panel",
+    "channels": "channel_bars",
 }
 
 
@@ -80,6 +83,7 @@ class Explorer(View):
 
     _esm = bundle("explorer.js")
     _css = bundle("explorer.css")
+    _description = "explorer"
 
     tab = Choice("explore", TABS)
     image_grid = Part().tag(sync=True)
@@ -156,47 +160,9 @@ class Explorer(View):
             progress=progress,
         )
 
-    def to_png(self, *, width: int = 960, dark: bool = False) -> bytes:
-        """Return an image of the explorer as the bytes of a PNG, drawn without a browser.
-
-        Waits for `Session.recolor` to finish.
-        """
-        session = self.session
-        return render_still(session.images, session.grid, session.rgb, session.coords, width=width, dark=dark)
-
-    def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict] | None:
-        """Show the widget, and a still image for notebooks that are opened without a kernel.
-
-        Without a kernel, Jupyter's widget renderer shows "model not found" and ignores the rest of the output, so the
-        image is a separate output there. The live session hides it (`js/src/widgets/session/stills.ts`). Other hosts
-        choose from one bundle.
-        """
-        shown = super()._repr_mimebundle_(**options)
-        if shown is None:
-            return None
-        data, metadata = shown
-        # The visible colors, because showing the widget must not wait for `recolor`.
-        rgb, coords = self.session.visible_colors
-        still = render_still(self.session.images, self.session.grid, rgb, coords)
-        if _outputs_are_jupyters():
-            publish_display_data(data, metadata)
-            return {"image/png": still, "text/plain": repr(self)}, {}
-        return data | {"image/png": still}, metadata
-
-    def __repr__(self) -> str:
-        return f"Explorer({self.session!r})"
-
-
-def _outputs_are_jupyters() -> bool:
-    """Return whether the host shows the outputs of a cell one below the other, as JupyterLab and Notebook do."""
-    shell = get_ipython()
-    return (
-        shell is not None
-        and hasattr(shell, "kernel")
-        and "VSCODE_PID" not in os.environ
-        and "google.colab" not in sys.modules
-        and "marimo" not in sys.modules
-    )
+    def _panels(self, *, wait: bool) -> list[Panel]:
+        view = getattr(self, _PART_OF_TAB[self.tab])
+        return [*view._panels(wait=wait), *self.scatter._panels(wait=wait)]
 
 
 @closes_on_failure

@@ -32,7 +32,7 @@ def saved_page(page):
 
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory):
-    """A notebook with an explorer and a view of its own, executed and turned into HTML."""
+    """A notebook with an explorer and a single view, executed and turned into HTML."""
     # Saved while colors are being computed.
     cells = [*explorer_cells("explorer.session.recolor('tsne')"), "nw.ImageGrid(explorer.session, height=240)"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
@@ -56,22 +56,19 @@ def says_so_in_time(view):
 
 def test_nbconvert_html_reports_no_kernel_and_shows_an_image(saved_page, converted):
     saved_page.goto(converted.as_uri())
-    for name in ("explorer", "image-grid"):
+    stills = saved_page.locator(STILL)
+    expect(stills).to_have_count(2)
+    for name, still in zip(("explorer", "image-grid"), stills.all(), strict=True):
         view = saved_page.locator(f"[data-ncut-view={name}]").last
         view.wait_for()
         says_so_in_time(view)
-    explorer = saved_page.locator("[data-ncut-view=explorer]")
-    expect(explorer).to_contain_text("A static image is shown below")
-    expect(saved_page.locator("[data-ncut-view=image-grid]").last).not_to_contain_text("static image")
-
-    still = saved_page.locator(STILL)
-    expect(still).to_have_count(1)
-    expect(still).to_be_visible()
-    box, message = still.bounding_box(), explorer.bounding_box()
-    assert 0 <= box["y"] - (message["y"] + message["height"]) < 40, "the still is right below the message"
-    pixels = np.asarray(Image.open(io.BytesIO(still.screenshot())).convert("RGB"))
-    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 1000
-    assert pixels.std() > 30
+        expect(view).to_contain_text("A static image is shown below")
+        expect(still).to_be_visible()
+        box, message = still.bounding_box(), view.bounding_box()
+        assert 0 <= box["y"] - (message["y"] + message["height"]) < 40, "the still is right below the message"
+        pixels = np.asarray(Image.open(io.BytesIO(still.screenshot())).convert("RGB"))
+        assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 100
+        assert pixels.std() > 30
 
 
 VIEWS = {

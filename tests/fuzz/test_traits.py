@@ -18,9 +18,8 @@ from PIL import Image
 
 import ncut_widgets as nw
 from ncut_widgets import FeatureMaps, PatchGrid, PatchMap, Session
-from ncut_widgets.widgets.session.layers import TABS
+from ncut_widgets.widgets.session.layers import LAYERS, TABS
 from ncut_widgets.widgets.session.masks import REFINEMENTS
-from ncut_widgets.widgets.session.traits import LAYERS
 
 pytestmark = pytest.mark.fuzz
 

@@ -3,11 +3,9 @@ import pytest
 
 import ncut_widgets as nw
 from ncut_widgets.pipeline import embed
-from ncut_widgets.widgets import explorer as explorer_module
 from ncut_widgets.widgets._bundles import bundle
 
 VIEWS = [nw.ImageGrid, nw.EmbeddingScatter, nw.ClickSegmenter, nw.ClusterPanel, nw.ChannelBars, nw.Explorer]
-WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -46,27 +44,6 @@ def test_arrays_stay_out_of_the_saved_state(session):
 def test_missing_front_end_names_the_build_command():
     with pytest.raises(FileNotFoundError, match=r"has not been built: nothing\.js is missing\. Run `make build`"):
         bundle("nothing.js")
-
-
-class TestStill:
-    @pytest.fixture
-    def explorer(self, session):
-        return nw.Explorer(session)
-
-    def test_jupyter_gets_the_widget_and_a_separate_still(self, explorer, monkeypatch):
-        published = []
-        monkeypatch.setattr(explorer_module, "_outputs_are_jupyters", lambda: True)
-        monkeypatch.setattr(explorer_module, "publish_display_data", lambda data, metadata: published.append(data))
-        data, _ = explorer._repr_mimebundle_()
-        assert list(published[0]) == ["text/plain", WIDGET]
-        assert data["image/png"].startswith(b"\x89PNG")
-        assert WIDGET not in data
-
-    def test_other_hosts_choose_from_one_bundle(self, explorer, monkeypatch):
-        monkeypatch.setattr(explorer_module, "_outputs_are_jupyters", lambda: False)
-        data, _ = explorer._repr_mimebundle_()
-        assert data["image/png"].startswith(b"\x89PNG")
-        assert WIDGET in data
 
 
 def test_explore_does_everything_in_one_call():

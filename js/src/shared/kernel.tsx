@@ -1,7 +1,7 @@
 /** The connection status of a view, and its appearance without a kernel. */
 import type { ReadonlySignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { STILL } from "./stills.ts";
+import { OUTER_VIEW, STILL } from "./stills.ts";
 import type { Kernel, KernelConnection } from "./types.ts";
 
 interface Manager {
@@ -36,12 +36,12 @@ export function Content({ root, kernel, children }: Props) {
 function noKernelMessage(root: HTMLElement): string {
   const text = "No kernel is connected, so this view is not interactive. Run the cell again to use it.";
   const isEmpty = root.dataset.ready === undefined;
-  return isEmpty && root.dataset.ncutView === "explorer" && hasStill(root) ? `${text} A static image is shown below.` : text;
+  return isEmpty && hasStill(root) ? `${text} A static image is shown below.` : text;
 }
 
-/** Whether the closest static image belongs to this explorer: an output area may contain several explorers. */
+/** Whether the closest static image belongs to this view: an output area may contain several views. */
 function hasStill(root: HTMLElement): boolean {
   let around = root.parentElement;
   while (around && !around.querySelector(STILL)) around = around.parentElement;
-  return around?.querySelectorAll("[data-ncut-view=explorer]").length === 1;
+  return around?.querySelectorAll(OUTER_VIEW).length === 1;
 }

@@ -1,4 +1,4 @@
-"""The colors of the layers as views paint them, for figures; as in `js/src/widgets/session/layers.ts`."""
+"""The colors of the layers as views paint them, for figures and stills; as in `js/src/widgets/session/layers.ts`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from typing import Any
 
 import numpy as np
 
+from ncut_widgets.readouts import similarity_heatmap
 from ncut_widgets.widgets.session.data import SessionData
 from ncut_widgets.widgets.session.masks import Masks
 
-__all__ = ["PAINTED_LAYERS", "TABS", "TAB_LAYERS", "paint_channels", "paint_clusters", "paint_masks"]
+__all__ = [
+    "LAYERS",
+    "TABS",
+    "TAB_LAYERS",
+    "paint_channels",
+    "paint_clusters",
+    "paint_eigenvector",
+    "paint_heatmap",
+    "paint_masks",
+]
 
-# The layers whose colors are computed here.
-PAINTED_LAYERS = ("clusters", "masks", "channels")
+LAYERS = ("image", "ncut", "eigenvector", "clusters", "heatmap", "masks", "channels")
 # The tabs of the explorer, and the layers that all views show when a tab opens; as in
 # `js/src/widgets/explorer/view.tsx`.
 TABS = ("explore", "segment", "clusters", "channels")
@@ -57,12 +66,28 @@ def paint_masks(masks: Masks, objects: Sequence[dict[str, Any]], source: str, n_
     return colors
 
 
-def paint_channels(data: SessionData, channels: Sequence[int]) -> np.ndarray:
-    """Return the colors (n, 4) of one pinned channel as a map, or of two or three as red, green and blue."""
+def paint_eigenvector(vector: np.ndarray) -> np.ndarray:
+    """Return the colors (n, 4) of an eigenvector: blue for negative values, white for zero, red for positive ones."""
     from matplotlib import colormaps
 
-    if not channels:
-        raise ValueError("The layer 'channels' needs a pinned channel; `session.channels` is empty. Pin one.")
+    limit = float(np.quantile(np.abs(vector), 0.99)) or 1.0
+    return np.asarray(colormaps["RdBu_r"](0.5 + 0.5 * vector / limit), dtype=np.float32)
+
+
+def paint_heatmap(eigenvectors: np.ndarray, nodes: Sequence[int]) -> np.ndarray:
+    """Return the colors (n, 4) of the largest similarity to any of the nodes; low values are more transparent."""
+    from matplotlib import colormaps
+
+    heat = np.max([similarity_heatmap(eigenvectors, eigenvectors[node]) for node in nodes], axis=0)
+    colors = np.asarray(colormaps["inferno"](heat), dtype=np.float32)
+    colors[:, 3] = (90 + 165 * np.clip(1.5 * heat, 0, 1)) / 255
+    return colors
+
+
+def paint_channels(data: SessionData, channels: Sequence[int]) -> np.ndarray:
+    """Return the colors (n, 4) of one channel as a map, or of two or three as red, green and blue."""
+    from matplotlib import colormaps
+
     maps = [data.channel_map(channel) / 255 for channel in channels[:_MAX_CHANNELS]]
     if len(maps) == 1:
         return np.asarray(colormaps["inferno"](maps[0]), dtype=np.float32)

@@ -28,7 +28,15 @@ from ncut_widgets.widgets.session.data import SessionData
 from ncut_widgets.widgets.session.exports import Exports
 from ncut_widgets.widgets.session.files import load_session, save_session
 from ncut_widgets.widgets.session.html import page_contents
-from ncut_widgets.widgets.session.layers import PAINTED_LAYERS, TABS, paint_channels, paint_clusters, paint_masks
+from ncut_widgets.widgets.session.layers import (
+    LAYERS,
+    TABS,
+    paint_channels,
+    paint_clusters,
+    paint_eigenvector,
+    paint_heatmap,
+    paint_masks,
+)
 from ncut_widgets.widgets.session.masks import REFINEMENTS, RESOLUTIONS, Masks
 from ncut_widgets.widgets.session.resources import SessionParts, answer
 from ncut_widgets.widgets.session.traits import SessionTraits
@@ -244,28 +252,59 @@ class Session(SessionTraits):
         labels = self._data.labels(self.n_clusters if n_clusters is None else n_clusters)
         return apply_groups(labels, self.cluster_groups) if merged else labels
 
-    def layer_colors(self, layer: str) -> np.ndarray:
+    def layer_colors(self, layer: str | None = None, *, wait: bool = True) -> np.ndarray:
         """Return the colors of a layer as views paint it: (n, 4) float32 RGBA in [0, 1], one row per node.
 
         Parameters
         ----------
-        layer : "clusters", "masks" or "channels"
+        layer : {"image", "ncut", "eigenvector", "clusters", "heatmap", "masks", "channels"}, optional
+            By default the current ``layer``. "image" is transparent everywhere. "heatmap" is the similarity to the
+            pinned nodes.
+        wait : bool
+            Wait for `recolor` to finish, instead of using the colors that views show now.
 
         Raises
         ------
         ValueError
-            If no channel is pinned for the layer "channels".
+            If no channel is pinned for the layer "channels", or no node for "heatmap".
         """
-        check_in(layer, "layer", PAINTED_LAYERS)
+        layer = self.layer if layer is None else check_in(layer, "layer", LAYERS)
+        data = self._data
+        if layer == "image":
+            return np.zeros((data.grid.n_nodes, 4), np.float32)
+        if layer == "eigenvector":
+            return paint_eigenvector(data.eigenvectors[:, self.eigenvector])
+        if layer == "heatmap":
+            if not self.selection:
+                raise ValueError(
+                    "The layer 'heatmap' requires a selected patch, and `session.selection` is empty. Select a patch."
+                )
+            return paint_heatmap(data.eigenvectors, self.selection)
         if layer == "masks":
-            return paint_masks(self._masks, self.objects, self.source, self._data.grid.n_nodes)
+            return paint_masks(self._masks, self.objects, self.source, data.grid.n_nodes)
         if layer == "channels":
-            return paint_channels(self._data, self.channels)
+            if not self.channels:
+                raise ValueError("The layer 'channels' needs a pinned channel; `session.channels` is empty. Pin one.")
+            return paint_channels(data, self.channels)
+        if layer == "clusters":
+            labels = self.labels(merged=True)
+            colors = self.cluster_colors(wait=wait)
+            return paint_clusters(labels, colors, selected=self.cluster, hidden=self.hidden_clusters)
+        rgb = self.rgb if wait else self.visible_colors[0]
+        return np.concatenate([rgb, np.ones((len(rgb), 1), np.float32)], axis=1)
+
+    def cluster_colors(self, *, wait: bool = True) -> np.ndarray:
+        """Return the color of each of ``n_clusters`` clusters: (n_clusters, 3) uint8.
+
+        Parameters
+        ----------
+        wait : bool
+            As in `layer_colors`.
+        """
         count, clusters = self.n_clusters, self._data.clusters
-        white = np.full((count, 3), 255, np.uint8)
-        colors = clusters.colors(self.rgb, count) if count in clusters.counts else white
-        labels = self.labels(count, merged=True)
-        return paint_clusters(labels, colors, selected=self.cluster, hidden=self.hidden_clusters)
+        if count not in clusters.counts:
+            return np.full((count, 3), 255, np.uint8)
+        return clusters.colors(self.rgb if wait else self.visible_colors[0], count)
 
     def recolor(self, method: str | Coloring = "tsne", *, wait: bool = False) -> None:
         """Compute new colors and coordinates in the background, aligned to the current ones so that nothing jumps.

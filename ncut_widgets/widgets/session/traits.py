@@ -26,11 +26,10 @@ from ncut_widgets.widgets._trait_types import (
     document_traits,
 )
 from ncut_widgets.widgets.session.data import SessionData
+from ncut_widgets.widgets.session.layers import LAYERS
 from ncut_widgets.widgets.session.masks import REFINEMENTS, clip_n_eig
 
-__all__ = ["LAYERS", "SessionTraits"]
-
-LAYERS = ("image", "ncut", "eigenvector", "clusters", "heatmap", "masks", "channels")
+__all__ = ["SessionTraits"]
 
 
 def _node(session: SessionTraits, value: Any, name: str) -> int:

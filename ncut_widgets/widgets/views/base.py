@@ -1,12 +1,18 @@
-"""Base class of the views."""
+"""Base class of the views: their session, their size, and the still image for notebooks without a kernel."""
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 import anywidget
+from IPython import get_ipython
+from IPython.display import publish_display_data
 
 from ncut_widgets._validation import brief
+from ncut_widgets.export.still import Panel, render_still
 from ncut_widgets.widgets._lifetime import closes_on_failure
 from ncut_widgets.widgets._synced import Synced
 from ncut_widgets.widgets._trait_types import Integer, TraitTypeError
@@ -39,6 +45,9 @@ class View(Synced):
         Options of every widget: ``layout``, ``tooltip``, ``tabbable``.
     """
 
+    # What a screen reader calls the still image.
+    _description = ""
+
     session = Part().tag(sync=True)
     height = Integer(480, minimum=160)
 
@@ -57,3 +66,55 @@ class View(Synced):
             )
         self.set_trait("session", session)
         super().__init__(**traits)
+
+    def to_png(self, *, width: int = 960, dark: bool = False) -> bytes:
+        """Return an image of the view as the bytes of a PNG, drawn without a browser.
+
+        Waits for `Session.recolor` to finish.
+
+        Parameters
+        ----------
+        width : int, at least 240
+            Maximum width in pixels; the height follows from the content.
+        dark : bool
+            Use a dark background.
+        """
+        return render_still(self._panels(wait=True), width=width, dark=dark)
+
+    def _panels(self, *, wait: bool) -> Sequence[Panel]:
+        """Return the panels of the still image; see `Session.layer_colors` for `wait`."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict] | None:
+        """Show the widget, and a still image for notebooks that are opened without a kernel.
+
+        Without a kernel, Jupyter's widget renderer shows "model not found" and ignores the rest of the output, so the
+        image is a separate output there. The live session hides it (`js/src/widgets/session/stills.ts`). Other hosts
+        choose from one bundle.
+        """
+        shown = super()._repr_mimebundle_(**options)
+        if shown is None:
+            return None
+        data, metadata = shown
+        # The visible colors, because showing the widget must not wait for `recolor`.
+        still = {"image/png": render_still(self._panels(wait=False))}
+        about = {"image/png": {"alt": f"Still image of the {self._description} of {len(self.session.images)} images"}}
+        if _outputs_are_jupyters():
+            publish_display_data(data, metadata)
+            return still | {"text/plain": repr(self)}, about
+        return data | still, metadata | about
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.session!r})"
+
+
+def _outputs_are_jupyters() -> bool:
+    """Return whether the host shows the outputs of a cell one below the other, as JupyterLab and Notebook do."""
+    shell = get_ipython()
+    return (
+        shell is not None
+        and hasattr(shell, "kernel")
+        and "VSCODE_PID" not in os.environ
+        and "google.colab" not in sys.modules
+        and "marimo" not in sys.modules
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ncut_widgets.export.still import Panel
 from ncut_widgets.widgets._bundles import bundle
 from ncut_widgets.widgets.views.base import View
+from ncut_widgets.widgets.views.panels import bars_panel, images_panel
 
 
 class ChannelBars(View):
@@ -33,3 +35,10 @@ class ChannelBars(View):
 
     _esm = bundle("channel_bars.js")
     _css = bundle("channel_bars.css")
+    _description = "channels"
+
+    def _panels(self, *, wait: bool) -> list[Panel]:
+        session = self.session
+        images = images_panel(session, "channels" if session.channels else session.layer, wait=wait)
+        bars = bars_panel(session)
+        return [images] if bars is None else [images, bars]

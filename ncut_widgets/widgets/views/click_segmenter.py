@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ncut_widgets.export.still import Panel
 from ncut_widgets.widgets._bundles import bundle
 from ncut_widgets.widgets.views.base import View
+from ncut_widgets.widgets.views.panels import images_panel, object_legend
 
 
 class ClickSegmenter(View):
@@ -34,3 +36,7 @@ class ClickSegmenter(View):
 
     _esm = bundle("click_segmenter.js")
     _css = bundle("click_segmenter.css")
+    _description = "masks"
+
+    def _panels(self, *, wait: bool) -> list[Panel]:
+        return [images_panel(self.session, "masks", wait=wait, legend=object_legend(self.session))]

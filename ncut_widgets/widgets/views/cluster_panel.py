@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ncut_widgets.export.still import Panel
 from ncut_widgets.widgets._bundles import bundle
 from ncut_widgets.widgets.views.base import View
+from ncut_widgets.widgets.views.panels import cluster_legend, images_panel
 
 
 class ClusterPanel(View):
@@ -32,3 +34,8 @@ class ClusterPanel(View):
 
     _esm = bundle("cluster_panel.js")
     _css = bundle("cluster_panel.css")
+    _description = "clusters"
+
+    def _panels(self, *, wait: bool) -> list[Panel]:
+        legend = cluster_legend(self.session, wait=wait)
+        return [images_panel(self.session, "clusters", wait=wait, legend=legend)]

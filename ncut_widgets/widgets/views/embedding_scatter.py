@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ncut_widgets.export.still import Panel
 from ncut_widgets.widgets._bundles import bundle
 from ncut_widgets.widgets.views.base import View
+from ncut_widgets.widgets.views.panels import scatter_panel
 
 
 class EmbeddingScatter(View):
@@ -29,3 +31,7 @@ class EmbeddingScatter(View):
 
     _esm = bundle("embedding_scatter.js")
     _css = bundle("embedding_scatter.css")
+    _description = "embedding scatter plot"
+
+    def _panels(self, *, wait: bool) -> list[Panel]:
+        return [scatter_panel(self.session, wait=wait)]

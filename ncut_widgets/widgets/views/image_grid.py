@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ncut_widgets.export.still import Panel
 from ncut_widgets.widgets._bundles import bundle
 from ncut_widgets.widgets.views.base import View
+from ncut_widgets.widgets.views.panels import images_panel
 
 
 class ImageGrid(View):
@@ -30,3 +32,10 @@ class ImageGrid(View):
 
     _esm = bundle("image_grid.js")
     _css = bundle("image_grid.css")
+    _description = "image grid"
+
+    def _panels(self, *, wait: bool) -> list[Panel]:
+        session = self.session
+        # Pinned patches show their similarity in any layer but "channels".
+        layer = "heatmap" if session.selection and session.layer != "channels" else session.layer
+        return [images_panel(session, layer, wait=wait)]
