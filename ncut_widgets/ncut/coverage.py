@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from .graph.chunks import for_each_chunk
-from .graph.kernels import Affinity, Kernel
+from .graph.kernels import Kernel
 from .graph.landmarks import choose_landmarks
 from .graph.low_rank import inverse_root
 
@@ -15,7 +15,6 @@ _LANDMARKS = 512
 _WORST = 0.05
 # Where a kernel is so sharp that fitted nodes explain less than that of one another, they cover nothing.
 _LEAST = 0.01
-_BLOCK = 64
 
 
 class Coverage:
@@ -32,14 +31,14 @@ class Coverage:
     ----------
     sample : torch.Tensor of shape (s, c')
         Fitted nodes, encoded, in random order.
-    affinity : Kernel
+    kernel : Kernel
         That encoded them.
     generator : torch.Generator
         Of the CPU.
     """
 
-    def __init__(self, sample: torch.Tensor, affinity: Kernel, generator: torch.Generator) -> None:
-        self._affinity = affinity
+    def __init__(self, sample: torch.Tensor, kernel: Kernel, generator: torch.Generator) -> None:
+        self._kernel = kernel
         held_out, known = sample[::2], sample[1::2]
         self._span(known, generator)
         self._typical = max(float(torch.quantile(self._explained(held_out).cpu().double(), _WORST)), _LEAST)
@@ -50,24 +49,19 @@ class Coverage:
         covered = self._root.new_empty(len(X))
 
         def cover(here: slice) -> None:
-            covered[here] = self._explained(self._affinity.encode(X[here])) / self._typical
+            covered[here] = self._explained(self._kernel.encode(X[here])) / self._typical
 
         width = max(2 * len(self._landmarks), X.shape[1])
-        for_each_chunk(
-            len(X), width, covered.device, cover, "coverage", verbose, parallel=self._affinity.is_thread_safe
-        )
+        for_each_chunk(len(X), width, covered.device, cover, "coverage", verbose, parallel=self._kernel.is_thread_safe)
         return covered.clamp_(0, 1)
 
     def _span(self, known: torch.Tensor, generator: torch.Generator) -> None:
-        affinity = self._affinity
-        self._landmarks = choose_landmarks(known, affinity, _LANDMARKS, generator)
-        wide = self._landmarks.cpu().double() if isinstance(affinity, Affinity) else self._landmarks
-        self._root = inverse_root(affinity(wide, wide).cpu().double(), known.dtype).to(known)
+        kernel = self._kernel
+        self._landmarks = choose_landmarks(known, kernel, _LANDMARKS, generator)
+        precise = kernel.in_high_precision(self._landmarks)
+        self._root = inverse_root(kernel(precise, precise).cpu().double(), known.dtype).to(known)
 
     def _explained(self, E: torch.Tensor) -> torch.Tensor:
-        explained = (self._affinity(E, self._landmarks) @ self._root).square().sum(1)
-        if isinstance(self._affinity, Affinity):
-            return explained
-        # Others need not have an affinity of 1 to themselves.
-        own = torch.cat([self._affinity(block, block).diagonal() for block in E.split(_BLOCK)])
+        explained = (self._kernel(E, self._landmarks) @ self._root).square().sum(1)
+        own = self._kernel.own_affinities(E)
         return explained / own.clamp_min(torch.finfo(own.dtype).tiny)

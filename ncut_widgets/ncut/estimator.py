@@ -17,10 +17,10 @@ from ncut_widgets.errors import OutlierWarning
 
 from .coverage import Coverage
 from .gradients.implicit import extend_with_gradient, with_gradient
+from .graph.build_kernel import build_kernel
 from .graph.extension import Extension
-from .graph.kernels import build_affinity
 from .graph.nodes import Nodes
-from .graph.outliers import SPENT, are_few, find_outliers
+from .graph.outliers import WASTED_EIGENVECTORS, are_few, find_outliers
 from .graph.precision import UnresolvedError
 from .graph.streaming import sample_of_chunks
 from .graph.weights import check_weights
@@ -30,8 +30,6 @@ from .solvers.solution import Solution
 
 __all__ = ["Ncut"]
 
-# Where features are no more than that, projecting them would save little and cost digits.
-_UNPROJECTED_ELEMENTS = 1 << 24
 _STREAMED_NODES = 1 << 16
 _COVERING_NODES = 2048
 _NAMED = 5
@@ -282,11 +280,9 @@ class Ncut(NodeTransformer):
         """Return the embedding (n, n_eig) of the nodes `X`, new ones or those of `fit`, of their kind and dtype."""
         nodes, like = self._check_new(X)
         if nodes.requires_grad and torch.is_grad_enabled():
-            cosine, verbose, dtype = self.affinity == "cosine", bool(self.verbose), nodes.dtype
+            verbose, dtype = bool(self.verbose), nodes.dtype
             nodes = nodes.to(self._extension.landmarks)
-            return like.restore(
-                extend_with_gradient(nodes, self._extension, cosine=cosine, verbose=verbose, dtype=dtype)
-            )
+            return like.restore(extend_with_gradient(nodes, self._extension, verbose=verbose, dtype=dtype))
         with torch.no_grad():
             return like.restore(self._extension(nodes, verbose=bool(self.verbose)))
 
@@ -324,7 +320,7 @@ class Ncut(NodeTransformer):
         nodes, like = self._check_new(X)
         with torch.no_grad():
             if self._coverage is None:
-                self._coverage = Coverage(self._covering, self._extension.affinity, torch_generator(0))
+                self._coverage = Coverage(self._covering, self._extension.kernel, torch_generator(0))
             return like.restore(self._coverage(nodes, verbose=bool(self.verbose)))
 
     @property
@@ -358,39 +354,39 @@ class Ncut(NodeTransformer):
         if with_gradients:
             _check_differentiable(settings, weights)
         with torch.no_grad():
-            affinity = build_affinity(
+            kernel = build_kernel(
                 nodes,
                 settings.affinity,
                 sigma=settings.sigma,
                 degree=settings.degree,
-                repulsive=settings.repulsion_weight > 0,
+                repulsion_weight=settings.repulsion_weight,
                 repulsion_sigma=settings.repulsion_sigma,
                 weights=weights,
-                project=not exact and nodes.numel() > _UNPROJECTED_ELEMENTS,
+                project=not exact,
                 like=like,
                 device=device_of(nodes, self.device),
                 generator=generator,
             )
-            table = Nodes(nodes, affinity, weights=weights, verbose=settings.verbose)
-            automatic = settings.sigma is None and not callable(settings.affinity)
+            table = Nodes(nodes, kernel, weights=weights, verbose=settings.verbose)
+            automatic = kernel.has_automatic_sigma
             outliers = find_outliers(table, n_eig, generator)
             left_out = outliers if automatic else torch.zeros_like(outliers)
             try:
                 solved = self._solve(table, left_out, settings, generator, with_gradients)
             except UnresolvedError:
                 # float64: float32 does not resolve eigenvalues as small as those of a wide kernel.
-                affinity = affinity.in_float64()
-                table = Nodes(nodes, affinity, weights=weights, verbose=settings.verbose)
+                kernel = kernel.in_float64()
+                table = Nodes(nodes, kernel, weights=weights, verbose=settings.verbose)
                 solved = self._solve(table, left_out, settings, generator, with_gradients)
             if not automatic:
                 alone = outliers.clone()
                 alone[solved.lone] = True
                 # Where many are alone the kernel is sharp, and they are no outliers.
                 outliers = alone if are_few(alone, weights, n_eig) else outliers
-                _warn_if_spent(outliers, solved.leverage(n, weights), n_eig, affinity.sigma)
+                _warn_if_spent(outliers, solved.leverage(n, weights), n_eig, kernel.sigma)
             counted = (~left_out if weights is None else ~left_out & (weights > 0)).nonzero().flatten()
             covering = counted[torch.randperm(len(counted), generator=generator)[:_COVERING_NODES]]
-            self._covering, self._coverage = affinity.encode(nodes[covering.to(nodes.device)]), None
+            self._covering, self._coverage = kernel.encode(nodes[covering.to(nodes.device)]), None
         solution = solved.solution
         if with_gradients:
             solution = self._differentiable(nodes, solution, weights, left_out)
@@ -401,7 +397,7 @@ class Ncut(NodeTransformer):
         self.eigenvalues_ = like.restore(solution.pairs.values)
         self.residual_ = like.restore(residual)
         self.n_landmarks_ = len(solution.extension.landmarks)
-        self.sigma_, self.repulsion_sigma_ = affinity.sigma, affinity.repulsion_sigma
+        self.sigma_, self.repulsion_sigma_ = kernel.sigma, kernel.repulsion_sigma
         self.outliers_ = like.restore(outliers)
         self._extension, self._left_out = solution.extension, left_out
         return self.eigenvectors_
@@ -430,17 +426,15 @@ class Ncut(NodeTransformer):
     def _differentiable(
         self, nodes: torch.Tensor, solution: Solution, weights: torch.Tensor | None, left_out: torch.Tensor
     ) -> Solution:
-        cosine, dtype = self.affinity == "cosine", nodes.dtype
+        dtype = nodes.dtype
         nodes = nodes.to(solution.extension.landmarks)
         if not bool(left_out.any()):
-            return with_gradient(nodes, solution, weights=weights, cosine=cosine, dtype=dtype)
+            return with_gradient(nodes, solution, weights=weights, dtype=dtype)
         kept, others = ((~left_out).nonzero().flatten(), left_out.nonzero().flatten())
         weights = None if weights is None else weights[kept]
         kept, others = kept.to(nodes.device), others.to(nodes.device)
-        solution = with_gradient(nodes[kept], solution, weights=weights, cosine=cosine, dtype=dtype)
-        new = extend_with_gradient(
-            nodes[others], solution.extension, cosine=cosine, verbose=bool(self.verbose), dtype=dtype
-        )
+        solution = with_gradient(nodes[kept], solution, weights=weights, dtype=dtype)
+        new = extend_with_gradient(nodes[others], solution.extension, verbose=bool(self.verbose), dtype=dtype)
         vectors = new.new_zeros(len(nodes), new.shape[1])
         vectors = vectors.index_copy(0, kept, solution.pairs.vectors).index_copy(0, others, new)
         return solution._replace(pairs=solution.pairs._replace(vectors=vectors))
@@ -449,7 +443,7 @@ class Ncut(NodeTransformer):
 def _warn_if_spent(outliers: torch.Tensor, leverage: torch.Tensor, n_eig: int, sigma: float | None) -> None:
     nodes, n = outliers.nonzero().flatten().tolist(), len(outliers)
     spent = float(leverage[outliers].sum())
-    if spent < SPENT:
+    if spent < WASTED_EIGENVECTORS:
         return
     first = ", ".join(map(str, nodes[:_NAMED])) + (", ..." if len(nodes) > _NAMED else "")
     k = max(1, min(n_eig - 1, round(spent)))

@@ -8,7 +8,7 @@ from typing import Any
 
 from ncut_widgets._validation import check_in, check_number, check_positive_int
 
-from .graph.kernels import AFFINITIES
+from .graph.build_kernel import KERNELS
 
 __all__ = ["AUTO", "Settings", "check_settings"]
 
@@ -38,7 +38,7 @@ def check_settings(options: dict[str, Any]) -> Settings:
     """Return the options (of `Ncut.get_params`) as settings, or say what is wrong with them."""
     affinity = options["affinity"]
     if not callable(affinity):
-        check_in(affinity, "affinity", AFFINITIES)
+        check_in(affinity, "affinity", tuple(KERNELS))
     sigma, degree = options["sigma"], options["degree"]
     if sigma is not None and degree is not None:
         raise ValueError(

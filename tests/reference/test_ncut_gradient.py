@@ -52,8 +52,8 @@ def laplacian(X, Z):
 
 def approximated(X, ncut, kind):
     """C W^+ C^T of the landmarks, in the units of the kernel."""
-    E, Z = ncut._extension.affinity.encode(X), ncut._extension.landmarks
-    core, _ = core_of(ncut._extension.affinity, Z, 0.0, n_eig=K)
+    E, Z = ncut._extension.kernel.encode(X), ncut._extension.landmarks
+    core, _ = core_of(ncut._extension.kernel, Z, n_eig=K)
     B = encoded_affinities(E, Z, kind) @ core.root
     return (B * core.signs) @ B.T
 
@@ -160,7 +160,7 @@ def test_nystrom_gradient_goes_through_all_of_many_nodes():
     """More than are drafted on a sample where no gradient is asked for."""
     X = torch.randn(66_000, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     ncut, vectors = fitted(X, "rbf", sigma=1.0, n_sample=30)
-    E, Z = ncut._extension.affinity.encode(X), ncut._extension.landmarks
+    E, Z = ncut._extension.kernel.encode(X), ncut._extension.landmarks
     B = torch.exp(-torch.cdist(E, Z, compute_mode="donot_use_mm_for_euclid_dist").square())
     B = B @ inverse_root(encoded_affinities(Z, Z, "rbf"), torch.float64)
     B = B / (B @ B.sum(0)).sqrt()[:, None]

@@ -96,7 +96,7 @@ def two_passes(monkeypatch):
     """Draft graphs of more than 1000 nodes on a sample, on the leading directions of their features."""
     monkeypatch.setattr("ncut_widgets.ncut.solvers.dispatch._WHOLE_NODES", 1000)
     monkeypatch.setattr("ncut_widgets.ncut.solvers.dispatch._SAMPLE_NODES", 1000)
-    monkeypatch.setattr("ncut_widgets.ncut.estimator._UNPROJECTED_ELEMENTS", 0)
+    monkeypatch.setattr("ncut_widgets.ncut.graph.build_kernel._MIN_PROJECTED_ELEMENTS", 0)
 
 
 @pytest.mark.parametrize("kind", ["decaying", "steep"])

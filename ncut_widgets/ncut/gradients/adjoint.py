@@ -7,18 +7,16 @@ from typing import Protocol
 
 import torch
 
-from ncut_widgets._threads import map_in_order
 from ncut_widgets.ncut.graph.extension import Extension
-from ncut_widgets.ncut.graph.kernels import CallableAffinity
 from ncut_widgets.ncut.graph.linalg import eigh
 from ncut_widgets.ncut.graph.low_rank import Columns, core_of
 from ncut_widgets.ncut.graph.nodes import Nodes
 from ncut_widgets.ncut.graph.precision import LOW_RANK_CUT
-from ncut_widgets.ncut.graph.symmetric import SymmetricMatrix, row_blocks
+from ncut_widgets.ncut.graph.symmetric import SymmetricMatrix
 
 from .shifted_systems import RESOLUTION, guarded_inverse, solve_shifted
 
-__all__ = ["ExactGraph", "Graph", "LowRankGraph", "through_affinity"]
+__all__ = ["ExactGraph", "Graph", "LowRankGraph"]
 
 
 class Graph(Protocol):
@@ -60,11 +58,10 @@ class ExactGraph:
         self,
         nodes: torch.Tensor,
         extension: Extension,
-        cosine: bool,
         blocks: tuple[torch.Tensor, ...],
         further: torch.Tensor | None,
     ) -> None:
-        self._nodes, self._extension, self._cosine = nodes, extension, cosine
+        self._nodes, self._extension = nodes, extension
         self._affinities = SymmetricMatrix(blocks)
         self._further = further
 
@@ -89,38 +86,18 @@ class ExactGraph:
 
     def contract(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         E = self._extension.landmarks.detach()
-        if isinstance(self._extension.affinity, CallableAffinity):
-            gradient = torch.empty_like(self._nodes)
-            for here in row_blocks(len(E), E.device):
-                gradient[here] = _through_callable(self._nodes[here], self._extension, left[here] @ right.T)
-            return gradient
-        # A row of its own for the sums of weights.
-        F = torch.cat([E, torch.ones_like(E[:, :1])], dim=1)
-        total = torch.zeros_like(F)
-
-        def contribute(block: tuple[slice, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-            here, A = block
-            weights = (left[here] @ right[here.start :].T).mul_(A)
-            if self._cosine:
-                weights.mul_(_slopes(E[here], E[here.start :]))
-            return weights @ F[here.start :], weights[:, len(A) :].T @ F[here]
-
-        parts = map_in_order(contribute, list(self._affinities), parallel=E.device.type == "cpu")
-        for (here, _), (own, mirrored) in zip(self._affinities, parts, strict=True):
-            total[here] += own
-            total[here.stop :] += mirrored
-        return _through_encoding(self._nodes, self._extension, _of_encoded(E, total), self._cosine)
+        return self._extension.kernel.symmetric_gradient(self._nodes, E, self._affinities, left, right)
 
 
 class LowRankGraph:
     """The graph that landmarks make, through the affinities of all nodes to them."""
 
-    def __init__(self, nodes: torch.Tensor, extension: Extension, cosine: bool) -> None:
-        self._nodes, self._extension, self._cosine = nodes, extension, cosine
-        self._columns = Columns(Nodes(nodes, extension.affinity), extension)
+    def __init__(self, nodes: torch.Tensor, extension: Extension) -> None:
+        self._nodes, self._extension = nodes, extension
+        self._columns = Columns(Nodes(nodes, extension.kernel), extension)
         # What the solution took for noise, its gradient leaves out as well.
         n_eig = extension.projection.shape[1]
-        self._core = core_of(extension.affinity, extension.landmarks, 0.0, n_eig=n_eig)[0]
+        self._core = core_of(extension.kernel, extension.landmarks, n_eig=n_eig)[0]
 
     def _summed(self, block: torch.Tensor) -> torch.Tensor:
         """Return C^T times the `block` (n, w), in float64 on the CPU."""
@@ -193,57 +170,11 @@ class LowRankGraph:
     def contract(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         lowered = self._lowered(right)
         gradient = torch.empty_like(self._nodes)
+        kernel, landmarks = self._extension.kernel, self._extension.landmarks.detach()
 
         def add(here: slice) -> None:
             weights = left[here] @ lowered.T
-            gradient[here] = through_affinity(
-                self._nodes[here], self._extension, weights, self._columns[here], self._cosine
-            )
+            gradient[here] = kernel.gradient(self._nodes[here], landmarks, self._columns[here], weights)
 
         self._columns.for_each_chunk("gradient", add)
         return gradient
-
-
-def through_affinity(
-    X: torch.Tensor, extension: Extension, weights: torch.Tensor, A: torch.Tensor, cosine: bool
-) -> torch.Tensor:
-    """Return the gradient (r, c) of sum_ij weights_ij k(x_i, z_j) at the nodes `X`, with A = k(X, Z) (r, m) known."""
-    if isinstance(extension.affinity, CallableAffinity):
-        return _through_callable(X, extension, weights)
-    E, Z = extension.affinity.encode(X), extension.landmarks.detach()
-    weights = weights.mul_(A)
-    if cosine:
-        weights.mul_(_slopes(E, Z))
-    total = torch.cat([weights @ Z, weights.sum(1, keepdim=True)], dim=1)
-    return _through_encoding(X, extension, _of_encoded(E, total), cosine)
-
-
-def _through_callable(X: torch.Tensor, extension: Extension, weights: torch.Tensor) -> torch.Tensor:
-    with torch.enable_grad():
-        X = X.detach().requires_grad_()
-        output = extension.affinity(extension.affinity.encode(X), extension.landmarks.detach())
-        if not output.requires_grad:
-            raise ValueError(
-                "`affinity` must be differentiable if features require gradients; got a result without a graph. "
-                "Write it in torch operations, or detach the features."
-            )
-        return torch.autograd.grad(output, X, weights)[0]
-
-
-def _through_encoding(X: torch.Tensor, extension: Extension, of_encoded: torch.Tensor, cosine: bool) -> torch.Tensor:
-    with torch.enable_grad():
-        X = X.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(extension.affinity.encode(X), X, of_encoded)
-    # A zero node has no direction to change.
-    return torch.where(X.detach().any(1, keepdim=True), gradient, 0.0) if cosine else gradient
-
-
-def _of_encoded(E: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
-    """Return 2 sum_j w_ij (z_j - e_i), given sum_j w_ij (z_j, 1)."""
-    return 2 * (total[:, :-1] - E * total[:, -1:])
-
-
-def _slopes(E: torch.Tensor, F: torch.Tensor) -> torch.Tensor:
-    """Return 2 r^2, by which the derivative of exp(-r^4) differs from that of exp(-r^2) in units of the value."""
-    squared = torch.addmm(F.square().sum(1), E, F.T, alpha=-2).add_(E.square().sum(1)[:, None]).clamp_min_(0)
-    return squared.mul_(2)

@@ -33,14 +33,14 @@ from ncut_widgets.ncut.graph.chunks import for_each_chunk
 from ncut_widgets.ncut.graph.extension import Extension, density_weights
 from ncut_widgets.ncut.solvers.solution import Solution
 
-from .adjoint import ExactGraph, Graph, LowRankGraph, through_affinity
+from .adjoint import ExactGraph, Graph, LowRankGraph
 from .shifted_systems import RESOLUTION, guarded_inverse
 
 __all__ = ["extend_with_gradient", "with_gradient"]
 
 
 def with_gradient(
-    nodes: torch.Tensor, solution: Solution, *, weights: torch.Tensor | None, cosine: bool, dtype: torch.dtype
+    nodes: torch.Tensor, solution: Solution, *, weights: torch.Tensor | None, dtype: torch.dtype
 ) -> Solution:
     """Return the `solution` with eigenvectors and eigenvalues that carry gradients to `nodes`.
 
@@ -52,8 +52,6 @@ def with_gradient(
         Of `solve_exact`, with the affinities, or of `solve_nystrom`.
     weights : torch.Tensor of shape (n,), optional
         Of the nodes, above 0; one by default.
-    cosine : bool
-        Whether a built-in affinity is "cosine" rather than "rbf".
     dtype : torch.dtype
         In which gradients must be finite: that of the features, of which the nodes may be float64 copies.
 
@@ -64,22 +62,22 @@ def with_gradient(
     times through C, six times with `alpha`, and holds O(n k + m^2).
     """
     w = solution.degrees.new_ones(()) if weights is None else weights.to(solution.degrees)
-    problem = _Problem(nodes.detach(), solution._replace(affinities=None), w, cosine, dtype)
+    problem = _Problem(nodes.detach(), solution._replace(affinities=None), w, dtype)
     blocks = () if solution.affinities is None else solution.affinities.blocks
     vectors, values = _Embedding.apply(nodes, problem, *blocks)
     return solution._replace(pairs=solution.pairs._replace(vectors=vectors, values=values))
 
 
 def extend_with_gradient(
-    nodes: torch.Tensor, extension: Extension, *, cosine: bool, verbose: bool, dtype: torch.dtype
+    nodes: torch.Tensor, extension: Extension, *, verbose: bool, dtype: torch.dtype
 ) -> torch.Tensor:
     """Return the embedding (n, k) of new `nodes`, carrying gradients to them; the fit is held fixed."""
-    if extension.affinity.repulsion_sigma is not None:
+    if extension.kernel.is_repulsive:
         raise ValueError(
             "`repulsion_weight` must be 0 if features require gradients; got a fit with repulsion. "
             "Fit without it, or pass `X.detach()`."
         )
-    out: torch.Tensor = _Extended.apply(nodes, extension, cosine, verbose, dtype)
+    out: torch.Tensor = _Extended.apply(nodes, extension, verbose, dtype)
     return out
 
 
@@ -103,17 +101,15 @@ class _Embedding(torch.autograd.Function):
 
 class _Extended(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, nodes: torch.Tensor, extension: Extension, cosine: bool, verbose: bool, dtype: torch.dtype
-    ) -> torch.Tensor:
-        ctx.extension, ctx.cosine, ctx.dtype = extension, cosine, dtype
+    def forward(ctx: Any, nodes: torch.Tensor, extension: Extension, verbose: bool, dtype: torch.dtype) -> torch.Tensor:
+        ctx.extension, ctx.dtype = extension, dtype
         ctx.save_for_backward(nodes)
         return extension(nodes, verbose=verbose)
 
     @staticmethod
     @once_differentiable
     @one_thread
-    def backward(ctx: Any, of_vectors: torch.Tensor) -> tuple[torch.Tensor, None, None, None, None]:
+    def backward(ctx: Any, of_vectors: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         (nodes,) = ctx.saved_tensors
         extension: Extension = ctx.extension
         right = [extension.projection, extension.degree_weights[:, None]]
@@ -121,20 +117,21 @@ class _Extended(torch.autograd.Function):
             right.append(extension.density_weights[:, None])
         weights = torch.cat(right, dim=1)
         gradient = torch.empty_like(nodes)
+        kernel, landmarks = extension.kernel, extension.landmarks.detach()
 
         def add(here: slice) -> None:
-            C = extension.columns(extension.affinity.encode(nodes[here]))
+            C = extension.columns(extension.kernel.encode(nodes[here]))
             vectors, degrees, scale, densities = extension.embed(C)
             of_here = of_vectors[here].to(C)
             of_scale = torch.where(_is_free(degrees, densities, extension), (of_here * vectors).sum(1) / 2, 0.0)
             left = [of_here * scale[:, None], -(of_scale / degrees)[:, None]]
             if extension.density_weights is not None:
                 left.append(_of_density(of_scale, C @ extension.density_weights, extension)[:, None])
-            gradient[here] = through_affinity(nodes[here], extension, torch.cat(left, dim=1) @ weights.T, C, ctx.cosine)
+            gradient[here] = kernel.gradient(nodes[here], landmarks, C, torch.cat(left, dim=1) @ weights.T)
 
-        width, parallel = max(len(weights), nodes.shape[1]), extension.affinity.is_thread_safe
+        width, parallel = max(len(weights), nodes.shape[1]), extension.kernel.is_thread_safe
         for_each_chunk(len(nodes), width, weights.device, add, parallel=parallel)
-        return _finite(gradient, ctx.dtype), None, None, None, None
+        return _finite(gradient, ctx.dtype), None, None, None
 
 
 def _finite(gradient: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -154,7 +151,6 @@ class _Problem:
     solution: Solution
     # (n,), or one for all.
     weights: torch.Tensor
-    cosine: bool
     # In which gradients must be finite.
     dtype: torch.dtype
 
@@ -163,11 +159,10 @@ class _Problem:
     ) -> torch.Tensor:
         """Return dL/dX (n, c), given dL/dU (n, k) and dL/dlambda (k,)."""
         (values, vectors, _, further), degrees, extension, _ = self.solution
-        graph: Graph
-        if blocks:
-            graph = ExactGraph(self.nodes, extension, self.cosine, blocks, further)
-        else:
-            graph = LowRankGraph(self.nodes, extension, self.cosine)
+        exact = bool(blocks)
+        graph: Graph = (
+            ExactGraph(self.nodes, extension, blocks, further) if exact else LowRankGraph(self.nodes, extension)
+        )
         # From here on of the orthonormal vectors.
         S = self.weights.sqrt().expand(len(degrees))[:, None]
         vectors, of_vectors = vectors * S, of_vectors / S

@@ -31,7 +31,7 @@ class PairwiseDistances:
         self._shares = shares / shares.sum().clamp_min(torch.finfo(shares.dtype).tiny)
         self._n = n_effective
 
-    def sigma_of_spread(self) -> float:
+    def automatic_sigma(self) -> float:
         """Return the sigma with sigma^2 an eighth of the mean squared distance over all pairs."""
         return math.sqrt(float(self._shares @ self._squared) * (1 - 1 / self._n) / 8) or 1.0
 

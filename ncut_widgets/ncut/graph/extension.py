@@ -31,7 +31,7 @@ class Extension:
         u(x) = (v(x) / d(x))^1/2 C(x) P,   d(x) = C(x) a,   v(x) = (C(x) b)^-alpha
     """
 
-    affinity: Kernel
+    kernel: Kernel
     landmarks: torch.Tensor
     # a, b and P, of as many rows as C has columns; b is None where alpha is 0.
     degree_weights: torch.Tensor
@@ -42,9 +42,8 @@ class Extension:
 
     def columns(self, E: torch.Tensor) -> torch.Tensor:
         """Return C (r, m), or (r, 2 m) with repulsion, of encoded nodes."""
-        if self.affinity.repulsion_sigma is None:
-            return self.affinity(E, self.landmarks)
-        return torch.cat(self.affinity.both(E, self.landmarks), dim=1)
+        parts = self.kernel.parts(E, self.landmarks)
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def densities(self, C: torch.Tensor) -> torch.Tensor | None:
         """Return the weights v (r,) that correct the density at nodes with the columns `C`; None where it stays."""
@@ -70,9 +69,9 @@ class Extension:
         vectors = self.projection.new_empty(len(X), self.projection.shape[1])
 
         def embed(here: slice) -> None:
-            vectors[here] = self.embed(self.columns(self.affinity.encode(X[here]))).vectors
+            vectors[here] = self.embed(self.columns(self.kernel.encode(X[here]))).vectors
 
-        width, parallel = max(len(self.projection), X.shape[1]), self.affinity.is_thread_safe
+        width, parallel = max(len(self.projection), X.shape[1]), self.kernel.is_thread_safe
         for_each_chunk(len(X), width, vectors.device, embed, "extend", verbose, parallel=parallel)
         return vectors
 

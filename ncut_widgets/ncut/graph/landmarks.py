@@ -1,30 +1,24 @@
-"""Where the landmarks of a large graph go, and how many it needs."""
+"""Chooses landmarks: a few points that represent all nodes."""
 
 from __future__ import annotations
 
 import torch
 
-from .kernels import Affinity, Kernel
-from .sampling import centroids, spread_nodes, uniform_nodes
+from .kernels import Kernel
+from .sampling import spread_nodes, uniform_nodes
 
-__all__ = ["choose_landmarks", "spread_out"]
+__all__ = ["choose_landmarks"]
 
-_SPREAD_NODES = 1 << 13
-
-
-def spread_out(encoded: torch.Tensor, affinity: Kernel) -> torch.Tensor:
-    """Return encoded nodes as points whose distances compare."""
-    if isinstance(affinity, Affinity):
-        return encoded
-    return (encoded - encoded.mean(0)) / encoded.abs().amax().clamp_min(torch.finfo(encoded.dtype).tiny)
+_MIN_CANDIDATES = 1 << 13
 
 
-def choose_landmarks(sample: torch.Tensor, affinity: Kernel, m: int, generator: torch.Generator) -> torch.Tensor:
-    """Return the m landmarks (m, c') of a `sample` (s, c') of encoded nodes: nodes spread out, moved to centroids.
+def choose_landmarks(E: torch.Tensor, kernel: Kernel, m: int, generator: torch.Generator) -> torch.Tensor:
+    """Return m landmarks (m, c') of the encoded nodes `E` (n, c').
 
-    What a callable affinity compares need not have a mean: its landmarks stay nodes.
+    They start as nodes that are spread over a sample. `Kernel.place_landmarks` then moves them to centroids, if the
+    kernel can compare centroids.
     """
-    drawn = uniform_nodes(len(sample), max(_SPREAD_NODES, 8 * m), generator).to(sample.device)
-    points = sample if len(drawn) == len(sample) else sample[drawn]
-    chosen = points[spread_nodes(spread_out(points, affinity), m, generator).to(sample.device)]
-    return affinity.settle(centroids(sample, chosen)) if isinstance(affinity, Affinity) else chosen
+    sampled = uniform_nodes(len(E), max(_MIN_CANDIDATES, 8 * m), generator).to(E.device)
+    candidates = E if len(sampled) == len(E) else E[sampled]
+    chosen = spread_nodes(kernel.to_comparable_points(candidates), m, generator).to(E.device)
+    return kernel.place_landmarks(E, candidates[chosen])

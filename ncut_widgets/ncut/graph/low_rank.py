@@ -9,7 +9,7 @@ import torch
 
 from .chunks import ChunkFunction
 from .extension import Extension
-from .kernels import Affinity, Kernel
+from .kernels import Kernel
 from .linalg import eigh
 from .nodes import Nodes
 from .precision import LOW_RANK_CUT
@@ -26,8 +26,6 @@ _INDEFINITE = 0.3
 # signs are kept down to that share. On "cosine" in 3 to 768 channels, 0.01 failed for kernels with few landmarks, and
 # 0.2 lost at most 0.6 % of an eigenvector.
 _SHARE_OF_SMALLEST = 0.2
-# And of the repulsion that belongs to "cosine", both signs down to that share of the largest.
-_OPPOSITE = 1e-2
 
 
 class Core(NamedTuple):
@@ -60,7 +58,7 @@ class Columns:
     def __init__(self, nodes: Nodes, extension: Extension) -> None:
         self.nodes = nodes
         self._extension = extension
-        self.width = len(extension.landmarks) * (1 if extension.affinity.repulsion_sigma is None else 2)
+        self.width = len(extension.landmarks) * extension.kernel.n_parts
         self._kept: torch.Tensor | None = None
         if len(nodes) * self.width <= _KEPT_AFFINITIES:
             kept = extension.landmarks.new_empty(len(nodes), self.width)
@@ -102,25 +100,24 @@ class Columns:
         return total
 
 
-def core_of(
-    affinity: Kernel, landmarks: torch.Tensor, repulsion_weight: float, *, n_eig: int | None
-) -> tuple[Core, float]:
+def core_of(kernel: Kernel, landmarks: torch.Tensor, *, n_eig: int | None) -> tuple[Core, float]:
     """Return the core of the low-rank A, and the least affinity of a landmark to itself.
 
     With `n_eig`, it holds what `n_eig` eigenvectors take of an indefinite affinity, such as "cosine". Without, it holds
     the positive part.
     """
-    wide = landmarks.cpu().double() if isinstance(affinity, Affinity) else landmarks
-    if affinity.repulsion_sigma is None:
-        W = affinity(wide, wide).cpu().double()
-        root, signs = _root_and_signs(W, landmarks.dtype, n_eig)
-        return Core(root, signs, signs, len(W)), float(W.diagonal().min())
-    attraction, repulsion = affinity.both(wide, wide)
+    precise = kernel.in_high_precision(landmarks)
+    attraction, *repulsion = (part.cpu().double() for part in kernel.parts(precise, precise))
     root, signs = _root_and_signs(attraction, landmarks.dtype, n_eig)
-    noise = _OPPOSITE if affinity.is_cosine else LOW_RANK_CUT[landmarks.dtype]
-    other_root, other_signs = _signed_root(repulsion, noise)
-    roots = torch.block_diag(root, repulsion_weight**0.5 * other_root)
-    core = Core(roots, torch.cat([signs, -other_signs]), torch.cat([signs, other_signs]), len(attraction))
+    core = Core(root, signs, signs, len(attraction))
+    for part in repulsion:
+        other_root, other_signs = _signed_root(part, kernel.repulsion_cut(landmarks.dtype))
+        core = Core(
+            torch.block_diag(root, kernel.repulsion_weight**0.5 * other_root),
+            torch.cat([signs, -other_signs]),
+            torch.cat([signs, other_signs]),
+            len(attraction),
+        )
     return core, float(attraction.diagonal().min())
 
 

@@ -23,7 +23,7 @@ class Nodes:
     ----------
     X : torch.Tensor of shape (n, c)
         Features; a memory map is read a few rows at a time.
-    affinity : Kernel
+    kernel : Kernel
         Encodes them.
     weights : torch.Tensor of shape (n,), optional
         How many nodes each stands for; one by default.
@@ -32,17 +32,17 @@ class Nodes:
     """
 
     def __init__(
-        self, X: torch.Tensor, affinity: Kernel, *, weights: torch.Tensor | None = None, verbose: bool = False
+        self, X: torch.Tensor, kernel: Kernel, *, weights: torch.Tensor | None = None, verbose: bool = False
     ) -> None:
-        self.affinity = affinity
+        self.kernel = kernel
         self._weights = weights
         self._verbose = verbose
         self._X = X
-        one = affinity.encode(X[:1])
+        one = kernel.encode(X[:1])
         self.device = one.device
         # Of the widest row that a pass holds.
         self._width = max(X.shape[1], one.shape[1])
-        self._encoded = affinity.encode(X) if len(X) * one.nbytes <= _KEPT_BYTES else None
+        self._encoded = kernel.encode(X) if len(X) * one.nbytes <= _KEPT_BYTES else None
 
     def __len__(self) -> int:
         return len(self._X)
@@ -51,7 +51,7 @@ class Nodes:
         """Return encoded rows."""
         table = self._X if self._encoded is None else self._encoded
         rows = table[here.to(table.device) if isinstance(here, torch.Tensor) else here]
-        return self.affinity.encode(rows) if self._encoded is None else rows
+        return self.kernel.encode(rows) if self._encoded is None else rows
 
     @property
     def features(self) -> torch.Tensor:
@@ -83,7 +83,7 @@ class Nodes:
         with torch.enable_grad():
             features = self._X[kept.to(self._X.device)]
         weights = None if self._weights is None else self._weights[kept]
-        return Nodes(features, self.affinity, weights=weights, verbose=self._verbose)
+        return Nodes(features, self.kernel, weights=weights, verbose=self._verbose)
 
     @property
     def lightest(self) -> float:
@@ -99,7 +99,7 @@ class Nodes:
     def take(self, sampled: torch.Tensor) -> Nodes:
         """Return some of the nodes, each with the weight of its share of all."""
         taken = object.__new__(Nodes)
-        taken.affinity, taken.device, taken._width, taken._verbose = self.affinity, self.device, self._width, False
+        taken.kernel, taken.device, taken._width, taken._verbose = self.kernel, self.device, self._width, False
         taken._X = taken._encoded = self[sampled]
         taken._weights = self.mass(sampled, taken._X) * (len(self) / len(sampled))
         return taken
@@ -122,5 +122,5 @@ class Nodes:
     def for_each_chunk(self, width: int, what: str, body: ChunkFunction) -> None:
         """Call `body` for slices that cover the nodes, of which it makes rows of `width` numbers."""
         # Encoding again takes memory of its own.
-        width, parallel = max(width, self._width if self._encoded is None else 0), self.affinity.is_thread_safe
+        width, parallel = max(width, self._width if self._encoded is None else 0), self.kernel.is_thread_safe
         for_each_chunk(len(self), width, self.device, body, what, self._verbose, parallel=parallel)

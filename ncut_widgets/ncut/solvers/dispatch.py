@@ -9,9 +9,9 @@ import torch
 
 from ncut_widgets._process import warn
 from ncut_widgets.errors import DegenerateWarning, NystromWarning
-from ncut_widgets.ncut.graph.landmarks import choose_landmarks, spread_out
+from ncut_widgets.ncut.graph.landmarks import choose_landmarks
 from ncut_widgets.ncut.graph.nodes import Nodes
-from ncut_widgets.ncut.graph.outliers import lone_nodes
+from ncut_widgets.ncut.graph.outliers import isolated_nodes
 from ncut_widgets.ncut.graph.precision import EXACT_FLOOR, UnresolvedError, is_zero
 from ncut_widgets.ncut.graph.sampling import farthest_nodes, uniform_nodes
 from ncut_widgets.ncut.settings import Settings
@@ -77,39 +77,37 @@ def solve(table: Nodes, settings: Settings, generator: torch.Generator) -> Solve
 
 
 def _lone(table: Nodes, solution: Solution, settings: Settings, generator: torch.Generator) -> torch.Tensor:
-    fixed = settings.sigma is not None or callable(settings.affinity)
-    if not fixed:
+    if table.kernel.has_automatic_sigma:
         return torch.arange(0)
-    return lone_nodes(table, solution.pairs.vectors, solution.degrees, settings.alpha, generator)
+    return isolated_nodes(table, solution.pairs.vectors, solution.degrees, settings.alpha, generator)
 
 
 def _solve_exact(table: Nodes, settings: Settings, generator: torch.Generator) -> tuple[Solution, torch.Tensor]:
     encoded = table[:]
     solution = solve_exact(
         table.features,
-        table.affinity,
+        table.kernel,
         settings.n_eig,
         generator,
         weights=None if table.weights is None else table.weights.to(encoded),
         alpha=settings.alpha,
-        repulsion_weight=settings.repulsion_weight,
         encoded=encoded,
     )
     values = solution.pairs.values
-    if not table.affinity.is_finest and float(values.abs().amin()) < EXACT_FLOOR:
+    if not table.kernel.is_finest and float(values.abs().amin()) < EXACT_FLOOR:
         raise UnresolvedError
     return solution, solution.pairs.residuals
 
 
 def _solve_balanced(table: Nodes, settings: Settings, generator: torch.Generator) -> Solved:
     """Solve the graph of nodes spread out evenly, and extend it to all."""
-    nodes, affinity = table.features, table.affinity
+    nodes, kernel = table.features, table.kernel
     counted = torch.arange(len(nodes)) if table.weights is None else table.weights.nonzero().flatten()
     drawn = counted[uniform_nodes(len(counted), _WHOLE_NODES, generator)].to(nodes.device)
-    encoded = affinity.encode(nodes[drawn])
+    encoded = kernel.encode(nodes[drawn])
     m = settings.n_sample or max(_BALANCED_NODES, 2 * settings.n_eig)
-    chosen = drawn[farthest_nodes(spread_out(encoded, affinity), m, generator).to(nodes.device)]
-    spread = Nodes(nodes[chosen], affinity)
+    chosen = drawn[farthest_nodes(kernel.to_comparable_points(encoded), m, generator).to(nodes.device)]
+    spread = Nodes(nodes[chosen], kernel)
     solution, residual = _solve_exact(spread, settings, generator)
     lone = _lone(spread, solution, settings, generator)
     vectors = solution.extension(nodes, verbose=settings.verbose)
@@ -119,10 +117,10 @@ def _solve_balanced(table: Nodes, settings: Settings, generator: torch.Generator
 
 def _solve_nystrom(table: Nodes, settings: Settings, generator: torch.Generator) -> tuple[Solution, torch.Tensor]:
     n = len(table)
-    options = Options(settings.n_eig, settings.alpha, settings.repulsion_weight)
+    options = Options(settings.n_eig, settings.alpha)
     # Gradients are those of eigenvectors that are exact for the low-rank graph of all nodes, and what repels makes
     # negative eigenvalues, which a sample does not draft.
-    whole = n <= _WHOLE_NODES or table.features.requires_grad or settings.repulsion_weight > 0
+    whole = n <= _WHOLE_NODES or table.features.requires_grad or table.kernel.is_repulsive
     m = settings.n_sample and min(settings.n_sample, _MOST_LANDMARKS_GIVEN)
     part = table if whole else table.take(uniform_nodes(n, max(_SAMPLE_NODES, 8 * (m or 0)), generator))
     n_vectors = settings.n_eig if whole else 2 * settings.n_eig
@@ -140,7 +138,7 @@ def _solve_nystrom(table: Nodes, settings: Settings, generator: torch.Generator)
         if would_be_exact and not are_small(residual, solution.pairs.values):
             return _solve_exact(table, settings, generator)
     else:
-        landmarks = choose_landmarks(part.counted(), part.affinity, m, generator)
+        landmarks = choose_landmarks(part.counted(), part.kernel, m, generator)
         draft = draft_graph(part, landmarks, options, n_vectors, generator)
         if whole:
             solution, residual = complete(draft, options, generator)

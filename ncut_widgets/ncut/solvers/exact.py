@@ -6,7 +6,7 @@ import torch
 
 from ncut_widgets._threads import map_in_order
 from ncut_widgets.ncut.graph.extension import Extension, density_weights
-from ncut_widgets.ncut.graph.kernels import Affinity, Kernel
+from ncut_widgets.ncut.graph.kernels import Kernel
 from ncut_widgets.ncut.graph.precision import safe_reciprocal
 from ncut_widgets.ncut.graph.symmetric import SymmetricMatrix, row_blocks
 
@@ -18,13 +18,12 @@ __all__ = ["solve_exact"]
 
 def solve_exact(
     X: torch.Tensor,
-    affinity: Kernel,
+    kernel: Kernel,
     k: int,
     generator: torch.Generator,
     *,
     weights: torch.Tensor | None = None,
     alpha: float = 0.0,
-    repulsion_weight: float = 0.0,
     encoded: torch.Tensor | None = None,
 ) -> Solution:
     """Return the k leading eigenpairs of S D^-1/2 A D^-1/2 S, S^2 being the `weights` (n,) of the nodes `X` (n, c).
@@ -34,30 +33,29 @@ def solve_exact(
     With repulsion R, A becomes A - r R and the degrees those of A + r R; with `alpha`, the weights become those times
     the degrees to the power -alpha.
     """
-    E = affinity.encode(X) if encoded is None else encoded
-    repulsive = affinity.repulsion_sigma is not None
-    A, R = _affinities(E, affinity)
+    E = kernel.encode(X) if encoded is None else encoded
+    A, R = _affinities(E, kernel)
     one = torch.ones_like(E[:, 0])
     mass = one if weights is None else weights
     density = A @ mass if alpha else None
     ours = one if density is None else density_weights(_connected(density), alpha)
     mass = mass * ours
-    degrees = A @ mass if R is None else A @ mass + repulsion_weight * (R @ mass)
+    degrees = A @ mass if R is None else A @ mass + kernel.repulsion_weight * (R @ mass)
     _connected(degrees)
     scale = (mass / degrees).sqrt()
     if R is not None:
         for attraction, repulsion in zip(A.blocks, R.blocks, strict=True):
-            attraction.sub_(repulsion, alpha=repulsion_weight)
-    first = None if repulsive else (mass * degrees).sqrt()
+            attraction.sub_(repulsion, alpha=kernel.repulsion_weight)
+    first = None if kernel.is_repulsive else (mass * degrees).sqrt()
     pairs = leading_eigenpairs(A, k, scale=scale, first=first, generator=generator)
     # Both signs of an eigenvalue extend: only repulsion makes negative ones lead.
     projection = pairs.vectors * scale[:, None] * safe_reciprocal(pairs.values)
     extension = Extension(
-        affinity,
+        kernel,
         landmarks=E,
-        degree_weights=torch.cat([mass, repulsion_weight * mass]) if repulsive else mass,
-        density_weights=None if density is None else _padded(one if weights is None else weights, repulsive),
-        projection=torch.cat([projection, -repulsion_weight * projection]) if repulsive else projection,
+        degree_weights=_for_all_parts(mass, kernel.repulsion_weight, kernel),
+        density_weights=None if density is None else _for_all_parts(one if weights is None else weights, 0.0, kernel),
+        projection=_for_all_parts(projection, -kernel.repulsion_weight, kernel),
         alpha=alpha,
         lowest_degree=torch.finfo(E.dtype).tiny,
     )
@@ -70,26 +68,23 @@ def solve_exact(
     return Solution(pairs, degrees, extension, A)
 
 
-def _affinities(E: torch.Tensor, affinity: Kernel) -> tuple[SymmetricMatrix, SymmetricMatrix | None]:
+def _affinities(E: torch.Tensor, kernel: Kernel) -> tuple[SymmetricMatrix, SymmetricMatrix | None]:
     """Return the affinities between encoded nodes, and their repulsion where there is one."""
-    repulsive = affinity.repulsion_sigma is not None
 
     def compute(here: slice) -> tuple[torch.Tensor, ...]:
-        rows, columns = E[here], E[here.start :]
-        if isinstance(affinity, Affinity) and repulsive:
-            return affinity.both(rows, columns)
-        return (affinity(rows, columns),)
+        return kernel.parts(E[here], E[here.start :])
 
-    parallel = E.device.type == "cpu" and affinity.is_thread_safe
+    parallel = E.device.type == "cpu" and kernel.is_thread_safe
     blocks, *others = zip(*map_in_order(compute, list(row_blocks(len(E), E.device)), parallel=parallel), strict=True)
     A = SymmetricMatrix.averaged(blocks)
-    if isinstance(affinity, Affinity):
+    if kernel.has_unit_diagonal:
         A.fill_diagonal_(1)
-    return A, SymmetricMatrix.averaged(others[0]) if repulsive else None
+    return A, SymmetricMatrix.averaged(others[0]) if others else None
 
 
-def _padded(values: torch.Tensor, repulsive: bool) -> torch.Tensor:
-    return torch.cat([values, torch.zeros_like(values)]) if repulsive else values
+def _for_all_parts(values: torch.Tensor, of_repulsion: float, kernel: Kernel) -> torch.Tensor:
+    """Return the values, followed by `of_repulsion` times the values if the kernel has a repulsion."""
+    return torch.cat([values, of_repulsion * values]) if kernel.is_repulsive else values
 
 
 def _connected(degrees: torch.Tensor) -> torch.Tensor:

@@ -34,11 +34,10 @@ _RANK = 1e-14
 
 @dataclass(frozen=True)
 class Options:
-    """What to solve: how many eigenpairs, how much density to take out, how much weight repulsion has."""
+    """What to solve: the number of eigenpairs, and the exponent of the density correction."""
 
     k: int
     alpha: float = 0.0
-    repulsion_weight: float = 0.0
 
 
 class Draft(NamedTuple):
@@ -90,9 +89,9 @@ def draft_graph(
     O(n m (c' + m) + m^3) time. The small problems are solved in float64 and on the CPU: W^-1/2 in float32 goes wrong
     past 1024 landmarks, not every accelerator has float64, and none solves them much faster.
     """
-    core, lowest = core_of(nodes.affinity, landmarks, options.repulsion_weight, n_eig=options.k)
+    core, lowest = core_of(nodes.kernel, landmarks, n_eig=options.k)
     none = landmarks.new_zeros(len(core.root), 0)
-    extension = Extension(nodes.affinity, landmarks, none, None, none, options.alpha, lowest * nodes.lightest)
+    extension = Extension(nodes.kernel, landmarks, none, None, none, options.alpha, lowest * nodes.lightest)
     columns = Columns(nodes, extension)
     if options.alpha:
         extension = replace(extension, density_weights=core.density_weights(columns.sums()).to(landmarks))
@@ -122,15 +121,15 @@ def draft_graph(
         factor = core.signs[:, None] * (basis * spectrum.clamp_min(0).sqrt())
         # Without repulsion, the trivial vector is known: that v = L^-1 F^T C^T S^2 1.
         known = None
-        if options.repulsion_weight == 0:
+        if not nodes.kernel.is_repulsive:
             kept = spectrum > _RANK * float(spectrum[-1])
             known = torch.where(kept, (basis.T @ (core.root.T @ sums)) / torch.where(kept, spectrum, 1).sqrt(), 0)
         pairs = leading_eigenpairs(factor.T @ (core.signs[:, None] * factor), k, first=known, generator=generator)
         vectors = factor @ pairs.vectors
     rank = int((pairs.values > LOW_RANK_CUT[landmarks.dtype]).sum())
-    resolved = int((pairs.values > max(LOW_RANK_FLOOR[landmarks.dtype], _BLUR * nodes.affinity.blur)).sum())
+    resolved = int((pairs.values > max(LOW_RANK_FLOOR[landmarks.dtype], _BLUR * nodes.kernel.blur)).sum())
     if resolved < options.k:
-        if not nodes.affinity.is_finest:
+        if not nodes.kernel.is_finest:
             raise UnresolvedError
         rank = max(1, resolved)
     return Draft(columns, core, gram, pairs.values[:rank], vectors[:, :rank], *below, extension)
@@ -172,7 +171,7 @@ def complete(draft: Draft, options: Options, generator: torch.Generator) -> tupl
     turn = turn * fix_signs(vectors @ turn.to(like)).cpu().double()
     vectors = vectors @ turn.to(like)
     extension = replace(extension, projection=(projection @ turn).to(like))
-    probe = ResidualProbe(nodes, vectors.square().mean(1), extension, options.repulsion_weight, generator)
+    probe = ResidualProbe(nodes, vectors.square().mean(1), extension, generator)
 
     def compare(here: slice) -> Callable[[], object]:
         C = columns[here]
@@ -198,7 +197,7 @@ def draft_with_enough_landmarks(
     with the solution it leads to and its residuals (k,)."""
     m = min(most, max(fewest, n_vectors))
     while True:
-        landmarks = choose_landmarks(nodes.counted(), nodes.affinity, m, generator)
+        landmarks = choose_landmarks(nodes.counted(), nodes.kernel, m, generator)
         draft = draft_graph(nodes, landmarks, options, n_vectors, generator)
         solution, residuals = complete(draft, options, generator)
         if m >= most or are_small(residuals, solution.pairs.values):

@@ -32,8 +32,6 @@ class ResidualProbe:
         Where their eigenvectors are large: the mean of u^2 over these, which may be drafts.
     extension : Extension
         Its affinity, degrees and densities are used, not its projection.
-    repulsion_weight : float
-        Of the affinity, where it has repulsion.
     generator : torch.Generator
         Of the CPU.
     """
@@ -43,7 +41,6 @@ class ResidualProbe:
         nodes: Nodes,
         leverage: torch.Tensor,
         extension: Extension,
-        repulsion_weight: float,
         generator: torch.Generator,
     ) -> None:
         n = len(nodes)
@@ -55,7 +52,6 @@ class ResidualProbe:
         picked = torch.searchsorted(chance.cumsum(0), draws).clamp_max(n - 1)
         self._nodes = nodes
         self._extension = extension
-        self._repulsion_weight = repulsion_weight
         self._picked = nodes[picked]
         # Of the mean over the nodes that were picked.
         self._weights = nodes.mass(picked, leverage) / chance[picked].to(leverage)
@@ -69,15 +65,14 @@ class ResidualProbe:
 
     def compare(self, here: slice, C: torch.Tensor, embedded: Embedded) -> Callable[[], None]:
         """Return what takes in some nodes, with the columns `C` and their eigenvectors (r, k): a function to call."""
-        affinity, (vectors, _, scale, ours) = self._extension.affinity, embedded
+        kernel, (vectors, _, scale, ours) = self._extension.kernel, embedded
         E = self._nodes[here]
         mass = self._nodes.mass(here, E)
-        if affinity.repulsion_sigma is None:
-            A = attraction = total = affinity(self._picked, E)
-        else:
-            attraction, repulsion = affinity.both(self._picked, E)
-            repulsion = repulsion.mul_(self._repulsion_weight)
-            A, total = attraction - repulsion, attraction + repulsion
+        attraction, *repulsion = kernel.parts(self._picked, E)
+        A = total = attraction
+        for part in repulsion:
+            part.mul_(kernel.repulsion_weight)
+            A, total = attraction - part, attraction + part
         trends = self._trends(_magnitudes(C[:, : len(self._extension.landmarks)], embedded))
         # u is (v / d)^1/2 C P: M acts on the mass it has, times the density weights. Once for each trend.
         acted = trends[:, :, None] * (vectors * (mass * scale)[:, None])[:, None]

@@ -68,7 +68,7 @@ def extend_to_all(
         extension, degree_weights=degree_weights, projection=projection.to(like), lowest_degree=lowest_degree
     )
     degrees, drafted = like.new_empty(len(nodes)), like.new_empty(len(nodes), projection.shape[1])
-    probe = ResidualProbe(nodes, leverage, extension, options.repulsion_weight, generator)
+    probe = ResidualProbe(nodes, leverage, extension, generator)
 
     def embed(here: slice) -> Callable[[], object]:
         C = columns[here]

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import torch
 
 from ncut_widgets._progress import progress
-from ncut_widgets._validation import Like, device_of, torch_generator
+from ncut_widgets._validation import device_of, torch_generator
 from ncut_widgets.ncut import Ncut
-from ncut_widgets.ncut.graph.kernels import Kernel, build_affinity
+from ncut_widgets.ncut.graph.build_kernel import build_kernel
+from ncut_widgets.ncut.graph.kernels import Kernel
 from ncut_widgets.ncut.graph.sampling import uniform_nodes
 from ncut_widgets.ncut.solvers.exact import solve_exact
 
@@ -107,16 +108,11 @@ class ChannelAblation:
             weights = None if weights is None else weights[sampled]
             graph_weights = None if graph_weights is None else graph_weights[sampled]
         fixed = Ncut(**{**ncut.get_params(deep=False), "sigma": ncut.sigma_, "degree": None, "solver": "exact"})
-        kernel = build_affinity(
+        kernel = build_kernel(
             nodes.detach(),
             fixed.affinity,
             sigma=fixed.sigma,
-            degree=None,
-            repulsive=False,
-            repulsion_sigma=None,
             weights=graph_weights,
-            project=False,
-            like=Like(is_numpy=False, dtype=nodes.dtype, device=nodes.device),
             device=device_of(nodes, fixed.device),
             generator=generator,
         )

@@ -8,10 +8,9 @@ from typing import NamedTuple
 
 import torch
 
-from ncut_widgets._validation import check_features
+from ncut_widgets.ncut.graph.build_kernel import build_kernel
 from ncut_widgets.ncut.graph.chunks import for_each_chunk
 from ncut_widgets.ncut.graph.extension import Extension
-from ncut_widgets.ncut.graph.kernels import build_affinity
 from ncut_widgets.ncut.graph.landmarks import choose_landmarks
 from ncut_widgets.ncut.graph.linalg import eigh
 from ncut_widgets.ncut.graph.low_rank import Columns, Core, core_of
@@ -34,10 +33,10 @@ class LowRankGraph(NamedTuple):
 
 
 def _low_rank_graph(nodes: Nodes, landmarks: torch.Tensor) -> LowRankGraph:
-    core, lowest = core_of(nodes.affinity, landmarks, 0.0, n_eig=None)
+    core, lowest = core_of(nodes.kernel, landmarks, n_eig=None)
     no_projection = landmarks.new_zeros(len(landmarks), 0)
     no_degrees = landmarks.new_zeros(len(landmarks))
-    extension = Extension(nodes.affinity, landmarks, no_degrees, None, no_projection, 0.0, lowest)
+    extension = Extension(nodes.kernel, landmarks, no_degrees, None, no_projection, 0.0, lowest)
     columns = Columns(nodes, extension)
     degree_weights = core.weights(columns.sums()).to(landmarks)
     return LowRankGraph(columns, core, replace(extension, degree_weights=degree_weights))
@@ -47,7 +46,7 @@ def feature_graph(nodes: Nodes, clicked: torch.Tensor, n_sample: int, generator:
     """Return the graph of the features: all nodes are landmarks, or `n_sample` of them and the clicked nodes."""
     if len(nodes) <= n_sample:
         return _low_rank_graph(nodes, nodes[:])
-    landmarks = choose_landmarks(nodes[:], nodes.affinity, n_sample, generator)
+    landmarks = choose_landmarks(nodes[:], nodes.kernel, n_sample, generator)
     # Clicked nodes are landmarks, so that their affinities are exact.
     return _low_rank_graph(nodes, torch.cat([landmarks, nodes[clicked]]))
 
@@ -146,23 +145,11 @@ def _signal_projection(graph: LowRankGraph, clicked: list[torch.Tensor], bg_weig
 
 def _click_graph(signal: torch.Tensor, generator: torch.Generator) -> LowRankGraph:
     """Return the graph of the click signal (n, 1)."""
-    affinity = build_affinity(
-        signal,
-        "rbf",
-        sigma=_CLICK_SIGMA,
-        degree=None,
-        repulsive=False,
-        repulsion_sigma=None,
-        weights=None,
-        project=False,
-        like=check_features(signal)[1],
-        device=signal.device,
-        generator=generator,
-    )
+    kernel = build_kernel(signal, sigma=_CLICK_SIGMA, generator=generator)
     # In one dimension, evenly spaced landmarks cover the range.
     fractions = torch.linspace(0, 1, _N_CLICK_LANDMARKS, dtype=signal.dtype, device=signal.device)
     landmarks = signal.min() + fractions * (signal.max() - signal.min())
-    return _low_rank_graph(Nodes(signal, affinity), affinity.encode(landmarks[:, None]))
+    return _low_rank_graph(Nodes(signal, kernel), kernel.encode(landmarks[:, None]))
 
 
 def _normalized(graph: LowRankGraph, columns: torch.Tensor) -> torch.Tensor:

@@ -14,7 +14,7 @@ from ncut_widgets._process import restores_process_state
 from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import check_features, check_number, check_positive_int, device_of, torch_generator
 from ncut_widgets.ncut import Ncut
-from ncut_widgets.ncut.graph.kernels import build_affinity
+from ncut_widgets.ncut.graph.build_kernel import build_kernel
 from ncut_widgets.ncut.graph.nodes import Nodes
 from ncut_widgets.ncut.settings import check_settings
 
@@ -22,9 +22,6 @@ from .click_graph import Cut, cut_with_clicks, feature_graph
 from .prompts import check_clicks
 
 __all__ = ["ClickNcut", "click_ncut"]
-
-# As in `Ncut`: for fewer elements, a projection of the features would save little time and lose precision.
-_UNPROJECTED_ELEMENTS = 1 << 24
 
 
 class ClickNcut(NodeTransformer):
@@ -163,20 +160,17 @@ class ClickNcut(NodeTransformer):
             raise ValueError("`positive` must hold at least one node; got none. Click on the object.")
         generator = torch_generator(self.random_state)
         with torch.no_grad():
-            affinity = build_affinity(
+            kernel = build_kernel(
                 nodes,
                 settings.affinity,
                 sigma=settings.sigma,
                 degree=settings.degree,
-                repulsive=False,
-                repulsion_sigma=None,
-                weights=None,
-                project=nodes.numel() > _UNPROJECTED_ELEMENTS,
+                project=True,
                 like=like,
                 device=device_of(nodes, self.device),
                 generator=generator,
             )
-            graph = feature_graph(Nodes(nodes, affinity), torch.cat(clicked), n_sample, generator)
+            graph = feature_graph(Nodes(nodes, kernel), torch.cat(clicked), n_sample, generator)
             self._cuts: list[Cut] = []
             eigenvalues, heatmaps = [], []
             # If there are negative clicks, a second cut segments the objects under them.
@@ -188,7 +182,7 @@ class ClickNcut(NodeTransformer):
                 heatmaps.append(self._cuts[-1].heatmap(values))
             self.eigenvalue_ = eigenvalues[0]
             self.heatmap_ = like.restore(_suppressed(*heatmaps))
-        self.sigma_ = affinity.sigma
+        self.sigma_ = kernel.sigma
         return self
 
     @explains_old_options("ClickNcut.fit")
