@@ -10,9 +10,10 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
+
+from ncut_widgets.export._files import reading
 
 __all__ = ["read_array", "reading_zip"]
 
@@ -40,8 +41,8 @@ def reading_zip(path: str | os.PathLike[str], what: str) -> Iterator[zipfile.Zip
     ValueError
         If it is damaged, encrypted or not compressed with deflate, or if the caller raises a ValueError.
     """
-    shown = os.fspath(path)
-    with Path(path).open("rb") as file:
+    with reading(path, what) as file:
+        shown = os.fspath(path)
         try:
             with zipfile.ZipFile(file) as archive:
                 for info in archive.infolist():

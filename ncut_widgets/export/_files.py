@@ -1,4 +1,4 @@
-"""Atomic writing of files, file names that are valid on every system, and small helpers for zip, PNG and JSON."""
+"""Opening and atomic writing of files, names that are valid on every system, and helpers for zip, PNG and JSON."""
 
 from __future__ import annotations
 
@@ -18,12 +18,17 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
+from ncut_widgets._validation import brief
+
 __all__ = [
     "ZIP_TIMESTAMP",
+    "check_path",
+    "check_target",
     "field",
     "file_names",
     "png_bytes",
     "read_json",
+    "reading",
     "replacing",
     "to_json",
     "write_folder",
@@ -37,6 +42,78 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-
 _IMAGE_SUFFIX = re.compile(r"(?<=.)\.(bmp|gif|jpe?g|png|p[gp]m|tiff?|webp|avif)$", re.IGNORECASE)
 # Most file systems allow 255 bytes; this leaves room for a number and a suffix.
 _MAX_BYTES = 120
+
+
+_ADVICE = {
+    errno.EACCES: "Check the permissions, or choose another folder",
+    errno.EPERM: "Check the permissions, or choose another folder",
+    errno.EROFS: "Choose another folder",
+    errno.ENOSPC: "Free some space, or choose another disk",
+    errno.EDQUOT: "Free some space, or choose another disk",
+    errno.EFBIG: "Free some space, or choose another disk",
+    errno.ENAMETOOLONG: "Shorten the name",
+    errno.ELOOP: "Check where the links point",
+}
+
+
+def check_path(path: Any) -> Path:
+    """Return `path` as a `Path`; raise TypeError or ValueError if it cannot be one."""
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise TypeError(f"`path` must be a path as text or a pathlib.Path; got {brief(path)}. Pass 'name.ncut', say.")
+    if not os.fspath(path) or "\0" in os.fspath(path):
+        raise ValueError(f"`path` must be a path without null characters; got {brief(path)}. Pass 'name.ncut', say.")
+    return Path(path)
+
+
+def check_target(path: Any) -> Path:
+    """Return the path of a file that can be replaced; raise an error if it is a folder or a device.
+
+    For calls that compute for a while before they write.
+    """
+    path = check_path(path)
+    with _explained(path, "written"):
+        if os.path.isdir(path):
+            raise IsADirectoryError(f"`path` must name a file; {str(path)!r} is a folder. Add a file name.")
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise OSError(f"`path` must name a regular file; {str(path)!r} is a device or a pipe. Choose another name.")
+    return path
+
+
+@contextmanager
+def reading(path: Any, what: str) -> Iterator[BinaryIO]:
+    """Open a file for reading; an error says that it must be `what`."""
+    path = check_path(path)
+    with _explained(path, "read"):
+        if not os.path.lexists(path):
+            raise FileNotFoundError(f"`path` must be {what}; there is no file {str(path)!r}. Check the path.")
+        if os.path.isdir(path):
+            raise IsADirectoryError(f"`path` must be {what}; {str(path)!r} is a folder. Add the name of the file.")
+        # Opening a pipe would wait for a writer.
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise OSError(f"`path` must be {what}; {str(path)!r} is a device or a pipe. Pass a regular file.")
+        file = path.open("rb")
+    with file:
+        yield file
+
+
+@contextmanager
+def _explained(path: str | os.PathLike[str], verb: str) -> Iterator[None]:
+    """Word the operating system's errors for a file that is written or read, without the names of temporary files."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            # Worded already.
+            raise
+        shown, reason = str(path), error.strerror
+        if error.errno == errno.ENOTDIR:
+            reason = "part of the path is a file, not a folder"
+        elif error.errno == errno.ENOENT and verb == "written":
+            reason = "its folder cannot be created"
+        advice = _ADVICE.get(error.errno, "Check the path")
+        worded = type(error)(f"{brief(shown)} cannot be {verb}: {reason}. {advice}.")
+        worded.errno = error.errno
+        raise worded from error
 
 
 def file_names(names: Sequence[str], *, reserved: Iterable[str] = ()) -> list[str]:
@@ -86,7 +163,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     A new file has default permissions; a replaced file keeps its permissions.
     """
-    with ExitStack() as stack:
+    path = check_target(path)
+    with _explained(path, "written"), ExitStack() as stack:
         draft = _Draft(path)
         stack.callback(draft.remove)
         yield draft.open()
@@ -99,10 +177,13 @@ def write_folder(folder: str | os.PathLike[str], files: Iterable[tuple[str, byte
 
     All files are written before the first one replaces an existing file, so a full disk changes no existing file.
     """
-    with ExitStack() as stack:
+    folder = check_path(folder)
+    with _explained(folder, "written"), ExitStack() as stack:
+        if os.path.exists(folder) and not os.path.isdir(folder):
+            raise NotADirectoryError(f"`path` must name a folder; {str(folder)!r} is a file. Choose another name.")
         drafts = []
         for name, content in files:
-            draft = _Draft(Path(folder, name))
+            draft = _Draft(check_target(folder / name))
             stack.callback(draft.remove)
             draft.open().write(content)
             draft.finish()
@@ -129,8 +210,6 @@ class _Draft:
     def open(self) -> BinaryIO:
         """Open the draft. May be called only once."""
         self._target.parent.mkdir(parents=True, exist_ok=True)
-        if self._target.is_dir():
-            raise IsADirectoryError(f"`path` must name a file; {str(self.path)!r} is a folder. Add a file name.")
         self.file = _open_unnamed(self._target.parent) or self._draft.open("xb")
         return self.file
 
@@ -203,8 +282,10 @@ def to_json(value: Any) -> bytes:
 
 def read_json(path: str | os.PathLike[str], what: str) -> dict[str, Any]:
     """Return the object in a JSON file; raise ValueError for other content. `what` describes the expected file."""
+    with reading(path, what) as file:
+        content = file.read()
     try:
-        document = json.loads(Path(path).read_bytes())
+        document = json.loads(content)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise ValueError(
             f"`path` must be {what}; got {os.fspath(path)!r}, which is not JSON ({error}). Check the path."

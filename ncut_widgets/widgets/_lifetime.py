@@ -87,7 +87,8 @@ class ManagedWidget(anywidget.AnyWidget):
     def __del__(self) -> None:
         # The collector may run in any thread, at any allocation: while another thread holds a lock and waits for this
         # one to start, closing would wait for the lock. So the widget is kept until `free_unreachable` closes it.
-        if self.comm is not None:
+        # When the process ends, the names of the module may be gone.
+        if self.comm is not None and _unreachable is not None:
             _unreachable.append(self)
 
     def _repr_mimebundle_(self, **options: Any) -> tuple[dict, dict] | None:

