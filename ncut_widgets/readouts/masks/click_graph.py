@@ -22,18 +22,22 @@ __all__ = ["Cut", "cut_with_clicks", "feature_graph"]
 # The click signal is on a logarithmic scale, on which the spacing of the landmarks is small compared with this sigma.
 _CLICK_SIGMA = 0.5
 _N_CLICK_LANDMARKS = 64
+# Relative size of eigenvalues of a Gram matrix below which they are rounding errors of float32 columns.
+_RANK_TOLERANCE = 1e-10
+# A cut takes the second eigenvector of the joint graph.
+_N_EIG = 2
 
 
 class LowRankGraph(NamedTuple):
-    """A normalized low-rank affinity D^-1/2 C F F^T C^T D^-1/2, with F in `core`, and C and D in `extension`."""
+    """A normalized low-rank affinity D^-1/2 C F J F^T C^T D^-1/2, with F and the signs J in `core`."""
 
     columns: Columns
     core: Core
     extension: Extension
 
 
-def _low_rank_graph(nodes: Nodes, landmarks: torch.Tensor) -> LowRankGraph:
-    core, lowest = core_of(nodes.kernel, landmarks, n_eig=None)
+def _low_rank_graph(nodes: Nodes, landmarks: torch.Tensor, n_eig: int | None = None) -> LowRankGraph:
+    core, lowest = core_of(nodes.kernel, landmarks, n_eig=n_eig)
     no_projection = landmarks.new_zeros(len(landmarks), 0)
     no_degrees = landmarks.new_zeros(len(landmarks))
     extension = Extension(nodes.kernel, landmarks, no_degrees, None, no_projection, 0.0, lowest)
@@ -45,10 +49,11 @@ def _low_rank_graph(nodes: Nodes, landmarks: torch.Tensor) -> LowRankGraph:
 def feature_graph(nodes: Nodes, clicked: torch.Tensor, n_sample: int, generator: torch.Generator) -> LowRankGraph:
     """Return the graph of the features: all nodes are landmarks, or `n_sample` of them and the clicked nodes."""
     if len(nodes) <= n_sample:
-        return _low_rank_graph(nodes, nodes[:])
+        # All directions of the affinities, because none is missed by the landmarks.
+        return _low_rank_graph(nodes, nodes[:], len(nodes))
     landmarks = choose_landmarks(nodes[:], nodes.kernel, n_sample, generator)
     # Clicked nodes are landmarks, so that their affinities are exact.
-    return _low_rank_graph(nodes, torch.cat([landmarks, nodes[clicked]]))
+    return _low_rank_graph(nodes, torch.cat([landmarks, nodes[clicked]]), _N_EIG)
 
 
 class Cut(NamedTuple):
@@ -117,13 +122,14 @@ def cut_with_clicks(
 
     graph.columns.for_each_chunk("Gram matrix", add_products)
     root = torch.block_diag((1 - click_weight) ** 0.5 * graph.core.root, click_weight**0.5 * clicks.core.root)
-    values, vectors = eigh(root.T @ gram @ root)
+    signs = torch.cat([graph.core.signs, clicks.core.signs])
+    values, vectors = _eigenpairs(root.T @ gram @ root, signs)
     if len(values) < 2 or bool(is_zero(values[-2].to(landmarks))):
         raise ValueError(
             "Affinities must differ between pairs of nodes; at this `sigma`, all pairs have the same affinity. Lower "
             "`sigma` or `degree`, or pass other features."
         )
-    projection = (root @ vectors[:, -2:-1] / values[-2].sqrt()).to(landmarks)
+    projection = (root @ vectors[:, -2:-1]).to(landmarks)
     return (
         Cut(
             replace(graph.extension, projection=torch.cat([signal_projection, projection[:width]], dim=1)),
@@ -131,6 +137,22 @@ def cut_with_clicks(
         ),
         float(values[-2]),
     )
+
+
+def _eigenpairs(gram: torch.Tensor, signs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the eigenvalues (k,), ascending, of R J R^T, and the V (r, k) with which R V are its eigenvectors.
+
+    J is the diagonal of the `signs` (r,), and `gram` is R^T R. With R^T R = Q L Q^T, R Q L^-1/2 is orthonormal, so the
+    eigenvalues are those of L^1/2 Q^T J Q L^1/2.
+    """
+    values, vectors = eigh(gram)
+    if bool((signs > 0).all()):
+        return values, vectors / values.clamp_min(torch.finfo(values.dtype).tiny).sqrt()
+    kept = values > _RANK_TOLERANCE * values[-1]
+    lengths, vectors = values[kept].sqrt(), vectors[:, kept]
+    inner = (vectors.T * signs) @ vectors
+    values, turned = eigh(lengths[:, None] * inner * lengths)
+    return values, vectors / lengths @ turned
 
 
 def _signal_projection(graph: LowRankGraph, clicked: list[torch.Tensor], bg_weight: float) -> torch.Tensor:

@@ -13,20 +13,29 @@ def blobs(*centers, n=80, channels=6, seed=0):
     return np.concatenate([center + rng.normal(size=(n, channels)) for center in centers])
 
 
-def second_eigenvector(X, positive, negative, click_weight, bg_weight, sigma):
-    """Return the eigenvector by a direct implementation, above its mean at the first positive click."""
+def squared_distances(X):
+    return np.square(X[:, None] - X).sum(2)
+
+
+def squared_cosine_distances(X):
+    directions = X / np.linalg.norm(X, axis=1, keepdims=True)
+    return np.square(1 - directions @ directions.T)
+
+
+def second_eigenvector(X, positive, negative, click_weight, bg_weight, sigma, squared=squared_distances):
+    """Return the eigenvector by a direct implementation, above its mean at the positive clicks."""
 
     def normalized(squared, scale):
         A = np.exp(-squared / (2 * scale**2))
         degrees = A.sum(1)
         return A / np.sqrt(degrees[:, None] * degrees)
 
-    A = normalized(np.square(X[:, None] - X).sum(2), sigma)
+    A = normalized(squared(X), sigma)
     affinity_to_clicks = A[positive].mean(0) - (bg_weight * A[negative].mean(0) if negative else 0)
     signal = np.arcsinh(len(X) * affinity_to_clicks)
     A_click = normalized(np.square(signal[:, None] - signal), 0.5)
     u = np.linalg.eigh((1 - click_weight) * A + click_weight * A_click)[1][:, -2]
-    return u * np.sign(u[positive[0]] - u.mean())
+    return u * np.sign(u[positive].mean() - u.mean())
 
 
 def calibrated(u, positive):
@@ -46,6 +55,25 @@ def test_follows_the_definition(click_weight, negative):
         equal = np.abs(exchanged - expected) < 1e-6
         expected = np.where(equal, found.heatmap_, np.where(exchanged > expected, 0, expected))
     np.testing.assert_allclose(found.heatmap_, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("sigma", [0.2, 1.0, 5.0])
+@pytest.mark.parametrize("click_weight", [0.0, 0.5])
+@pytest.mark.parametrize("X", [blobs(-2, 0, 2, 4), blobs(0, n=240, channels=8)], ids=["blobs", "noise"])
+def test_cosine_affinities_of_any_width_follow_the_definition(X, click_weight, sigma):
+    """They have negative eigenvalues, the wider the more."""
+    positive = [0, 3]
+    found = ClickNcut(affinity="cosine", sigma=sigma, click_weight=click_weight).fit(X, positive)
+    u = second_eigenvector(X, positive, [], click_weight, 0, sigma, squared_cosine_distances)
+    np.testing.assert_allclose(found.heatmap_, calibrated(u, positive), atol=1e-3)
+    np.testing.assert_allclose(found.transform(X), found.heatmap_, atol=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 2.0])
+def test_landmarks_match_the_exact_graph_of_cosines(sigma):
+    X = blobs(-2, 0, 2, 4)
+    exact, few = (click_ncut(X, [0, 3], affinity="cosine", sigma=sigma, n_sample=n) for n in (320, 120))
+    assert np.abs(exact - few).max() < 0.04
 
 
 def test_landmarks_match_the_exact_graph():
