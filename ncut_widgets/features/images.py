@@ -53,12 +53,12 @@ _SAMPLES = (
 
 
 @restores_process_state
-def load_images(source: Any, *, skip_unreadable: bool = False) -> list[Image.Image]:
-    """Return the images in `source` as upright 8-bit RGB PIL images, in order.
+def load_images(images: Any, *, skip_unreadable: bool = False) -> list[Image.Image]:
+    """Return images as upright 8-bit RGB PIL images, in order.
 
     Parameters
     ----------
-    source : path, image, or collection of them
+    images : path, image, or collection of them
         - A path, a folder, or a glob pattern (``**`` is recursive): its image files, in natural order (2 before 10).
         - A PIL image of any mode.
         - An array (h, w) or (h, w, channels), or a batch (b, h, w, channels): uint8, uint16, bool, or floats
@@ -112,7 +112,7 @@ def load_images(source: Any, *, skip_unreadable: bool = False) -> list[Image.Ima
     images: list[Image.Image] = []
     skipped: dict[str, ImageReadError] = {}
     unsupported: list[str] = []
-    for entry in _entries(source, unsupported):
+    for entry in _entries(images, unsupported):
         image = _read_or_error(entry) if skip_unreadable else _read(*entry)
         if isinstance(image, ImageReadError):
             skipped[entry.label] = image
@@ -180,18 +180,18 @@ class _Entry(NamedTuple):
         return self.name or (self.item.name if isinstance(self.item, Path) else self.fallback)
 
 
-def _entries(source: Any, unsupported: list[str]) -> Iterator[_Entry]:
-    """Yield the images in `source`; add image files that Pillow cannot open to `unsupported`."""
-    source = _to_builtin(source)
+def _entries(images: Any, unsupported: list[str]) -> Iterator[_Entry]:
+    """Yield the entries of `images`; add image files that Pillow cannot open to `unsupported`."""
+    images = _to_builtin(images)
     named: Iterable[tuple[Any, str | None]]
-    if _is_frame(source):
-        named = _rows(source)
-    elif isinstance(source, Mapping) and _image_key(source) is None and all(map(_may_be_image, source.values())):
-        named = ((item, str(name)) for name, item in source.items())
-    elif _may_be_image(source) and not (isinstance(source, np.ndarray | torch.Tensor) and source.ndim == 4):
-        named = [(source, None)]
+    if _is_frame(images):
+        named = _rows(images)
+    elif isinstance(images, Mapping) and _image_key(images) is None and all(map(_may_be_image, images.values())):
+        named = ((item, str(name)) for name, item in images.items())
+    elif _may_be_image(images) and not (isinstance(images, np.ndarray | torch.Tensor) and images.ndim == 4):
+        named = [(images, None)]
     else:
-        named = ((item, None) for item in _items(source))
+        named = ((item, None) for item in _items(images))
     for index, (item, name) in enumerate(named):
         yield from _expand(item, name, f"image {index}", unsupported)
 
@@ -284,16 +284,16 @@ def _is_frame(item: Any) -> bool:
     return all(hasattr(item, name) for name in ("columns", "dtypes", "__getitem__"))
 
 
-def _items(source: Any) -> Iterator[Any]:
+def _items(images: Any) -> Iterator[Any]:
     # Map-style torch datasets have a length, but iterating over them may not end: use indices instead.
-    if hasattr(source, "__getitem__") and hasattr(source, "__len__") and not isinstance(source, Iterable):
-        return (source[index] for index in range(len(source)))
-    if not isinstance(source, Iterable):
+    if hasattr(images, "__getitem__") and hasattr(images, "__len__") and not isinstance(images, Iterable):
+        return (images[index] for index in range(len(images)))
+    if not isinstance(images, Iterable):
         raise TypeError(
-            f"Images must be given as {_SUPPORTED_INPUTS}; got {reprlib.repr(source)} ({type(source).__name__}). "
+            f"Images must be given as {_SUPPORTED_INPUTS}; got {reprlib.repr(images)} ({type(images).__name__}). "
             "Pass one of these."
         )
-    return iter(source)
+    return iter(images)
 
 
 def _rows(table: Any) -> Iterator[tuple[Any, str | None]]:
