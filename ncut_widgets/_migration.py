@@ -60,8 +60,8 @@ NAMES: dict[str, Hint] = {
     "svd_lowrank": Hint(None, "Use `torch.svd_lowrank`."),
     "pca_lowrank": Hint(None, "Use `torch.pca_lowrank`."),
     "chunked_matmul": Hint(None, "Use torch's matrix product; chunks are needed only if memory is short."),
-    "axis_align": Hint("Kway(n_clusters).fit(eig).rotation_"),
-    "quick_kway": Hint("kway_ncut(eig, n_clusters=..., n_eig=...)"),
+    "axis_align": Hint("Kway(n_clusters).fit(eigenvectors).rotation_"),
+    "quick_kway": Hint("kway_ncut(eigenvectors, n_clusters=..., n_eig=...)"),
     "ncut_click_prompt": Hint("click_ncut", "It returns a heatmap instead of two eigenvectors."),
     "bias_ncut_soft": Hint("click_ncut", "It returns a heatmap instead of eigenvectors."),
     "get_mask_and_heatmap": Hint("click_mask", "The heatmap is `similarity_heatmap`."),
@@ -118,7 +118,9 @@ MODULES: dict[str, Hint] = {
 
 # Methods of a fitted `Ncut`.
 METHODS: dict[str, Hint] = {
-    "kway_fit": Hint("Kway(n_clusters, n_eig=...).fit(eig)", "`eig` is the result of `fit_transform`."),
+    "kway_fit": Hint(
+        "Kway(n_clusters, n_eig=...).fit(eigenvectors)", "`eigenvectors` is the result of `fit_transform`."
+    ),
     "kway_transform": Hint("kway.transform(ncut.transform(X))", "`kway` is a fitted `Kway`."),
 }
 
@@ -164,9 +166,8 @@ _APPROXIMATION = {
 _SCALED_SAMPLE = {"num_sample": Hint("n_sample"), "seed": Hint("random_state")}
 _LAYOUT = {
     **_SCALED_SAMPLE,
-    "X": Hint("eig"),
-    "features": Hint("eig"),
-    "eigenvectors": Hint("eig"),
+    "X": Hint("eigenvectors"),
+    "features": Hint("eigenvectors"),
     "perplexity": Hint("n_neighbors", "It also sets the perplexity of t-SNE."),
     "knn": Hint(None, "Remove it: a node is placed by its 10 nearest sampled nodes."),
     "q": Hint(None, "Remove it: colors range from the 2 % to the 98 % quantile of each axis."),
@@ -194,8 +195,8 @@ _MSPACE = {
     "return_model": Hint(None, '`Coloring("mspace")` stores the layout.'),
 }
 _ROTATION = {
-    "ret_R": Hint(None, "`Kway(n_clusters).fit(eig).rotation_` is R."),
-    "return_rotation": Hint(None, "`Kway(n_clusters).fit(eig).rotation_` is R."),
+    "ret_R": Hint(None, "`Kway(n_clusters).fit(eigenvectors).rotation_` is R."),
+    "return_rotation": Hint(None, "`Kway(n_clusters).fit(eigenvectors).rotation_` is R."),
     "return_continuous": Hint(None, "Remove it: scores are continuous; their `argmax(1)` gives the labels."),
     "max_iter": Hint(None, "Remove it: it runs until convergence, at most 60 iterations."),
     "kmeans_iter": Hint(None, "Remove it: it runs until convergence, at most 60 iterations."),
@@ -234,7 +235,7 @@ OPTIONS: dict[str, dict[str, Hint]] = {
         "features": Hint("X"),
         "precomputed_sampled_indices": Hint(None, "`sample_weight` selects and weights nodes."),
     },
-    "kway_ncut": {"eigvec": Hint("eig"), "eigen_vectors": Hint("eig"), **_ROTATION},
+    "kway_ncut": {"eigvec": Hint("eigenvectors"), "eigen_vectors": Hint("eigenvectors"), **_ROTATION},
     "Kway": _ROTATION,
     "nystrom_propagate": {
         "subgraph_output": Hint("nystrom_out"),
@@ -259,10 +260,17 @@ OPTIONS: dict[str, dict[str, Hint]] = {
     "tsne_color": _LAYOUT,
     "umap_color": _UMAP,
     "umap_sphere_color": _UMAP,
-    "pca_color": {"X": Hint("eig"), "features": Hint("eig"), "q": _LAYOUT["q"], "n_dim": _LAYOUT["n_dim"]},
+    "pca_color": {
+        "X": Hint("eigenvectors"),
+        "features": Hint("eigenvectors"),
+        "q": _LAYOUT["q"],
+        "n_dim": _LAYOUT["n_dim"],
+    },
     "mspace_color": _MSPACE,
     # The features or eigenvectors are an argument of `Coloring.fit`, not of `Coloring`.
-    "Coloring": {old: hint for old, hint in {**_MSPACE, **_UMAP}.items() if hint.new not in ("eig", "features")},
+    "Coloring": {
+        old: hint for old, hint in {**_MSPACE, **_UMAP}.items() if hint.new not in ("eigenvectors", "features")
+    },
     "get_mask": {"all_eigvecs": Hint("eigvecs")},
     "click_ncut": {"X": Hint("features"), **_CLICKED, **_CLICKS},
     "ClickNcut": _CLICKS,

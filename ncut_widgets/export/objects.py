@@ -16,7 +16,7 @@ _LARGEST_INTEGER = 2**53 - 1
 _METHODS = ("similarity", "ncut")
 _FIELDS = (
     *("name", "color", "visible", "clicks", "boxes"),
-    *("threshold", "gamma", "negative_threshold", "denoise", "n_eig", "method", "click_weight"),
+    *("threshold", "gamma", "negative_threshold", "min_area", "n_eig", "method", "click_weight"),
 )
 _CLICK_FIELDS = ("image", "x", "y", "positive")
 _BOX_FIELDS = ("image", "x0", "y0", "x1", "y1", "positive")
@@ -37,7 +37,7 @@ def check_objects(objects: Any, images: Any, *, n_eig: int = 20) -> list[dict[st
           0 <= x < width and 0 <= y < height; ``positive`` is True if missing,
         - ``boxes``: list of ``{"image", "x0", "y0", "x1", "y1", "positive"}``, 0 <= x0 < x1 <= width, same for y,
         - ``threshold`` in [0, 1], 0.5, ``gamma`` in (0, 10], 1.0, ``negative_threshold`` in [0, 1], 0.99,
-        - ``denoise``: smallest connected component of the mask in patches, 3,
+        - ``min_area``: smallest connected component of the mask in patches, 3,
         - ``n_eig``: number of eigenvectors used; the argument `n_eig` if missing,
         - ``method``: "similarity" or "ncut"; with "ncut", ``click_weight`` in [0, 1], 0.5.
     images : list of PIL.Image or (name, width, height)
@@ -87,8 +87,8 @@ def check_objects(objects: Any, images: Any, *, n_eig: int = 20) -> list[dict[st
                 "negative_threshold": check_number(
                     item.get("negative_threshold", 0.99), f"{where}.negative_threshold", low=0, high=1
                 ),
-                "denoise": check_positive_int(
-                    item.get("denoise", 3), f"{where}.denoise", minimum=0, maximum=_LARGEST_INTEGER
+                "min_area": check_positive_int(
+                    item.get("min_area", 3), f"{where}.min_area", minimum=0, maximum=_LARGEST_INTEGER
                 ),
                 "n_eig": check_positive_int(item.get("n_eig", n_eig), f"{where}.n_eig"),
                 "method": check_in(item.get("method", "similarity"), f"{where}.method", _METHODS),

@@ -93,7 +93,7 @@ def test_nothing_overlaps_at_intermediate_widths_and_in_use(open_at):
     page.set_viewport_size({"width": 340, "height": 800})
     # With objects that have long names, and merged and hidden clusters.
     names = ("the astronaut with a very long name indeed", "b")
-    blank = {"visible": True, "boxes": [], "threshold": 0.5, "gamma": 1, "negative_threshold": 0.99, "denoise": 3}
+    blank = {"visible": True, "boxes": [], "threshold": 0.5, "gamma": 1, "negative_threshold": 0.99, "min_area": 3}
     rest = {"n_eig": 8, "method": "similarity", "click_weight": 0.5, "color": "#ff0000"}
     click = {"image": 1, "x": 100, "y": 60, "positive": True}
     host.set("objects", [{"name": name, "clicks": [click], **blank, **rest} for name in names])

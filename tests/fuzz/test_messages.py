@@ -20,7 +20,7 @@ pytestmark = pytest.mark.fuzz
 CLICK = {"image": 0, "x": 5.0, "y": 5.0, "positive": True}
 BOX = {"image": 1, "x0": 1, "y0": 1, "x1": 20, "y1": 20, "positive": False}
 OBJECTS = [
-    {"name": "paw", "clicks": [CLICK], "boxes": [BOX], "denoise": 0},
+    {"name": "paw", "clicks": [CLICK], "boxes": [BOX], "min_area": 0},
     {"name": "cut", "method": "ncut", "clicks": [CLICK], "visible": False},
 ]
 MASKS = {"objects": OBJECTS, "source": "two", "refine": "none", "opacity": 0.5}

@@ -71,7 +71,7 @@ TEXT = st.one_of(
     ),
 )
 KEYS = TEXT | st.sampled_from(
-    ["position", "target", "zoom", "name", "clicks", "boxes", "image", "x", "y", "threshold", "denoise", "n_eig"]
+    ["position", "target", "zoom", "name", "clicks", "boxes", "image", "x", "y", "threshold", "min_area", "n_eig"]
 )
 # What a page can send: JSON, with the NaN and Infinity that Python's reader takes.
 JSON = st.recursive(
@@ -90,7 +90,7 @@ OBJECTS = st.lists(
         optional={
             **{
                 key: NUMBERS
-                for key in ("threshold", "gamma", "negative_threshold", "denoise", "n_eig", "click_weight", "visible")
+                for key in ("threshold", "gamma", "negative_threshold", "min_area", "n_eig", "click_weight", "visible")
             },
             **{key: TEXT for key in ("name", "color", "method")},
             "clicks": st.lists(PROMPTS, max_size=3) | JSON,

@@ -31,7 +31,7 @@ def test_masks_match_published_masks(golden, index):
 def test_click_mask_with_one_click_equals_get_mask(golden):
     image, row, column, threshold, gamma, _, area = CASES[0]
     click = [(int(image), int(row), int(column))]
-    mask = click_mask(golden[0], click, threshold=threshold, gamma=gamma, denoise=int(area))
+    mask = click_mask(golden[0], click, threshold=threshold, gamma=gamma, min_area=int(area))
     np.testing.assert_array_equal(mask, MASKS[0])
 
 

@@ -36,7 +36,7 @@ def test_mask_is_the_one_that_the_page_draws(case):
         nodes[click["positive"]].append(grid.node_at(click["image"], click["x"], click["y"], source))
     for box in case["boxes"]:
         boxes[box["positive"]].append([box[key] for key in ("image", "x0", "y0", "x1", "y1")])
-    options = {key: case[key] for key in ("threshold", "gamma", "negative_threshold", "denoise")}
+    options = {key: case[key] for key in ("threshold", "gamma", "negative_threshold", "min_area")}
     for positive, name in ((True, "positive"), (False, "negative")):
         prompted = ClickMask(gamma=case["gamma"]).fit(
             eigenvectors, nodes[positive], positive_boxes=boxes[positive], grid=grid, source=source

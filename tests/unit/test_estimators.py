@@ -31,7 +31,7 @@ ESTIMATORS = {
     "coloring-tsne": nw.Coloring("tsne", n_sample=24, n_neighbors=5),
     "coloring-mspace": nw.Coloring("mspace", n_sample=24, n_eig=(2, 4)),
     "click_ncut": nw.ClickNcut(n_sample=40),
-    "click_mask": ClickMask(denoise=0),
+    "click_mask": ClickMask(min_area=0),
 }
 _CLICKS = {
     "check_dtype_object": "expects an error about classes, but `y` contains the indices of clicked nodes",
@@ -110,7 +110,7 @@ def test_pipelines_to_colors_clusters_and_masks(X):
     assert len(set(labels[:30])) == len(set(labels[30:])) == 1
     heat = make_pipeline(StandardScaler(), nw.ClickNcut()).fit(X, [0, 3], clickncut__negative=[40]).transform(X)
     assert heat[:30].mean() > 0.8 > 0.2 > heat[30:].mean()
-    assert make_pipeline(nw.Ncut(4), ClickMask(n_eig=2, denoise=0)).fit(X, [0]).predict(X)[:30].mean() > 0.9
+    assert make_pipeline(nw.Ncut(4), ClickMask(n_eig=2, min_area=0)).fit(X, [0]).predict(X)[:30].mean() > 0.9
 
 
 def test_pipeline_of_tensors_returns_tensors(X):

@@ -135,9 +135,9 @@ def test_misspelled_options_raise_standard_errors(function):
         ),
         (
             lambda X: kway_ncut(X, 10),
-            "`kway_ncut` takes only `eig` by position; got 2 arguments. .* `n_clusters`, `n_eig`",
+            "`kway_ncut` takes only `eigenvectors` by position; got 2 arguments. .* `n_clusters`, `n_eig`",
         ),
-        (lambda X: nw.tsne_color(X, 300), "`tsne_color` takes only `eig` by position; got 2 arguments"),
+        (lambda X: nw.tsne_color(X, 300), "`tsne_color` takes only `eigenvectors` by position; got 2 arguments"),
         (lambda X: nw.get_mask(X, X[0], 0.5), "`get_mask` takes only `eigvecs` and `prompt_eigvec` by position; got 3"),
         (
             lambda X: nw.nystrom_propagate(X, X, X, 1.0),
@@ -152,7 +152,7 @@ def test_positional_options_raise_with_names(call, message):
 
 
 def test_decorated_functions_keep_signature():
-    assert list(inspect.signature(nw.tsne_color).parameters)[:2] == ["eig", "n_sample"]
+    assert list(inspect.signature(nw.tsne_color).parameters)[:2] == ["eigenvectors", "n_sample"]
     assert set(Ncut().get_params()) == set(inspect.signature(Ncut).parameters)
     assert clone(nw.Coloring("pca", n_sample=9)).get_params()["n_sample"] == 9
 

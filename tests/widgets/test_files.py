@@ -46,7 +46,7 @@ def test_exports_patches(halves, tmp_path, format):
 def test_images_without_patches_are_not_exported(images, tmp_path, format):
     grid = PatchGrid([(40, 30), (24, 48)], [PatchMap(0, 3, 4, "one"), PatchMap(1, 2, 2, "two")])
     session = Session(images, grid=grid, eigenvectors=np.random.default_rng(0).normal(size=(16, 3)))
-    session.objects = [{"name": "a", "clicks": [CLICK], "denoise": 0}]
+    session.objects = [{"name": "a", "clicks": [CLICK], "min_area": 0}]
     session.export(tmp_path / "out.json", format=format, resolution="patch")
     if format == "coco":
         assert [image["width"] for image in json.loads((tmp_path / "out.json").read_text())["images"]] == [4]

@@ -156,7 +156,7 @@ class TestMasks:
             [(40, 30), (24, 48)], [PatchMap(0, 3, 4, "one"), PatchMap(0, 6, 8, "two"), PatchMap(1, 2, 2, "two")]
         )
         session = Session(images, grid=grid, eigenvectors=np.random.default_rng(0).normal(size=(64, 3)))
-        session.objects = [{"name": "a", "clicks": [CLICK, {"image": 1, "x": 1, "y": 1}], "denoise": 0}]
+        session.objects = [{"name": "a", "clicks": [CLICK, {"image": 1, "x": 1, "y": 1}], "min_area": 0}]
         shapes = [mask.shape for mask in session.masks()["a"]]
         assert shapes == [(3, 4), (0, 0)]
         assert session.masks(resolution="pixel")["a"][1].shape == (48, 24)
@@ -169,7 +169,7 @@ class TestMasks:
             halves.masks(["right"])
 
     def test_segmenter_finds_the_object_in_new_images(self, halves):
-        halves.objects = [{"name": "left", "clicks": [CLICK], "denoise": 0}]
+        halves.objects = [{"name": "left", "clicks": [CLICK], "min_area": 0}]
         new = halves.eigenvectors[40:56]
         found = halves.segmenter("left").predict(new, grid=PatchGrid([(20, 20)], [PatchMap(0, 4, 4)]))
         np.testing.assert_array_equal(found, new[:, 1] < 0)
@@ -204,6 +204,6 @@ class TestNcut:
         assert np.corrcoef(boxed, halves.segmenter("right").heatmap_)[0, 1] > 0.95
 
     def test_segmenter_finds_the_object_in_new_images(self, halves):
-        halves.objects = [self.OBJECT | {"denoise": 0}]
+        halves.objects = [self.OBJECT | {"min_area": 0}]
         heat = halves.segmenter("left").transform(halves.features.values[40:56])
         assert heat[halves.features.values[40:56, 0] < 0].min() > heat[halves.features.values[40:56, 0] > 0].max()

@@ -282,7 +282,7 @@ class TestDependencies:
         )
         features = FeatureMaps(rng.normal(size=(64, 5)).astype(np.float32), grid)
         session = Session(images, features=features, eigenvectors=np.linalg.qr(rng.normal(size=(64, 4)))[0])
-        session.objects = [{"name": "a", "clicks": [CLICK], "denoise": 0}]
+        session.objects = [{"name": "a", "clicks": [CLICK], "min_area": 0}]
         return session
 
     def test_masks_depend_on_the_requested_source(self, page, session):
@@ -296,7 +296,7 @@ class TestDependencies:
     def test_masks_depend_on_the_requested_objects(self, page, session):
         asked = session.objects
         expected = session.masks(resolution="pixel")["a"][0]
-        session.objects = [{"name": "a", "clicks": [CLICK | {"x": 35}], "denoise": 0}]
+        session.objects = [{"name": "a", "clicks": [CLICK | {"x": 35}], "min_area": 0}]
         answer = page.ask("refined", {"image": 0, "method": "none", "source": "one", "objects": asked})
         np.testing.assert_array_equal(answer[0], expected)
         # What Python knows by its name may be named.
@@ -337,7 +337,7 @@ class TestDependencies:
     def test_attributions_depend_on_their_params(self, page, session):
         params = {"objects": session.objects, "source": "one"}
         expected = page.ask("attribution/gradient/mask/a")
-        session.source, session.objects = "two", [{"name": "a", "clicks": [CLICK | {"x": 35, "y": 25}], "denoise": 0}]
+        session.source, session.objects = "two", [{"name": "a", "clicks": [CLICK | {"x": 35, "y": 25}], "min_area": 0}]
         np.testing.assert_array_equal(page.ask("attribution/gradient/mask/a", params), expected)
         assert not np.array_equal(page.ask("attribution/gradient/mask/a"), expected)
 

@@ -36,8 +36,14 @@ class TestPaintedLayers:
 
     def test_masks(self, session):
         session.objects = [
-            {"name": "a", "color": "#ff0000", "clicks": [{"image": 0, "x": 5, "y": 5}], "denoise": 0},
-            {"name": "b", "color": "#00ff00", "clicks": [{"image": 1, "x": 5, "y": 5}], "denoise": 0, "visible": False},
+            {"name": "a", "color": "#ff0000", "clicks": [{"image": 0, "x": 5, "y": 5}], "min_area": 0},
+            {
+                "name": "b",
+                "color": "#00ff00",
+                "clicks": [{"image": 1, "x": 5, "y": 5}],
+                "min_area": 0,
+                "visible": False,
+            },
         ]
         mask = np.concatenate([m.ravel() for m in session.masks()["a"]])
         np.testing.assert_array_equal(session.layer_colors("masks"), mask[:, None] * [1, 0, 0, 1])

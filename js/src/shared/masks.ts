@@ -71,11 +71,11 @@ export function boxNode(embedding: Embedding, grid: PatchGrid, map: number, rang
 /** Rounding error of cosines: if all weights are below it, the box has no contrast to its ring. */
 const MIN_WEIGHT = 1e-12;
 
-/** (n) 1 if the positive heatmap exceeds its threshold and the negative one does not, after denoising; else 0. */
+/** (n) 1 if the positive heatmap exceeds its threshold and the negative one does not, without small components; else 0. */
 export function thresholdMask(
   positive: Float32Array | null,
   negative: Float32Array | null,
-  { threshold, negative_threshold, denoise }: Pick<MaskObject, "threshold" | "negative_threshold" | "denoise">,
+  { threshold, negative_threshold, min_area }: Pick<MaskObject, "threshold" | "negative_threshold" | "min_area">,
   maps: readonly MapMeta[],
 ): Uint8Array {
   const mask = new Uint8Array(maps.reduce((n, map) => n + map.rows * map.columns, 0));
@@ -83,7 +83,7 @@ export function thresholdMask(
   for (let i = 0; i < mask.length; i++) {
     if (positive[i]! > threshold && !(negative && negative[i]! > negative_threshold)) mask[i] = 1;
   }
-  dropSmallComponents(mask, maps, denoise);
+  dropSmallComponents(mask, maps, min_area);
   return mask;
 }
 

@@ -34,7 +34,7 @@ export interface MaskObject {
   gamma: number;
   negative_threshold: number;
   /** Minimum component size in patches; smaller components are removed. */
-  denoise: number;
+  min_area: number;
   /** Number of leading eigenvectors; fewer eigenvectors select larger parts. */
   n_eig: number;
   /** "similarity" is computed in the page; "ncut" adds the clicks to the graph, which the kernel cuts. */

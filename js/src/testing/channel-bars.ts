@@ -11,7 +11,7 @@ export const META: Meta = {
 export const IN_FILE = { meta: { ...META, abilities: [] } };
 export const CUP: MaskObject = {
   name: "cup", color: "#0a141e", visible: true, clicks: [{ image: 0, x: 50, y: 50, positive: true }], boxes: [], threshold: 0.5,
-  gamma: 1, negative_threshold: 0.7, denoise: 0, n_eig: 2, method: "similarity", click_weight: 0.1,
+  gamma: 1, negative_threshold: 0.7, min_area: 0, n_eig: 2, method: "similarity", click_weight: 0.1,
 };
 
 const floats = (rows: number[][]): Answer => [Float32Array.from(rows.flat()), "float32", [rows.length, rows[0]!.length]];

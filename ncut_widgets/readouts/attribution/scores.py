@@ -54,8 +54,8 @@ def score_gradients(
     """
     nodes = nodes.detach().requires_grad_()
     with torch.enable_grad():
-        eig = ncut.fit_transform(nodes, sample_weight=weights)
-        scores = targets.scores(eig, weights).unbind()
+        eigenvectors = ncut.fit_transform(nodes, sample_weight=weights)
+        scores = targets.scores(eigenvectors, weights).unbind()
 
     def gradients() -> Iterator[torch.Tensor]:
         for target, score in enumerate(scores, 1):
@@ -128,8 +128,8 @@ class ChannelAblation:
             None if w is None else w.to(self.kernel.encode(nodes[:1])) for w in (self.weights, self.graph_weights)
         )
         solution = solve_exact(nodes, self.kernel, self.targets.n_eig, torch_generator(0), weights=graph_weights)
-        eig = solution.pairs.vectors
-        return torch.cat([targets.scores(eig, weights) for targets in (self.targets, *others)]).cpu()
+        eigenvectors = solution.pairs.vectors
+        return torch.cat([targets.scores(eigenvectors, weights) for targets in (self.targets, *others)]).cpu()
 
 
 def _sample(n: int, targets: Targets, generator: torch.Generator) -> torch.Tensor:

@@ -39,16 +39,16 @@ class ClusterTargets:
     n_clusters: int
     n_eig: int
 
-    def scores(self, eig: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:  # noqa: ARG002
+    def scores(self, eigenvectors: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:  # noqa: ARG002
         """Return the score (t,) of every target in the embedding (n, q)."""
-        labels = self.labels.to(eig.device)
-        rows = unit_rows(eig)
+        labels = self.labels.to(eigenvectors.device)
+        rows = unit_rows(eigenvectors)
         sums = rows.new_zeros(self.n_clusters, rows.shape[1]).index_add(0, labels, rows)
         directions = _PolarFactor.apply(sums)
         own = (rows * directions[labels]).sum(1).abs()
         counts = torch.bincount(labels, minlength=self.n_clusters)
         means = own.new_zeros(self.n_clusters).index_add(0, labels, own) / counts
-        return means[self.chosen.to(eig.device)]
+        return means[self.chosen.to(eigenvectors.device)]
 
     def members(self, target: int) -> torch.Tensor:
         """Return the nodes of a target as booleans (n,)."""
@@ -76,12 +76,12 @@ class MaskTargets:
     table: torch.Tensor
     n_eig: int
 
-    def scores(self, eig: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    def scores(self, eigenvectors: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
         """Return the score (t,) of every target in the embedding (n, q), orthonormal under the weights (n,)."""
-        masks = self.table.to(eig)
-        w = eig.new_ones(len(eig)) if weights is None else weights.to(eig)
+        masks = self.table.to(eigenvectors)
+        w = eigenvectors.new_ones(len(eigenvectors)) if weights is None else weights.to(eigenvectors)
         masks = masks - (masks @ w / w.sum())[:, None]
-        return ((masks * w) @ eig).norm(dim=1) / (masks.square() @ w).sqrt()
+        return ((masks * w) @ eigenvectors).norm(dim=1) / (masks.square() @ w).sqrt()
 
     def members(self, target: int) -> torch.Tensor:
         """Return the nodes of a target as booleans (n,)."""

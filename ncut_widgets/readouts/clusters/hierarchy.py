@@ -44,14 +44,14 @@ class Hierarchy:
     """
 
     def __init__(
-        self, eig: torch.Tensor, like: Like, levels: tuple[int, ...], seed: int, n_eig: int | None = None
+        self, eigenvectors: torch.Tensor, like: Like, levels: tuple[int, ...], seed: int, n_eig: int | None = None
     ) -> None:
         self.levels = levels
         self._n_eig = n_eig
         self._like = like
         self._seed = seed
         # A copy, because levels are computed later and the caller may change the array in the meantime.
-        self._eig = eig.detach()[:, : n_eig or levels[-1]].clone()
+        self._eig = eigenvectors.detach()[:, : n_eig or levels[-1]].clone()
         self._cut: dict[int, np.ndarray] = {}
 
     def labels(self, level: int) -> Any:
@@ -192,7 +192,7 @@ class Hierarchy:
 
 
 def hierarchy(
-    eig: Any, *, n_clusters: Iterable[int] = (2, 4, 8, 16, 32), n_eig: int | None = None, random_state: Any = 0
+    eigenvectors: Any, *, n_clusters: Iterable[int] = (2, 4, 8, 16, 32), n_eig: int | None = None, random_state: Any = 0
 ) -> Hierarchy:
     """Cut the same nodes into increasing numbers of clusters, with cluster numbers that are consistent across levels.
 
@@ -208,7 +208,7 @@ def hierarchy(
 
     Parameters
     ----------
-    eig : array or tensor of shape (n, n_eig)
+    eigenvectors : array or tensor of shape (n, n_eig)
         Eigenvectors by descending eigenvalue, the trivial one first, as `Ncut` returns them.
     n_clusters : iterable of int
         The levels in ascending order, each at most 64 and at most n, for example ``range(2, 21)`` for a slider.
@@ -243,14 +243,14 @@ def hierarchy(
     Examples
     --------
     >>> import numpy as np
-    >>> eig = np.array([[3.0, 0, 0], [3, 0, 0], [0, 2, 2], [0, 2, 2], [0, 2, -2]])
-    >>> tree = hierarchy(eig, n_clusters=(2, 3))
+    >>> eigenvectors = np.array([[3.0, 0, 0], [3, 0, 0], [0, 2, 2], [0, 2, 2], [0, 2, -2]])
+    >>> tree = hierarchy(eigenvectors, n_clusters=(2, 3))
     >>> tree.labels(2), tree.labels(3)
     (array([1, 1, 0, 0, 0], dtype=uint8), array([1, 1, 0, 0, 2], dtype=uint8))
     >>> tree.parents(3)
     array([0, 1, 0])
     """
-    tensor, like = check_features(eig, "eig")
+    tensor, like = check_features(eigenvectors, "eigenvectors")
     levels = _check_levels(n_clusters, n_eig, *tensor.shape)
     # One seed for all levels, so that a level does not depend on the others.
     drawn_seed = int(check_random_state(random_state).integers(2**63))

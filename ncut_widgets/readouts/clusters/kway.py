@@ -197,7 +197,7 @@ class Kway(ClusterMixin, NodeTransformer):
 
 @explains_old_options("kway_ncut")
 def kway_ncut(
-    eig: Any,
+    eigenvectors: Any,
     *,
     n_clusters: int | None = None,
     n_eig: int | None = None,
@@ -208,12 +208,12 @@ def kway_ncut(
     """Cluster nodes by their eigenvectors and return the scores (n, n_clusters) of each node in each cluster.
 
     ``scores.argmax(1)`` are the labels, and ``scores.argmax(0)`` is the most typical node of each cluster.
-    `Kway(n_clusters).fit(eig)` does the same and keeps the rotation for new nodes. It documents the method, the
+    `Kway(n_clusters).fit(eigenvectors)` does the same and keeps the rotation for new nodes. It documents the method, the
     parameters and the errors.
 
     Parameters
     ----------
-    eig : array or tensor of shape (n, n_eig)
+    eigenvectors : array or tensor of shape (n, n_eig)
         Eigenvectors by descending eigenvalue, the trivial one first, as `Ncut` returns them.
     n_clusters : int, optional
         At most n. The default is the number of eigenvectors.
@@ -222,14 +222,14 @@ def kway_ncut(
     n_restarts : int
         Number of initializations.
     device : torch device, optional
-        Device of the computation, by default that of `eig`. The result is always returned on the device of `eig`.
+        Device of the computation, by default that of `eigenvectors`. The result is always returned on the device of `eigenvectors`.
     random_state : int, numpy.random.Generator or None
         Draws the nodes that initialize the clusters.
 
     Returns
     -------
     array or tensor of shape (n, n_clusters)
-        Scores in [-1, 1], with the array type, dtype and device of `eig`. A node whose eigenvectors are all zero has
+        Scores in [-1, 1], with the array type, dtype and device of `eigenvectors`. A node whose eigenvectors are all zero has
         scores of 0.
 
     References
@@ -239,14 +239,14 @@ def kway_ncut(
     Examples
     --------
     >>> import numpy as np
-    >>> eig = np.array([[1.0, 0.9], [1.0, 1.1], [1.0, -1.0], [1.0, 1.0]])
-    >>> kway_ncut(eig, n_clusters=2).argmax(1)
+    >>> eigenvectors = np.array([[1.0, 0.9], [1.0, 1.1], [1.0, -1.0], [1.0, 1.0]])
+    >>> kway_ncut(eigenvectors, n_clusters=2).argmax(1)
     array([0, 0, 1, 0])
     """
     if n_clusters is None:
-        n_clusters = check_features(eig, "eig")[0].shape[1]
+        n_clusters = check_features(eigenvectors, "eigenvectors")[0].shape[1]
     kway = Kway(n_clusters, n_eig=n_eig, n_restarts=n_restarts, device=device, random_state=random_state)
-    scores, like = kway._fit(eig, "eig")
+    scores, like = kway._fit(eigenvectors, "eigenvectors")
     return like.restore(scores)
 
 

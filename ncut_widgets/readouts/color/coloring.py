@@ -85,9 +85,9 @@ class Coloring(NodeTransformer):
     Examples
     --------
     >>> import numpy as np
-    >>> eig = np.random.default_rng(0).normal(size=(200, 5))
-    >>> coloring = Coloring(method="pca").fit(eig)
-    >>> coloring.rgb_.shape, bool((coloring.transform(eig) == coloring.rgb_).all())
+    >>> eigenvectors = np.random.default_rng(0).normal(size=(200, 5))
+    >>> coloring = Coloring(method="pca").fit(eigenvectors)
+    >>> coloring.rgb_.shape, bool((coloring.transform(eigenvectors) == coloring.rgb_).all())
     ((200, 3), True)
     """
 

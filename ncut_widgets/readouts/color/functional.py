@@ -12,13 +12,13 @@ from .coloring import Coloring
 __all__ = ["mspace_color", "pca_color", "tsne_color", "umap_color", "umap_sphere_color"]
 
 
-def _fitted_colors(method: str, nodes: Any, options: dict[str, Any], name: str = "eig") -> Any:
+def _fitted_colors(method: str, nodes: Any, options: dict[str, Any], name: str = "eigenvectors") -> Any:
     return Coloring(method, **options)._fit(nodes, name).rgb_
 
 
 @explains_old_options("tsne_color")
 def tsne_color(
-    eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, device: Any = None, random_state: Any = 0
+    eigenvectors: Any, *, n_sample: int = 800, n_neighbors: int = 100, device: Any = None, random_state: Any = 0
 ) -> Any:
     """Return colors (n, 3) in [0, 1] from a 3D t-SNE of eigenvectors (n, n_eig).
 
@@ -36,12 +36,12 @@ def tsne_color(
     (60, 3)
     """
     options = {"n_sample": n_sample, "n_neighbors": n_neighbors, "device": device, "random_state": random_state}
-    return _fitted_colors("tsne", eig, options)
+    return _fitted_colors("tsne", eigenvectors, options)
 
 
 @explains_old_options("umap_color")
 def umap_color(
-    eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, device: Any = None, random_state: Any = 0
+    eigenvectors: Any, *, n_sample: int = 800, n_neighbors: int = 100, device: Any = None, random_state: Any = 0
 ) -> Any:
     """Return colors (n, 3) in [0, 1] from a 3D UMAP of eigenvectors (n, n_eig).
 
@@ -59,12 +59,12 @@ def umap_color(
     (4, 3)
     """
     options = {"n_sample": n_sample, "n_neighbors": n_neighbors, "device": device, "random_state": random_state}
-    return _fitted_colors("umap", eig, options)
+    return _fitted_colors("umap", eigenvectors, options)
 
 
 @explains_old_options("umap_sphere_color")
 def umap_sphere_color(
-    eig: Any, *, n_sample: int = 800, n_neighbors: int = 100, device: Any = None, random_state: Any = 0
+    eigenvectors: Any, *, n_sample: int = 800, n_neighbors: int = 100, device: Any = None, random_state: Any = 0
 ) -> Any:
     """Return colors (n, 3) in [0, 1] from a UMAP of eigenvectors (n, n_eig) on the unit sphere.
 
@@ -83,11 +83,11 @@ def umap_sphere_color(
     (4, 3)
     """
     options = {"n_sample": n_sample, "n_neighbors": n_neighbors, "device": device, "random_state": random_state}
-    return _fitted_colors("umap_sphere", eig, options)
+    return _fitted_colors("umap_sphere", eigenvectors, options)
 
 
 @explains_old_options("pca_color")
-def pca_color(eig: Any, *, device: Any = None) -> Any:
+def pca_color(eigenvectors: Any, *, device: Any = None) -> Any:
     """Return colors (n, 3) in [0, 1] from the three principal axes of the unit rows of eigenvectors (n, n_eig).
 
     `Coloring(method="pca")` does the same and keeps the axes for new nodes.
@@ -98,7 +98,7 @@ def pca_color(eig: Any, *, device: Any = None) -> Any:
     >>> pca_color(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]))[:, 0]
     array([1., 0., 1.])
     """
-    return _fitted_colors("pca", eig, {"device": device})
+    return _fitted_colors("pca", eigenvectors, {"device": device})
 
 
 @explains_old_options("mspace_color")

@@ -13,7 +13,7 @@ from ncut_widgets._migration import explains_old_options
 from ncut_widgets._validation import Like, check_features, check_number, check_positive_int, to_tensor
 from ncut_widgets.grid import PatchGrid
 
-from .prompts import box_prompts, check_clicks, check_eigvecs, drop_specks
+from .prompts import box_prompts, check_clicks, check_eigenvectors, drop_specks
 from .similarity import SimilarityCalibration, distances_to
 
 __all__ = ["ClickMask", "click_mask", "get_mask"]
@@ -82,7 +82,7 @@ def get_mask(
             f"`eigvecs` must be of shape (b, h, w, k); got {tuple(raw.shape)}. Reshape it, or pass flat eigenvectors "
             "to `click_mask` with their `grid`."
         )
-    rows, grid, like, shape = check_eigvecs(eigvecs, None)
+    rows, grid, like, shape = check_eigenvectors(eigvecs, None, "eigvecs")
     point, _ = to_tensor(prompt_eigvec, "prompt_eigvec")
     if tuple(point.shape) != (rows.shape[1],):
         raise ValueError(
@@ -95,7 +95,7 @@ def get_mask(
     min_area = check_positive_int(denoise_area_th, "denoise_area_th", minimum=0)
     h = distances_to(point, rows, "prompt_eigvec")[:, 0]
     mask = SimilarityCalibration.fit(h, gamma)(h) > threshold
-    return _denoised(mask, grid, min_area if denoise else 0, like, shape)
+    return _without_specks(mask, grid, min_area if denoise else 0, like, shape)
 
 
 class ClickMask(NodeEstimator):
@@ -114,8 +114,8 @@ class ClickMask(NodeEstimator):
         Positive. Larger values give sharper heatmaps, with fewer similar nodes.
     negative_threshold : float in [0, 1]
         Lower values remove more nodes around a negative prompt.
-    denoise : int
-        Drop 8-connected components of fewer patches than this, in each image. 0 keeps all.
+    min_area : int
+        Minimum area of an 8-connected component in an image, in patches. Smaller components are dropped; 0 keeps all.
     n_eig : int, optional
         Number of leading eigenvectors to use, by default all. With fewer, a click selects a larger part: in a single
         photograph, masks from 6 eigenvectors matched the outlines that people draw better than masks from 20.
@@ -136,10 +136,10 @@ class ClickMask(NodeEstimator):
     Examples
     --------
     >>> import numpy as np
-    >>> eigvecs = np.ones((1, 2, 6, 2))
-    >>> eigvecs[..., 1] = [[1, 1, -1, -1, -1, -1], [1, 1, -1, -1, -1, 1]]
-    >>> clicks = ClickMask().fit(eigvecs, positive=[(0, 0, 0)])
-    >>> clicks.predict(eigvecs[:, :, 3::-1]).astype(int)
+    >>> eigenvectors = np.ones((1, 2, 6, 2))
+    >>> eigenvectors[..., 1] = [[1, 1, -1, -1, -1, -1], [1, 1, -1, -1, -1, 1]]
+    >>> clicks = ClickMask().fit(eigenvectors, positive=[(0, 0, 0)])
+    >>> clicks.predict(eigenvectors[:, :, 3::-1]).astype(int)
     array([[[0, 0, 1, 1],
             [0, 0, 1, 1]]])
     """
@@ -150,13 +150,13 @@ class ClickMask(NodeEstimator):
         threshold: float = 0.5,
         gamma: float = 1.0,
         negative_threshold: float = 0.99,
-        denoise: int = 3,
+        min_area: int = 3,
         n_eig: int | None = None,
     ) -> None:
         self.threshold = threshold
         self.gamma = gamma
         self.negative_threshold = negative_threshold
-        self.denoise = denoise
+        self.min_area = min_area
         self.n_eig = n_eig
 
     _column_advice = "Pass the same eigenvectors as to `fit`: those that `transform` of the same `Ncut` returns."
@@ -178,7 +178,7 @@ class ClickMask(NodeEstimator):
         Parameters
         ----------
         X : array or tensor of shape (b, h, w, k), or (n, k) with `grid`
-            Eigenvectors, the `eigvecs` of `click_mask`, which documents the other parameters.
+            Eigenvectors. `click_mask` documents the other parameters.
         y : sequence
             Positive clicks, in the position in which scikit-learn passes targets. `positive` is another name for it.
         """
@@ -203,7 +203,7 @@ class ClickMask(NodeEstimator):
     def _new(self, X: Any, grid: PatchGrid | None) -> tuple[torch.Tensor, PatchGrid | None, Like, tuple[int, ...]]:
         check_is_fitted(self)
         self.check_names(X)
-        checked = check_eigvecs(X, grid, "X")
+        checked = check_eigenvectors(X, grid, "X")
         self.check_width(checked[0])
         return checked
 
@@ -216,18 +216,18 @@ class ClickMask(NodeEstimator):
 
     def _fit(
         self,
-        eigvecs: Any,
+        eigenvectors: Any,
         positive: Any,
         negative: Any,
         positive_boxes: Any,
         negative_boxes: Any,
         grid: PatchGrid | None,
         source: str | None,
-        name: str = "eigvecs",
+        name: str = "eigenvectors",
     ) -> tuple[torch.Tensor, PatchGrid | None, Like, tuple[int, ...]]:
         gamma = check_number(self.gamma, "gamma", low=0, low_open=True)
-        checked = check_eigvecs(eigvecs, grid, name)
-        self.remember_columns(eigvecs, checked[0])
+        checked = check_eigenvectors(eigenvectors, grid, name)
+        self.remember_columns(eigenvectors, checked[0])
         rows, grid, like, shape = self._leading(*checked)
         prompts = []
         for name, clicks, boxes in (("positive", positive, positive_boxes), ("negative", negative, negative_boxes)):
@@ -247,7 +247,7 @@ class ClickMask(NodeEstimator):
     def _mask(self, rows: torch.Tensor, grid: PatchGrid | None, like: Like, shape: tuple[int, ...]) -> Any:
         threshold = check_number(self.threshold, "threshold", low=0, high=1)
         negative_threshold = check_number(self.negative_threshold, "negative_threshold", low=0, high=1)
-        min_area = check_positive_int(self.denoise, "denoise", minimum=0)
+        min_area = check_positive_int(self.min_area, "min_area", minimum=0)
         positive, negative = _max_similarity(rows, self._positive), _max_similarity(rows, self._negative)
         if positive is None:
             mask = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
@@ -255,11 +255,11 @@ class ClickMask(NodeEstimator):
             mask = positive > threshold
         if negative is not None:
             mask &= ~(negative > negative_threshold)
-        return _denoised(mask, grid, min_area, like, shape)
+        return _without_specks(mask, grid, min_area, like, shape)
 
 
 def click_mask(
-    eigvecs: Any,
+    eigenvectors: Any,
     positive: Any = (),
     negative: Any = (),
     *,
@@ -270,7 +270,7 @@ def click_mask(
     threshold: float = 0.5,
     gamma: float = 1.0,
     negative_threshold: float = 0.99,
-    denoise: int = 3,
+    min_area: int = 3,
     n_eig: int | None = None,
 ) -> Any:
     """Segment an object in all images by clicks and boxes, and return a mask in the shape of the nodes.
@@ -279,23 +279,23 @@ def click_mask(
 
     Parameters
     ----------
-    eigvecs : array or tensor of shape (b, h, w, k), or (n, k) with `grid`
+    eigenvectors : array or tensor of shape (b, h, w, k), or (n, k) with `grid`
         Eigenvectors of b images of equal size, or of all nodes of a grid.
-    positive, negative : sequence of (image, row, column), or of nodes if `eigvecs` is flat
+    positive, negative : sequence of (image, row, column), or of nodes if `eigenvectors` is flat
         Clicks on the object, and clicks on what does not belong to it. `PatchGrid.node_at` converts a pixel to a node.
     positive_boxes, negative_boxes : sequence of (image, x0, y0, x1, y1)
         Boxes in pixels from the top left corner, or in patches if there is no `grid`.
     grid : PatchGrid, optional
-        Grid of flat nodes, required by boxes and by `denoise`.
+        Grid of flat nodes, required by boxes and by `min_area`.
     source : str, optional
         The source of the grid that boxes refer to, by default the first.
-    threshold, gamma, negative_threshold, denoise, n_eig
+    threshold, gamma, negative_threshold, min_area, n_eig
         As in `ClickMask`.
 
     Returns
     -------
     array or tensor of shape (b, h, w) or (n,), bool
-        With the array type and device of `eigvecs`.
+        With the array type and device of `eigenvectors`.
 
     Raises
     ------
@@ -305,22 +305,24 @@ def click_mask(
     Examples
     --------
     >>> import numpy as np
-    >>> eigvecs = np.ones((1, 2, 6, 2))
-    >>> eigvecs[..., 1] = [[1, 1, -1, -1, 0, 0], [1, 1, -1, -1, 0, 0]]
-    >>> click_mask(eigvecs, positive=[(0, 0, 0), (0, 0, 5)], threshold=0.4).astype(int)
+    >>> eigenvectors = np.ones((1, 2, 6, 2))
+    >>> eigenvectors[..., 1] = [[1, 1, -1, -1, 0, 0], [1, 1, -1, -1, 0, 0]]
+    >>> click_mask(eigenvectors, positive=[(0, 0, 0), (0, 0, 5)], threshold=0.4).astype(int)
     array([[[1, 1, 0, 0, 1, 1],
             [1, 1, 0, 0, 1, 1]]])
-    >>> click_mask(eigvecs, positive=[(0, 0, 0), (0, 0, 5)], negative=[(0, 1, 4)], threshold=0.4).astype(int)
+    >>> click_mask(eigenvectors, positive=[(0, 0, 0), (0, 0, 5)], negative=[(0, 1, 4)], threshold=0.4).astype(int)
     array([[[1, 1, 0, 0, 0, 0],
             [1, 1, 0, 0, 0, 0]]])
-    >>> click_mask(eigvecs, positive_boxes=[(0, 2, 0, 4, 2)]).astype(int)
+    >>> click_mask(eigenvectors, positive_boxes=[(0, 2, 0, 4, 2)]).astype(int)
     array([[[0, 0, 1, 1, 0, 0],
             [0, 0, 1, 1, 0, 0]]])
     """
     estimator = ClickMask(
-        threshold=threshold, gamma=gamma, negative_threshold=negative_threshold, denoise=denoise, n_eig=n_eig
+        threshold=threshold, gamma=gamma, negative_threshold=negative_threshold, min_area=min_area, n_eig=n_eig
     )
-    return estimator._mask(*estimator._fit(eigvecs, positive, negative, positive_boxes, negative_boxes, grid, source))
+    return estimator._mask(
+        *estimator._fit(eigenvectors, positive, negative, positive_boxes, negative_boxes, grid, source)
+    )
 
 
 def _max_similarity(
@@ -336,12 +338,14 @@ def _max_similarity(
     return similarity
 
 
-def _denoised(mask: torch.Tensor, grid: PatchGrid | None, min_area: int, like: Like, shape: tuple[int, ...]) -> Any:
+def _without_specks(
+    mask: torch.Tensor, grid: PatchGrid | None, min_area: int, like: Like, shape: tuple[int, ...]
+) -> Any:
     if min_area > 1:
         if grid is None:
             raise ValueError(
-                f"`denoise={min_area}` requires `grid` if nodes are flat; got None. "
-                "Pass the grid of the features, or `denoise=0`."
+                f"`min_area={min_area}` requires `grid` if nodes are flat; got None. "
+                "Pass the grid of the features, or `min_area=0`."
             )
         mask = torch.from_numpy(drop_specks(mask.cpu().numpy(), grid, min_area)).to(mask.device)
     return like.restore(mask.reshape(shape))

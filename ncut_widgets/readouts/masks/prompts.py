@@ -13,7 +13,7 @@ from ncut_widgets._validation import Like, check_features, to_tensor
 from ncut_widgets.grid import PatchGrid, PatchMap
 from ncut_widgets.readouts._directions import unit_rows
 
-__all__ = ["box_nodes", "box_prompts", "check_clicks", "check_eigvecs", "drop_specks"]
+__all__ = ["box_nodes", "box_prompts", "check_clicks", "check_eigenvectors", "drop_specks"]
 
 _EIGHT_NEIGHBORS = np.ones((3, 3), dtype=bool)
 # Rounding error of the weights. If none is larger, the box cannot be told from its surroundings.
@@ -90,11 +90,11 @@ def _patches_in(start: float, stop: float, count: int, length: int) -> tuple[int
     return middle, middle + 1
 
 
-def check_eigvecs(
-    eigvecs: Any, grid: PatchGrid | None, name: str = "eigvecs"
+def check_eigenvectors(
+    eigenvectors: Any, grid: PatchGrid | None, name: str
 ) -> tuple[torch.Tensor, PatchGrid | None, Like, tuple[int, ...]]:
     """Return eigenvectors as rows (n, k), with their grid, the caller's array type, and the leading shape."""
-    tensor, like = to_tensor(eigvecs, name)
+    tensor, like = to_tensor(eigenvectors, name)
     if tensor.ndim not in (2, 4):
         # scikit-learn's checks look for "Reshape your data".
         raise ValueError(

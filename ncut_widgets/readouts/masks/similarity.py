@@ -17,8 +17,8 @@ _MIN_STD = 1e-7
 _MAX_EXPONENT = 80.0
 
 
-def similarity_heatmap(eig: Any, prompt: Any, *, gamma: float = 1.0) -> Any:
-    """Return a heatmap in [0, 1] of the similarity of each node to the prompt, in the leading shape of `eig`.
+def similarity_heatmap(eigenvectors: Any, prompt: Any, *, gamma: float = 1.0) -> Any:
+    """Return a heatmap in [0, 1] of the similarity of each node to the prompt, in the leading shape of `eigenvectors`.
 
     With u the eigenvectors of a node and p those of the prompt,
 
@@ -29,17 +29,17 @@ def similarity_heatmap(eig: Any, prompt: Any, *, gamma: float = 1.0) -> Any:
 
     Parameters
     ----------
-    eig : array or tensor of shape (..., k)
+    eigenvectors : array or tensor of shape (..., k)
         Eigenvectors: flat (n, k), or (b, h, w, k) for b images of one size.
     prompt : array or tensor of shape (k,)
-        Eigenvectors of the prompt: a row of `eig`, or the mean of several rows.
+        Eigenvectors of the prompt: a row of `eigenvectors`, or the mean of several rows.
     gamma : float
         Positive. Larger values give a sharper heatmap, with fewer similar nodes.
 
     Returns
     -------
     array or tensor of shape (...)
-        With the array type, dtype and device of `eig`.
+        With the array type, dtype and device of `eigenvectors`.
 
     Raises
     ------
@@ -56,24 +56,24 @@ def similarity_heatmap(eig: Any, prompt: Any, *, gamma: float = 1.0) -> Any:
     Examples
     --------
     >>> import numpy as np
-    >>> eig = np.array([[1.0, 1.0], [1.0, 0.9], [1.0, 0.0], [1.0, -1.0]])
-    >>> similarity_heatmap(eig, eig[0]).round(2)
+    >>> eigenvectors = np.array([[1.0, 1.0], [1.0, 0.9], [1.0, 0.0], [1.0, -1.0]])
+    >>> similarity_heatmap(eigenvectors, eigenvectors[0]).round(2)
     array([1.  , 1.  , 0.47, 0.  ])
     """
-    raw, like = to_tensor(eig, "eig")
+    raw, like = to_tensor(eigenvectors, "eigenvectors")
     if raw.ndim < 2:
         raise ValueError(
-            f"`eig` must be of shape (..., k) with at least two dimensions; got shape {tuple(raw.shape)}. "
+            f"`eigenvectors` must be of shape (..., k) with at least two dimensions; got shape {tuple(raw.shape)}. "
             "Pass all nodes, not one."
         )
     gamma = check_number(gamma, "gamma", low=0, low_open=True)
     shape, k = tuple(raw.shape[:-1]), raw.shape[-1]
-    rows, _ = check_features(raw if k == 0 else raw.reshape(-1, k), "eig")
+    rows, _ = check_features(raw if k == 0 else raw.reshape(-1, k), "eigenvectors")
     point, _ = to_tensor(prompt, "prompt")
     if tuple(point.shape) != (k,):
         raise ValueError(
             f"`prompt` must be of shape ({k},), one value per eigenvector; got {tuple(point.shape)}. "
-            "Pass one row of `eig`."
+            "Pass one row of `eigenvectors`."
         )
     point = check_features(point[None], "prompt", device=rows.device)[0]
     h = distances_to(point, rows)[:, 0]

@@ -24,7 +24,7 @@ RESOLUTIONS = ("patch", "pixel")
 _CACHE_SIZE = 64
 # Settings of an object that do not change its mask.
 _APPEARANCE = ("name", "color", "visible")
-_CLICK_MASK_OPTIONS = ("threshold", "gamma", "negative_threshold", "denoise", "n_eig")
+_CLICK_MASK_OPTIONS = ("threshold", "gamma", "negative_threshold", "min_area", "n_eig")
 
 MaskObject = Mapping[str, Any]
 
@@ -153,7 +153,7 @@ class Masks:
             if not positive:
                 return np.zeros(n, bool)
             mask: np.ndarray = self.click_heatmap(positive, negative, item["click_weight"]) > item["threshold"]
-            return drop_specks(mask, self._data.grid, item["denoise"]) if item["denoise"] > 1 else mask
+            return drop_specks(mask, self._data.grid, item["min_area"]) if item["min_area"] > 1 else mask
         if not self._click_nodes(item, source)[0] and not self._boxes(item, source)[True]:
             return np.zeros(n, bool)
         found: np.ndarray = self.segmenter(item, source).predict(self._data.eigenvectors, grid=self._data.grid)

@@ -376,7 +376,7 @@ class Session(SessionTraits):
         >>> import numpy as np, ncut_widgets as nw
         >>> grid = nw.PatchGrid([(40, 30)], [nw.PatchMap(0, 3, 4)])
         >>> session = nw.Session([np.zeros((30, 40, 3), np.uint8)], grid=grid, eigenvectors=np.eye(12)[:, :4])
-        >>> session.objects = [{"name": "corner", "clicks": [{"image": 0, "x": 2, "y": 2}], "denoise": 0}]
+        >>> session.objects = [{"name": "corner", "clicks": [{"image": 0, "x": 2, "y": 2}], "min_area": 0}]
         >>> session.masks()["corner"][0].astype(int)
         array([[1, 0, 0, 0],
                [0, 0, 0, 0],

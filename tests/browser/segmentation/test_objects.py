@@ -79,7 +79,7 @@ def test_sliders_act_while_dragged(segmenter):
     segmenter.page.mouse.up()
     segmenter.objects(lambda objects: objects[0]["threshold"] > 0.7)
     segmenter.shows_what_python_has()
-    for name, value, trait in (("Gamma", "0.4", "gamma"), ("Denoise", "12", "denoise")):
+    for name, value, trait in (("Gamma", "0.4", "gamma"), ("Min area", "12", "min_area")):
         segmenter.slider(name).fill(value)
         segmenter.objects(lambda objects, trait=trait: objects[0][trait] > 2)
         segmenter.shows_what_python_has()

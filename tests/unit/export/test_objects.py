@@ -22,7 +22,7 @@ COMPLETE = {
     "threshold": 0.0,
     "gamma": 10.0,
     "negative_threshold": 1.0,
-    "denoise": 0,
+    "min_area": 0,
     "n_eig": 7,
     "method": "ncut",
     "click_weight": 1.0,
@@ -41,7 +41,7 @@ def test_missing_values_get_defaults():
             **{
                 "gamma": 1.0,
                 "negative_threshold": 0.99,
-                "denoise": 3,
+                "min_area": 3,
                 "n_eig": 20,
                 "method": "similarity",
                 "click_weight": 0.5,
@@ -53,7 +53,7 @@ def test_missing_values_get_defaults():
 
 def test_result_is_a_copy_with_builtin_types():
     clicks = [{"image": np.int64(0), "x": np.float32(1.5), "y": 2}]
-    given = {"name": "paw", "clicks": clicks, "threshold": np.float64(0.25), "denoise": np.uint8(4)}
+    given = {"name": "paw", "clicks": clicks, "threshold": np.float64(0.25), "min_area": np.uint8(4)}
     (item,) = check_objects((given,), IMAGES)
     assert json.loads(json.dumps(item)) == item
     assert item["clicks"] == [{"image": 0, "x": 1.5, "y": 2.0, "positive": True}]
@@ -85,8 +85,8 @@ def box(**changes):
         ({"threshold": 1.1}, ValueError, r"`objects\[1\].threshold` must be in \[0, 1\]; got 1.1"),
         ({"gamma": 0}, ValueError, r"`objects\[1\].gamma` must be in \(0, 10\]; got 0"),
         ({"negative_threshold": float("nan")}, ValueError, "negative_threshold` must be finite"),
-        ({"denoise": -1}, ValueError, "denoise` must be at least 0; got -1"),
-        ({"denoise": 1.5}, TypeError, "denoise` must be an integer; got 1.5"),
+        ({"min_area": -1}, ValueError, "min_area` must be at least 0; got -1"),
+        ({"min_area": 1.5}, TypeError, "min_area` must be an integer; got 1.5"),
         ({"method": "crf"}, ValueError, "method` must be one of 'similarity', 'ncut'; got 'crf'"),
         ({"click_weight": "1"}, TypeError, "click_weight` must be a number; got '1'"),
         ({"clicks": {}}, TypeError, r"`objects\[1\].clicks` must be a list of dicts; got dict"),

@@ -45,7 +45,7 @@ export function blankObject(objects: readonly MaskObject[], n_eig = N_EIG): Mask
     threshold: 0.5,
     gamma: 1,
     negative_threshold: 0.99,
-    denoise: 3,
+    min_area: 3,
     n_eig,
     method: "similarity",
     click_weight: 0.5,

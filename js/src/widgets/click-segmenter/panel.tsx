@@ -43,7 +43,7 @@ function Settings({ view: { state, store }, segmenter }: PanelProps) {
   /** Once shown, the control stays: after leaving an unavailable method it is still clear what happened. */
   const hasMethods = useRef(false);
   hasMethods.current ||= cuts || state.objects.value.some(({ method }) => method === "ncut");
-  const set = (key: "threshold" | "gamma" | "negative_threshold" | "denoise" | "n_eig" | "click_weight") => (value: number) => {
+  const set = (key: "threshold" | "gamma" | "negative_threshold" | "min_area" | "n_eig" | "click_weight") => (value: number) => {
     if (Number.isFinite(value)) segmenter.changeActive({ [key]: value }, key);
   };
   return (
@@ -57,8 +57,8 @@ function Settings({ view: { state, store }, segmenter }: PanelProps) {
       <Slider label="Negative" name="Negative threshold" value={object.negative_threshold} min={0} max={1} step={0.01} disabled={noSimilarity}
         output={object.negative_threshold.toFixed(2)} set={set("negative_threshold")}
         reset={() => set("negative_threshold")(BLANK.negative_threshold)} />
-      <Slider label="Denoise" value={object.denoise} min={0} max={50} step={1} disabled={noObject} set={set("denoise")}
-        reset={() => set("denoise")(BLANK.denoise)} />
+      <Slider label="Min area" value={object.min_area} min={0} max={50} step={1} disabled={noObject} set={set("min_area")}
+        reset={() => set("min_area")(BLANK.min_area)} />
       <Slider label="Opacity" value={state.blend.value} min={0} max={1} step={0.01} output={`${Math.round(state.blend.value * 100)}%`}
         set={(value) => store.set("blend", value)} />
       {hasMethods.current && (

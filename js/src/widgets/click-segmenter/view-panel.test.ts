@@ -53,9 +53,9 @@ describe("panel", () => {
     for (const value of [0.6, 0.7, 0.8]) slide("Threshold", value);
     slide("Gamma", 0.5);
     slide("Negative threshold", 0.4);
-    slide("Denoise", 7);
+    slide("Min area", 7);
     slide("Opacity", 0.3);
-    expect(one()).toMatchObject({ threshold: 0.8, gamma: 3.162, negative_threshold: 0.4, denoise: 7 });
+    expect(one()).toMatchObject({ threshold: 0.8, gamma: 3.162, negative_threshold: 0.4, min_area: 7 });
     expect(store.get("blend")).toBe(0.3);
     expect(store.history.undo).toBe(5);
   });

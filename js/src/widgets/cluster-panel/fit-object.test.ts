@@ -73,7 +73,7 @@ test("a hole gets a negative click", () => {
   expect(maskOfObject(object, space)[hole]).toBe(0);
 });
 
-test("a cluster of one patch survives denoising", () => {
+test("a cluster of one patch survives the minimum area", () => {
   const space = fan(MAPS.slice(0, 1));
   const labels = labeled(space.grid.nodes, (node) => node === 0);
   const { object } = fitObject(labels, 1, space.embedding, space.around, APPEARANCE)!;

@@ -12,7 +12,7 @@ const MIN_GAIN = 0.004;
 const CANDIDATE_IMAGES = 3;
 /** Thresholds are searched in steps of 0.01, the resolution of the sliders. */
 const THRESHOLD_STEPS = 100;
-const DENOISE = 3;
+const MIN_AREA = 3;
 
 /** Image and patch geometry for clicks. */
 export interface FitContext {
@@ -83,15 +83,15 @@ export function fitObject(
   }
 
   const { threshold, negative_threshold } = best;
-  const options = [DENOISE, 0].map((denoise) => {
-    const mask = thresholdMask(positive, negative, { threshold, negative_threshold, denoise }, grid.maps);
-    return { denoise, iou: iouOf(all, labels, label, mask) };
+  const options = [MIN_AREA, 0].map((min_area) => {
+    const mask = thresholdMask(positive, negative, { threshold, negative_threshold, min_area }, grid.maps);
+    return { min_area, iou: iouOf(all, labels, label, mask) };
   });
   const [cleaned, raw] = options as [(typeof options)[0], (typeof options)[0]];
-  const { denoise, iou } = raw.iou > cleaned.iou ? raw : cleaned;
+  const { min_area, iou } = raw.iou > cleaned.iou ? raw : cleaned;
   const clicks = found.map(({ node, isPositive }) => clickAtPatch(node, isPositive, grid, images));
   const object: MaskObject = {
-    ...appearance, visible: true, clicks, boxes: [], threshold, gamma: 1, negative_threshold, denoise,
+    ...appearance, visible: true, clicks, boxes: [], threshold, gamma: 1, negative_threshold, min_area,
     n_eig: embedding.vectors.length, method: "similarity", click_weight: 0.5,
   };
   return { object, iou };

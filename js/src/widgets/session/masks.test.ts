@@ -15,7 +15,7 @@ function contextOf(source: string): MaskContext {
 function objectOf(change: Partial<MaskObject>): MaskObject {
   return {
     name: "thing", color: "#ff0000", visible: true, clicks: [], boxes: [], threshold: 0.5, gamma: 1, negative_threshold: 0.99,
-    denoise: 0, n_eig: embedding.vectors.length, method: "similarity", click_weight: 0.5, ...change,
+    min_area: 0, n_eig: embedding.vectors.length, method: "similarity", click_weight: 0.5, ...change,
   };
 }
 

@@ -83,7 +83,7 @@ export class Masks {
     if (old && old.object === object && old.positive === positive && old.negative === negative) return old;
     const sameMask = old && old.positive === positive && old.negative === negative
       && old.object.threshold === object.threshold && old.object.negative_threshold === object.negative_threshold
-      && old.object.denoise === object.denoise;
+      && old.object.min_area === object.min_area;
     const nodes = sameMask ? old.mask.nodes : thresholdMask(positive, negative, object, context.grid.maps);
     return { object, positive, negative, mask: { index, object, nodes, missing } };
   }

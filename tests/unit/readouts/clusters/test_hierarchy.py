@@ -248,7 +248,7 @@ def test_invalid_levels_raise(n_clusters, error, message):
 def test_invalid_inputs_raise():
     with pytest.raises(ValueError, match="at most the number of nodes, 3; got 4"):
         hierarchy(np.eye(3, 5), n_clusters=(2, 4))
-    with pytest.raises(ValueError, match="`eig` must be finite"):
+    with pytest.raises(ValueError, match="`eigenvectors` must be finite"):
         hierarchy(np.full((5, 5), np.nan), n_clusters=(2, 4))
     tree = hierarchy(np.eye(5), n_clusters=(2, 4))
     for method in (tree.labels, tree.parents, tree.children, tree.shares):

@@ -192,8 +192,8 @@ def test_is_a_scikit_learn_estimator():
         (np.eye(5), {"n_clusters": 0}, ValueError, "`n_clusters` must be at least 1; got 0"),
         (np.eye(5), {"n_clusters": 2.0}, TypeError, "`n_clusters` must be an integer; got 2.0"),
         (np.eye(5), {"n_clusters": 2, "n_restarts": 0}, ValueError, "`n_restarts` must be at least 1; got 0"),
-        (np.full((5, 5), np.inf), {"n_clusters": 2}, ValueError, "`eig` must be finite"),
-        (np.zeros(5), {"n_clusters": 2}, ValueError, "`eig` must be 2D"),
+        (np.full((5, 5), np.inf), {"n_clusters": 2}, ValueError, "`eigenvectors` must be finite"),
+        (np.zeros(5), {"n_clusters": 2}, ValueError, "`eigenvectors` must be 2D"),
     ],
 )
 def test_invalid_arguments_raise(eig, options, error, message):

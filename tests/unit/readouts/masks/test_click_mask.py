@@ -28,14 +28,14 @@ def test_one_click_masks_its_region_in_all_images(scene):
 
 def test_positive_clicks_are_a_union(scene):
     one, other = ([(0, 3, 2)], [(1, 7, 9)])
-    union = click_mask(scene, positive=one, denoise=0) | click_mask(scene, positive=other, denoise=0)
-    np.testing.assert_array_equal(click_mask(scene, positive=one + other, denoise=0), union)
+    union = click_mask(scene, positive=one, min_area=0) | click_mask(scene, positive=other, min_area=0)
+    np.testing.assert_array_equal(click_mask(scene, positive=one + other, min_area=0), union)
 
 
 def test_lower_negative_threshold_removes_more(scene):
     positive = [(0, 0, 0), (0, 3, 2)]
     masks = [
-        click_mask(scene, positive, [(0, 3, 2)], negative_threshold=threshold, denoise=0)
+        click_mask(scene, positive, [(0, 3, 2)], negative_threshold=threshold, min_area=0)
         for threshold in (1.0, 0.99, 0.5, 0.02)
     ]
     sizes = [int(mask.sum()) for mask in masks]
@@ -90,7 +90,7 @@ def test_specks_are_dropped_map_by_map():
     grid = PatchGrid([(4, 2)], [PatchMap(0, 2, 4, "a"), PatchMap(0, 2, 4, "b")])
     eig = np.tile([1.0, 0.0], (16, 1))
     eig[[7, 8, 9]] = [0.0, 1.0]
-    sizes = [click_mask(eig, [7], grid=grid, denoise=denoise).sum() for denoise in (0, 1, 2, 3)]
+    sizes = [click_mask(eig, [7], grid=grid, min_area=min_area).sum() for min_area in (0, 1, 2, 3)]
     assert sizes == [3, 3, 2, 0]
 
 
@@ -132,10 +132,10 @@ def test_torch_input_gives_torch_output(scene, dtype):
 
 def test_input_is_unchanged_and_estimator_can_be_cloned(scene):
     before = scene.copy()
-    clicks = ClickMask(threshold=0.7, denoise=0).fit(scene, [(0, 0, 0)], [(0, 0, 9)])
+    clicks = ClickMask(threshold=0.7, min_area=0).fit(scene, [(0, 0, 0)], [(0, 0, 9)])
     clicks.predict(scene)
     np.testing.assert_array_equal(scene, before)
-    expected = {"threshold": 0.7, "gamma": 1.0, "negative_threshold": 0.99, "denoise": 0, "n_eig": None}
+    expected = {"threshold": 0.7, "gamma": 1.0, "negative_threshold": 0.99, "min_area": 0, "n_eig": None}
     assert clone(clicks).get_params() == expected
 
 
@@ -157,19 +157,19 @@ CUBE = FLAT.reshape(1, 2, 4, 3)
 
 
 @pytest.mark.parametrize(
-    ("eigvecs", "options", "error", "message"),
+    ("eigenvectors", "options", "error", "message"),
     [
-        (CUBE[0], {}, ValueError, r"`eigvecs` must be of shape \(n, k\) or \(b, h, w, k\); got \(2, 4, 3\)"),
-        (CUBE, {"grid": GRID}, ValueError, "`grid` must be None for `eigvecs` of shape"),
-        (FLAT, {"positive": [0]}, ValueError, "`denoise=3` requires `grid` if nodes are flat; got None"),
-        (FLAT[:5], {"grid": GRID}, ValueError, "`grid` must have as many nodes as `eigvecs`, 5; got 8"),
+        (CUBE[0], {}, ValueError, r"`eigenvectors` must be of shape \(n, k\) or \(b, h, w, k\); got \(2, 4, 3\)"),
+        (CUBE, {"grid": GRID}, ValueError, "`grid` must be None for `eigenvectors` of shape"),
+        (FLAT, {"positive": [0]}, ValueError, "`min_area=3` requires `grid` if nodes are flat; got None"),
+        (FLAT[:5], {"grid": GRID}, ValueError, "`grid` must have as many nodes as `eigenvectors`, 5; got 8"),
         (FLAT, {"positive": [8], "grid": GRID}, ValueError, "`positive` must be in 0 to 7; got 8"),
         (FLAT, {"negative": [-1], "grid": GRID}, ValueError, "`negative` must be in 0 to 7; got -1"),
         (FLAT, {"positive": [0.5], "grid": GRID}, TypeError, "`positive` must hold integers; got float64"),
         (FLAT, {"positive": [(0, 0, 0)], "grid": GRID}, ValueError, "`positive` must be a list of nodes"),
         (CUBE, {"positive": [0]}, ValueError, r"`positive` must be a list of \(image, row, column\)"),
         (CUBE, {"positive": [(0, 2, 0)]}, ValueError, r"`positive` must be within \(1, 2, 4\).*got \(0, 2, 0\)"),
-        (FLAT, {"positive_boxes": [(0, 0, 0, 1, 1)], "denoise": 0}, ValueError, "`positive_boxes` requires `grid`"),
+        (FLAT, {"positive_boxes": [(0, 0, 0, 1, 1)], "min_area": 0}, ValueError, "`positive_boxes` requires `grid`"),
         (CUBE, {"positive_boxes": (0, 0, 0, 1, 1)}, ValueError, "`positive_boxes` must be a list of"),
         (CUBE, {"positive_boxes": [(0, 0, 0, 5, 1)]}, ValueError, "within the 4 x 2 pixels of image 0; got"),
         (CUBE, {"negative_boxes": [(0, 3, 0, 1, 1)]}, ValueError, "`negative_boxes` must have x0 < x1"),
@@ -183,15 +183,15 @@ CUBE = FLAT.reshape(1, 2, 4, 3)
         (CUBE, {"threshold": 1.5}, ValueError, r"`threshold` must be in \[0, 1\]; got 1.5"),
         (CUBE, {"negative_threshold": -1}, ValueError, r"`negative_threshold` must be in \[0, 1\]; got -1"),
         (CUBE, {"gamma": 0}, ValueError, r"`gamma` must be in \(0, inf\)"),
-        (CUBE, {"denoise": -1}, ValueError, "`denoise` must be at least 0; got -1"),
-        (CUBE * np.nan, {}, ValueError, "`eigvecs` must be finite"),
+        (CUBE, {"min_area": -1}, ValueError, "`min_area` must be at least 0; got -1"),
+        (CUBE * np.nan, {}, ValueError, "`eigenvectors` must be finite"),
         (CUBE * 0, {"positive": [(0, 0, 0)]}, ValueError, "`positive` must not be all zeros"),
-        (np.zeros((0, 2, 4, 3)), {}, ValueError, "`eigvecs` must not be empty"),
+        (np.zeros((0, 2, 4, 3)), {}, ValueError, "`eigenvectors` must not be empty"),
     ],
 )
-def test_invalid_arguments_raise(eigvecs, options, error, message):
+def test_invalid_arguments_raise(eigenvectors, options, error, message):
     with pytest.raises(error, match=message):
-        click_mask(eigvecs, **options)
+        click_mask(eigenvectors, **options)
 
 
 @pytest.mark.parametrize(

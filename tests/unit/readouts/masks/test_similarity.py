@@ -102,7 +102,7 @@ def test_torch_input_gives_torch_output(dtype):
         (np.eye(4), np.ones(4), 0, ValueError, r"`gamma` must be in \(0, inf\); got 0"),
         (np.eye(4), np.ones(4), "1", TypeError, "`gamma` must be a number; got '1'"),
         (np.ones(4), np.ones(4), 1, ValueError, "with at least two dimensions"),
-        (np.full((4, 4), np.inf), np.ones(4), 1, ValueError, "`eig` must be finite"),
+        (np.full((4, 4), np.inf), np.ones(4), 1, ValueError, "`eigenvectors` must be finite"),
     ],
 )
 def test_invalid_arguments_raise(eig, prompt, gamma, error, message):
