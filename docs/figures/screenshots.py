@@ -130,7 +130,7 @@ def edit(browser: Browser, folder: Path) -> None:
         }
         for name, (color, points) in OBJECTS.items()
     ]
-    session.active = 0
+    session.active_object = 0
     explorer.tab = "segment"
     shoot(browser, explorer.to_html(folder / "segment.html", attributions=[14], progress=False), "segment")
     session.n_clusters = 14
@@ -141,9 +141,9 @@ def edit(browser: Browser, folder: Path) -> None:
     explorer.tab = "clusters"
     page = explorer.to_html(folder / "clusters.html", attributions=[14], progress=False)
     shoot(browser, page, "clusters", hover(2, 0.33, 0.6))
-    session.cluster = int(labels[session.grid.node_at(SKY[0], x=SKY[1], y=SKY[2])])
-    ranked = session.attribute(n_clusters=14).top_k(20, target=f"cluster {session.cluster}")
-    session.channels = [row.channel for row in ranked if row.score > 0][:3]
+    session.selected_cluster = int(labels[session.grid.node_at(SKY[0], x=SKY[1], y=SKY[2])])
+    ranked = session.attribute(n_clusters=14).top_k(20, target=f"cluster {session.selected_cluster}")
+    session.pinned_channels = [row.channel for row in ranked if row.score > 0][:3]
     explorer.tab = "channels"
     shoot(
         browser,

@@ -109,7 +109,7 @@ def load_images(images: Any, *, skip_unreadable: bool = False) -> list[Image.Ima
     >>> [image.info["name"] for image in load_images({"dark": np.zeros((4, 6)), "bright": np.ones((4, 6))})]
     ['dark', 'bright']
     """
-    images: list[Image.Image] = []
+    loaded: list[Image.Image] = []
     skipped: dict[str, ImageReadError] = {}
     unsupported: list[str] = []
     for entry in _entries(images, unsupported):
@@ -117,14 +117,14 @@ def load_images(images: Any, *, skip_unreadable: bool = False) -> list[Image.Ima
         if isinstance(image, ImageReadError):
             skipped[entry.label] = image
         else:
-            images.append(image)
-    if skipped and not images:
+            loaded.append(image)
+    if skipped and not loaded:
         raise next(iter(skipped.values()))
-    if not images:
+    if not loaded:
         raise ValueError(f"There must be at least one image; got none. Pass {_SUPPORTED_INPUTS}.")
     if skipped:
         warn(
-            f"Skipped {len(skipped)} of {len(skipped) + len(images)} images, which cannot be read: "
+            f"Skipped {len(skipped)} of {len(skipped) + len(loaded)} images, which cannot be read: "
             f"{list_names(list(skipped))}. Replace these files to load them.",
             UserWarning,
         )
@@ -134,7 +134,7 @@ def load_images(images: Any, *, skip_unreadable: bool = False) -> list[Image.Ima
             "rename them, or install the Pillow plugin for their format.",
             UserWarning,
         )
-    return images
+    return loaded
 
 
 @restores_process_state

@@ -12,10 +12,9 @@ from ncut_widgets._validation import to_float32_array
 from ncut_widgets.grid import PatchGrid
 from ncut_widgets.readouts import similarity_heatmap
 
-__all__ = ["PlotData", "SessionLike", "as_session", "collect", "layer_arrays", "node_table", "require"]
+from .layers import SESSION_LAYERS
 
-# Layers for which a session computes the colors.
-_SESSION_LAYERS = ("clusters", "masks", "channels")
+__all__ = ["PlotData", "SessionLike", "as_session", "collect", "layer_arrays", "node_table", "require"]
 
 
 @runtime_checkable
@@ -42,7 +41,7 @@ def as_session(images: Any) -> Any:
 
 def layer_arrays(session: SessionLike, layer: str) -> dict[str, Any]:
     """Return the arrays that a session computes for a layer, by their names in `PlotData`."""
-    if layer in _SESSION_LAYERS and hasattr(session, "layer_colors"):
+    if layer in SESSION_LAYERS and hasattr(session, "layer_colors"):
         return {"layer_colors": session.layer_colors(layer)}
     if layer == "heatmap" and hasattr(session, "selection"):
         if not session.selection:

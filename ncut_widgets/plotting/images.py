@@ -14,13 +14,13 @@ from ncut_widgets.export.png import overlay
 from ncut_widgets.grid import PatchGrid
 
 from ._inputs import PlotData, SessionLike, as_session, collect, layer_arrays, require
+from .layers import LAYERS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["plot_eigenvectors", "plot_images"]
 
-LAYERS = ("image", "ncut", "eigenvector", "clusters", "heatmap", "masks", "channels")
 _TILE_INCHES = 2.4
 _TITLE_INCHES = 0.28
 # Range of the diverging color map, as a quantile of |values|: with the maximum, one outlier would make the rest white.

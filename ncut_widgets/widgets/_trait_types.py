@@ -137,9 +137,9 @@ class Flag(Checked):
 
 
 class Choice(Checked):
-    """One of `words`."""
+    """One of `words`, or None if it is the default."""
 
-    def __init__(self, default_value: str, words: tuple[str, ...]) -> None:
+    def __init__(self, default_value: str | None, words: tuple[str, ...]) -> None:
         super().__init__(default_value, lambda _, value, name: check_in(value, name, words))
 
 

@@ -127,7 +127,7 @@ def test_clicking_a_region_shows_its_attribution(bars, labels):
     for place in (SUIT, SKY):
         cluster = int(labels[bars.host.node(*place)])
         bars.page.mouse.click(*bars.place(*place))
-        bars.host.wait("cluster", lambda selected, cluster=cluster: selected == cluster)
+        bars.host.wait("selected_cluster", lambda selected, cluster=cluster: selected == cluster)
         bars.are(bars.scores()[cluster])
         bars.shows("target")
         for image in range(4):
@@ -146,12 +146,12 @@ def test_hovering_a_bar_previews_its_channel_in_all_views(bars):
     before = bars.host.cloud()
     for channel in bars.order()[:2]:
         bars.row(channel).hover()
-        bars.host.wait("channel", lambda looked, channel=channel: looked == channel)
+        bars.host.wait("hovered_channel", lambda looked, channel=channel: looked == channel)
         bars.is_mapped(channel)
         expect(bars.root.get_by_text(f"channel {channel}", exact=True)).to_be_visible()
     bars.host.until(lambda: (bars.host.cloud() != before).any(), "the points take the colours of the map")
     bars.host.mouse_away()
-    bars.host.wait("channel", lambda looked: looked is None)
+    bars.host.wait("hovered_channel", lambda looked: looked is None)
     bars.shows("target")
 
 
@@ -160,7 +160,7 @@ def test_pinned_channels_form_an_rgb_composite_with_thumbnails(bars):
     pinned = bars.order()[:3]
     for channel in pinned:
         bars.row(channel).click()
-    bars.host.wait("channels", lambda channels: channels == pinned)
+    bars.host.wait("pinned_channels", lambda channels: channels == pinned)
     bars.host.wait("layer", "channels".__eq__)
     bars.host.mouse_away()
     bars.shows("channels")
@@ -175,12 +175,12 @@ def test_pinned_channels_form_an_rgb_composite_with_thumbnails(bars):
     expect(bars.row(pinned[0])).to_have_attribute("aria-selected", "true")
 
     small.first.hover()
-    bars.host.wait("channel", lambda looked: looked == pinned[0])
+    bars.host.wait("hovered_channel", lambda looked: looked == pinned[0])
     small.first.get_by_role("button").click()
-    bars.host.wait("channels", lambda channels: channels == pinned[1:])
+    bars.host.wait("pinned_channels", lambda channels: channels == pinned[1:])
     bars.row(pinned[1]).click()
     bars.row(pinned[2]).click()
-    bars.host.wait("channels", lambda channels: channels == [])
+    bars.host.wait("pinned_channels", lambda channels: channels == [])
     bars.host.mouse_away()
     bars.host.wait("layer", "clusters".__eq__)
     bars.shows("target")
@@ -201,14 +201,14 @@ def test_bars_are_searched_sorted_and_navigated_by_keyboard(bars):
     press = bars.page.keyboard.press
     press("ArrowDown")
     expect(bars.row(second)).to_be_focused()
-    bars.host.wait("channel", lambda looked: looked == second)
+    bars.host.wait("hovered_channel", lambda looked: looked == second)
     bars.is_mapped(second)
     press("Enter")
-    bars.host.wait("channels", lambda channels: channels == [second])
+    bars.host.wait("pinned_channels", lambda channels: channels == [second])
     press("Escape")
-    bars.host.wait("channel", lambda looked: looked is None)
+    bars.host.wait("hovered_channel", lambda looked: looked is None)
     press("Escape")
-    bars.host.wait("channels", lambda channels: channels == [])
+    bars.host.wait("pinned_channels", lambda channels: channels == [])
 
 
 def test_two_clusters_are_compared(bars):
@@ -231,16 +231,16 @@ def test_two_clusters_are_compared(bars):
 
 def test_bars_follow_the_number_of_clusters(bars):
     expect(bars.rows).to_have_count(20)
-    bars.host.set("cluster", 0)
+    bars.host.set("selected_cluster", 0)
     bars.host.set("n_clusters", 4)
     bars.are(bars.scores(4)[0])
 
 
 def test_python_previews_and_pins_channels(lab_bars):
-    lab_bars.host.set("channel", 5)
+    lab_bars.host.set("hovered_channel", 5)
     lab_bars.is_mapped(5)
-    lab_bars.host.set("channel", None)
-    lab_bars.host.set("channels", [5, 7])
+    lab_bars.host.set("hovered_channel", None)
+    lab_bars.host.set("pinned_channels", [5, 7])
     expect(lab_bars.root.locator("[data-pinned-channel]")).to_have_count(2)
     lab_bars.shows("channels")
 
@@ -285,7 +285,7 @@ def test_a_small_file_marks_missing_maps(offline_page, traced, tmp_path):
     )
     bars.row(lacking).hover()
     expect(bars.row(lacking)).to_have_attribute("data-missing", "true")
-    assert bars.host.get("channel") is None
+    assert bars.host.get("hovered_channel") is None
     expect(bars.button("Show evidence")).to_have_count(0)
     expect(bars.root.get_by_role("alert")).to_have_count(0)
 

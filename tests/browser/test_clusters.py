@@ -142,7 +142,7 @@ def test_clicking_a_region_selects_its_cluster_in_all_views(panel):
     panel.host.mouse_away()
     before = panel.host.cloud()
     panel.page.mouse.click(*panel.place(*SUIT))
-    panel.host.wait("cluster", lambda selected: selected == cluster)
+    panel.host.wait("selected_cluster", lambda selected: selected == cluster)
     expect(panel.row(cluster)).to_have_attribute("aria-selected", "true")
     for image in range(4):
         inside = panel.labels(image) == cluster
@@ -156,11 +156,11 @@ def test_clicking_a_region_selects_its_cluster_in_all_views(panel):
     panel.host.until(lambda: (panel.host.cloud() != before).any(), "the points of other clusters fade")
 
     panel.page.mouse.click(*panel.place(*SUIT))
-    panel.host.wait("cluster", lambda selected: selected is None)
+    panel.host.wait("selected_cluster", lambda selected: selected is None)
     panel.page.mouse.click(*panel.place(*SKY))
-    panel.host.wait("cluster", lambda selected: selected == panel.cluster_at(SKY))
+    panel.host.wait("selected_cluster", lambda selected: selected == panel.cluster_at(SKY))
     panel.page.keyboard.press("Escape")
-    panel.host.wait("cluster", lambda selected: selected is None)
+    panel.host.wait("selected_cluster", lambda selected: selected is None)
 
 
 def test_clusters_are_renamed_hidden_and_soloed(panel):
@@ -239,7 +239,7 @@ def test_a_cluster_becomes_a_mask_in_one_click(panel):
     assert bytes.fromhex(made["color"].removeprefix("#")) == bytes(panel.color(cluster))
     # A cut into four is made by the first four eigenvectors.
     assert made["n_eig"] == 4
-    panel.host.wait("active", lambda active: active == 0)
+    panel.host.wait("active_object", lambda active: active == 0)
     panel.host.wait("layer", "masks".__eq__)
     expect(panel.root).to_have_attribute("data-shows", "masks")
     drawn = np.concatenate([panel.strength(image).ravel() > 0 for image in range(4)])
@@ -259,7 +259,7 @@ def test_the_legend_works_by_keyboard(panel):
     press("ArrowDown")
     expect(panel.row(1)).to_be_focused()
     press("Enter")
-    panel.host.wait("cluster", lambda selected: selected == 1)
+    panel.host.wait("selected_cluster", lambda selected: selected == 1)
     press("h")
     panel.host.wait("hidden_clusters", lambda hidden: hidden == [1])
     press("s")
@@ -276,7 +276,7 @@ def test_the_legend_works_by_keyboard(panel):
     expect(panel.root.get_by_role("textbox", name="Name of dd hs")).to_be_focused()
     press("Escape")
     expect(panel.row(1)).to_be_focused()
-    assert panel.host.get("cluster") == 1
+    assert panel.host.get("selected_cluster") == 1
     press("m")
     panel.host.wait("objects", lambda objects: [one["name"] for one in objects] == ["dd hs"])
 
@@ -289,7 +289,7 @@ def test_python_renames_hides_and_merges_clusters(lab_panel):
     expect(lab_panel.names).to_have_count(6)
     host.set("hidden_clusters", [2])
     expect(lab_panel.button("Show table")).to_be_visible()
-    host.set("cluster", 3)
+    host.set("selected_cluster", 3)
     expect(lab_panel.row(3)).to_have_attribute("aria-selected", "true")
 
 

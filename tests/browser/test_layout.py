@@ -97,9 +97,9 @@ def test_nothing_overlaps_at_intermediate_widths_and_in_use(open_at):
     rest = {"n_eig": 8, "method": "similarity", "click_weight": 0.5, "color": "#ff0000"}
     click = {"image": 1, "x": 100, "y": 60, "positive": True}
     host.set("objects", [{"name": name, "clicks": [click], **blank, **rest} for name in names])
-    host.set("active", 0)
+    host.set("active_object", 0)
     host.set("cluster_names", {"0": "a cluster with a very long name indeed"})
-    host.set("channels", [0, 1, 2])
+    host.set("pinned_channels", [0, 1, 2])
     for tab in TABS:
         open_tab(page, tab)
         for width in (320, 390, 700, 1000):

@@ -69,7 +69,7 @@ def test_first_colors_are_replaced_by_a_smooth_transition(host):
     host.scatter.evaluate(FOLLOW, node)
 
     host.notebook.execute("Paused.go_on.set()")
-    host.notebook.wait_for("explorer.session.coloring['status'] == 'ready'")
+    host.notebook.wait_for("explorer.session.recolor_status['status'] == 'ready'")
     expect(note).to_have_count(0)
     host.until(lambda: len(set(host.page.evaluate("places"))) > 4, "the point travels")
     still = "() => new Promise((done) => setTimeout(() => done(new Set(places.slice(-5)).size === 1), 0))"
@@ -112,7 +112,7 @@ def test_an_exported_page_has_the_final_colors(offline_page, tmp_path):
     session = nw.Session([np.zeros((60, 80, 3), np.uint8)], grid=grid, eigenvectors=vectors)
     session.recolor()
     host = PageHost(offline_page, session.to_html(tmp_path / "explorer.html", progress=False))
-    assert host.get("coloring") == {"method": "tsne", "status": "ready", "error": None}
+    assert host.get("recolor_status") == {"method": "tsne", "status": "ready", "error": None}
     expect(host.root.locator(".ncut-status")).to_have_count(0)
     host.shows("ncut")
     np.testing.assert_array_equal(host.overlay(0)[..., :3].reshape(-1, 3), np.rint(session.rgb * 255))

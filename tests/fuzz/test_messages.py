@@ -23,7 +23,7 @@ OBJECTS = [
     {"name": "paw", "clicks": [CLICK], "boxes": [BOX], "min_area": 0},
     {"name": "cut", "method": "ncut", "clicks": [CLICK], "visible": False},
 ]
-MASKS = {"objects": OBJECTS, "source": "two", "refine": "none", "opacity": 0.5}
+MASKS = {"objects": OBJECTS, "source": "two", "refine": None, "opacity": 0.5}
 VALID = [
     *(
         {"name": name}
@@ -39,8 +39,8 @@ VALID = [
     {"name": "attribution/gradient/mask/paw", "params": MASKS},
     {"name": "evidence/gradient/mask/paw", "params": MASKS},
     {"name": "attribution/abs_gradient/nodes", "params": {"nodes": [1, 2, 3]}},
-    *({"name": "refined", "params": MASKS | {"image": 0, "method": method}} for method in ["none", "guided"]),
-    {"name": "refined", "params": {"image": 1, "method": "none", "objects": ["paw"]}},
+    *({"name": "refined", "params": MASKS | {"image": 0, "method": method}} for method in [None, "guided"]),
+    {"name": "refined", "params": {"image": 1, "method": None, "objects": ["paw"]}},
     *({"name": "export", "params": MASKS | {"format": format}} for format in ["masks", "overlays", "labels", "coco"]),
     *({"name": "export", "params": {"format": format, "resolution": "patch"}} for format in ["npz", "clicks"]),
 ]

@@ -18,7 +18,8 @@ from PIL import Image
 
 import ncut_widgets as nw
 from ncut_widgets import FeatureMaps, PatchGrid, PatchMap, Session
-from ncut_widgets.widgets.session.layers import LAYERS, TABS
+from ncut_widgets.plotting.layers import LAYERS
+from ncut_widgets.widgets.session.layers import TABS
 from ncut_widgets.widgets.session.masks import REFINEMENTS
 
 pytestmark = pytest.mark.fuzz
@@ -196,20 +197,20 @@ NODES = st.lists(st.integers(0, 25), max_size=6)
 CLUSTERS = st.lists(st.integers(0, 3), max_size=4)
 # What most traits take; the others take some of the values above.
 FITTING_BY_NAME = {
-    **{name: st.integers(0, 3) for name in ("hover", "eigenvector", "cluster", "active")},
+    **{name: st.integers(0, 3) for name in ("hover", "eigenvector", "selected_cluster", "active_object")},
     **{name: st.floats(0, 1) | st.floats(1, 40) for name in ("blend", "point_size")},
     **{name: st.booleans() for name in ("smooth", "hover_heatmap", "hide_outliers", "tabbable")},
     "selection": NODES,
     "hidden_clusters": CLUSTERS,
-    "channels": st.lists(st.integers(0, 2), max_size=4),
-    "channel": st.integers(0, 2),
+    "pinned_channels": st.lists(st.integers(0, 2), max_size=4),
+    "hovered_channel": st.integers(0, 2),
     "n_clusters": st.integers(1, 4),
     "cluster_groups": st.lists(CLUSTERS, max_size=2),
     "cluster_names": st.dictionaries(st.integers(0, 3) | st.sampled_from(["0", "02", "3"]), TEXT, max_size=3),
     "camera": st.none() | CAMERAS,
     "objects": OBJECTS,
     "layer": st.sampled_from(LAYERS),
-    "refine": st.sampled_from(REFINEMENTS),
+    "refine": st.sampled_from([None, *REFINEMENTS]),
     "source": st.sampled_from(["one", "two"]),
     "tab": st.sampled_from(TABS),
     "height": st.integers(160, 900),
@@ -266,7 +267,9 @@ def test_what_python_sets_is_plain_or_refused(widgets, what):
 @settings.get_profile("fuzz")
 @given(
     what=assigned(FROM_PAGE, of_python=False),
-    more=st.dictionaries(st.sampled_from(["hover", "active", "blend", "objects", "layer"]), FROM_PAGE, max_size=2),
+    more=st.dictionaries(
+        st.sampled_from(["hover", "active_object", "blend", "objects", "layer"]), FROM_PAGE, max_size=2
+    ),
 )
 def test_what_the_page_sets_is_taken_or_sent_back(widgets, what, more):
     widget, name = widgets[what[0]], what[1]
@@ -305,7 +308,7 @@ def test_what_was_taken_can_be_saved_and_exported(widgets):
         saved = {
             name: getattr(session, name)
             for name in _traits(session)
-            if name not in ("meta", "coloring", "hover", "tooltip", "tabbable")
+            if name not in ("meta", "recolor_status", "hover", "tooltip", "tabbable")
         }
         assert {name: getattr(again, name) for name in saved} == saved
         again.close()

@@ -69,15 +69,15 @@ def test_attribute_requires_features(images, grid, eigenvectors):
     with pytest.raises(ValueError, match="`features` are needed for attributions"):
         session.attribute()
     with pytest.raises(TraitError, match="`channel` must be empty in a session without features"):
-        session.channel = 0
+        session.hovered_channel = 0
 
 
 def test_channel_traits_are_validated(planted):
-    planted.channel, planted.channels = 5, [1, 1, 0]
-    assert planted.channels == [1, 0]
+    planted.hovered_channel, planted.pinned_channels = 5, [1, 1, 0]
+    assert planted.pinned_channels == [1, 0]
     with pytest.raises(TraitError, match=r"`channels` must name channels from 0 to 5; got 6"):
-        planted.channels = [6]
-    assert planted.channels == [1, 0]
+        planted.pinned_channels = [6]
+    assert planted.pinned_channels == [1, 0]
 
 
 class TestPage:
@@ -145,7 +145,7 @@ class TestFile:
         return json.loads(re.search(r'id="ncut-manifest">(.*?)</script>', path.read_text()).group(1))["session"]
 
     def test_has_attributions_and_channel_maps(self, planted, tmp_path):
-        planted.channels = [4]
+        planted.pinned_channels = [4]
         path = planted.to_html(
             tmp_path / "a.html", n_clusters=[3, 2], attributions=True, channel_bytes=350, progress=False
         )
@@ -200,13 +200,13 @@ class TestFile:
             assert f'"tab": "{tab}"' in path.read_text()
 
     def test_has_no_channels_by_default(self, planted, tmp_path):
-        planted.channels, planted.channel, planted.layer = [4], 2, "channels"
+        planted.pinned_channels, planted.hovered_channel, planted.layer = [4], 2, "channels"
         path = planted.to_html(tmp_path / "a.html", progress=False)
         assert not any(name.startswith(("attribution", "channel")) for name in self.arrays(path))
         state = self.manifest(path)
         assert state["meta"]["channel_names"] is None
-        assert (state["channel"], state["channels"], state["layer"]) == (None, [], "ncut")
-        assert planted.channels == [4]
+        assert (state["hovered_channel"], state["pinned_channels"], state["layer"]) == (None, [], "ncut")
+        assert planted.pinned_channels == [4]
 
     @pytest.mark.parametrize("n_clusters", [[9], []])
     def test_unavailable_cluster_counts_raise(self, planted, tmp_path, n_clusters):

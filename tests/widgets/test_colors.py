@@ -64,22 +64,22 @@ def seen(session, trait):
 
 
 def test_first_colors_are_principal_axes(session):
-    assert session.coloring == {"method": "pca", "status": "ready", "error": None}
+    assert session.recolor_status == {"method": "pca", "status": "ready", "error": None}
     np.testing.assert_allclose(session.rgb, nw.pca_color(session.eigenvectors), atol=1e-6)
 
 
 def test_passed_colors_have_no_method(session):
     session.update(rgb=np.zeros((144, 3)))
-    assert session.coloring == {"method": None, "status": "ready", "error": None}
+    assert session.recolor_status == {"method": None, "status": "ready", "error": None}
 
 
 def test_colors_stay_until_new_ones_are_ready(session):
     coloring, before = Paused(), session.rgb
-    statuses, metas = seen(session, "coloring"), seen(session, "meta")
+    statuses, metas = seen(session, "recolor_status"), seen(session, "meta")
     session.recolor(coloring)
     assert coloring.started.wait(20)
     np.testing.assert_array_equal(request(session, "rgb"), np.rint(before * 255))
-    assert (session.coloring["status"], metas) == ("running", [])
+    assert (session.recolor_status["status"], metas) == ("running", [])
     coloring.go_on.set()
     rgb = session.rgb
     assert (rgb != before).any()
@@ -116,7 +116,7 @@ class TestCancelling:
         session.recolor(coloring)
         assert coloring.started.wait(20)
         session.recolor("pca", wait=True)
-        assert session.coloring["method"] == "pca"
+        assert session.recolor_status["method"] == "pca"
         with pytest.raises(NotFittedError, match="This Coloring instance is not fitted"):
             coloring.rgb_  # noqa: B018
 
@@ -126,7 +126,7 @@ class TestCancelling:
         assert coloring.started.wait(20)
         session.update(rgb=np.full((144, 3), 0.25))
         assert (session.rgb == 0.25).all()
-        assert session.coloring == {"method": None, "status": "ready", "error": None}
+        assert session.recolor_status == {"method": None, "status": "ready", "error": None}
         assert threads() == []
 
     def test_only_valid_eigenvectors_cancel_it(self, session):
@@ -135,9 +135,9 @@ class TestCancelling:
         with pytest.raises(ValueError, match="`eigenvectors` must have shape"):
             session.update(eigenvectors=np.ones((3, 2)))
         session.update(eigenvalues=np.linspace(1, 0, 12))
-        assert session.coloring["status"] == "running"
+        assert session.recolor_status["status"] == "running"
         session.update(eigenvectors=session.eigenvectors[:, :5])
-        assert session.coloring == {"method": "pca", "status": "ready", "error": None}
+        assert session.recolor_status == {"method": "pca", "status": "ready", "error": None}
         assert session.meta["embedding"] == 1
 
     def test_closing_leaves_no_thread(self, session):
@@ -192,7 +192,7 @@ class TestFailing:
     def test_invalid_method_raises_at_once(self, session, method, error, match):
         with pytest.raises(error, match=match):
             session.recolor(method)
-        assert session.coloring["status"] == "ready"
+        assert session.recolor_status["status"] == "ready"
 
     def test_mspace_requires_features(self, session):
         bare = nw.Session(session.images, grid=session.grid, eigenvectors=session.eigenvectors)
@@ -200,8 +200,8 @@ class TestFailing:
             bare.recolor("mspace")
 
     def test_status_is_read_only(self, session):
-        with pytest.raises(TraitError, match="coloring"):
-            session.coloring = {}
+        with pytest.raises(TraitError, match="recolor_status"):
+            session.recolor_status = {}
 
 
 def test_colors_are_shown_in_the_thread_of_the_loop(session):
@@ -210,7 +210,7 @@ def test_colors_are_shown_in_the_thread_of_the_loop(session):
 
     async def cell():
         arrived = asyncio.Event()
-        session.observe(lambda change: change.new["status"] == "ready" and arrived.set(), "coloring")
+        session.observe(lambda change: change.new["status"] == "ready" and arrived.set(), "recolor_status")
         session.recolor("tsne")
         await asyncio.wait_for(arrived.wait(), 20)
 
@@ -226,7 +226,7 @@ def test_colors_are_shown_after_the_loop_closed(session):
 
     run_in_a_loop(cell)
     arrived = threading.Event()
-    session.observe(lambda change: change.new["status"] == "ready" and arrived.set(), "coloring")
+    session.observe(lambda change: change.new["status"] == "ready" and arrived.set(), "recolor_status")
     coloring.go_on.set()
     assert arrived.wait(20)
     np.testing.assert_array_equal(session.rgb, coloring.rgb_)
@@ -242,16 +242,16 @@ class TestExplore:
     def test_explorer_opens_early_and_exports_final_colors(self, paused, tmp_path):
         explorer = nw.explore(nw.sample_images()[:1], n_eig=4, resolution=128, progress=False)
         session = explorer.session
-        assert session.coloring["status"] == "running"
+        assert session.recolor_status["status"] == "running"
         first, _ = session.visible_colors
         np.testing.assert_allclose(first, nw.pca_color(session.eigenvectors), atol=1e-6)
         data, _ = explorer._repr_mimebundle_()
         assert data["image/png"].startswith(b"\x89PNG")
-        assert session.coloring["status"] == "running"
+        assert session.recolor_status["status"] == "running"
         paused.go_on.set()
         page = explorer.to_html(tmp_path / "explorer.html", progress=False).read_text("utf-8")
-        assert session.coloring["status"] == "ready"
-        assert '"coloring": {"method": "tsne", "status": "ready", "error": null}' in page
+        assert session.recolor_status["status"] == "ready"
+        assert '"recolor_status": {"method": "tsne", "status": "ready", "error": null}' in page
         assert explorer.to_png() != data["image/png"]
         explorer.close()
 

@@ -33,7 +33,7 @@ def test_every_feature_type_works(kind, tmp_path, monkeypatch):
     result = embed(images, features=features, n_eig=6, progress=False)
     session = Session(result.images, features=features, eigenvectors=result.eigenvectors, ncut=result.ncut)
     session.objects = [{"name": "mine", "method": "ncut", "clicks": [CLICK]}]
-    session.channels = [0, 1]
+    session.pinned_channels = [0, 1]
 
     page = Page(session, monkeypatch)
     for name in ("click_heat/0//0.500", "attribution/gradient/clusters/2", "channel_map/1", "channel_ranges"):

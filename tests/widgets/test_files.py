@@ -65,11 +65,11 @@ def test_overlays_show_visible_objects(halves, tmp_path, monkeypatch):
 class TestFile:
     def test_load_restores_everything(self, halves, tmp_path):
         halves.objects = [{"name": "left", "clicks": [CLICK], "color": "#123456", "threshold": 0.25}]
-        halves.active, halves.layer, halves.n_clusters, halves.cluster_names = 0, "masks", 3, {"1": "sky"}
+        halves.active_object, halves.layer, halves.n_clusters, halves.cluster_names = 0, "masks", 3, {"1": "sky"}
         halves.camera = {"position": [1, 2, 3], "target": [0, 0, 0], "zoom": 2}
         halves.hover, halves.selection = 3, [4, 5]
         again = Session.load(halves.save(tmp_path / "mine.ncut"))
-        left_out = {"meta", "hover", "coloring", "layout"}
+        left_out = {"meta", "hover", "recolor_status", "layout"}
         for name in set(Session.class_traits(sync=True)) - left_out:
             if not name.startswith("_"):
                 assert getattr(again, name) == getattr(halves, name), name

@@ -173,7 +173,7 @@ def test_session_works_after_an_interrupted_method(name, halves, tmp_path):
                     other.join(10)
                     assert session.blend == 0.25, place
                     found = method(session, tmp_path)
-                    assert session.coloring["status"] == "ready", place
+                    assert session.recolor_status["status"] == "ready", place
             finally:
                 session.close()
             for thread in state()["threads"] - before["threads"]:

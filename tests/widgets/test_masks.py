@@ -39,10 +39,10 @@ class TestState:
 
     def test_first_object_becomes_active(self, halves):
         halves.objects = [{"name": "left", "clicks": [CLICK]}, {"name": "right"}]
-        assert (halves.active, len(halves.clicks)) == (0, 1)
-        halves.active = None
+        assert (halves.active_object, len(halves.clicks)) == (0, 1)
+        halves.active_object = None
         halves.objects = [{"name": "left"}]
-        assert (halves.active, halves.clicks) == (None, [])
+        assert (halves.active_object, halves.clicks) == (None, [])
 
     def test_modified_copy_can_be_set(self, halves):
         halves.clicks = [CLICK]
@@ -70,9 +70,9 @@ class TestState:
         seen = []
         halves.observe(lambda change: seen.append(len(change.new)), "clicks")
         halves.clicks = [CLICK]
-        assert (halves.active, len(halves.objects)) == (0, 1)
+        assert (halves.active_object, len(halves.objects)) == (0, 1)
         halves.objects = [*halves.objects, {"name": "other", "clicks": [CLICK, CLICK | {"x": 70}]}]
-        halves.active = 1
+        halves.active_object = 1
         assert len(halves.clicks) == 2
         halves.clicks = []
         assert halves.objects[1]["clicks"] == []
@@ -87,24 +87,24 @@ class TestState:
 
     def test_active_object_exists(self, halves):
         halves.objects = [{}, {}]
-        halves.active = 1
+        halves.active_object = 1
         with pytest.raises(TraitError, match="`active` must be None or one of the 2 objects"):
-            halves.active = 2
+            halves.active_object = 2
         halves.objects = [{}]
-        assert halves.active == 0
+        assert halves.active_object == 0
         halves.objects = []
-        assert halves.active is None
+        assert halves.active_object is None
         assert halves.clicks == []
 
     def test_page_sets_objects_and_active_together(self, halves):
-        halves.set_state({"active": 1, "objects": [{"name": "a"}, {"name": "b", "clicks": [CLICK]}]})
-        assert halves.active == 1
+        halves.set_state({"active_object": 1, "objects": [{"name": "a"}, {"name": "b", "clicks": [CLICK]}]})
+        assert halves.active_object == 1
         assert len(halves.clicks) == 1
 
     @pytest.mark.parametrize(
         ("trait", "value", "match"),
         [
-            ("cluster", 9, "`cluster` must name clusters from 0 to 3; got 9"),
+            ("selected_cluster", 9, "`selected_cluster` must name clusters from 0 to 3; got 9"),
             ("hidden_clusters", [1, 4], "`hidden_clusters` must name clusters"),
             ("cluster_groups", [[0, 1], [1, 2]], "`cluster_groups` must have each cluster in one group"),
             ("cluster_names", {"sky": "3"}, "`cluster_names` must have numbers of clusters"),
@@ -144,7 +144,7 @@ class TestMasks:
         assert halves.masks()["right"][0][:, 4:].mean() > 0.9
         assert halves.masks()["right"][0][:, :4].mean() < 0.1
 
-    @pytest.mark.parametrize("refine", ["none", "guided", "crf"])
+    @pytest.mark.parametrize("refine", [None, "guided", "crf"])
     def test_pixel_masks(self, halves, refine):
         halves.objects = [{"name": "left", "clicks": [CLICK]}]
         found = halves.masks(resolution="pixel", refine=refine)["left"][1]

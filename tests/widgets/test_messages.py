@@ -286,7 +286,7 @@ class TestDependencies:
         return session
 
     def test_masks_depend_on_the_requested_source(self, page, session):
-        params = {"image": 0, "method": "none", "objects": session.objects}
+        params = {"image": 0, "method": None, "objects": session.objects}
         for source in ["two", "one"]:
             answer = page.ask("refined", params | {"source": source})
             session.source = source
@@ -297,12 +297,12 @@ class TestDependencies:
         asked = session.objects
         expected = session.masks(resolution="pixel")["a"][0]
         session.objects = [{"name": "a", "clicks": [CLICK | {"x": 35}], "min_area": 0}]
-        answer = page.ask("refined", {"image": 0, "method": "none", "source": "one", "objects": asked})
+        answer = page.ask("refined", {"image": 0, "method": None, "source": "one", "objects": asked})
         np.testing.assert_array_equal(answer[0], expected)
         # What Python knows by its name may be named.
-        answer = page.ask("refined", {"image": 0, "method": "none", "objects": ["a"]})
+        answer = page.ask("refined", {"image": 0, "method": None, "objects": ["a"]})
         np.testing.assert_array_equal(answer[0], session.masks(resolution="pixel")["a"][0])
-        assert page.ask("refined", {"image": 0, "method": "none", "objects": []}).shape == (0, 30, 40)
+        assert page.ask("refined", {"image": 0, "method": None, "objects": []}).shape == (0, 30, 40)
 
     def test_missing_params_are_read_on_arrival(self, page, session, monkeypatch):
         held, compute = threading.Event(), resources._compute
@@ -313,7 +313,7 @@ class TestDependencies:
 
         monkeypatch.setattr(resources, "_compute", late)
         expected = session.masks(resolution="pixel")["a"][0]
-        page.send(kind="request", name="refined", params={"image": 0, "method": "none", "objects": ["a"]})
+        page.send(kind="request", name="refined", params={"image": 0, "method": None, "objects": ["a"]})
         session.source = "two"
         session.objects = []
         held.set()
@@ -322,7 +322,7 @@ class TestDependencies:
         np.testing.assert_array_equal(np.frombuffer(mask, np.uint8).reshape(message["shape"])[0], expected)
 
     def test_exports_depend_on_their_params(self, page, session):
-        now = {"objects": session.objects, "source": "one", "refine": "none", "opacity": 0.25}
+        now = {"objects": session.objects, "source": "one", "refine": None, "opacity": 0.25}
         expected = {
             format: page.ask("export", {"format": format}).tobytes()
             for format in ["masks", "overlays", "labels", "coco", "npz", "clicks"]
@@ -349,7 +349,7 @@ class TestDependencies:
         known = {key: session.meta[key] for key in ("embedding", "version")}
         session.update(eigenvectors=session.eigenvectors[:, ::-1])
         page.messages.clear()
-        page.send(kind="request", name=name, params={"image": 0, "method": "none"}, **known)
+        page.send(kind="request", name=name, params={"image": 0, "method": None}, **known)
         (answer,) = page.replies()
         assert (answer["ok"], answer["outdated"]) == (False, True)
         assert "were replaced after this was asked for" in answer["error"]
@@ -379,14 +379,14 @@ class TestDependencies:
         [
             ("refined", None, "`image` must be an integer; got None"),
             ("refined", [1], r"`params` must be a dict; got \[1\]"),
-            ("refined", {"image": 2, "method": "none"}, "`image` must lie in 0 to 1; got 2"),
-            ("refined", {"image": True, "method": "none"}, "`image` must be an integer; got True"),
+            ("refined", {"image": 2, "method": None}, "`image` must lie in 0 to 1; got 2"),
+            ("refined", {"image": True, "method": None}, "`image` must be an integer; got True"),
             ("refined", {"image": 0, "method": "magic"}, "`method` must be one of"),
-            ("refined", {"image": 0, "method": "none", "source": "three"}, "`source` must be one of"),
-            ("refined", {"image": 0, "method": "none", "source": ["one"]}, "`source` must be one of"),
-            ("refined", {"image": 0, "method": "none", "objects": ["b"]}, r"`objects\[0\]` must be a dict; got str"),
-            ("refined", {"image": 0, "method": "none", "objects": "a"}, "`objects` must be a list"),
-            ("refined", {"image": 0, "method": "none", "objects": [{"threshold": float("nan")}]}, "must be finite"),
+            ("refined", {"image": 0, "method": None, "source": "three"}, "`source` must be one of"),
+            ("refined", {"image": 0, "method": None, "source": ["one"]}, "`source` must be one of"),
+            ("refined", {"image": 0, "method": None, "objects": ["b"]}, r"`objects\[0\]` must be a dict; got str"),
+            ("refined", {"image": 0, "method": None, "objects": "a"}, "`objects` must be a list"),
+            ("refined", {"image": 0, "method": None, "objects": [{"threshold": float("nan")}]}, "must be finite"),
             ("export", {}, "`format` must be one of"),
             ("export", {"format": []}, "`format` must be one of"),
             ("export", {"format": "coco", "opacity": float("inf")}, "`opacity` must be finite"),

@@ -25,7 +25,7 @@ class TestPaintedLayers:
         colors, labels = session.layer_colors("clusters"), session.labels()
         for cluster in range(3):
             np.testing.assert_array_equal(np.unique(colors[labels == cluster], axis=0).shape, (1, 4))
-        session.hidden_clusters, session.cluster = [0], 1
+        session.hidden_clusters, session.selected_cluster = [0], 1
         alpha = session.layer_colors("clusters")[:, 3]
         assert set(alpha[labels == 0]) == {0}
         assert set(alpha[labels == 1]) == {1}
@@ -60,10 +60,10 @@ class TestPaintedLayers:
         session = nw.Session(images, features=features, eigenvectors=eigenvectors)
         with pytest.raises(ValueError, match=r"The layer 'channels' needs a pinned channel"):
             nw.plot_images(session, layer="channels")
-        session.channels = [1]
+        session.pinned_channels = [1]
         lightness = session.layer_colors("channels")[:, :3].sum(1)
         assert (np.diff(lightness[1:-1]) > 0).all()
-        session.channels = [1, 0]
+        session.pinned_channels = [1, 0]
         assert set(session.layer_colors("channels")[:, 2]) == {0}
 
     def test_images_without_a_session_raise(self, images, grid):

@@ -21,7 +21,7 @@ EXAMPLES = {
     "parents/{n_clusters}": ({"n_clusters": 3}, {}),
     "cluster_colors/{n_clusters}": ({"n_clusters": 3}, {}),
     "click_heat/{positive}/{negative}/{click_weight}": ({"positive": [3, 1], "negative": [], "click_weight": 0.5}, {}),
-    "refined": ({}, {"image": 0, "method": "none", "objects": ["left / top"]}),
+    "refined": ({}, {"image": 0, "method": None, "objects": ["left / top"]}),
     "export": ({}, {"format": "coco"}),
     "attribution/{method}/clusters/{n_clusters}": ({"method": "gradient", "n_clusters": 3}, {}),
     "attribution/{method}/mask/{name}": ({"method": "gradient", "name": "left / top"}, {}),
@@ -67,7 +67,7 @@ def test_name_quotes_text():
 
 
 def test_an_exported_page_has_the_arrays_of_the_table(session, tmp_path):
-    session.channels = [2]
+    session.pinned_channels = [2]
     page = session.to_html(tmp_path / "page.html", n_clusters=[2, 3], attributions=[3], progress=False)
     names = re.findall(r'data-ncut-array="([^"]*)"', page.read_text("utf-8"))
     absent = {resource.template for resource in RESOURCES if not any(map(resource.pattern.fullmatch, names))}

@@ -74,7 +74,7 @@ def test_images_show_the_layer(session):
     assert right == 0
     session.layer = "image"
     assert places(still(view), (0, 0, 0))[0] > 0.7
-    session.layer, session.channels = "channels", [0, 1]
+    session.layer, session.pinned_channels = "channels", [0, 1]
     _, left, right = places(still(view), GREEN)
     assert left > 0.7
     assert right == 0
@@ -163,7 +163,7 @@ def test_channels_show_the_bars_of_the_attribution(session):
     assert places(pixels, RED)[0] > 0.3
     assert all(places(pixels, color, 2)[0] == 0 for color in bars)
     session.attribute(n_clusters=2, progress=False)
-    session.channels = [0]
+    session.pinned_channels = [0]
     pixels = still(view)
     assert sum(places(pixels, color, 2)[2] for color in bars) > 0.01
     assert all(places(pixels, color, 2)[1] == 0 for color in bars)

@@ -2,6 +2,8 @@
 
 import collections
 import json
+import re
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +13,8 @@ import traitlets
 
 import ncut_widgets as nw
 from ncut_widgets import FeatureMaps, PatchGrid, PatchMap, Session
+from ncut_widgets.plotting.layers import LAYERS
+from ncut_widgets.widgets.session.masks import REFINEMENTS
 
 VIEWS = [nw.ImageGrid, nw.EmbeddingScatter, nw.ClickSegmenter, nw.ClusterPanel, nw.ChannelBars, nw.Explorer]
 CLICK = {"image": 0, "x": 5, "y": 5}
@@ -57,9 +61,9 @@ class TestValues:
             np.array([1, 3])[1],
         ],
     )
-    @pytest.mark.parametrize("trait", ["hover", "eigenvector", "n_clusters", "cluster", "channel"])
+    @pytest.mark.parametrize("trait", ["hover", "eigenvector", "n_clusters", "selected_cluster", "hovered_channel"])
     def test_integers_of_any_library(self, halves, trait, value):
-        if trait == "channel":
+        if trait == "hovered_channel":
             halves = Session(
                 halves.images, features=FeatureMaps(np.ones((96, 4)), halves.grid), eigenvectors=halves.eigenvectors
             )
@@ -107,8 +111,8 @@ class TestValues:
         for empty in [[], (), set(), np.array([]), torch.tensor([]), range(0)]:
             session.selection = [1]
             session.selection = empty
-            session.channels = empty
-            assert session.selection == session.channels == []
+            session.pinned_channels = empty
+            assert session.selection == session.pinned_channels == []
 
     def test_boolean_array_selects_its_true_entries(self, halves):
         import pandas
@@ -120,8 +124,8 @@ class TestValues:
             assert halves.selection == np.flatnonzero(mask).tolist()
         halves.hidden_clusters = np.array([False, True, True, False])
         assert halves.hidden_clusters == [1, 2]
-        halves.channels = torch.tensor([False, False, True])
-        assert halves.channels == [2]
+        halves.pinned_channels = torch.tensor([False, False, True])
+        assert halves.pinned_channels == [2]
         with pytest.raises(
             ValueError, match=r"`selection` must have shape \(96,\) if it is a boolean array; got.*\(5,\)"
         ):
@@ -179,7 +183,17 @@ class TestInvalidValues:
                 assert json.dumps(widget.get_state(name)) == before
 
     @pytest.mark.parametrize(
-        "trait", ["hover", "eigenvector", "n_clusters", "cluster", "channel", "active", "blend", "point_size"]
+        "trait",
+        [
+            "hover",
+            "eigenvector",
+            "n_clusters",
+            "selected_cluster",
+            "hovered_channel",
+            "active_object",
+            "blend",
+            "point_size",
+        ],
     )
     @pytest.mark.parametrize("value", [True, np.True_, np.array(True), torch.tensor(False), "1", [1], np.array([1])])
     def test_non_numbers(self, halves, trait, value):
@@ -212,7 +226,7 @@ class TestInvalidValues:
             session.camera = camera
 
     def test_read_only_traits(self, session):
-        for name, hint in [("meta", r"session\.update"), ("coloring", r"session\.recolor")]:
+        for name, hint in [("meta", r"session\.update"), ("recolor_status", r"session\.recolor")]:
             with pytest.raises(TypeError, match=f"`{name}` is read-only; got {{}}.*{hint}"):
                 setattr(session, name, {})
         session.meta["n_nodes"] = 0
@@ -254,14 +268,14 @@ class TestPage:
         "point_size": 7.5,
         "camera": CAMERA,
         "objects": [{"name": "a", "clicks": [CLICK]}],
-        "active": 0,
+        "active_object": 0,
         "refine": "guided",
-        "cluster": 1,
+        "selected_cluster": 1,
         "cluster_names": {"1": "sky"},
         "hidden_clusters": [2],
         "cluster_groups": [[0, 1]],
-        "channel": 1,
-        "channels": [0, 1],
+        "hovered_channel": 1,
+        "pinned_channels": [0, 1],
     }
 
     def test_sets_every_trait(self, halves, told):
@@ -312,11 +326,11 @@ class TestPage:
     def test_message_applies_completely_or_not_at_all(self, halves, told):
         page = told(halves)
         with pytest.raises(traitlets.TraitError, match="`active` must be None or one of the 1 objects"):
-            halves.set_state({"hover": 3, "objects": [{"name": "a"}], "active": 1})
-        assert (halves.hover, halves.objects, halves.active) == (None, [], None)
-        assert (page["hover"], page["objects"], page["active"]) == (None, [], None)
+            halves.set_state({"hover": 3, "objects": [{"name": "a"}], "active_object": 1})
+        assert (halves.hover, halves.objects, halves.active_object) == (None, [], None)
+        assert (page["hover"], page["objects"], page["active_object"]) == (None, [], None)
 
-    @pytest.mark.parametrize("name", ["meta", "coloring", "_esm", "_model_name", "_dom_classes", "layout"])
+    @pytest.mark.parametrize("name", ["meta", "recolor_status", "_esm", "_model_name", "_dom_classes", "layout"])
     def test_page_sets_only_synced_traits(self, session, told, name):
         page = told(session)
         session.set_state(session.get_state(name))
@@ -377,4 +391,25 @@ def test_page_options_are_validated(session, tmp_path, option, match):
 def test_closing_ends_the_running_status(session):
     session.recolor("tsne")
     session.close()
-    assert session.coloring == {"method": "pca", "status": "ready", "error": None}
+    assert session.recolor_status == {"method": "pca", "status": "ready", "error": None}
+
+
+class TestTypesOfPage:
+    """The names in `js/src/shared/types.ts` and in Python."""
+
+    TYPES = (Path(__file__).parents[2] / "js" / "src" / "shared" / "types.ts").read_text(encoding="utf-8")
+
+    def words(self, pattern):
+        (text,) = re.findall(pattern, self.TYPES, re.DOTALL)
+        return re.findall(r'"(\w+)"', text)
+
+    def test_page_knows_every_trait(self):
+        names = [name for name in Session.class_own_traits(sync=True) if not name.startswith("_")]
+        names += [name for name in Session.__base__.class_own_traits(sync=True) if not name.startswith("_")]
+        keys = self.words(r"STATE_KEYS[^=]*=(.*?);")
+        (state,) = re.findall(r"interface SessionState {(.*?)\n}", self.TYPES, re.DOTALL)
+        assert sorted(keys) == sorted(names) == sorted(re.findall(r"^  (\w+):", state, re.MULTILINE))
+
+    def test_page_knows_every_layer_and_refinement(self):
+        assert self.words(r"type Layer =(.*?);") == list(LAYERS)
+        assert self.words(r"\n  refine:(.*?);") == list(REFINEMENTS)

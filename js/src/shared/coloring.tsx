@@ -13,7 +13,7 @@ interface Props extends Pick<ViewContext, "root" | "state"> {
 
 export function ColoringStatus({ root, state, kernel }: Props) {
   const dismissed = useSignal<unknown>(null);
-  const coloring = state.coloring.value;
+  const coloring = state.recolor_status.value;
   // A saved page keeps the status at the time of saving, but without a kernel nothing is computed.
   if (kernel.value === "none") return null;
   if (coloring.status === "ready" || root.parentElement?.closest("[data-ncut-view]")) return null;

@@ -47,8 +47,8 @@ export interface ArrayTypes {
 
 /** The `params` of the requests that have any. */
 export interface ArrayParams {
-  refined: { image: number; method: "none" | "guided" | "crf"; source: string; objects: readonly (MaskObject | string)[] };
-  export: { format: "masks" | "overlays" | "labels" | "coco" | "npz" | "clicks"; resolution: "patch" | "pixel"; refine: "none" | "guided" | "crf"; opacity: number; source: string; objects: readonly (MaskObject | string)[] };
+  refined: { image: number; method: "guided" | "crf" | null; source: string; objects: readonly (MaskObject | string)[] };
+  export: { format: "masks" | "overlays" | "labels" | "coco" | "npz" | "clicks"; resolution: "patch" | "pixel"; refine: "guided" | "crf" | null; opacity: number; source: string; objects: readonly (MaskObject | string)[] };
   [name: `attribution/${string}/mask/${string}`]: { source: string; objects: readonly (MaskObject | string)[] };
   [name: `attribution/${string}/nodes`]: { nodes: readonly number[] };
   [name: `evidence/${string}/mask/${string}`]: { source: string; objects: readonly (MaskObject | string)[] };

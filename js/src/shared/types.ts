@@ -87,7 +87,7 @@ export interface Meta {
 }
 
 /** Status of the colors requested from Python; the method is null if the colors were passed in. */
-export interface Coloring {
+export interface RecolorStatus {
   method: string | null;
   status: "ready" | "running" | "failed";
   error: string | null;
@@ -108,29 +108,29 @@ export interface SessionState {
   hide_outliers: boolean;
   point_size: number;
   camera: Camera | null;
-  coloring: Coloring;
+  recolor_status: RecolorStatus;
   objects: MaskObject[];
   /** Index of the active object, which receives clicks. */
-  active: number | null;
-  /** Refinement of patch masks to pixel masks. */
-  refine: "none" | "guided" | "crf";
+  active_object: number | null;
+  /** Refinement of patch masks to pixel masks; null shows patches. */
+  refine: "guided" | "crf" | null;
   /** The selected cluster. */
-  cluster: number | null;
+  selected_cluster: number | null;
   cluster_names: Record<string, string>;
   hidden_clusters: number[];
   /** Merged clusters; each group is shown under its smallest id. */
   cluster_groups: number[][];
   /** The previewed channel; its map is shown in every layer. */
-  channel: number | null;
+  hovered_channel: number | null;
   /** Pinned channels, shown by the layer "channels": one as a heatmap, two or three as red, green and blue. */
-  channels: number[];
+  pinned_channels: number[];
 }
 
 /** All traits of a session. */
 export const STATE_KEYS: readonly (keyof SessionState)[] = [
   "meta", "hover", "selection", "layer", "source", "blend", "smooth", "eigenvector", "n_clusters", "hover_heatmap", "hide_outliers",
-  "point_size", "camera", "coloring", "objects", "active", "refine", "cluster", "cluster_names", "hidden_clusters",
-  "cluster_groups", "channel", "channels",
+  "point_size", "camera", "recolor_status", "objects", "active_object", "refine", "selected_cluster", "cluster_names",
+  "hidden_clusters", "cluster_groups", "hovered_channel", "pinned_channels",
 ];
 
 export type NumericArray = Float32Array | Float64Array | Uint8Array | Uint16Array | Int16Array | Int32Array;
@@ -241,7 +241,7 @@ export interface SessionStore {
   /** Clusters for the current number of clusters, after merging; null if the number changed in the meantime. */
   clusters(): Promise<Clusters | null>;
   /** Change objects as an undoable edit. Edits of one `gesture` are undone together. */
-  edit(change: { objects?: MaskObject[]; active?: number | null }, gesture?: string): void;
+  edit(change: { objects?: MaskObject[]; active_object?: number | null }, gesture?: string): void;
   /** False if there is nothing to undo. */
   undo(): boolean;
   redo(): boolean;

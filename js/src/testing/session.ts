@@ -18,9 +18,9 @@ export const column = (node: number) => node % 4;
 export function sessionState(change: Partial<SessionState> = {}): SessionState {
   return {
     meta: META, hover: null, selection: [], layer: "ncut", source: "a", blend: 0.7, smooth: false, eigenvector: 1, n_clusters: 2,
-    hover_heatmap: true, hide_outliers: false, point_size: 5, camera: null, coloring: { method: "pca", status: "ready", error: null },
-    objects: [], active: null, refine: "none", cluster: null, cluster_names: {}, hidden_clusters: [], cluster_groups: [],
-    channel: null, channels: [], ...change,
+    hover_heatmap: true, hide_outliers: false, point_size: 5, camera: null, recolor_status: { method: "pca", status: "ready", error: null },
+    objects: [], active_object: null, refine: null, selected_cluster: null, cluster_names: {}, hidden_clusters: [], cluster_groups: [],
+    hovered_channel: null, pinned_channels: [], ...change,
   };
 }
 

@@ -208,8 +208,8 @@ def kway_ncut(
     """Cluster nodes by their eigenvectors and return the scores (n, n_clusters) of each node in each cluster.
 
     ``scores.argmax(1)`` are the labels, and ``scores.argmax(0)`` is the most typical node of each cluster.
-    `Kway(n_clusters).fit(eigenvectors)` does the same and keeps the rotation for new nodes. It documents the method, the
-    parameters and the errors.
+    `Kway(n_clusters).fit(eigenvectors)` does the same and keeps the rotation for new nodes. It documents the method,
+    the parameters and the errors.
 
     Parameters
     ----------
@@ -222,15 +222,15 @@ def kway_ncut(
     n_restarts : int
         Number of initializations.
     device : torch device, optional
-        Device of the computation, by default that of `eigenvectors`. The result is always returned on the device of `eigenvectors`.
+        Device of the computation, by default that of `eigenvectors`, on which the result is always returned.
     random_state : int, numpy.random.Generator or None
         Draws the nodes that initialize the clusters.
 
     Returns
     -------
     array or tensor of shape (n, n_clusters)
-        Scores in [-1, 1], with the array type, dtype and device of `eigenvectors`. A node whose eigenvectors are all zero has
-        scores of 0.
+        Scores in [-1, 1], with the array type, dtype and device of `eigenvectors`. A node whose eigenvectors are all
+        zero has scores of 0.
 
     References
     ----------

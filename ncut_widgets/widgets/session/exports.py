@@ -37,7 +37,15 @@ class Exports:
         self._masks = masks
 
     def write(
-        self, path: Path, *, format: str, resolution: str, refine: str, opacity: float, source: str, objects: Objects
+        self,
+        path: Path,
+        *,
+        format: str,
+        resolution: str,
+        refine: str | None,
+        opacity: float,
+        source: str,
+        objects: Objects,
     ) -> Path:
         """Write files; see `Session.export`."""
         objects = _exported_objects(objects, format)
@@ -64,7 +72,7 @@ class Exports:
         *,
         format: str,
         resolution: str,
-        refine: str,
+        refine: str | None,
         opacity: float,
         source: str,
         objects: Objects,

@@ -26,7 +26,7 @@ __all__ = ["load_session", "save_session"]
 _FORMAT = "ncut_widgets session"
 _EXPECTED = "a session that `Session.save` wrote"
 # Traits that are not saved: descriptions of the data, and the pointer.
-_TRANSIENT_TRAITS = {"meta", "coloring", "hover"}
+_TRANSIENT_TRAITS = {"meta", "recolor_status", "hover"}
 
 
 def save_session(session: Any, path: str | os.PathLike[str]) -> Path:
@@ -93,7 +93,7 @@ def load_session(kind: Any, path: str | os.PathLike[str]) -> Any:
                     raise ValueError(f"it has a trait {name!r}")
                 setattr(session, name, value)
         # Setting objects in an empty session makes the first one active.
-        session.active = traits.get("active")
+        session.active_object = traits.get("active_object")
         session._data.graph = _graph(state["graph"])
         method = state["coloring"]
         session._colors.set_status(None if method is None else check_in(method, "coloring", tuple(COLORING_LABELS)))

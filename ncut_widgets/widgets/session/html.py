@@ -39,14 +39,14 @@ def page_contents(
         raise ValueError("`tab='channels'` takes channels in the file; got no attributions. Pass attributions=True.")
 
     nearest = min(counts, key=lambda count: abs(count - state["n_clusters"]))
-    state = state | {"hover": None, "channel": None, "refine": "none", "n_clusters": nearest}
+    state = state | {"hover": None, "hovered_channel": None, "refine": None, "n_clusters": nearest}
     state["layer"] = TAB_LAYERS.get(tab, state["layer"])
     state["meta"] = meta | {"abilities": [], "cluster_counts": counts}
     if attributed:
         state["meta"]["traced_counts"] = attributed
     else:
         # Views must not offer what the file does not contain.
-        state["meta"]["channel_names"], state["channels"] = None, []
+        state["meta"]["channel_names"], state["pinned_channels"] = None, []
         state["layer"] = "ncut" if state["layer"] == "channels" else state["layer"]
 
     # Half precision is enough for the eye and for similarities, and halves the size of the file.
@@ -60,7 +60,7 @@ def page_contents(
         attributed_counts=attributed,
         method=_METHOD,
         click_heatmaps=_click_heatmaps(state, parts, eigenvectors.astype(np.float32)),
-        channels=_mapped_channels(state["channels"], list(arrays.values()), parts, channel_bytes),
+        channels=_mapped_channels(state["pinned_channels"], list(arrays.values()), parts, channel_bytes),
     )
     names = [resource.name(arguments) for resource in RESOURCES for arguments in resource.exported(file, parts)]
     missing = [name for name in names if name not in arrays]

@@ -12,7 +12,6 @@ from ncut_widgets.widgets.session.data import SessionData
 from ncut_widgets.widgets.session.masks import Masks
 
 __all__ = [
-    "LAYERS",
     "TABS",
     "TAB_LAYERS",
     "paint_channels",
@@ -22,7 +21,6 @@ __all__ = [
     "paint_masks",
 ]
 
-LAYERS = ("image", "ncut", "eigenvector", "clusters", "heatmap", "masks", "channels")
 # The tabs of the explorer, and the layers that all views show when a tab opens; as in
 # `js/src/widgets/explorer/view.tsx`.
 TABS = ("explore", "segment", "clusters", "channels")

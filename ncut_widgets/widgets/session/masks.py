@@ -19,7 +19,8 @@ from ncut_widgets.widgets.transport.jobs import Progress, no_progress
 
 __all__ = ["REFINEMENTS", "RESOLUTIONS", "Masks", "click_weight_text", "clip_n_eig"]
 
-REFINEMENTS = ("none", "guided", "crf")
+# How patch masks are refined to pixels; None keeps the patches.
+REFINEMENTS = ("guided", "crf")
 RESOLUTIONS = ("patch", "pixel")
 _CACHE_SIZE = 64
 # Settings of an object that do not change its mask.
@@ -62,7 +63,7 @@ class Masks:
         self,
         objects: Sequence[MaskObject],
         resolution: str,
-        refine: str,
+        refine: str | None,
         source: str,
         progress: Progress = no_progress,
     ) -> dict[str, list[np.ndarray]]:
@@ -82,7 +83,12 @@ class Masks:
         return masks
 
     def refined(
-        self, image: int, method: str, objects: Sequence[MaskObject], source: str, progress: Progress = no_progress
+        self,
+        image: int,
+        method: str | None,
+        objects: Sequence[MaskObject],
+        source: str,
+        progress: Progress = no_progress,
     ) -> np.ndarray:
         """Return the masks of objects in one image in the size that the page shows, (k, h, w) uint8."""
         picture = self._data.thumbnail(image)
@@ -170,10 +176,10 @@ def click_weight_text(click_weight: float) -> str:
     return f"{click_weight:.3f}"
 
 
-def _to_pixels(patches: np.ndarray, image: Image.Image, refine: str) -> np.ndarray:
+def _to_pixels(patches: np.ndarray, image: Image.Image, refine: str | None) -> np.ndarray:
     if not patches.any():
         return np.zeros((image.height, image.width), bool)
-    if refine != "none":
+    if refine is not None:
         return np.asarray(refine_mask(patches, image, method=refine))
     # As in `PatchGrid`, a pixel belongs to the patch that covers its top left corner.
     rows = np.arange(image.height) * patches.shape[0] // image.height

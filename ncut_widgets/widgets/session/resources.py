@@ -120,6 +120,11 @@ def _one_of(name: str, words: Sequence[str], default: Any = None) -> Param:
     )
 
 
+def _refinement(name: str) -> Param:
+    words = " | ".join(f'"{word}"' for word in REFINEMENTS)
+    return Param(f"{words} | null", lambda value, _: None if value is None else check_in(value, name, REFINEMENTS))
+
+
 def _nodes_in_name(text: str) -> list[int]:
     return [int(node) for node in text.split(",") if node]
 
@@ -144,8 +149,8 @@ OBJECT_NAME = Param("string", pattern=r"[^/]*", read=unquote, write=lambda name:
 NODES = Param("readonly number[]", _check_nodes, default=())
 OBJECTS = Param("readonly (MaskObject | string)[]", _check_objects)
 SOURCE = Param("string", _check_source)
-REFINE = _one_of("refine", REFINEMENTS)
-REFINEMENT = _one_of("method", REFINEMENTS)
+REFINE = _refinement("refine")
+REFINEMENT = _refinement("method")
 RESOLUTION = _one_of("resolution", RESOLUTIONS, default="pixel")
 FORMAT = _one_of("format", tuple(FORMATS))
 OPACITY = Param("number", lambda value, _: check_number(value, "opacity", low=0, high=1))
@@ -333,7 +338,7 @@ def _click_heat(
     params={"image": IMAGE, "method": REFINEMENT, "source": SOURCE, "objects": OBJECTS},
 )
 def _refined(
-    parts: SessionParts, image: int, method: str, source: str, objects: list[dict[str, Any]], progress: Progress
+    parts: SessionParts, image: int, method: str | None, source: str, objects: list[dict[str, Any]], progress: Progress
 ) -> np.ndarray:
     """The masks of the objects in the pixels of one image, in the size that the page shows."""
     return parts.masks.refined(image, method, objects, source, progress)

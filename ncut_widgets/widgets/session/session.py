@@ -19,6 +19,7 @@ from ncut_widgets.export.html import write_html
 from ncut_widgets.features import FeatureMaps, load_images
 from ncut_widgets.grid import PatchGrid
 from ncut_widgets.ncut import Ncut
+from ncut_widgets.plotting.layers import LAYERS
 from ncut_widgets.readouts import ChannelAttribution, ClickMask, ClickNcut, Coloring
 from ncut_widgets.widgets._lifetime import closes_on_failure
 from ncut_widgets.widgets._trait_types import list_traits, lock_unless, state_lock
@@ -30,7 +31,6 @@ from ncut_widgets.widgets.session.exports import Exports
 from ncut_widgets.widgets.session.files import load_session, save_session
 from ncut_widgets.widgets.session.html import page_contents
 from ncut_widgets.widgets.session.layers import (
-    LAYERS,
     TABS,
     paint_channels,
     paint_clusters,
@@ -230,7 +230,7 @@ class Session(SessionTraits):
             )
             if fresh:
                 self.set_trait("attribution", None)
-                self.cluster, self.hidden_clusters, self.cluster_groups, self.cluster_names = None, [], [], {}
+                self.selected_cluster, self.hidden_clusters, self.cluster_groups, self.cluster_names = None, [], [], {}
             superseded = self._colors.drop() if fresh or given else None
             if given or superseded is not None:
                 self._colors.set_status(None if given else self._colors.method)
@@ -284,13 +284,15 @@ class Session(SessionTraits):
         if layer == "masks":
             return paint_masks(self._masks, self.objects, self.source, data.grid.n_nodes)
         if layer == "channels":
-            if not self.channels:
-                raise ValueError("The layer 'channels' needs a pinned channel; `session.channels` is empty. Pin one.")
-            return paint_channels(data, self.channels)
+            if not self.pinned_channels:
+                raise ValueError(
+                    "The layer 'channels' needs a pinned channel; `session.pinned_channels` is empty. Pin one."
+                )
+            return paint_channels(data, self.pinned_channels)
         if layer == "clusters":
             labels = self.labels(merged=True)
             colors = self.cluster_colors(wait=wait)
-            return paint_clusters(labels, colors, selected=self.cluster, hidden=self.hidden_clusters)
+            return paint_clusters(labels, colors, selected=self.selected_cluster, hidden=self.hidden_clusters)
         rgb = self.rgb if wait else self.visible_colors[0]
         return np.concatenate([rgb, np.ones((len(rgb), 1), np.float32)], axis=1)
 
@@ -338,7 +340,7 @@ class Session(SessionTraits):
         >>> grid = nw.PatchGrid([(40, 30)], [nw.PatchMap(0, 6, 8)])
         >>> session = nw.Session([np.zeros((30, 40, 3), np.uint8)], grid=grid, eigenvectors=np.eye(48)[:, :4])
         >>> session.recolor("tsne", wait=True)
-        >>> session.coloring
+        >>> session.recolor_status
         {'method': 'tsne', 'status': 'ready', 'error': None}
         """
         self._colors.recolor(method if isinstance(method, Coloring) else Coloring(method))
@@ -346,7 +348,7 @@ class Session(SessionTraits):
             self._colors.wait()
 
     def masks(
-        self, names: Sequence[str] | None = None, *, resolution: str = "patch", refine: str | None = None
+        self, names: Sequence[str] | None = None, *, resolution: str = "patch", refine: str | None = "session"
     ) -> dict[str, list[np.ndarray]]:
         """Return the mask of each object in each image.
 
@@ -356,9 +358,9 @@ class Session(SessionTraits):
             Names of objects. By default all objects.
         resolution : "patch" or "pixel"
             Of the patches of the session's ``source``, or of the images.
-        refine : "none", "guided" or "crf", optional
-            How patches become pixels: as squares, or along the edges of the image, see `refine_mask`. By default as
-            views show it. Has no effect on patches.
+        refine : "session", "guided", "crf" or None
+            How patches become pixels: along the edges of the image, see `refine_mask`, or as squares if None. "session"
+            uses the trait ``refine``, as views do. Has no effect on patches.
 
         Returns
         -------
@@ -383,9 +385,8 @@ class Session(SessionTraits):
                [0, 0, 0, 0]])
         """
         check_in(resolution, "resolution", RESOLUTIONS)
-        refine = self.refine if refine is None else check_in(refine, "refine", REFINEMENTS)
         objects = self.objects if names is None else [self._object(name) for name in names]
-        return self._masks.in_images(objects, resolution, refine, self.source)
+        return self._masks.in_images(objects, resolution, self._refinement(refine), self.source)
 
     def segmenter(self, name: str) -> ClickMask | ClickNcut:
         """Return the clicks of an object as a fitted estimator, which finds the object in new images.
@@ -418,6 +419,12 @@ class Session(SessionTraits):
         2
         """
         return self._masks.segmenter(self._object(name), self.source)
+
+    def _refinement(self, refine: str | None) -> str | None:
+        """Return the refinement that an argument `refine` selects."""
+        if refine is None:
+            return None
+        return self.refine if check_in(refine, "refine", ("session", *REFINEMENTS)) == "session" else refine
 
     def _object(self, name: str) -> dict[str, Any]:
         objects = self.objects
@@ -459,7 +466,7 @@ class Session(SessionTraits):
         *,
         format: str = "masks",
         resolution: str = "pixel",
-        refine: str | None = None,
+        refine: str | None = "session",
     ) -> Path:
         """Write the masks of all objects in a format of `ncut_widgets.export`, and return the path.
 
@@ -483,7 +490,7 @@ class Session(SessionTraits):
             check_path(path),
             format=check_in(format, "format", tuple(FORMATS)),
             resolution=check_in(resolution, "resolution", RESOLUTIONS),
-            refine=check_in(self.refine if refine is None else refine, "refine", REFINEMENTS),
+            refine=self._refinement(refine),
             opacity=self.blend,
             source=self.source,
             objects=self.objects,
@@ -626,7 +633,7 @@ class Session(SessionTraits):
         call_in(self._loop, show)
 
     def _show_coloring(self, method: str | None, status: str, error: str | None) -> None:
-        self.set_trait("coloring", {"method": method, "status": status, "error": error})
+        self.set_trait("recolor_status", {"method": method, "status": status, "error": error})
 
     def close(self) -> None:
         """Close the session, and cancel `recolor` and the requests of views."""

@@ -9,6 +9,7 @@ import traitlets
 
 from ncut_widgets._validation import brief, check_positive_int, check_text, scalar
 from ncut_widgets.export.objects import check_objects
+from ncut_widgets.plotting.layers import LAYERS
 from ncut_widgets.readouts import ChannelAttribution
 from ncut_widgets.widgets._bundles import bundle
 from ncut_widgets.widgets._synced import Synced
@@ -26,7 +27,6 @@ from ncut_widgets.widgets._trait_types import (
     document_traits,
 )
 from ncut_widgets.widgets.session.data import SessionData
-from ncut_widgets.widgets.session.layers import LAYERS
 from ncut_widgets.widgets.session.masks import REFINEMENTS, clip_n_eig
 
 __all__ = ["SessionTraits"]
@@ -185,17 +185,18 @@ class SessionTraits(Synced):
     """list of dict: Named masks with their clicks, boxes and settings. See `ncut_widgets.export.check_objects` for the
     keys and their defaults. Clicks are in pixels of the images."""
 
-    active = Integer(None)
+    active_object = Integer(None)
     """int or None: The index of the object to which clicks are added."""
 
     clicks = Checked([], _clicks).tag(sync=False)
     """list of dict: The clicks of the active object, ``{"image", "x", "y", "positive"}``. Setting them without an
     active object adds an object."""
 
-    refine = Choice("none", REFINEMENTS)
-    """{"none", "guided", "crf"}: How views refine masks from patches to pixels: see `refine_mask`."""
+    refine = Choice(None, REFINEMENTS)
+    """{"guided", "crf"} or None: How views refine masks from patches to pixels, see `refine_mask`. None shows
+    patches."""
 
-    cluster = Checked(None, _cluster)
+    selected_cluster = Checked(None, _cluster)
     """int or None: The selected cluster of the layer "clusters"."""
 
     cluster_names = Checked({}, _cluster_names)
@@ -208,17 +209,17 @@ class SessionTraits(Synced):
     cluster_groups = Checked([], _cluster_groups)
     """list of list of int: Merged clusters; each group has its smallest number."""
 
-    channel = Checked(None, _channel)
+    hovered_channel = Checked(None, _channel)
     """int or None: The channel of the features whose map is previewed in all images."""
 
-    channels = Checked([], _channels)
+    pinned_channels = Checked([], _channels)
     """list of int: The channels that the layer "channels" shows, two or three of them as red, green and blue. Set like
     ``selection``; a boolean array has one entry for each channel."""
 
     attribution = traitlets.Instance(ChannelAttribution, allow_none=True, read_only=True)
     """ChannelAttribution or None: The latest result of `attribute`, or of a view, for these eigenvectors; read-only."""
 
-    coloring = Fixed({}, "It reports on the colors: ask for others with `session.recolor(...)`.")
+    recolor_status = Fixed({}, "It reports on the colors: ask for others with `session.recolor(...)`.")
     """dict: ``{"method": ..., "status": "ready", "running" or "failed", "error": text or None}``, the status of
     `recolor`; read-only. The method is None if the colors were passed in."""
 
@@ -246,35 +247,35 @@ class SessionTraits(Synced):
 
     # -- `clicks` are the clicks of the active object --------------------------------------------------------
 
-    @traitlets.validate("active")
+    @traitlets.validate("active_object")
     def _check_active(self, proposal: Any) -> int | None:
         # Validated when a message from the page has been applied, because it may contain the object as well.
         value, count = proposal["value"], len(self.objects)
         if value is not None and value >= count:
             raise TraitValueError(
-                f"`active` must be None or one of the {count} objects, counted from 0; got {brief(value)}."
+                f"`active_object` must be None or one of the {count} objects, counted from 0; got {brief(value)}."
             )
         return value
 
-    @traitlets.observe("objects", "active")
+    @traitlets.observe("objects", "active_object")
     def _follow_active_object(self, change: Any) -> None:
-        if change["name"] == "objects" and not change["old"] and self.objects and self.active is None:
+        if change["name"] == "objects" and not change["old"] and self.objects and self.active_object is None:
             # The next click is added to the first object.
-            self.active = 0
-        if self.active is not None and self.active >= len(self.objects):
-            self.active = len(self.objects) - 1 if self.objects else None
-        self.clicks = [] if self.active is None else self.objects[self.active]["clicks"]
+            self.active_object = 0
+        if self.active_object is not None and self.active_object >= len(self.objects):
+            self.active_object = len(self.objects) - 1 if self.objects else None
+        self.clicks = [] if self.active_object is None else self.objects[self.active_object]["clicks"]
 
     @traitlets.observe("clicks")
     def _store_clicks(self, change: Any) -> None:
         clicks, objects = change["new"], list(self.objects)
-        if self.active is None:
+        if self.active_object is None:
             if not clicks:
                 return
             # Together, so that no observer sees the clicks without their object.
             with self.hold_trait_notifications():
                 self.objects = [*objects, {"clicks": clicks}]
-                self.active = len(objects)
-        elif objects[self.active]["clicks"] != clicks:
-            objects[self.active] = objects[self.active] | {"clicks": clicks}
+                self.active_object = len(objects)
+        elif objects[self.active_object]["clicks"] != clicks:
+            objects[self.active_object] = objects[self.active_object] | {"clicks": clicks}
             self.objects = objects

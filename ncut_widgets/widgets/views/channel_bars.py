@@ -30,7 +30,7 @@ class ChannelBars(View):
     >>> features = nw.FeatureMaps(np.eye(12, dtype=np.float32), grid)
     >>> session = nw.Session([np.zeros((30, 40, 3), np.uint8)], features=features, eigenvectors=np.eye(12)[:, :4])
     >>> view = nw.ChannelBars(session)
-    >>> session.channels = [2, 5]
+    >>> session.pinned_channels = [2, 5]
     """
 
     _esm = bundle("channel_bars.js")
@@ -39,6 +39,6 @@ class ChannelBars(View):
 
     def _panels(self, *, wait: bool) -> list[Panel]:
         session = self.session
-        images = images_panel(session, "channels" if session.channels else session.layer, wait=wait)
+        images = images_panel(session, "channels" if session.pinned_channels else session.layer, wait=wait)
         bars = bars_panel(session)
         return [images] if bars is None else [images, bars]

@@ -39,7 +39,7 @@ def bars_panel(session: Session) -> BarsPanel | None:
     found = session.attribution
     if found is None:
         return None
-    selected = f"cluster {session.cluster}"
+    selected = f"cluster {session.selected_cluster}"
     targets = sorted(range(len(found.target_names)), key=lambda row: found.target_names[row] != selected)
     count = min(BarsPanel.max_bars, len(found.channel_names))
     groups = []
@@ -76,6 +76,6 @@ def _is_empty(session: Session, layer: str) -> bool:
     return (
         layer == "image"
         or (layer == "heatmap" and not session.selection)
-        or (layer == "channels" and not session.channels)
+        or (layer == "channels" and not session.pinned_channels)
         or (layer == "masks" and not any(item["visible"] for item in session.objects))
     )

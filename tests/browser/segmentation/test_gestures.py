@@ -13,7 +13,7 @@ def test_clicks_create_a_mask_and_negative_ones_shrink_it(segmenter):
     (click,) = segmenter.clicks(1)
     assert (click["image"], click["positive"]) == (SUIT[0], True)
     assert (click["x"], click["y"]) == pytest.approx(segmenter.middle(*SUIT), abs=1.5)
-    assert segmenter.host.get("active") == 0
+    assert segmenter.host.get("active_object") == 0
     segmenter.host.wait("layer", "masks".__eq__)
     segmenter.shows_what_python_has()
     before = sum(mask.sum() for mask in segmenter.covered())
@@ -106,7 +106,7 @@ def test_keyboard_covers_all_actions(segmenter):
     keys.press("Control+y")
     segmenter.clicks(1)
     keys.press("n")
-    segmenter.host.wait("active", lambda active: active == 1)
+    segmenter.host.wait("active_object", lambda active: active == 1)
 
 
 def test_touch_adds_points_in_the_current_mode(segmenter):

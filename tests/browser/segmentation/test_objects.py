@@ -25,7 +25,7 @@ def test_objects_have_separate_names_colors_and_clicks(segmenter):
     segmenter.objects(lambda objects: objects[1]["name"] == "sky")
     assert set(segmenter.masks()) == {"object 1", "sky"}
     segmenter.radio("object 1").check()
-    segmenter.host.wait("active", lambda active: active == 0)
+    segmenter.host.wait("active_object", lambda active: active == 0)
     expect(segmenter.marks(SUIT[0])).to_have_count(1)
     expect(segmenter.marks(SKY[0])).to_have_count(0)
 
@@ -38,7 +38,7 @@ def test_objects_have_separate_names_colors_and_clicks(segmenter):
         lambda: segmenter.drawn(SUIT[0])[SUIT[1], SUIT[2], :3].tolist() == [0, 255, 0], "the new colour is drawn"
     )
     # Who hides another object goes on with their own.
-    assert segmenter.host.get("active") == 0
+    assert segmenter.host.get("active_object") == 0
     segmenter.button("Copy").click()
     segmenter.objects(lambda objects: [item["name"] for item in objects][2:] == ["object 1 copy 1"])
     segmenter.button("Clear").click()

@@ -19,7 +19,7 @@ export function List({ view, channels }: Props) {
   // With signed scores, zero is always in the middle.
   const signed = channels.method.value !== "abs_gradient";
   const scale = scores ? maxMagnitude(scores, rows) : 1;
-  const current = state.channel.value;
+  const current = state.hovered_channel.value;
 
   // Scroll to a channel previewed from Python; a hovered one is visible already.
   useLayoutEffect(() => {
@@ -65,8 +65,8 @@ interface RowProps extends Props {
 
 function Row({ view: { state }, channels, channel, scores, scale, signed, entry }: RowProps) {
   const name = channels.names.value![channel]!;
-  const pinned = useComputed(() => state.channels.value.indexOf(channel));
-  const current = useComputed(() => state.channel.value === channel);
+  const pinned = useComputed(() => state.pinned_channels.value.indexOf(channel));
+  const current = useComputed(() => state.hovered_channel.value === channel);
   const isMissing = useComputed(() => channels.missingMaps.value.has(channel));
   const values = scores.map((one, i) => {
     const target = channels.targets.value[i];
@@ -89,7 +89,7 @@ function Row({ view: { state }, channels, channel, scores, scale, signed, entry 
       onClick={() => channels.toggle(channel)}
       onKeyDown={(event) => rowKey(event, () => channels.toggle(channel))}
     >
-      <PinMarker at={pinned.value} of={state.channels.value.length} />
+      <PinMarker at={pinned.value} of={state.pinned_channels.value.length} />
       <span class="ncut-channel-name">{name}</span>
       {scores.map((one, i) => <Magnitude key={i} score={one[channel]!} scale={scale} signed={signed} />)}
       {scores.length === 1 && <span class="ncut-value">{percent(scores[0][channel]!)}</span>}

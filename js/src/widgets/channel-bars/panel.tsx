@@ -117,7 +117,7 @@ function PendingNotice({ view: { state, store }, channels }: Props) {
 
 /** Details of the previewed channel, at a fixed height so that the layout does not shift. */
 function Readout({ view: { state, store }, channels }: Props) {
-  const { channel, channels: pinned } = { channel: state.channel.value, channels: state.channels.value };
+  const { channel, channels: pinned } = { channel: state.hovered_channel.value, channels: state.pinned_channels.value };
   const names = channels.names.value!;
   const scores = channels.scores.value;
   const one = channel ?? (pinned.length === 1 ? pinned[0]! : null);

@@ -16,7 +16,7 @@ interface Props {
 export function Pinned({ view, ui, channels }: Props) {
   const { state } = view;
   const names = channels.names.value;
-  const pinned = state.channels.value.filter((channel) => channel < (names?.length ?? 0));
+  const pinned = state.pinned_channels.value.filter((channel) => channel < (names?.length ?? 0));
   const image = Math.min(channels.image.value, state.meta.value.images.length - 1);
   return (
     <div class="ncut-strip ncut-pins" role="group" aria-label="Pinned channels">

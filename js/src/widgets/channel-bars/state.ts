@@ -148,7 +148,7 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
 
   /** Value ranges of the channel maps (c, 2), fetched when a map is first displayed. */
   const ranges = signal<Float32Array | null>(null);
-  const needsRanges = computed(() => state.channel.value !== null || state.channels.value.length > 0);
+  const needsRanges = computed(() => state.hovered_channel.value !== null || state.pinned_channels.value.length > 0);
   view.effect(() => {
     const { embedding } = state.meta.value;
     ranges.value = null;
@@ -178,11 +178,11 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
   let previewed: number | null = null;
   const preview = (channel: number | null) => {
     previewed = channel;
-    if (channel === null || kernel.peek()) store.set("channel", channel);
-    else hasMap(channel).then((exists) => { if (previewed === channel) store.set("channel", exists ? channel : null); }, fail);
+    if (channel === null || kernel.peek()) store.set("hovered_channel", channel);
+    else hasMap(channel).then((exists) => { if (previewed === channel) store.set("hovered_channel", exists ? channel : null); }, fail);
   };
   // Otherwise the map would stay visible if the view is removed while a bar is hovered.
-  view.signal.addEventListener("abort", () => { if (previewed !== null && store.get("channel") === previewed) store.set("channel", null); });
+  view.signal.addEventListener("abort", () => { if (previewed !== null && store.get("hovered_channel") === previewed) store.set("hovered_channel", null); });
 
   let before = state.layer.peek();
   const pin = (channels: number[]) => {
@@ -191,13 +191,13 @@ export function channelsState(view: ViewContext, ui: ImagesState) {
       before = layer;
       store.set("layer", "channels");
     }
-    store.set("channels", channels);
+    store.set("pinned_channels", channels);
     if (!channels.length && layer === "channels") store.set("layer", before === "channels" ? "clusters" : before);
   };
   const toggle = (channel: number) => {
-    const pinned = store.get("channels");
+    const pinned = store.get("pinned_channels");
     if (pinned.includes(channel)) pin(pinned.filter((one) => one !== channel));
-    else hasMap(channel).then((exists) => { if (exists) pin([...store.get("channels"), channel]); }, fail);
+    else hasMap(channel).then((exists) => { if (exists) pin([...store.get("pinned_channels"), channel]); }, fail);
   };
 
   const evidence = (target: Target) => evidenceRequest(target, method.value, inputsFor(target));

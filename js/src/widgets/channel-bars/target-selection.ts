@@ -21,7 +21,7 @@ export function targetSelection(view: ViewContext, present: ReadonlySignal<reado
   // Serialized, so that an unchanged target remains the same object.
   const firstText = computed(() => {
     if (chosen.value && exists(chosen.value)) return JSON.stringify(chosen.value);
-    const selected = state.cluster.value;
+    const selected = state.selected_cluster.value;
     const id = selected !== null && present.value.includes(selected) ? selected : (present.value[0] ?? 0);
     return JSON.stringify({ kind: "cluster", id });
   });
@@ -33,13 +33,13 @@ export function targetSelection(view: ViewContext, present: ReadonlySignal<reado
     if (state.selection.value.length && kernel.value) chosen.value = { kind: "pinned" };
   });
   view.effect(() => {
-    if (state.cluster.value !== null) chosen.value = null;
+    if (state.selected_cluster.value !== null) chosen.value = null;
   });
 
   const choose = (target: Target) => {
     if (target.kind === "cluster") {
       chosen.value = null;
-      store.set("cluster", target.id);
+      store.set("selected_cluster", target.id);
     } else {
       chosen.value = target;
     }

@@ -6,19 +6,19 @@ onPage({ width: 600, height: 500, box: new DOMRect(0, 0, 400, 300) });
 
 describe("bars", () => {
   it("show the selected cluster's attribution and follow the selection", async () => {
-    const { store, order, values, row, requests } = await shown({ cluster: 1 });
+    const { store, order, values, row, requests } = await shown({ selected_cluster: 1 });
     expect([order(), values()]).toEqual([[0, 1, 2], ["+60.0", "+30.0", "−10.0"]]);
     expect(row(2).querySelector<HTMLElement>("[data-sign]")!.dataset.sign).toBe("-");
     const [long, short] = [row(0), row(2)].map((one) => one.querySelector<HTMLElement>("[data-sign]")!.style);
     expect([long!.left, long!.width]).toEqual(["50%", "50%"]);
     expect(parseFloat(short!.left) + parseFloat(short!.width)).toBeCloseTo(50);
-    store.set("cluster", 0);
+    store.set("selected_cluster", 0);
     await vi.waitFor(() => expect(order()).toEqual([2, 0, 1]));
     expect(requests()).toEqual(["attribution/gradient/clusters/2"]);
   });
 
   it("can be sorted, searched and limited", async () => {
-    const { choose, order, named, input, root } = await shown({ cluster: 0 });
+    const { choose, order, named, input, root } = await shown({ selected_cluster: 0 });
     choose("Sort by", "absolute");
     await vi.waitFor(() => expect(order()).toEqual([1, 2, 0]));
     const type = (text: string) => input(named<HTMLInputElement>("Search channels by name or number"), text);
@@ -33,7 +33,7 @@ describe("bars", () => {
   });
 
   it("follow the number of clusters and the method", async () => {
-    const { store, choose, values, requests } = await shown({ cluster: 1 });
+    const { store, choose, values, requests } = await shown({ selected_cluster: 1 });
     store.set("n_clusters", 4);
     await vi.waitFor(() => expect(values()).toEqual(["+100.0", "0.0", "0.0"]));
     store.set("n_clusters", 2);
@@ -43,7 +43,7 @@ describe("bars", () => {
   });
 
   it("of two targets share one scale", async () => {
-    const { button, row, named, find, choose } = await shown({ cluster: 1, cluster_names: { 0: "sky" } });
+    const { button, row, named, find, choose } = await shown({ selected_cluster: 1, cluster_names: { 0: "sky" } });
     button("Compare").click();
     await vi.waitFor(() => expect(row(0).querySelectorAll("[data-sign]")).toHaveLength(2));
     expect([...find(".ncut-column-headers").querySelectorAll(".ncut-column-header")].map((one) => one.textContent)).toEqual(["Cluster 1", "sky"]);
@@ -68,13 +68,13 @@ describe("target", () => {
     const { clickPatch, store, overlay, values } = await shown();
     await vi.waitFor(() => expect(overlay()).toEqual([[10, 30, 50, 255], [10, 30, 50, 255], [0, 0, 0, 0], [0, 0, 0, 0]]));
     clickPatch(1, 3);
-    expect(store.get("cluster")).toBe(1);
+    expect(store.get("selected_cluster")).toBe(1);
     await vi.waitFor(() => expect(values()).toEqual(["+60.0", "+30.0", "−10.0"]));
     await vi.waitFor(() => expect(overlay()[3]).toEqual([70, 90, 110, 255]));
   });
 
   it("can be the pinned patches, until they are unpinned", async () => {
-    const { store, values, kernel, overlay, named, clickPatch, order } = await shown({ cluster: 1 });
+    const { store, values, kernel, overlay, named, clickPatch, order } = await shown({ selected_cluster: 1 });
     store.set("selection", [0, 3]);
     await vi.waitFor(() => expect(values()[0]).toBe("+100.0"));
     expect(kernel.received.find(({ name }) => name === "attribution/gradient/nodes")!.params).toEqual({ nodes: [0, 3] });
@@ -107,7 +107,7 @@ describe("target", () => {
   });
 
   it("can be merged clusters, sent as nodes", async () => {
-    const { kernel } = await shown({ n_clusters: 4, cluster: 1, cluster_groups: [[1, 3, 9]] });
+    const { kernel } = await shown({ n_clusters: 4, selected_cluster: 1, cluster_groups: [[1, 3, 9]] });
     expect(kernel.received.find(({ name }) => name.endsWith("/nodes"))!.params).toEqual({ nodes: [2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23] });
   });
 });

@@ -8,7 +8,7 @@ describe("kernel requests", () => {
   const waiting = ({ find }: { find: (selector: string) => HTMLElement }) => find(".ncut-pending")?.textContent ?? "";
 
   it("show progress and can be cancelled and retried", async () => {
-    const view = await shown({ cluster: 1 });
+    const view = await shown({ selected_cluster: 1 });
     const { hold, choose, kernel, find, order, values, button } = view;
     hold();
     choose("Method", "ablation");
@@ -28,7 +28,7 @@ describe("kernel requests", () => {
   });
 
   it("are cancelled if no longer needed", async () => {
-    const { hold, choose, kernel, values } = await shown({ cluster: 1 });
+    const { hold, choose, kernel, values } = await shown({ selected_cluster: 1 });
     hold();
     choose("Method", "ablation");
     await vi.waitFor(() => expect(kernel.held).toHaveLength(1));
@@ -43,16 +43,16 @@ describe("kernel requests", () => {
   });
 
   it("measure evidence on demand", async () => {
-    const { button, find, requests, store, named } = await shown({ cluster: 0 });
+    const { button, find, requests, store, named } = await shown({ selected_cluster: 0 });
     expect(requests()).toEqual(["attribution/gradient/clusters/2"]);
     button("Show evidence").click();
     await vi.waitFor(() => expect(find("figure.ncut-evidence")).not.toBeNull());
     expect(requests()).toContain("evidence/gradient/clusters/2/0");
     expect([...find(".ncut-evidence svg").querySelectorAll("polyline")].map(({ dataset }) => dataset.line)).toEqual(["top", "random", "bottom"]);
     expect(find("figcaption:last-child").textContent).toBe("toprandombottomarea 0.188");
-    store.set("cluster", 1);
+    store.set("selected_cluster", 1);
     await vi.waitFor(() => expect(button("Show evidence")).toBeDefined());
-    store.set("cluster", 0);
+    store.set("selected_cluster", 0);
     await vi.waitFor(() => expect(named("Hide evidence")).not.toBeNull());
     named("Hide evidence").click();
     await vi.waitFor(() => expect(find("figure.ncut-evidence")).toBeNull());
@@ -64,7 +64,7 @@ describe("kernel requests", () => {
 
 describe("an exported file", () => {
   it("offers only the included attributions", async () => {
-    const { named, button, values, find } = await shown({ ...IN_FILE, cluster: 1, selection: [3], objects: [CUP] });
+    const { named, button, values, find } = await shown({ ...IN_FILE, selected_cluster: 1, selection: [3], objects: [CUP] });
     expect(values()).toEqual(["+60.0", "+30.0", "−10.0"]);
     expect([...named("Target").querySelectorAll("option")].map(({ textContent }) => textContent)).toEqual(["Cluster 0", "Cluster 1"]);
     expect(named("Method")).toBeNull();
@@ -73,7 +73,7 @@ describe("an exported file", () => {
   });
 
   it("reports missing attributions", async () => {
-    const { root, store, values } = await shown({ ...IN_FILE, cluster: 1 }, { missing: ["attribution/gradient/clusters/4"] });
+    const { root, store, values } = await shown({ ...IN_FILE, selected_cluster: 1 }, { missing: ["attribution/gradient/clusters/4"] });
     store.set("n_clusters", 4);
     await vi.waitFor(() => expect(root.textContent).toContain("The attribution of Cluster 1 is not included in this file."));
     store.set("n_clusters", 2);
@@ -83,7 +83,7 @@ describe("an exported file", () => {
 
   it("offers the included numbers of clusters", async () => {
     const meta = { ...IN_FILE.meta, cluster_counts: [2, 3, 4], traced_counts: [2] };
-    const { root, store, button, values } = await shown({ ...IN_FILE, meta, cluster: 1 }, { missing: ["attribution/gradient/clusters/4"] });
+    const { root, store, button, values } = await shown({ ...IN_FILE, meta, selected_cluster: 1 }, { missing: ["attribution/gradient/clusters/4"] });
     store.set("n_clusters", 4);
     await vi.waitFor(() => expect(root.textContent).toContain("This file includes attributions for 2 clusters, not 4."));
     button("Show 2 clusters").click();
@@ -92,14 +92,14 @@ describe("an exported file", () => {
   });
 
   it("marks channels without a map and does not show them", async () => {
-    const { row, enter, store, root } = await shown({ ...IN_FILE, cluster: 1 }, { missing: ["channel_map/1", "channel_ranges"] });
+    const { row, enter, store, root } = await shown({ ...IN_FILE, selected_cluster: 1 }, { missing: ["channel_map/1", "channel_ranges"] });
     enter(row(1));
     await vi.waitFor(() => expect(row(1).getAttribute("aria-label")).toContain("not included in this file"));
-    expect(store.get("channel")).toBeNull();
+    expect(store.get("hovered_channel")).toBeNull();
     row(1).click();
     enter(row(0));
-    await vi.waitFor(() => expect(store.get("channel")).toBe(0));
-    expect(store.get("channels")).toEqual([]);
+    await vi.waitFor(() => expect(store.get("hovered_channel")).toBe(0));
+    expect(store.get("pinned_channels")).toEqual([]);
     expect(root.querySelector("[role=alert]")).toBeNull();
   });
 });

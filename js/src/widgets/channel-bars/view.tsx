@@ -17,11 +17,11 @@ export function ChannelBars(view: ViewContext) {
     const images = imagesState(view);
     const channels = channelsState(view, images);
     const shows = () => {
-      if (state.channel.peek() !== null) return "channel";
-      return state.channels.peek().length ? "channels" : "target";
+      if (state.hovered_channel.peek() !== null) return "channel";
+      return state.pinned_channels.peek().length ? "channels" : "target";
     };
     const overlay = createTilePainter(view, images, {
-      dependsOn: ["meta", "source", "channel", "channels"],
+      dependsOn: ["meta", "source", "hovered_channel", "pinned_channels"],
       colors: () => (shows() === "target" || !channels.names.peek() ? channels.painted.peek() : store.channelColors()),
       name: shows,
     });
@@ -34,8 +34,8 @@ export function ChannelBars(view: ViewContext) {
   view.escape(() => {
     if (ui.zoomed.peek() !== null) leaveZoom(view, ui);
     else if (channels.search.peek() && root.querySelector(".ncut-search:focus")) channels.search.value = "";
-    else if (state.channel.peek() !== null) channels.preview(null);
-    else if (state.channels.peek().length) channels.pin([]);
+    else if (state.hovered_channel.peek() !== null) channels.preview(null);
+    else if (state.pinned_channels.peek().length) channels.pin([]);
     else if (state.selection.peek().length) store.unpin();
     else if (state.hover.peek() !== null) store.set("hover", null);
     else return false;

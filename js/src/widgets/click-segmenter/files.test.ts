@@ -77,7 +77,7 @@ describe("mask file", () => {
 
 describe("clicks file", () => {
   it("contains objects and images", () => {
-    const { objects } = withNew({ objects: [], active: null });
+    const { objects } = withNew({ objects: [], active_object: null });
     const { name, content } = clicksFile([{ name: "one", width: 4, height: 3 }], objects);
     expect(name).toBe("clicks.json");
     expect(JSON.parse(new TextDecoder().decode(content))).toEqual({

@@ -12,7 +12,7 @@ export function ObjectList({ view, ui, segmenter }: PanelProps) {
   // Not `useId`, whose ids are unique within a view only: radio groups of two views would share a name.
   const group = useMemo(() => `active ${Math.random()}`, []);
   const objects = state.objects.value;
-  const active = state.active.value;
+  const active = state.active_object.value;
   const list = useRef<HTMLDivElement>(null);
   // In an effect after the frame, because measuring positions now would force a second layout for every new object.
   useEffect(() => { scrollToActive(list.current!); }, [active, objects.length]);

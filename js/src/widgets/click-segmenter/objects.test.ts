@@ -6,7 +6,7 @@ import { COLORS, blankObject, boxBetween, clickCoordinate, moved, nameError, wit
 const IMAGE = { name: "one", width: 40, height: 30 };
 const CLICK: Click = { image: 0, x: 10, y: 5, positive: true };
 const BOX: BoxPrompt = { image: 0, x0: 4, y0: 6, x1: 14, y1: 16, positive: false };
-const NONE = { objects: [], active: null };
+const NONE = { objects: [], active_object: null };
 
 describe("objects", () => {
   it("get unused names and colors", () => {
@@ -21,8 +21,8 @@ describe("objects", () => {
 
   it("are created by the first prompt; the active one gets the next", () => {
     const first = withPrompt(NONE, CLICK);
-    expect(first).toMatchObject({ active: 0, objects: [{ name: "object 1", clicks: [CLICK] }], prompt: { kind: "clicks", index: 0 } });
-    const two = { ...withNew(first), active: 0 };
+    expect(first).toMatchObject({ active_object: 0, objects: [{ name: "object 1", clicks: [CLICK] }], prompt: { kind: "clicks", index: 0 } });
+    const two = { ...withNew(first), active_object: 0 };
     const second = withPrompt(two, BOX);
     expect(second.objects.map(({ clicks, boxes }) => [clicks.length, boxes.length])).toEqual([[1, 1], [0, 0]]);
     expect(second.objects[1]).toBe(two.objects[1]);
@@ -30,16 +30,16 @@ describe("objects", () => {
   });
 
   it("keep a valid active index after a removal", () => {
-    const three = { ...withNew(withNew(withNew(NONE))), active: 1 };
-    expect(without(three, 0)).toMatchObject({ active: 0, objects: [{ name: "object 2" }, { name: "object 3" }] });
-    expect(without(three, 2)).toMatchObject({ active: 1 });
-    expect(without({ ...three, active: 2 }, 2)).toMatchObject({ active: 1 });
+    const three = { ...withNew(withNew(withNew(NONE))), active_object: 1 };
+    expect(without(three, 0)).toMatchObject({ active_object: 0, objects: [{ name: "object 2" }, { name: "object 3" }] });
+    expect(without(three, 2)).toMatchObject({ active_object: 1 });
+    expect(without({ ...three, active_object: 2 }, 2)).toMatchObject({ active_object: 1 });
     expect(without(withNew(NONE), 0)).toEqual(NONE);
   });
 
   it("are copied with their clicks, with another name and color", () => {
     const copied = withCopy(withPrompt(NONE, CLICK), 0);
-    expect(copied.active).toBe(1);
+    expect(copied.active_object).toBe(1);
     expect(copied.objects[1]).toEqual({ ...copied.objects[0]!, name: "object 1 copy 1", color: COLORS[1] });
   });
 

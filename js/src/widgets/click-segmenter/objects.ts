@@ -15,7 +15,7 @@ export const COLORS = [
 
 export interface Objects {
   objects: MaskObject[];
-  active: number | null;
+  active_object: number | null;
 }
 
 /** One click or box of an object. */
@@ -54,17 +54,17 @@ export function blankObject(objects: readonly MaskObject[], n_eig = N_EIG): Mask
 
 /** Adds an object and makes it active. */
 export function withNew({ objects }: Objects, object = blankObject(objects)): Objects {
-  return { objects: [...objects, object], active: objects.length };
+  return { objects: [...objects, object], active_object: objects.length };
 }
 
 export function changed({ objects }: Objects, index: number, change: Partial<MaskObject>): MaskObject[] {
   return objects.map((object, at) => (at === index ? { ...object, ...change } : object));
 }
 
-export function without({ objects, active }: Objects, index: number): Objects {
+export function without({ objects, active_object: active }: Objects, index: number): Objects {
   const rest = objects.filter((_, at) => at !== index);
-  if (active === null || !rest.length) return { objects: rest, active: null };
-  return { objects: rest, active: active > index ? active - 1 : Math.min(active, rest.length - 1) };
+  if (active === null || !rest.length) return { objects: rest, active_object: null };
+  return { objects: rest, active_object: active > index ? active - 1 : Math.min(active, rest.length - 1) };
 }
 
 /** Appends a copy of an object in another color. */
@@ -83,11 +83,11 @@ export function nameError(objects: readonly MaskObject[], index: number, name: s
 
 /** Adds a prompt to the active object, which is created if there is none. */
 export function withPrompt(all: Objects, prompt: Click | BoxPrompt, blank = blankObject(all.objects)): Objects & { prompt: PromptId } {
-  const { objects, active } = all.active === null || !all.objects[all.active] ? withNew(all, blank) : all;
-  const object = objects[active!]!;
+  const { objects, active_object } = all.active_object === null || !all.objects[all.active_object] ? withNew(all, blank) : all;
+  const object = objects[active_object!]!;
   const kind = "x0" in prompt ? "boxes" : "clicks";
-  const edited = changed({ objects, active }, active!, { [kind]: [...object[kind], prompt] });
-  return { objects: edited, active, prompt: { kind, index: object[kind].length } };
+  const edited = changed({ objects, active_object }, active_object!, { [kind]: [...object[kind], prompt] });
+  return { objects: edited, active_object, prompt: { kind, index: object[kind].length } };
 }
 
 export function withoutPrompt(object: MaskObject, { kind, index }: PromptId): Partial<MaskObject> {

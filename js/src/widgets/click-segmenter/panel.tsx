@@ -14,8 +14,8 @@ const METHODS: [MaskObject["method"], string, string][] = [
 const WITHOUT_KERNEL = METHODS.map(([value, text, title]): (typeof METHODS)[number] => (
   [value, text, value === "ncut" ? "Requires a kernel with features" : title]
 ));
-const REFINE: [SessionState["refine"], string, string][] = [
-  ["none", "Patches", "Patch masks without refinement"],
+const REFINE: [NonNullable<SessionState["refine"]> | "patches", string, string][] = [
+  ["patches", "Patches", "Patch masks without refinement"],
   ["guided", "Guided", "Refine masks to pixels with a guided filter"],
   ["crf", "CRF", "Refine masks to pixels with a dense CRF"],
 ];
@@ -78,9 +78,9 @@ function Settings({ view: { state, store }, segmenter }: PanelProps) {
       {abilities.includes("refine") && (
         <div class="ncut-field">
           <span>Edges</span>
-          <Segments name="Edges" options={REFINE} value={state.refine.value}
+          <Segments name="Edges" options={REFINE} value={state.refine.value ?? "patches"}
             set={(method) => {
-              store.set("refine", method);
+              store.set("refine", method === "patches" ? null : method);
               store.retryKernelRequests();
             }} />
         </div>

@@ -25,7 +25,7 @@ export function segmenterState({ state, store }: Pick<ViewContext, "state" | "st
   const picked = signal<PromptId | null>(null);
 
   const active = computed<MaskObject | null>(() => {
-    const index = state.active.value;
+    const index = state.active_object.value;
     return index === null ? null : (state.objects.value[index] ?? null);
   });
   /** The selected prompt, if it still exists. */
@@ -34,7 +34,7 @@ export function segmenterState({ state, store }: Pick<ViewContext, "state" | "st
     return id && active.value?.[id.kind][id.index] ? id : null;
   });
 
-  const now = (): Objects => ({ objects: store.get("objects"), active: store.get("active") });
+  const now = (): Objects => ({ objects: store.get("objects"), active_object: store.get("active_object") });
   const blank = () => blankObject(store.get("objects"), state.meta.peek().click_eig);
   let gestures = 0;
 
@@ -43,13 +43,13 @@ export function segmenterState({ state, store }: Pick<ViewContext, "state" | "st
     edit({ objects: changed(now(), index, what) }, gesture);
   };
   const changeActive = (what: Partial<MaskObject>, gesture?: string) => {
-    const { active: index } = now();
+    const { active_object: index } = now();
     if (index !== null && active.peek()) change(index, what, gesture && `${gesture} ${index}`);
   };
   const activate = (index: number) => {
-    if (index === now().active) return;
+    if (index === now().active_object) return;
     picked.value = null;
-    edit({ active: index });
+    edit({ active_object: index });
   };
   const replace = (next: Objects) => {
     picked.value = null;

@@ -82,7 +82,7 @@ describe("with a kernel", () => {
     commit(named<HTMLSelectElement>("Resolution"), "patch");
     named("Export COCO").click();
     // The request contains all inputs, because traits reach the kernel with a delay.
-    const params = { format: "coco", resolution: "patch", source: "a", refine: "none", opacity: 0.7, objects: [{ clicks: [{ image: 0 }] }] };
+    const params = { format: "coco", resolution: "patch", source: "a", refine: null, opacity: 0.7, objects: [{ clicks: [{ image: 0 }] }] };
     await vi.waitFor(() => expect(kernel.held).toMatchObject([{ name: "export", params }]));
     kernel.answer(kernel.held[0]!, [Uint8Array.of(123, 125), "uint8", [2]]);
     await vi.waitFor(() => expect(downloads).toHaveLength(1));
@@ -97,7 +97,7 @@ describe("with a kernel", () => {
 
 it("without a kernel reports missing graph cuts and exports none", async () => {
   const object = { ...blankObject([]), n_eig: 2, method: "ncut" as const, clicks: [{ image: 0, x: 50, y: 100, positive: true }] };
-  const { root, named, press, settled, kernel, one, key } = await shown({ objects: [object], active: 0 });
+  const { root, named, press, settled, kernel, one, key } = await shown({ objects: [object], active_object: 0 });
   const method = (value: string) => named("Method").querySelector<HTMLButtonElement>(`[value=${value}]`)!;
   expect(method("ncut").getAttribute("aria-checked")).toBe("true");
   expect(method("ncut").getAttribute("aria-disabled")).toBe("true");

@@ -24,7 +24,7 @@ describe("keyboard", () => {
     expect(one().clicks).toHaveLength(1);
     key("n");
     expect(store.get("objects")).toHaveLength(2);
-    expect(store.get("active")).toBe(1);
+    expect(store.get("active_object")).toBe(1);
   });
 
   it("undoes and redoes anywhere except in text fields", async () => {
@@ -69,7 +69,7 @@ describe("panel", () => {
     expect(rows().map((row) => row.querySelector("output")!.textContent)).toEqual(["50.0%", "0.0%"]);
     expect(rows().map((row) => row.dataset.active)).toEqual(["false", "true"]);
     rows()[0]!.querySelector<HTMLInputElement>("[type=radio]")!.click();
-    expect(store.get("active")).toBe(0);
+    expect(store.get("active_object")).toBe(0);
     commit(named<HTMLInputElement>("Name of object 1"), " hand ");
     expect(store.get("objects").map((object) => object.name)).toEqual(["hand", "object 2"]);
     await settled();

@@ -9,7 +9,7 @@ describe("mouse", () => {
     const { store, press, one, tile, settled } = await shown({ selection: [3] });
     press(0, 50, 100);
     expect(store.get("objects")).toMatchObject([{ name: "object 1", clicks: [{ image: 0, x: 50, y: 100, positive: true }] }]);
-    expect(store.get("active")).toBe(0);
+    expect(store.get("active_object")).toBe(0);
     expect(store.get("layer")).toBe("masks");
     expect(store.get("selection")).toEqual([]);
     for (const more of [{ altKey: true }, { ctrlKey: true }, { button: 2 }]) press(1, 350, 100, more);

@@ -10,7 +10,7 @@ const CLUSTERS: Clusters = {
   colors: Uint8Array.of(255, 0, 0, 0, 10, 0, 0, 0, 9, 1, 2, 3),
   sizes: Uint32Array.of(5, 2, 0, 1),
 };
-const NO_LABEL = { cluster_names: {}, hidden_clusters: [], cluster_groups: [], cluster: null };
+const NO_LABEL = { cluster_names: {}, hidden_clusters: [], cluster_groups: [], selected_cluster: null };
 
 describe("legend rows", () => {
   it("have name, color and share of each non-empty cluster, by id", () => {
@@ -58,9 +58,9 @@ describe("hidden clusters", () => {
 
 describe("merging", () => {
   it("includes earlier merges and the selection", () => {
-    const state = { ...NO_LABEL, cluster_groups: [[1, 4], [2, 6]], cluster: 5 };
-    expect(merged([1, 5], state)).toEqual({ ...NO_LABEL, cluster_groups: [[2, 6], [1, 4, 5]], cluster: 1 });
-    expect(merged([5, 3], { ...state, cluster: 2 }).cluster).toBe(2);
+    const state = { ...NO_LABEL, cluster_groups: [[1, 4], [2, 6]], selected_cluster: 5 };
+    expect(merged([1, 5], state)).toEqual({ ...NO_LABEL, cluster_groups: [[2, 6], [1, 4, 5]], selected_cluster: 1 });
+    expect(merged([5, 3], { ...state, selected_cluster: 2 }).selected_cluster).toBe(2);
   });
 
   it("keeps the first custom name; hides only fully hidden groups", () => {

@@ -68,7 +68,7 @@ export function isSolo(rows: readonly Row[], id: number): boolean {
   return rows.length > 1 && rows.every((row) => row.hidden === (row.id !== id));
 }
 
-type Merging = Pick<SessionState, "cluster_names" | "hidden_clusters" | "cluster_groups" | "cluster">;
+type Merging = Pick<SessionState, "cluster_names" | "hidden_clusters" | "cluster_groups" | "selected_cluster">;
 
 /** Merges clusters at every number of clusters. The result gets the first custom name among them. */
 export function merged(ids: readonly number[], state: Merging): Merging {
@@ -81,7 +81,7 @@ export function merged(ids: readonly number[], state: Merging): Merging {
     cluster_groups: [...groups.filter((group) => !group.some((id) => members.includes(id))), members],
     cluster_names: name === undefined ? state.cluster_names : { ...state.cluster_names, [first]: name },
     hidden_clusters: [...state.hidden_clusters.filter((id) => !members.includes(id)), ...(hidden ? [first] : [])].sort(ascending),
-    cluster: state.cluster !== null && members.includes(state.cluster) ? first : state.cluster,
+    selected_cluster: state.selected_cluster !== null && members.includes(state.selected_cluster) ? first : state.selected_cluster,
   };
 }
 

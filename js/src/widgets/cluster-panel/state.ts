@@ -34,7 +34,7 @@ export function panelState(view: ViewContext, ui: ImagesState) {
   }) : []);
   const known = (id: number | null) => id !== null && rows.value.some((row) => row.id === id);
   const marks = computed(() => marked.value.filter(known));
-  const selected = computed(() => known(state.cluster.value) ? state.cluster.value : null);
+  const selected = computed(() => known(state.selected_cluster.value) ? state.selected_cluster.value : null);
   /** The highlighted or selected cluster: all others are faded. */
   const focus = computed(() => rows.value.some((row) => row.id === highlighted.value && !row.hidden) ? highlighted.value : selected.value);
   const painted = computed(() => clusters.value && paintClusters(clusters.value, state.hidden_clusters.value, focus.value));
@@ -97,10 +97,10 @@ export function panelState(view: ViewContext, ui: ImagesState) {
   };
   const setCount = (count: number) => {
     store.set("n_clusters", count);
-    const cluster = store.get("cluster");
-    if (cluster !== null && cluster >= count) store.set("cluster", null);
+    const cluster = store.get("selected_cluster");
+    if (cluster !== null && cluster >= count) store.set("selected_cluster", null);
   };
-  const select = (id: number) => store.set("cluster", store.get("cluster") === id ? null : id);
+  const select = (id: number) => store.set("selected_cluster", store.get("selected_cluster") === id ? null : id);
   const mark = (id: number) => { marked.value = toggled(marks.peek(), id); };
   const actions = {
     activate, setCount, select, mark,
@@ -120,7 +120,7 @@ export function panelState(view: ViewContext, ui: ImagesState) {
       if (marks.peek().length < 2) return;
       const next = merged(marks.peek(), merging());
       marked.value = [];
-      for (const key of ["cluster_names", "hidden_clusters", "cluster_groups", "cluster"] as const) store.set(key, next[key]);
+      for (const key of ["cluster_names", "hidden_clusters", "cluster_groups", "selected_cluster"] as const) store.set(key, next[key]);
     },
     split(id: number) {
       const next = split(id, merging());
@@ -139,7 +139,7 @@ export function panelState(view: ViewContext, ui: ImagesState) {
   };
   const merging = () => ({
     cluster_names: store.get("cluster_names"), hidden_clusters: store.get("hidden_clusters"),
-    cluster_groups: store.get("cluster_groups"), cluster: store.get("cluster"),
+    cluster_groups: store.get("cluster_groups"), selected_cluster: store.get("selected_cluster"),
   });
   const toMask = async (id: number) => {
     const count = clusters.peek()?.count;
@@ -155,7 +155,7 @@ export function panelState(view: ViewContext, ui: ImagesState) {
       { name: uniqueName(objects, row.name), color: row.color },
     );
     if (!found) throw new Error(`${row.name} has no patch under the source ${store.get("source")}. Choose another source.`);
-    store.edit({ objects: [...objects, found.object], active: objects.length });
+    store.edit({ objects: [...objects, found.object], active_object: objects.length });
     store.set("layer", "masks");
     createdMask.value = { name: found.object.name, clicks: found.object.clicks.length, iou: found.iou };
   };

@@ -42,21 +42,21 @@ describe("legend", () => {
   });
 
   it("follows the slider and deselects missing clusters", async () => {
-    const { named, input, names, store } = await shown({ n_clusters: 4, cluster: 3 });
+    const { named, input, names, store } = await shown({ n_clusters: 4, selected_cluster: 3 });
     input(named<HTMLInputElement>("Number of clusters"), 1);
     expect(store.get("n_clusters")).toBe(3);
-    expect(store.get("cluster")).toBeNull();
+    expect(store.get("selected_cluster")).toBeNull();
     await vi.waitFor(() => expect(names()).toEqual(["Cluster 0", "Cluster 1", "Cluster 2"]));
   });
 
   it("selects and deselects by clicks", async () => {
     const { row, store, opacity } = await shown();
     row(1).click();
-    expect(store.get("cluster")).toBe(1);
+    expect(store.get("selected_cluster")).toBe(1);
     await vi.waitFor(() => expect(row(1).getAttribute("aria-selected")).toBe("true"));
     await vi.waitFor(() => expect(opacity()).toEqual([70, 70, 255, 255]));
     row(1).click();
-    expect(store.get("cluster")).toBeNull();
+    expect(store.get("selected_cluster")).toBeNull();
   });
 
   it("renames with F2 and Enter, and cancels on Escape", async () => {
@@ -128,7 +128,7 @@ describe("legend", () => {
     expect(document.activeElement).toBe(row(1).querySelector(".ncut-swatch"));
     key(document.activeElement!, "ArrowLeft");
     key(row(1), "Enter");
-    expect(store.get("cluster")).toBe(1);
+    expect(store.get("selected_cluster")).toBe(1);
     key(row(1), "h");
     expect(store.get("hidden_clusters")).toEqual([1]);
     key(row(1), "S");
@@ -164,18 +164,18 @@ describe("images", () => {
   it("select a cluster by a click, and check it with Shift", async () => {
     const { clickPatch, store, find } = await shown();
     clickPatch(1, 3);
-    expect(store.get("cluster")).toBe(1);
+    expect(store.get("selected_cluster")).toBe(1);
     clickPatch(0, 2);
-    expect(store.get("cluster")).toBeNull();
+    expect(store.get("selected_cluster")).toBeNull();
     clickPatch(0, 0, { shiftKey: true });
-    expect(store.get("cluster")).toBeNull();
+    expect(store.get("selected_cluster")).toBeNull();
     await vi.waitFor(() => expect(find<HTMLInputElement>("[aria-label='Check Cluster 0']").checked).toBe(true));
   });
 
   it("handle the keys of the legend at the hovered patch", async () => {
     const { find, key, store } = await shown({ hover: 2 });
     key(find(".ncut-tiles"), "Enter");
-    expect(store.get("cluster")).toBe(1);
+    expect(store.get("selected_cluster")).toBe(1);
     key(find(".ncut-tiles"), "h");
     expect(store.get("hidden_clusters")).toEqual([1]);
   });
@@ -196,7 +196,7 @@ describe("images", () => {
     press("Check Cluster 0");
     clickPatch(0, 0);
     key(root, "Escape");
-    expect(store.get("cluster")).toBeNull();
+    expect(store.get("selected_cluster")).toBeNull();
     await vi.waitFor(() => expect(find<HTMLInputElement>("[aria-label='Check Cluster 0']").checked).toBe(true));
     key(root, "Escape");
     await vi.waitFor(() => expect(find<HTMLInputElement>("[aria-label='Check Cluster 0']").checked).toBe(false));
@@ -244,7 +244,7 @@ describe("mask from a cluster", () => {
     await vi.waitFor(() => expect(store.get("objects")).toHaveLength(1));
     const [object] = store.get("objects");
     expect(object).toMatchObject({ name: "wall", color: "#465a6e", visible: true, n_eig: 2 });
-    expect([store.get("active"), store.get("layer")]).toEqual([0, "masks"]);
+    expect([store.get("active_object"), store.get("layer")]).toEqual([0, "masks"]);
     await vi.waitFor(() => expect(root.dataset.shows).toBe("masks"));
     await store.prepare();
     expect([...store.masks()![0]!.nodes].map((inside, node) => inside === Number(column(node) >= 2))).not.toContain(false);

@@ -39,7 +39,7 @@ export function ClusterPanel(view: ViewContext) {
   view.escape(() => {
     if (panel.editing.peek() !== null) stopEditing(view, panel);
     else if (ui.zoomed.peek() !== null) leaveZoom(view, ui);
-    else if (panel.selected.peek() !== null) store.set("cluster", null);
+    else if (panel.selected.peek() !== null) store.set("selected_cluster", null);
     else if (panel.marks.peek().length) panel.unmark();
     else if (state.selection.peek().length) store.unpin();
     else if (state.hover.peek() !== null) store.set("hover", null);

@@ -9,7 +9,7 @@ const HEAT = Uint8ClampedArray.of(9, 8, 7, 90);
 
 /** A session whose similarity is available only after `prepare`, like the real one. */
 function session(state: Partial<SessionState>, paint: Uint8ClampedArray | null = OVERLAY): SessionStore {
-  const all = { selection: [], hover: null, layer: "ncut", hover_heatmap: true, channel: null, ...state };
+  const all = { selection: [], hover: null, layer: "ncut", hover_heatmap: true, hovered_channel: null, ...state };
   let prepared = false;
   return {
     get: (key: keyof SessionState) => all[key as keyof typeof all],
@@ -27,7 +27,7 @@ test("points have overlay colors, also while one is hovered", async () => {
 });
 
 test("a previewed channel overrides similarity", async () => {
-  expect(await pointColors(session({ channel: 2, selection: [3] }))).toBe(OVERLAY);
+  expect(await pointColors(session({ hovered_channel: 2, selection: [3] }))).toBe(OVERLAY);
 });
 
 test("without an overlay points have image colors", async () => {

@@ -8,7 +8,7 @@ import type { Camera, Meta, SessionStore } from "../../shared/types.ts";
  * layer, or the image colors if the layer has none.
  */
 export async function pointColors(store: SessionStore): Promise<Uint8ClampedArray> {
-  const similar = store.get("channel") === null && (store.get("selection").length > 0 || store.get("layer") === "heatmap");
+  const similar = store.get("hovered_channel") === null && (store.get("selection").length > 0 || store.get("layer") === "heatmap");
   const nodes = similar ? store.heatNodes() : [];
   if (nodes.length > 0) {
     await store.prepare();

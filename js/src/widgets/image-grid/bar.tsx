@@ -22,7 +22,7 @@ export function Bar({ view, ui }: { view: ViewContext; ui: ImagesState }) {
   const pinned = state.selection.value.length;
   const layers = [...LAYERS];
   if (state.objects.value.length || layer === "masks") layers.push(MASKS);
-  if (state.channels.value.length || layer === "channels") layers.push(CHANNELS);
+  if (state.pinned_channels.value.length || layer === "channels") layers.push(CHANNELS);
   /** Choosing a layer clears the pinned patches, whose similarity would hide it. */
   const choose = (next: Layer) => {
     store.set("layer", next);

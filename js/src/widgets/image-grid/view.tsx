@@ -12,9 +12,9 @@ export function ImageGrid(view: ViewContext) {
     const ui = imagesState(view);
     return [ui, createTilePainter(view, ui, {
       dependsOn: [...store.painting, "meta", "selection", "source", "hover_heatmap", "hover"],
-      colors: () => (state.channel.peek() === null && store.heatColors(store.heatNodes())) || store.paint(),
+      colors: () => (state.hovered_channel.peek() === null && store.heatColors(store.heatNodes())) || store.paint(),
       name: () => {
-        if (state.channel.peek() !== null) return "channels";
+        if (state.hovered_channel.peek() !== null) return "channels";
         return store.heat(store.heatNodes()) ? "heatmap" : state.layer.peek();
       },
     })] as const;

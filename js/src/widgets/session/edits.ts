@@ -2,7 +2,7 @@
 import type { SessionState, SessionStore } from "../../shared/types.ts";
 import { History } from "./history.ts";
 
-type Edited = Pick<SessionState, "objects" | "active">;
+type Edited = Pick<SessionState, "objects" | "active_object">;
 
 export class Edits {
   #store: SessionStore;
@@ -36,7 +36,7 @@ export class Edits {
   }
 
   #current(): Edited {
-    return { objects: this.#store.get("objects"), active: this.#store.get("active") };
+    return { objects: this.#store.get("objects"), active_object: this.#store.get("active_object") };
   }
 
   #goTo(state: Edited | undefined): boolean {
@@ -47,7 +47,7 @@ export class Edits {
   #apply(state: Edited): void {
     this.#last = state;
     this.#store.set("objects", state.objects);
-    this.#store.set("active", state.active);
+    this.#store.set("active_object", state.active_object);
   }
 
   #recordExternalEdit(): void {

@@ -139,7 +139,7 @@ it.each<[string, (made: ReturnType<typeof kernel>) => void]>([
 it.each<[string, (made: ReturnType<typeof kernel>) => void]>([
   ["its method is chosen again", ({ masks }) => masks.retry()],
   ["refinement was turned off and on", ({ set }) => {
-    set({ refine: "none" });
+    set({ refine: null });
     set({ refine: "guided" });
   }],
 ])("repeats a cancelled refinement after %s", async (_, choose) => {
@@ -164,7 +164,7 @@ it("cancels a refinement that is no longer needed", async () => {
   const { masks, requests, set } = kernel();
   masks.refined(1);
   await rest();
-  set({ refine: "none" });
+  set({ refine: null });
   expect(requests[0]!.signal.aborted).toBe(true);
 });
 

@@ -5,17 +5,17 @@ describe("channels", () => {
   it("shows a previewed channel on every layer, pinned ones on their own", async () => {
     const { store, model } = session();
     model.set("meta", { ...META, version: 1, channel_names: ["a", "b"] });
-    store.set("channels", [1, 0]);
+    store.set("pinned_channels", [1, 0]);
     expect([...(await store.paint())!.slice(0, 4)]).toEqual([255, 0, 0, 255]);
     store.set("layer", "channels");
     expect([...(await store.paint())!.slice(0, 8)]).toEqual([1, 0, 0, 255, 2, 255, 0, 255]);
-    store.set("channel", 0);
+    store.set("hovered_channel", 0);
     const [cold, warm] = [(await store.paint())!.slice(0, 4), (await store.paint())!.slice(4, 8)];
     expect(cold[0]! + cold[1]! + cold[2]!).toBeLessThan(30);
     expect(warm[0]! + warm[1]!).toBeGreaterThan(400);
     store.set("layer", "image");
     expect(await store.paint()).not.toBeNull();
-    store.set("channel", null);
+    store.set("hovered_channel", null);
     expect(await store.paint()).toBeNull();
   });
 });
@@ -70,7 +70,7 @@ describe("cached colors", () => {
     const view = session();
     view.model.set("meta", { ...META, version: 1, channel_names: ["a", "b"] });
     view.store.set("layer", "channels");
-    view.store.set("channels", [0, 1]);
+    view.store.set("pinned_channels", [0, 1]);
     expect(await paintedFirst(view)).toEqual([0, 1, 0, 255]);
     view.kernel.arrays["channel_map/0"] = [new Uint8Array(4).fill(9), "uint8", [4]];
     view.model.set("meta", { ...META, version: 2, embedding: 1, channel_names: ["a", "b"] });

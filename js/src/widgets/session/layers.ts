@@ -9,12 +9,12 @@ export type Paint = Uint8ClampedArray | null;
 /** State that each layer depends on, in addition to the layer itself. */
 const DEPENDENCIES: Record<Layer, readonly (keyof SessionState)[]> = {
   image: [], ncut: [], eigenvector: ["eigenvector"], heatmap: ["hover", "selection"],
-  clusters: ["n_clusters", "cluster", "hidden_clusters", "cluster_groups"], masks: ["objects", "source"],
-  channels: ["channels"],
+  clusters: ["n_clusters", "selected_cluster", "hidden_clusters", "cluster_groups"], masks: ["objects", "source"],
+  channels: ["pinned_channels"],
 };
 
 export class Layers {
-  readonly painting = ["layer", "channel", ...new Set(Object.values(DEPENDENCIES).flat())] as (keyof SessionState)[];
+  readonly painting = ["layer", "hovered_channel", ...new Set(Object.values(DEPENDENCIES).flat())] as (keyof SessionState)[];
   #store: SessionStore;
   #paint: { key: string; value: Promise<Paint> } | null = null;
   #channels: { key: string; value: Promise<Uint8ClampedArray> } | null = null;
@@ -27,7 +27,7 @@ export class Layers {
   paint(): Promise<Paint> {
     const store = this.#store;
     // A previewed channel overrides the layer.
-    if (store.get("channel") !== null) return this.channelColors();
+    if (store.get("hovered_channel") !== null) return this.channelColors();
     const layer = store.get("layer");
     // Cached by the store, because masks also depend on results from the kernel.
     if (layer === "masks") return store.prepare().then(() => store.maskColors());
@@ -59,7 +59,7 @@ export class Layers {
         const clusters = await this.clusters();
         // The number of clusters changed during the computation.
         if (!clusters) return this.paint();
-        return paintClusters(clusters, store.get("hidden_clusters"), store.get("cluster"));
+        return paintClusters(clusters, store.get("hidden_clusters"), store.get("selected_cluster"));
       }
       case "channels":
         return this.channelColors();
@@ -72,7 +72,7 @@ export class Layers {
 
   async channelColors(): Promise<Paint> {
     const store = this.#store;
-    const { channel, channels } = { channel: store.get("channel"), channels: store.get("channels") };
+    const { channel, channels } = { channel: store.get("hovered_channel"), channels: store.get("pinned_channels") };
     const shown = channel === null ? channels.slice(0, 3) : [channel];
     if (!shown.length || !store.get("meta").channel_names) return null;
     const key = shown.join();

@@ -169,7 +169,7 @@ export class Store implements SessionStore {
   }
 
   refined(image: number) {
-    return this.get("refine") === "none" ? null : this.#kernel.refined(image);
+    return this.get("refine") === null ? null : this.#kernel.refined(image);
   }
 
   get tasks(): readonly Task[] {
@@ -198,7 +198,7 @@ export class Store implements SessionStore {
     return this.#edits.length;
   }
 
-  edit(change: { objects?: MaskObject[]; active?: number | null }, gesture?: string): void {
+  edit(change: { objects?: MaskObject[]; active_object?: number | null }, gesture?: string): void {
     this.#edits.edit(change, gesture);
   }
 
