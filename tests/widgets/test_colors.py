@@ -162,7 +162,7 @@ class TestFailing:
         return session
 
     def test_error_is_reported_and_raised_on_waiting(self, failed, tmp_path):
-        assert failed.coloring == {"method": "umap", "status": "failed", "error": "MemoryError: no room for colours"}
+        assert failed.recolor_status == {"method": "umap", "status": "failed", "error": "MemoryError: no room for colours"}
         for use in (lambda: failed.coords, lambda: failed.to_html(tmp_path / "a.html"), lambda: nw.plot_images(failed)):
             with pytest.raises(MemoryError, match="no room for colours"):
                 use()
@@ -171,7 +171,7 @@ class TestFailing:
 
     def test_recolor_clears_the_error(self, failed):
         failed.recolor("pca", wait=True)
-        assert failed.coloring["status"] == "ready"
+        assert failed.recolor_status["status"] == "ready"
         assert failed.rgb.shape == (144, 3)
 
     def test_passed_colors_cancel_it(self, failed):

@@ -88,7 +88,7 @@ class TestFile:
         session = Session(images, grid=grid, eigenvectors=eigenvectors, rgb=np.zeros((20, 3)), eigenvalues=values)
         again = Session.load(session.save(tmp_path / "mine.ncut"))
         assert [image["name"] for image in again.meta["images"]] == ["a/cat.jpg", "image 1"]
-        assert again.coloring["method"] is None
+        assert again.recolor_status["method"] is None
         assert again.eigenvalues.tolist() == values
         assert again.features is None
 

@@ -88,7 +88,7 @@ class TestState:
     def test_active_object_exists(self, halves):
         halves.objects = [{}, {}]
         halves.active_object = 1
-        with pytest.raises(TraitError, match="`active` must be None or one of the 2 objects"):
+        with pytest.raises(TraitError, match="`active_object` must be None or one of the 2 objects"):
             halves.active_object = 2
         halves.objects = [{}]
         assert halves.active_object == 0

@@ -325,7 +325,7 @@ class TestPage:
 
     def test_message_applies_completely_or_not_at_all(self, halves, told):
         page = told(halves)
-        with pytest.raises(traitlets.TraitError, match="`active` must be None or one of the 1 objects"):
+        with pytest.raises(traitlets.TraitError, match="`active_object` must be None or one of the 1 objects"):
             halves.set_state({"hover": 3, "objects": [{"name": "a"}], "active_object": 1})
         assert (halves.hover, halves.objects, halves.active_object) == (None, [], None)
         assert (page["hover"], page["objects"], page["active_object"]) == (None, [], None)
