@@ -45,7 +45,7 @@ _POSITION_WEIGHT = 80.0
 # cue weights of 0.3 to 1 and lightness weights of 0.7 to 1.
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Multiscale:
     """Dense image descriptors with named channels for color, contrast, texture and position; requires no download.
 

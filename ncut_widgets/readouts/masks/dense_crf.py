@@ -32,7 +32,7 @@ _CELL_SIZE = (1 / 6 + 1 / 6 + _BLUR_RADIUS / 2) ** -0.5
 _UPSAMPLING_RADIUS, _UPSAMPLING_EPS = 2, 1e-4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DenseCrf:
     """Refine heatmaps with a fully connected CRF, by default with the parameters of Deep Spectral Methods.
 

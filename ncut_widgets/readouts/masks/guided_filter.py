@@ -19,7 +19,7 @@ _STRIP_PIXELS = 1 << 19
 _MIN_EPS = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GuidedFilter:
     """Refine heatmaps with the guided filter, which models the heatmap in each window as a linear function of color.
 
