@@ -72,7 +72,7 @@ def attribute(engine: str, X: torch.Tensor, labels: np.ndarray, sigma: float) ->
     if engine == INCUMBENT:
         return tutorial_recipe(X, labels, sigma)
     method, _, solver = engine.partition(", ")
-    return channel_attribution(X, labels, method=method, sigma=sigma, solver=solver or "auto").raw
+    return channel_attribution(X, labels, method=method, ncut=Ncut(sigma=sigma, solver=solver or "auto")).raw
 
 
 def measure(engine: str, options: argparse.Namespace) -> dict[str, float | str | bool]:

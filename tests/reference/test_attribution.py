@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.linalg import polar
 
-from ncut_widgets import channel_attribution
+from ncut_widgets import Kway, Ncut, channel_attribution
 
 SIGMA = {"rbf": 2.0, "cosine": 0.6}
 
@@ -90,7 +90,9 @@ def test_cluster_gradients_match_finite_differences(affinity):
     gradients = differences(lambda X: strength_of_clusters(X, labels, affinity, 3), X)
     members = [labels == t for t in range(3)]
     for method, region in METHODS:
-        found = channel_attribution(X, labels, method=method, region=region, affinity=affinity, sigma=SIGMA[affinity])
+        found = channel_attribution(
+            X, labels, method=method, region=region, ncut=Ncut(affinity=affinity, sigma=SIGMA[affinity])
+        )
         assert_close(found.raw, expected(gradients, X, members, method, region))
         np.testing.assert_allclose(found.target_scores, strength_of_clusters(X, labels, affinity, 3), rtol=1e-6)
 
@@ -102,7 +104,7 @@ def test_more_eigenvectors_than_clusters_and_negative_scores():
     V = V / np.linalg.norm(V, axis=1, keepdims=True)
     assert ((V @ polar(V.T @ np.eye(3)[labels])[0])[np.arange(len(X)), labels] < -0.01).any()
     gradients = differences(lambda X: strength_of_clusters(X, labels, "rbf", 5), X)
-    found = channel_attribution(X, labels, n_eig=5, sigma=SIGMA["rbf"])
+    found = channel_attribution(X, labels, n_eig=5, ncut=Ncut(sigma=SIGMA["rbf"]))
     assert_close(found.raw, expected(gradients, X, [labels == t for t in range(3)], "gradient", "target"))
 
 
@@ -113,7 +115,7 @@ def test_mask_gradients_match_finite_differences(affinity):
     gradients = differences(lambda X: np.atleast_1d(strength_of_mask(X, mask, affinity, 6)), X)
     for method, region in METHODS:
         found = channel_attribution(
-            X, mask, method=method, region=region, affinity=affinity, sigma=SIGMA[affinity], n_eig=6
+            X, mask, method=method, region=region, n_eig=6, ncut=Ncut(affinity=affinity, sigma=SIGMA[affinity])
         )
         assert_close(found.raw, expected(gradients, X, [mask], method, region))
 
@@ -125,14 +127,14 @@ def test_gradient_with_equal_eigenvalues():
     X = np.concatenate([blob, np.roll(blob, 2, 1), np.roll(blob, 4, 1)])
     labels = np.repeat([0, 1, 2], 20)
     gradients = differences(lambda X: strength_of_clusters(X, labels, "rbf", 3), X)
-    found = channel_attribution(X, labels, sigma=SIGMA["rbf"])
+    found = channel_attribution(X, labels, ncut=Ncut(sigma=SIGMA["rbf"]))
     assert_close(found.raw, expected(gradients, X, [labels == t for t in range(3)], "gradient", "target"))
 
 
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
 def test_ablation_is_the_decrease_of_the_score(affinity):
     X, labels = blobs()
-    found = channel_attribution(X, labels, method="ablation", affinity=affinity, sigma=SIGMA[affinity])
+    found = channel_attribution(X, labels, method="ablation", ncut=Ncut(affinity=affinity, sigma=SIGMA[affinity]))
     for channel in range(X.shape[1]):
         ablated = X.copy()
         ablated[:, channel] = X[:, channel].mean()
@@ -142,7 +144,9 @@ def test_ablation_is_the_decrease_of_the_score(affinity):
 
 def test_gradient_x_input_predicts_a_small_ablation():
     X, labels = blobs()
-    rate = channel_attribution(X, labels, method="gradient_x_input", region="all", sigma=SIGMA["rbf"]).raw[:, 1]
+    rate = channel_attribution(X, labels, method="gradient_x_input", region="all", ncut=Ncut(sigma=SIGMA["rbf"])).raw[
+        :, 1
+    ]
     weaker = X.copy()
     weaker[:, 1] = X[:, 1].mean() + 0.999 * (X[:, 1] - X[:, 1].mean())
     decrease = strength_of_clusters(X, labels, "rbf", 3) - strength_of_clusters(weaker, labels, "rbf", 3)
@@ -151,13 +155,11 @@ def test_gradient_x_input_predicts_a_small_ablation():
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
 def test_cluster_strength_is_the_mean_kway_score(solver):
-    from ncut_widgets import Kway, Ncut
-
     X, _ = blobs(n=400, shift=5.0)
     eig = Ncut(3, solver=solver, n_sample=200).fit_transform(X)
     kway = Kway(3).fit(eig)
     scores = np.abs(kway.transform(eig))
-    found = channel_attribution(X, kway.labels_, solver=solver, n_sample=200)
+    found = channel_attribution(X, kway.labels_, ncut=Ncut(solver=solver, n_sample=200))
     means = [scores[kway.labels_ == t, t].mean() for t in range(3)]
     np.testing.assert_allclose(found.target_scores, means, rtol=1e-4)
 
@@ -182,7 +184,7 @@ def test_planted_channels_rank_first_for_their_clusters(method, kind):
     for seed in range(20):
         X, labels, channels = planted(seed)
         target = labels if kind == "labels" else {str(t): labels == t for t in range(4)}
-        found = channel_attribution(X, target, method=method, degree=0.2)
+        found = channel_attribution(X, target, method=method, ncut=Ncut(degree=0.2))
         first = found.ranking()[:3, 0]
         np.testing.assert_array_equal(first, channels, err_msg=f"seed {seed}")
         # The sign of "gradient" is a direction: the third cluster is low in its channel.
@@ -204,7 +206,7 @@ def test_channel_that_separates_two_clusters_ranks_first():
 def test_planted_channels_rank_first_with_landmarks(method):
     """Use more nodes than the exact solver and the sample of the checks allow."""
     X, labels, channels = planted(0, n=5000)
-    found = channel_attribution(X.astype(np.float32), labels, method=method, degree=0.2)
+    found = channel_attribution(X.astype(np.float32), labels, method=method, ncut=Ncut(degree=0.2))
     np.testing.assert_array_equal(found.ranking()[:3, 0], channels)
     assert (found.faithfulness(1, n_random=2, target=0).area > 0.05).all()
 
@@ -212,7 +214,8 @@ def test_planted_channels_rank_first_with_landmarks(method):
 def test_landmarks_match_the_exact_graph():
     X, labels, _ = planted(1, n=1500)
     exact, low_rank = (
-        channel_attribution(X, labels, degree=0.2, solver=solver, n_sample=400) for solver in ("exact", "nystrom")
+        channel_attribution(X, labels, ncut=Ncut(degree=0.2, solver=solver, n_sample=400))
+        for solver in ("exact", "nystrom")
     )
     for row in range(4):
         assert np.corrcoef(exact.scores[row], low_rank.scores[row])[0, 1] > 0.99
@@ -220,6 +223,6 @@ def test_landmarks_match_the_exact_graph():
 
 def test_torch_float32_matches_numpy_float64():
     X, labels = blobs(n=300)
-    exact = channel_attribution(X, labels, sigma=2.0).raw
-    found = channel_attribution(torch.from_numpy(X).float(), labels, sigma=2.0).raw
+    exact = channel_attribution(X, labels, ncut=Ncut(sigma=2.0)).raw
+    found = channel_attribution(torch.from_numpy(X).float(), labels, ncut=Ncut(sigma=2.0)).raw
     assert np.linalg.norm(found - exact) < 1e-3 * np.linalg.norm(exact)

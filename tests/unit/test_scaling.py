@@ -101,7 +101,7 @@ def test_session_accepts_channels_of_any_scale(scale):
 @pytest.mark.parametrize("n_clusters", [2, 5, 7])
 def test_attribution_of_few_nodes_is_finite(n, n_clusters):
     X = np.random.default_rng(0).normal(size=(n, 3))
-    attribution = nw.channel_attribution(X, np.arange(n) % n_clusters, sigma=1e-3, solver="exact")
+    attribution = nw.channel_attribution(X, np.arange(n) % n_clusters, ncut=nw.Ncut(sigma=1e-3, solver="exact"))
     assert np.isfinite(attribution.raw).all()
 
 

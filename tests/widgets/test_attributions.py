@@ -50,7 +50,9 @@ def test_attribution_is_cached_and_uses_the_graph_of_the_cut(planted):
     found = planted.attribute(n_clusters=3)
     assert planted.attribute(n_clusters=3) is found
     assert planted.attribute(n_clusters=3, method="abs_gradient") is not found
-    expected = channel_attribution(planted.features, planted.labels(3).astype(int), sigma=planted.ncut.sigma_, n_eig=3)
+    expected = channel_attribution(
+        planted.features, planted.labels(3).astype(int), n_eig=3, ncut=Ncut(sigma=planted.ncut.sigma_)
+    )
     np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
 
 
@@ -68,14 +70,14 @@ def test_attribute_requires_features(images, grid, eigenvectors):
     assert session.meta["channel_names"] is None
     with pytest.raises(ValueError, match="`features` are needed for attributions"):
         session.attribute()
-    with pytest.raises(TraitError, match="`channel` must be empty in a session without features"):
+    with pytest.raises(TraitError, match="`hovered_channel` must be empty in a session without features"):
         session.hovered_channel = 0
 
 
 def test_channel_traits_are_validated(planted):
     planted.hovered_channel, planted.pinned_channels = 5, [1, 1, 0]
     assert planted.pinned_channels == [1, 0]
-    with pytest.raises(TraitError, match=r"`channels` must name channels from 0 to 5; got 6"):
+    with pytest.raises(TraitError, match=r"`pinned_channels` must name channels from 0 to 5; got 6"):
         planted.pinned_channels = [6]
     assert planted.pinned_channels == [1, 0]
 

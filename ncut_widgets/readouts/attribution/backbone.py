@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from ncut_widgets.features.vjp import PIXELS, backpropagate_to, find_layer, find
 from ncut_widgets.grid import PatchGrid, PatchMap
 from ncut_widgets.ncut import Ncut
 
+from .graph import attribution_ncut
 from .methods import aggregate, check_method
 from .result import ChannelAttribution, MapData
 from .scores import ProgressCallback, progress_steps, score_gradients
@@ -29,6 +29,7 @@ def backbone_attribution(
     images: Any,
     target: Any,
     *,
+    ncut: Ncut | None = None,
     backbone: Any,
     through: str = PIXELS,
     module: torch.nn.Module | None = None,
@@ -39,15 +40,9 @@ def backbone_attribution(
     region: str | None = None,
     clusters: Any = None,
     n_eig: int | None = None,
-    affinity: str | Callable[[Any, Any], Any] = "rbf",
-    sigma: float | None = None,
-    degree: float | None = None,
-    n_sample: int | str = "auto",
-    solver: str = "auto",
     n_maps: int = 16,
     batch_size: int = 8,
     device: Any = None,
-    random_state: Any = 0,
     progress: bool | ProgressCallback = False,
 ) -> ChannelAttribution:
     """Attribute clusters or masks of features to pixels, or to the channels of a layer of the backbone.
@@ -59,7 +54,7 @@ def backbone_attribution(
     ----------
     images : anything that `load_images` takes
         Images whose features do not depend on each other.
-    target, method, region, clusters, n_eig, affinity, sigma, degree, n_sample, solver, n_maps, random_state, progress
+    target, ncut, method, region, clusters, n_eig, n_maps, progress
         As in `channel_attribution`, except for the method "ablation", which is not supported. Targets are sets of
         patches of the features. The nodes of a target are the positions of the layer within these patches.
     backbone, layer, norm, resolution, device
@@ -128,15 +123,7 @@ def backbone_attribution(
     features = extract_features(loaded, backbone=extract, batch_size=batch_size, progress=False)
     nodes = check_features(features, "features", min_nodes=3)[0].detach()
     targets = check_targets(target, len(nodes), clusters=clusters, n_eig=n_eig)
-    ncut = Ncut(
-        targets.n_eig,
-        affinity=affinity,
-        sigma=sigma,
-        degree=degree,
-        n_sample=n_sample,
-        solver=solver,
-        random_state=random_state,
-    )
+    ncut = attribution_ncut(ncut, targets.n_eig)
     t = len(targets.names)
     with progress_steps(t + len(loaded), "through the backbone", progress) as advance:
         scores, feature_gradients = score_gradients(nodes, targets, None, ncut)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from ncut_widgets.errors import OutlierWarning
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.ncut.graph.weights import check_weights
 
+from .graph import attribution_ncut
 from .methods import ablation_effects, aggregate, check_method
 from .result import ChannelAttribution, MapData
 from .scores import ChannelAblation, ProgressCallback, progress_steps, score_gradients
@@ -29,18 +29,12 @@ def channel_attribution(
     features: Any,
     target: Any,
     *,
+    ncut: Ncut | None = None,
     method: str = "gradient",
     region: str | None = None,
     clusters: Any = None,
     n_eig: int | None = None,
-    affinity: str | Callable[[Any, Any], Any] = "rbf",
-    sigma: float | None = None,
-    degree: float | None = None,
-    n_sample: int | str = "auto",
-    solver: str = "auto",
     n_maps: int = 16,
-    device: Any = None,
-    random_state: Any = 0,
     progress: bool | ProgressCallback = False,
 ) -> ChannelAttribution:
     """Attribute clusters or masks to feature channels, with signed scores, rankings, maps and checks.
@@ -64,6 +58,9 @@ def channel_attribution(
     target : labels, mask, nodes, or mapping of names to masks or nodes
         Integers (n,) are labels of all nodes, for example ``kway_ncut(...).argmax(1)``. Each cluster is then a target,
         and all targets share one cut. Booleans, n in any shape, are a mask. Fewer integers are node indices.
+    ncut : Ncut, optional
+        The Normalized Cut that the target comes from, by default ``Ncut()``. Its options define the graph, and if it
+        is fitted, its ``sigma_`` is the bandwidth. It is not changed. A callable affinity gets tensors.
     method : {"gradient", "abs_gradient", "gradient_x_input", "ablation"}
         The gradient methods take one cut, and one backward pass per target. "ablation", which they approximate, takes
         one cut per channel.
@@ -75,8 +72,6 @@ def channel_attribution(
         Labels of the clusters to attribute, by default all.
     n_eig : int, optional
         Number of eigenvectors in which targets are scored, by default the number of clusters, or 20 for masks.
-    affinity, sigma, degree, n_sample, solver, device, random_state
-        As in `Ncut`. Pass the options of the cut that the target comes from. A callable affinity gets tensors.
     n_maps : int
         Number of leading channels of each target whose gradients are stored for `maps`.
     progress : bool or callable
@@ -102,9 +97,9 @@ def channel_attribution(
     eigenvectors. It is 1 if the centered mask is a linear combination of them.
 
     Sigma and landmarks are held constant. Gradients are exact for up to 4096 nodes and with ``solver="exact"``;
-    otherwise they are those of the Nyström approximation. Ablation and checks use an exact cut of at most 2048 sampled
-    nodes. The result is deterministic for a given `random_state`. Time is O(n m (c + m)) per target for m landmarks,
-    and memory twice that of the features.
+    otherwise they are those of the Nyström approximation, unless `ncut` has ``exact_gradient=True``. Ablation and
+    checks use an exact cut of at most 2048 sampled nodes. The result is deterministic for a given ``random_state`` of
+    `ncut`. Time is O(n m (c + m)) per target for m landmarks, and memory twice that of the features.
 
     References
     ----------
@@ -131,16 +126,7 @@ def channel_attribution(
     nodes = nodes.detach()
     weights = check_weights(features, None, len(nodes))
     targets = check_targets(target, len(nodes), clusters=clusters, n_eig=n_eig)
-    ncut = Ncut(
-        targets.n_eig,
-        affinity=affinity,
-        sigma=sigma,
-        degree=degree,
-        n_sample=n_sample,
-        solver=solver,
-        device=device,
-        random_state=random_state,
-    )
+    ncut = attribution_ncut(ncut, targets.n_eig)
     if method == "ablation":
         with torch.no_grad():
             scores = targets.scores(ncut.fit_transform(nodes, sample_weight=weights), weights)
@@ -176,8 +162,8 @@ def _warn_of_outlier_targets(targets: Targets, ncut: Ncut) -> None:
     if names:
         warn(
             f"The attributions to {', '.join(map(repr, names))} are not meaningful: all nodes of the target are "
-            f"outliers, which the automatic sigma excludes from the graph. Pass `sigma={ncut.sigma_:.3g}` to include "
-            "all nodes.",
+            f"outliers, which the automatic sigma excludes from the graph. Pass "
+            f"`ncut=Ncut(sigma={ncut.sigma_:.3g})` to include all nodes.",
             OutlierWarning,
         )
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ncut_widgets._validation import check_in
+from ncut_widgets.ncut import Ncut
 from ncut_widgets.readouts import ChannelAttribution, channel_attribution
 from ncut_widgets.readouts.attribution import METHODS
 from ncut_widgets.widgets.session.data import SessionData
@@ -92,7 +93,9 @@ class Attributions:
         wanted = target()
         key = json.dumps([method, embedding, str(sorted(options.items())), _digest(wanted)])
         options = {"n_maps": 0, "progress": progress} | options
-        found = self._cache.get(key, lambda: channel_attribution(features, wanted, method=method, **graph, **options))
+        found = self._cache.get(
+            key, lambda: channel_attribution(features, wanted, ncut=Ncut(**graph), method=method, **options)
+        )
         if publish:
             self._publish(found, embedding)
         return found

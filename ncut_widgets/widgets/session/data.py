@@ -22,7 +22,7 @@ from ncut_widgets.widgets.session.clusters import Clusters
 __all__ = ["GRAPH_OPTIONS", "MAX_CLUSTERS", "SessionData"]
 
 MAX_CLUSTERS = 64
-# The options of `channel_attribution` that define the graph.
+# The options of `Ncut` that define the graph of an attribution.
 GRAPH_OPTIONS = ("affinity", "sigma", "n_sample", "solver")
 # Longest side of the images that the page gets: sharp when enlarged on a large screen.
 _LONGEST_SIDE = 1024

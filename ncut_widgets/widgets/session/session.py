@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any
@@ -435,7 +435,14 @@ class Session(SessionTraits):
         raise ValueError(f"`name` must be the name of an object, one of {brief(names)}; got {brief(name)}.")
 
     def attribute(
-        self, *, method: str = "gradient", n_clusters: int | None = None, **options: Any
+        self,
+        *,
+        method: str = "gradient",
+        n_clusters: int | None = None,
+        region: str | None = None,
+        clusters: Any = None,
+        n_maps: int = 0,
+        progress: bool | Callable[[float], object] = False,
     ) -> ChannelAttribution:
         """Return which channels make each cluster, as `ChannelBars` shows it, and set ``attribution``.
 
@@ -444,8 +451,8 @@ class Session(SessionTraits):
         method : "gradient", "abs_gradient", "gradient_x_input" or "ablation"
         n_clusters : int, optional
             By default the session's ``n_clusters``.
-        **options
-            As in `channel_attribution`, such as ``region`` and ``n_maps``.
+        region, clusters, n_maps, progress
+            As in `channel_attribution`.
 
         Raises
         ------
@@ -453,7 +460,9 @@ class Session(SessionTraits):
             If the session has no features.
         """
         n_clusters = self.n_clusters if n_clusters is None else n_clusters
-        found = self._attributions.of_clusters(n_clusters, method, **options)
+        found = self._attributions.of_clusters(
+            n_clusters, method, progress, region=region, clusters=clusters, n_maps=n_maps
+        )
         with state_lock:
             self.set_trait("attribution", found)
         return found

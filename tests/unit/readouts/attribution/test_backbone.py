@@ -100,11 +100,11 @@ def test_gradients_match_finite_differences(build, through, images):
         backbone=(model, PROCESSOR),
         through=through,
         resolution=48,
-        sigma=SIGMA,
         method="gradient",
         region="all",
         n_maps=99,
         batch_size=2,
+        ncut=Ncut(sigma=SIGMA),
     )
     shapes = _shapes(images, model, through)
     generator = torch.Generator().manual_seed(3)
@@ -165,7 +165,7 @@ def test_pixel_maps_have_the_size_of_each_image(images):
 def test_result_does_not_depend_on_the_batch_size(images):
     model = vit()
     labels = np.arange(len(extract(images, model))) % 2
-    options = {"backbone": (model, PROCESSOR), "resolution": 48, "sigma": SIGMA}
+    options = {"backbone": (model, PROCESSOR), "resolution": 48, "ncut": Ncut(sigma=SIGMA)}
     single, batched = (backbone_attribution(images, labels, **options, batch_size=size).raw for size in (1, 8))
     np.testing.assert_allclose(single, batched, rtol=1e-6, atol=1e-12)
 

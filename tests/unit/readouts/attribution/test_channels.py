@@ -95,6 +95,42 @@ class TestTargets:
             channel_attribution(scene()[0], target, **options)
 
 
+class TestNcut:
+    @pytest.mark.parametrize("method", ["gradient", "ablation"])
+    def test_fitted_cut_gives_its_options_and_sigma(self, method):
+        X, labels = scene()
+        ncut = Ncut(6, affinity="cosine", degree=0.3, random_state=4).fit(X)
+        sigma, vectors = ncut.sigma_, ncut.eigenvectors_
+        found = channel_attribution(X, labels, ncut=ncut, method=method)
+        assert found.sigma == sigma
+        expected = channel_attribution(X, labels, ncut=Ncut(affinity="cosine", sigma=sigma), method=method)
+        np.testing.assert_allclose(found.raw, expected.raw, rtol=1e-9)
+        # Another scale of the features does not change the bandwidth of a fitted cut.
+        assert channel_attribution(3 * X, labels, ncut=ncut, method=method).sigma == sigma
+        assert (ncut.n_eig, ncut.sigma_, ncut.degree) == (6, sigma, 0.3)
+        assert ncut.eigenvectors_ is vectors
+
+    def test_fitted_cut_without_outliers_leaves_them_out(self):
+        X, labels = scene()
+        X[:2] += 1000
+        ncut = Ncut(4).fit(X)
+        found = channel_attribution(X, labels, ncut=ncut)
+        assert found.sigma == ncut.sigma_
+        np.testing.assert_array_equal(found.raw, channel_attribution(X, labels).raw)
+
+    @pytest.mark.parametrize(
+        ("ncut", "error", "message"),
+        [
+            (8.0, TypeError, "`ncut` must be an Ncut; got float"),
+            (Ncut(alpha=0.5), ValueError, "`ncut` must have `alpha=0` for attributions; got 0.5"),
+            (Ncut(repulsion_weight=0.1), ValueError, "`ncut` must have `repulsion_weight=0` for attributions; got 0.1"),
+        ],
+    )
+    def test_cuts_that_attribution_does_not_support_raise(self, ncut, error, message):
+        with pytest.raises(error, match=message):
+            channel_attribution(*scene(), ncut=ncut)
+
+
 class TestResult:
     def test_scores_are_normalized_raw_values(self):
         found = channel_attribution(*scene())
@@ -192,8 +228,8 @@ class TestSymmetry:
         X, labels = scene()
         rng = np.random.default_rng(1)
         nodes, channels = rng.permutation(len(X)), rng.permutation(X.shape[1])
-        found = channel_attribution(X, labels, method=method, sigma=3.0)
-        permuted = channel_attribution(X[nodes][:, channels], labels[nodes], method=method, sigma=3.0)
+        found = channel_attribution(X, labels, method=method, ncut=Ncut(sigma=3.0))
+        permuted = channel_attribution(X[nodes][:, channels], labels[nodes], method=method, ncut=Ncut(sigma=3.0))
         np.testing.assert_allclose(permuted.raw, found.raw[:, channels], atol=1e-9 * np.abs(found.raw).max())
 
     @pytest.mark.parametrize("method", METHODS)
@@ -222,7 +258,7 @@ class TestDegenerate:
     def test_any_number_of_clusters(self, n_clusters, affinity):
         X = np.random.default_rng(0).normal(size=(300, 10)).astype(np.float32)
         labels = kway_ncut(Ncut(n_clusters, affinity=affinity).fit_transform(X), n_clusters=n_clusters).argmax(1)
-        found = channel_attribution(X, labels, affinity=affinity, n_maps=0)
+        found = channel_attribution(X, labels, n_maps=0, ncut=Ncut(affinity=affinity))
         assert found.raw.shape == (len(np.unique(labels)), 10)
         assert np.isfinite(found.raw).all()
         assert (np.abs(found.raw).sum(1) > 0).all()
@@ -309,11 +345,13 @@ class TestChecks:
         few = np.zeros(len(X), bool)
         few[:2] = True
         X[few, 6] += 1000
-        with pytest.warns(OutlierWarning, match=r"attributions to 'few' are not meaningful.*Pass `sigma=") as caught:
+        with pytest.warns(
+            OutlierWarning, match=r"attributions to 'few' are not meaningful.*Pass `ncut=Ncut\(sigma="
+        ) as caught:
             channel_attribution(X, {"few": few, "rest": ~few})
-        sigma = float(re.search(r"`sigma=([\d.]+)`", str(caught[0].message))[1])
+        sigma = float(re.search(r"sigma=([\d.]+)\)", str(caught[0].message))[1])
         with pytest.warns(OutlierWarning, match="2 of 20 eigenvectors"):
-            found = channel_attribution(X, {"few": few}, sigma=sigma, method="ablation")
+            found = channel_attribution(X, {"few": few}, method="ablation", ncut=Ncut(sigma=sigma))
         assert found.top_k(1, target="few")[0].channel == 6
 
 
@@ -327,7 +365,7 @@ def photographs():
 @pytest.mark.parametrize("method", METHODS)
 def test_top_channels_of_photographs_beat_random_ones(photographs, method):
     features, labels = photographs
-    found = channel_attribution(features, labels, method=method, degree=0.02)
+    found = channel_attribution(features, labels, method=method, ncut=Ncut(degree=0.02))
     curves = found.faithfulness(8, n_random=3)
     assert curves.area.mean() > 0.05
     assert curves.area_to_bottom.mean() > 0.05
@@ -341,4 +379,4 @@ def test_few_nodes_with_all_eigenvectors(n, solver):
     """Solve linear systems of the gradient that have more columns than rows."""
     X = np.random.default_rng(0).normal(size=(n, 6)).astype(np.float32)
     for n_eig in {2, n // 2, n - 1}:
-        assert np.isfinite(channel_attribution(X, np.arange(n) % 2, n_eig=n_eig, solver=solver).raw).all()
+        assert np.isfinite(channel_attribution(X, np.arange(n) % 2, n_eig=n_eig, ncut=Ncut(solver=solver)).raw).all()
