@@ -113,17 +113,7 @@ def embed(
     >>> embed(image, n_eig=2, progress=False)
     Embedding(1 images, 96 nodes, 2 eigenvectors)
     """
-    loaded = load_images(images)
-    if features is None:
-        features = extract_features(
-            loaded, backbone=backbone, layer=layer, resolution=resolution, device=device, progress=progress
-        )
-    elif not (isinstance(backbone, str) and backbone == "multiscale") or layer != -1 or resolution is not None:
-        raise ValueError(
-            "`features` cannot be combined with `backbone`, `layer` or `resolution`, which control how features are "
-            "extracted. Pass one or the other."
-        )
-    _check_features_of(features, loaded)
+    loaded, features = _load(images, features, backbone, layer, resolution, device, progress)
     if n_eig is None:
         n_eig = min(_DEFAULT_N_EIG, len(features) - 1)
     ncut, eigenvectors = _fit(
@@ -136,11 +126,12 @@ def embed(
 def segment(
     images: Any,
     *,
-    n_clusters: int = 8,
-    n_eig: int | None = None,
+    features: FeatureMaps | None = None,
     backbone: Any = "multiscale",
     layer: int = -1,
     resolution: int | None = None,
+    n_clusters: int = 8,
+    n_eig: int | None = None,
     degree: float | None = None,
     device: Any = None,
     random_state: Any = 0,
@@ -156,11 +147,13 @@ def segment(
     ----------
     images : any input of `load_images`
         All images are clustered together, so a label has the same meaning in each of them.
+    features, backbone, layer, resolution
+        See `embed`. `features` must have one map per image.
     n_clusters : int
         The number of labels over all images; a single image may contain only some of them.
     n_eig : int, optional
         The number of eigenvectors to compute and to cluster, as in `Kway`. By default `n_clusters`.
-    backbone, layer, resolution, degree, device, random_state, progress
+    degree, device, random_state, progress
         See `embed`.
 
     Returns
@@ -187,11 +180,12 @@ def segment(
     ((64, 96), True)
     """
     n_clusters = check_positive_int(n_clusters, "n_clusters")
-    loaded = load_images(images)
-    features = extract_features(
-        loaded, backbone=backbone, layer=layer, resolution=resolution, device=device, progress=progress
-    )
-    _check_features_of(features, loaded)
+    loaded, features = _load(images, features, backbone, layer, resolution, device, progress)
+    if [map_.image for map_ in features.grid.maps] != list(range(len(loaded))):
+        raise ValueError(
+            f"`features` must have one map per image; got {len(features.grid.maps)} maps of {len(loaded)} images. Pass "
+            "the features of one source, `features.select(source)`."
+        )
     if n_clusters >= len(features):
         raise ValueError(
             f"`n_clusters` must be less than the number of patches, {len(features)}; got {n_clusters}. "
@@ -209,6 +203,30 @@ def segment(
     if isinstance(scores, torch.Tensor):
         scores = scores.float().cpu().numpy()
     return [_to_pixels(map_, image) for map_, image in zip(features.grid.split(scores), loaded, strict=True)]
+
+
+def _load(
+    images: Any,
+    features: FeatureMaps | None,
+    backbone: Any,
+    layer: int,
+    resolution: int | None,
+    device: Any,
+    progress: bool,
+) -> tuple[list[Image.Image], FeatureMaps]:
+    """Return the images, and their features: the given ones, or those that the backbone extracts."""
+    loaded = load_images(images)
+    if features is None:
+        features = extract_features(
+            loaded, backbone=backbone, layer=layer, resolution=resolution, device=device, progress=progress
+        )
+    elif not (isinstance(backbone, str) and backbone == "multiscale") or layer != -1 or resolution is not None:
+        raise ValueError(
+            "`features` cannot be combined with `backbone`, `layer` or `resolution`, which control how features are "
+            "extracted. Pass one or the other."
+        )
+    _check_features_of(features, loaded)
+    return loaded, features
 
 
 def _check_features_of(features: Any, images: list[Image.Image]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from inspect import signature
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from ncut_widgets.grid import PatchGrid, PatchMap
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.pipeline import embed, segment
 from ncut_widgets.readouts import click_ncut
+from ncut_widgets.widgets import explore
 
 SKY, GRASS, BALL = (120, 170, 230), (60, 120, 40), (220, 60, 50)
 
@@ -55,6 +57,26 @@ def test_labels_agree_across_image_sizes():
 def test_same_seed_gives_same_labels():
     image, _ = scene(ball=(60, 50))
     np.testing.assert_array_equal(segment(image, n_clusters=5)[0], segment(image, n_clusters=5)[0])
+
+
+def test_segment_of_features_matches_their_extraction():
+    image, _ = scene(ball=(60, 50))
+    features = extract_features(image, resolution=96, progress=False)
+    given, extracted = segment(image, features=features), segment(image, resolution=96)
+    np.testing.assert_array_equal(given[0], extracted[0])
+    with pytest.raises(ValueError, match="`features` must have one map per image; got 2 maps of 1 images"):
+        segment(image, features=concat([features, extract_features(image, resolution=192, progress=False)]))
+
+
+def test_front_parameters_agree():
+    front = ["images", "features", "backbone", "layer", "resolution"]
+    shared = {"images", "features", "backbone", "layer", "resolution", "degree", "device", "random_state"}
+    signatures = [signature(function).parameters for function in (embed, segment, explore)]
+    for parameters in signatures:
+        assert list(parameters)[:5] == front
+        assert {name: parameters[name].default for name in shared} == {
+            name: signatures[0][name].default for name in shared
+        }
 
 
 def test_embed_uses_default_degree_for_built_in_features():

@@ -162,7 +162,11 @@ class TestFailing:
         return session
 
     def test_error_is_reported_and_raised_on_waiting(self, failed, tmp_path):
-        assert failed.recolor_status == {"method": "umap", "status": "failed", "error": "MemoryError: no room for colours"}
+        assert failed.recolor_status == {
+            "method": "umap",
+            "status": "failed",
+            "error": "MemoryError: no room for colours",
+        }
         for use in (lambda: failed.coords, lambda: failed.to_html(tmp_path / "a.html"), lambda: nw.plot_images(failed)):
             with pytest.raises(MemoryError, match="no room for colours"):
                 use()
