@@ -191,7 +191,7 @@ _MSPACE = {
     "decoder_training_steps": Hint(None, "Remove it: no network is trained."),
     "batch_size": Hint(None, "Remove it: no network is trained."),
     "lr": Hint(None, "Remove it: no network is trained."),
-    "progress_bar": Hint(None, "Use `on_step` of `Coloring.fit`, which is called after each step."),
+    "progress_bar": Hint(None, "Use `progress` of `Coloring.fit`."),
     "return_model": Hint(None, '`Coloring("mspace")` stores the layout.'),
 }
 _ROTATION = {

@@ -1,4 +1,9 @@
-"""Progress bars: tqdm is imported only if a bar is shown, and nothing remains open afterwards."""
+"""Progress of long computations, as a bar or by a callback.
+
+Every parameter `progress` takes the same values. True shows a bar, None shows one only in a notebook or a terminal, and
+False shows none. A callable gets the completed fraction, in [0, 1], and an exception in it cancels the computation.
+tqdm is imported only if a bar is shown, and nothing remains open afterwards.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +12,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["progress"]
+__all__ = ["Progress", "part", "progress", "shows_bar"]
+
+Progress = bool | Callable[[float], object] | None
 
 _COLUMNS = 80
 
 
 @contextmanager
-def progress(total: int, what: str, *, unit: str, show: bool) -> Iterator[Callable[[int], object]]:
-    """Show a progress bar and yield its update function, which takes the number of units just finished.
+def progress(total: int, what: str, *, unit: str, show: Progress) -> Iterator[Callable[[int], object]]:
+    """Yield a function that takes the number of units just finished, and advances a bar or calls `show`.
 
     Examples
     --------
     >>> with progress(3, "nothing", unit="step", show=False) as done:
     ...     done(1)
     """
-    if not show:
+    if callable(show):
+        finished = 0
+
+        def report(n: int) -> None:
+            nonlocal finished
+            finished += n
+            show(finished / total)
+
+        yield report
+        return
+    if not shows_bar(show):
         yield lambda n: None  # noqa: ARG005
         return
     bar = _bar(total, what, unit)
@@ -29,6 +46,25 @@ def progress(total: int, what: str, *, unit: str, show: bool) -> Iterator[Callab
         yield bar.update
     finally:
         bar.close()
+
+
+def part(show: Progress, start: float, stop: float) -> Progress:
+    """Return the progress of a step that takes the fractions from `start` to `stop` of a computation."""
+    return (lambda fraction: show(start + (stop - start) * fraction)) if callable(show) else show
+
+
+def shows_bar(show: Progress) -> bool:
+    """Return whether this value of `progress` shows a bar."""
+    return _is_interactive() if show is None else bool(show) and not callable(show)
+
+
+def _is_interactive() -> bool:
+    return _is_notebook() or sys.stderr.isatty()
+
+
+def _is_notebook() -> bool:
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return hasattr(shell, "kernel")
 
 
 def _bar(total: int, what: str, unit: str) -> Any:
@@ -40,8 +76,7 @@ def _bar(total: int, what: str, unit: str) -> Any:
     """
     from tqdm import tqdm
 
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if not hasattr(shell, "kernel"):
+    if not _is_notebook():
         return tqdm(total=total, desc=what, unit=unit, leave=False)
 
     from IPython.display import display

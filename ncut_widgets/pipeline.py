@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from ncut_widgets._process import restores_process_state
+from ncut_widgets._progress import Progress, part, shows_bar
 from ncut_widgets._validation import check_positive_int
 from ncut_widgets.features import FeatureMaps, Multiscale, extract_features, load_images
 from ncut_widgets.features.edge_aware import smooth_within_edges
@@ -21,6 +22,8 @@ from ncut_widgets.readouts import kway_ncut
 __all__ = ["Embedding", "embed", "segment"]
 
 _DEFAULT_N_EIG = 32
+# Share of the time that a callable `progress` attributes to the features.
+_FEATURES_SHARE = 0.7
 # Mean affinity for the built-in features. They are nearly constant within a region, so a narrow kernel does not split
 # it: 1.5 % of the nodes, but at least 36 neighbors, because outlier patches otherwise become singleton clusters, and
 # at most 25 %. For other backbones `Ncut` chooses sigma.
@@ -70,7 +73,7 @@ def embed(
     degree: float | None = None,
     device: Any = None,
     random_state: Any = 0,
-    progress: bool = True,
+    progress: Progress = None,
 ) -> Embedding:
     """Extract features of all images and embed all their patches with one Normalized Cut.
 
@@ -93,8 +96,9 @@ def embed(
         Device of the Normalized Cut, and of a transformers model given by its id.
     random_state : int, numpy Generator or None
         The same images and seed give the same embedding.
-    progress : bool
-        Show a progress bar for each step.
+    progress : bool, callable or None
+        Show a progress bar for each step; None shows them only in a notebook or terminal. A callable gets the completed
+        fraction, in [0, 1], and an exception in it cancels the computation.
 
     Returns
     -------
@@ -135,7 +139,7 @@ def segment(
     degree: float | None = None,
     device: Any = None,
     random_state: Any = 0,
-    progress: bool = False,
+    progress: Progress = None,
 ) -> list[np.ndarray]:
     """Return a cluster label for every pixel of every image, by a k-way Normalized Cut of all images together.
 
@@ -212,13 +216,18 @@ def _load(
     layer: int,
     resolution: int | None,
     device: Any,
-    progress: bool,
+    progress: Progress,
 ) -> tuple[list[Image.Image], FeatureMaps]:
     """Return the images, and their features: the given ones, or those that the backbone extracts."""
     loaded = load_images(images)
     if features is None:
         features = extract_features(
-            loaded, backbone=backbone, layer=layer, resolution=resolution, device=device, progress=progress
+            loaded,
+            backbone=backbone,
+            layer=layer,
+            resolution=resolution,
+            device=device,
+            progress=part(progress, 0, _FEATURES_SHARE),
         )
     elif not (isinstance(backbone, str) and backbone == "multiscale") or layer != -1 or resolution is not None:
         raise ValueError(
@@ -255,10 +264,13 @@ def _default_degree(features: FeatureMaps) -> float | None:
     return degree if degree * len(features) > 1 else None
 
 
-def _fit(features: FeatureMaps, *, degree: float | None, progress: bool, **options: Any) -> tuple[Ncut, Any]:
+def _fit(features: FeatureMaps, *, degree: float | None, progress: Progress, **options: Any) -> tuple[Ncut, Any]:
     """Return a fitted `Ncut` of the features, and the eigenvectors; `degree=None` means the default for them."""
-    ncut = Ncut(degree=_default_degree(features) if degree is None else degree, verbose=progress, **options)
-    return ncut, ncut.fit_transform(features)
+    ncut = Ncut(degree=_default_degree(features) if degree is None else degree, verbose=shows_bar(progress), **options)
+    eigenvectors = ncut.fit_transform(features)
+    if callable(progress):
+        progress(1.0)
+    return ncut, eigenvectors
 
 
 def _to_pixels(scores: np.ndarray, image: Image.Image) -> np.ndarray:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ncut_widgets._migration import explains_old_options
 from ncut_widgets._process import restores_process_state
+from ncut_widgets._progress import Progress
 from ncut_widgets._progress import progress as progress_bar
 from ncut_widgets._validation import check_positive_int
 from ncut_widgets.grid import PatchGrid, PatchMap
@@ -34,7 +35,7 @@ def extract_features(
     source: str | None = None,
     batch_size: int = 8,
     device: Any = None,
-    progress: bool = True,
+    progress: Progress = None,
 ) -> FeatureMaps:
     """Return the features of every patch of every image.
 
@@ -68,8 +69,9 @@ def extract_features(
         Images per call of the backbone.
     device : torch device, optional
         Device of a transformers model given by its id or folder; by default the GPU if there is one.
-    progress : bool
-        Show a progress bar.
+    progress : bool, callable or None
+        Show a progress bar; None shows it only in a notebook or terminal. A callable gets the completed fraction, in
+        [0, 1], and an exception in it cancels the computation.
 
     Returns
     -------

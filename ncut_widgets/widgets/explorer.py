@@ -9,6 +9,7 @@ from typing import Any
 
 import traitlets
 
+from ncut_widgets._progress import Progress
 from ncut_widgets._validation import check_in
 from ncut_widgets.export.still import Panel
 from ncut_widgets.features import FeatureMaps
@@ -129,7 +130,7 @@ class Explorer(View):
         n_clusters: Sequence[int] | None = None,
         attributions: bool | Sequence[int] = False,
         channel_bytes: int = 8_000_000,
-        progress: bool = True,
+        progress: Progress = None,
     ) -> Path:
         """Write this explorer as one HTML file that needs no kernel and no network.
 
@@ -179,7 +180,7 @@ def explore(
     device: Any = None,
     height: int = 560,
     random_state: int = 0,
-    progress: bool = True,
+    progress: Progress = None,
 ) -> Explorer:
     """Return an explorer of the images: features, Normalized Cut, colors and linked views in one call.
 
@@ -211,8 +212,8 @@ def explore(
         Height of the views in CSS pixels.
     random_state : int, default 0
         The same images and seed give the same result, including colors.
-    progress : bool, default True
-        Show a progress bar for each step.
+    progress : bool, callable or None
+        As in `embed`.
 
     Returns
     -------

@@ -25,7 +25,7 @@ def blobs(n_clusters=5, n_per_cluster=400, n_channels=8):
 def test_torchdr_lays_out_here(method, n_steps):
     eig, labels = blobs()
     steps = []
-    rgb = Coloring(method).fit(eig, on_step=lambda: steps.append(1)).rgb_
+    rgb = Coloring(method).fit(eig, progress=steps.append).rgb_
     assert len(steps) == n_steps, "those of TorchDR's: the layouts on the CPU have others"
     assert rgb.device == DEVICE
     centers = torch.stack([rgb[labels == k].mean(0) for k in range(5)])
@@ -45,7 +45,7 @@ def test_same_seed_same_colors_and_global_generators_untouched(method):
 def test_the_sphere_stays_with_umap():
     eig, _ = blobs(n_per_cluster=60)
     steps = []
-    coords = Coloring("umap_sphere").fit(eig, on_step=lambda: steps.append(1)).coords_
+    coords = Coloring("umap_sphere").fit(eig, progress=steps.append).coords_
     assert len(steps) == 2
     assert coords.device == DEVICE
     torch.testing.assert_close(coords.norm(dim=1), torch.ones(len(eig), device=DEVICE))

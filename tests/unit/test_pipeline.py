@@ -70,7 +70,7 @@ def test_segment_of_features_matches_their_extraction():
 
 def test_front_parameters_agree():
     front = ["images", "features", "backbone", "layer", "resolution"]
-    shared = {"images", "features", "backbone", "layer", "resolution", "degree", "device", "random_state"}
+    shared = {"images", "features", "backbone", "layer", "resolution", "degree", "device", "random_state", "progress"}
     signatures = [signature(function).parameters for function in (embed, segment, explore)]
     for parameters in signatures:
         assert list(parameters)[:5] == front
@@ -122,10 +122,26 @@ def test_degree_sets_mean_affinity():
 
 def test_progress_bars_name_steps(capsys):
     image, _ = scene()
-    embed(image, n_eig=3)
+    embed(image, n_eig=3, progress=True)
     assert "features: multiscale" in capsys.readouterr().err
     segment(image, n_clusters=2)
-    assert capsys.readouterr().err == ""
+    embed(image, n_eig=3)
+    assert capsys.readouterr().err == "", "no bar outside of notebooks and terminals"
+
+
+def test_progress_callable_gets_fractions_and_cancels():
+    image, _ = scene(96, 64)
+    for function in (embed, segment):
+        fractions = []
+        function([image, image], n_eig=8, progress=fractions.append)
+        assert fractions == sorted(fractions)
+        assert 0 < fractions[0] < 1 == fractions[-1]
+
+    def stop(fraction):
+        raise InterruptedError(fraction)
+
+    with pytest.raises(InterruptedError, match=r"0\.7"):
+        embed(image, progress=stop)
 
 
 @pytest.mark.parametrize(

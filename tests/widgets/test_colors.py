@@ -42,15 +42,15 @@ class Paused(nw.Coloring):
         self.started, self.go_on = threading.Event(), threading.Event()
 
     def fit(self, eig, **options):
-        check = options.pop("on_step")
+        check = options.pop("progress")
 
-        def on_step():
+        def progress(fraction):
             self.started.set()
-            check()
+            check(fraction)
             while not self.go_on.wait(0.01):
-                check()
+                check(fraction)
 
-        return super().fit(eig, on_step=on_step, **options)
+        return super().fit(eig, progress=progress, **options)
 
 
 def threads():
@@ -268,5 +268,5 @@ class TestExplore:
 
 def test_export_shows_progress_of_recolor(session, tmp_path, capsys):
     session.recolor()
-    session.to_html(tmp_path / "a.html")
+    session.to_html(tmp_path / "a.html", progress=True)
     assert "colors: t-SNE of 144 nodes" in capsys.readouterr().err

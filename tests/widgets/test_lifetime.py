@@ -180,10 +180,10 @@ SLOW = """
 started = threading.Event()
 
 class Slow(nw.Coloring):
-    def fit(self, rows, *, onto=None, on_step=None):
+    def fit(self, rows, *, onto=None, progress=None):
         started.set()
         while True:
-            on_step()
+            progress(0.0)
 """
 
 

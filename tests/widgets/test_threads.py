@@ -78,9 +78,9 @@ class TestRecoloring:
         cancel, others = Recoloring.cancel, []
 
         class Endless(nw.Coloring):
-            def fit(self, X, *, onto=None, on_step=None):
+            def fit(self, X, *, onto=None, progress=None):
                 while True:
-                    on_step()
+                    progress(0.0)
 
         def cancel_and_let_another_thread_ask(self):
             cancel(self)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ncut_widgets._progress import Progress
 from ncut_widgets._validation import check_features, check_positive_int
 from ncut_widgets.features import extract_features, load_images
 from ncut_widgets.features.backbones import resolve_backbone
@@ -17,7 +18,7 @@ from ncut_widgets.ncut import Ncut
 from .graph import attribution_ncut
 from .methods import aggregate, check_method
 from .result import ChannelAttribution, MapData
-from .scores import ProgressCallback, progress_steps, score_gradients
+from .scores import progress_steps, score_gradients
 from .targets import check_targets
 
 __all__ = ["backbone_attribution"]
@@ -43,7 +44,7 @@ def backbone_attribution(
     n_maps: int = 16,
     batch_size: int = 8,
     device: Any = None,
-    progress: bool | ProgressCallback = False,
+    progress: Progress = None,
 ) -> ChannelAttribution:
     """Attribute clusters or masks of features to pixels, or to the channels of a layer of the backbone.
 

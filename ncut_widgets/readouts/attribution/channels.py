@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ncut_widgets._process import restores_process_state, warn
+from ncut_widgets._progress import Progress
 from ncut_widgets._threads import one_thread
 from ncut_widgets._validation import check_features, check_positive_int
 from ncut_widgets.errors import OutlierWarning
@@ -17,7 +18,7 @@ from ncut_widgets.ncut.graph.weights import check_weights
 from .graph import attribution_ncut
 from .methods import ablation_effects, aggregate, check_method
 from .result import ChannelAttribution, MapData
-from .scores import ChannelAblation, ProgressCallback, progress_steps, score_gradients
+from .scores import ChannelAblation, progress_steps, score_gradients
 from .targets import Targets, check_targets
 
 __all__ = ["channel_attribution"]
@@ -35,7 +36,7 @@ def channel_attribution(
     clusters: Any = None,
     n_eig: int | None = None,
     n_maps: int = 16,
-    progress: bool | ProgressCallback = False,
+    progress: Progress = None,
 ) -> ChannelAttribution:
     """Attribute clusters or masks to feature channels, with signed scores, rankings, maps and checks.
 
@@ -74,9 +75,9 @@ def channel_attribution(
         Number of eigenvectors in which targets are scored, by default the number of clusters, or 20 for masks.
     n_maps : int
         Number of leading channels of each target whose gradients are stored for `maps`.
-    progress : bool or callable
-        Show a progress bar, or call this with the completed fraction, in [0, 1]. An exception in the callable cancels
-        the computation.
+    progress : bool, callable or None
+        Show a progress bar; None shows it only in a notebook or terminal. A callable gets the completed fraction, in
+        [0, 1], and an exception in it cancels the computation.
 
     Returns
     -------
@@ -176,7 +177,7 @@ def _by_gradient(
     method: str,
     region: str,
     n_maps: int,
-    show: bool | ProgressCallback,
+    show: Progress,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, torch.Tensor]:
     """Return the attributions (t, c), the leading channels (t, m), their gradients (t, n, m), and the scores (t,)."""
     means, (n, c) = nodes.mean(0), nodes.shape

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 from scipy.stats import rankdata
 
+from ncut_widgets._progress import Progress
 from ncut_widgets._threads import one_thread
 
 from .methods import attribute_target_sets
-from .scores import ChannelAblation, ProgressCallback, progress_steps
+from .scores import ChannelAblation, progress_steps
 from .targets import Targets
 
 __all__ = ["Faithfulness", "PermutedTargets", "deletion_curves", "permuted_targets"]
@@ -98,7 +99,7 @@ def deletion_curves(
     k: int,
     n_random: int,
     rng: np.random.Generator,
-    show: bool | ProgressCallback,
+    show: Progress,
 ) -> Faithfulness:
     """Return the curves of the targets `rows`, for up to `k` channels of their `rankings` (t, c)."""
     c = rankings.shape[1]
@@ -134,7 +135,7 @@ def permuted_targets(
     region: str,
     n_permutations: int,
     rng: np.random.Generator,
-    show: bool | ProgressCallback,
+    show: Progress,
 ) -> PermutedTargets:
     """Return the comparison with `n_permutations` random permutations of the nodes of all targets."""
     n = len(ablation.nodes)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ncut_widgets._progress import Progress
 from ncut_widgets._validation import check_in
 
-from .scores import ChannelAblation, ProgressCallback, progress_steps, score_gradients
+from .scores import ChannelAblation, progress_steps, score_gradients
 from .targets import Targets
 
 __all__ = ["METHODS", "REGIONS", "ablation_effects", "aggregate", "attribute_target_sets", "check_method"]
@@ -51,7 +52,7 @@ def aggregate(
 
 
 def attribute_target_sets(
-    ablation: ChannelAblation, target_sets: Sequence[Targets], method: str, region: str, show: bool | ProgressCallback
+    ablation: ChannelAblation, target_sets: Sequence[Targets], method: str, region: str, show: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the attributions (p, t, c) and scores (p, t) of p sets of t targets among the nodes of `ablation`.
 
@@ -75,7 +76,7 @@ def attribute_target_sets(
 
 
 def ablation_effects(
-    ablation: ChannelAblation, others: Sequence[Targets], show: bool | ProgressCallback
+    ablation: ChannelAblation, others: Sequence[Targets], show: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the decrease of the score of each target without each channel (t, c), and the scores (t,).
 

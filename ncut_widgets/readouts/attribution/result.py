@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from ncut_widgets._progress import Progress
 from ncut_widgets._validation import check_in, check_positive_int, check_random_state
 from ncut_widgets.grid import PatchGrid
 
 from .faithfulness import Faithfulness, PermutedTargets, deletion_curves, permuted_targets
-from .scores import ChannelAblation, ProgressCallback
+from .scores import ChannelAblation
 from .targets import target_indices
 
 __all__ = ["ChannelAttribution", "MapData", "RankedChannel"]
@@ -176,7 +177,7 @@ class ChannelAttribution:
         target: int | str | None = None,
         n_random: int = 5,
         random_state: Any = 0,
-        progress: bool | ProgressCallback = False,
+        progress: Progress = None,
     ) -> Faithfulness:
         """Return the scores of each target as its channels are replaced by their mean, in order of the ranking.
 
@@ -190,8 +191,8 @@ class ChannelAttribution:
             Number of random orders to compare with.
         random_state : int, numpy.random.Generator or None
             Draws the random orders.
-        progress : bool or callable
-            Show a progress bar, or call this with the completed fraction, in [0, 1].
+        progress : bool, callable or None
+            As in `channel_attribution`.
 
         Notes
         -----
@@ -212,7 +213,7 @@ class ChannelAttribution:
         )
 
     def permuted_targets(
-        self, n_permutations: int = 5, *, random_state: Any = 0, progress: bool | ProgressCallback = False
+        self, n_permutations: int = 5, *, random_state: Any = 0, progress: Progress = None
     ) -> PermutedTargets:
         """Compare the attribution with that of random targets of the same sizes, by the same method.
 
@@ -225,8 +226,8 @@ class ChannelAttribution:
             Number of random permutations of the nodes.
         random_state : int, numpy.random.Generator or None
             Draws the permutations.
-        progress : bool or callable
-            Show a progress bar, or call this with the completed fraction, in [0, 1].
+        progress : bool, callable or None
+            As in `channel_attribution`.
         """
         ablation = self._ablation("permuted_targets")
         n_permutations = check_positive_int(n_permutations, "n_permutations")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
 
-from ncut_widgets._progress import progress
+from ncut_widgets._progress import Progress, progress
 from ncut_widgets._validation import device_of, torch_generator
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.ncut.graph.build_kernel import build_kernel
@@ -18,31 +18,17 @@ from ncut_widgets.ncut.solvers.exact import solve_exact
 
 from .targets import Targets
 
-__all__ = ["ChannelAblation", "ProgressCallback", "progress_steps", "score_gradients"]
+__all__ = ["ChannelAblation", "progress_steps", "score_gradients"]
 
-# Takes the completed fraction of the work, in [0, 1].
-ProgressCallback = Callable[[float], object]
 # Ablation cuts the exact graph of at most this many nodes, which takes a few hundredths of a second per cut.
 _MAX_ABLATION_NODES = 2048
 # Minimum number of sampled nodes per cluster or mask; smaller ones are sampled completely.
 _MIN_SAMPLES_PER_TARGET = 32
 
 
-@contextmanager
-def progress_steps(total: int, what: str, show: bool | ProgressCallback) -> Iterator[Callable[[int], object]]:
-    """Yield a function that takes the number of steps just completed, and advances a bar or calls `show`."""
-    if not callable(show):
-        with progress(total, f"attribution: {what}", unit="step", show=show) as advance:
-            yield advance
-        return
-    completed = 0
-
-    def report(n: int) -> None:
-        nonlocal completed
-        completed += n
-        show(completed / total)
-
-    yield report
+def progress_steps(total: int, what: str, show: Progress) -> AbstractContextManager[Callable[[int], object]]:
+    """Return the progress of `total` steps of an attribution; see `progress`."""
+    return progress(total, f"attribution: {what}", unit="step", show=show)
 
 
 def score_gradients(

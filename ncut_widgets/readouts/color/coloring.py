@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from numbers import Integral
 from typing import Any
 
@@ -12,6 +12,7 @@ from sklearn.exceptions import NotFittedError
 from ncut_widgets._estimator import NodeTransformer
 from ncut_widgets._migration import explains_old_options
 from ncut_widgets._process import restores_process_state
+from ncut_widgets._progress import Progress
 from ncut_widgets._validation import (
     Like,
     check_features,
@@ -120,7 +121,7 @@ class Coloring(NodeTransformer):
         *,
         shared: tuple[Any, Any] | None = None,
         onto: Any = None,
-        on_step: Callable[[], object] | None = None,
+        progress: Progress = False,
     ) -> Coloring:
         """Lay out the nodes `X`, and align the layout with the previous fit, if there is one.
 
@@ -139,16 +140,17 @@ class Coloring(NodeTransformer):
             shared if their number has not changed. Otherwise none are, and the layout is not aligned.
         onto : array or tensor of shape (n, 3), optional
             Current positions of the nodes, with which to align the layout instead of the previous fit.
-        on_step : callable, optional
-            Called without arguments between the steps of t-SNE, M-space and TorchDR's UMAP, and before and after
-            UMAP on the CPU. An exception in it cancels the fit and keeps the previous one.
+        progress : bool, callable or None
+            Show a progress bar; None shows it only in a notebook or terminal. A callable gets the completed fraction,
+            in [0, 1], before each step of t-SNE, M-space and TorchDR's UMAP, and before and after UMAP on the CPU. An
+            exception in it cancels the fit and keeps the previous one.
 
         Returns
         -------
         Coloring
             The estimator itself.
         """
-        return self._fit(X, "X", shared, onto, on_step)
+        return self._fit(X, "X", shared, onto, progress)
 
     @restores_process_state
     def _fit(
@@ -157,7 +159,7 @@ class Coloring(NodeTransformer):
         name: str,
         shared: tuple[Any, Any] | None = None,
         onto: Any = None,
-        on_step: Callable[[], object] | None = None,
+        progress: Progress = False,
     ) -> Coloring:
         method = check_in(self.method, "method", METHODS)
         n_sample = check_positive_int(self.n_sample, "n_sample", minimum=2)
@@ -170,7 +172,7 @@ class Coloring(NodeTransformer):
         rows = tensor.detach() if method == "mspace" else unit_rows(tensor.detach())
 
         layout = find_layout(
-            rows, method=method, n_sample=n_sample, n_neighbors=n_neighbors, n_eig=n_eig, rng=rng, on_step=on_step
+            rows, method=method, n_sample=n_sample, n_neighbors=n_neighbors, n_eig=n_eig, rng=rng, progress=progress
         )
         coords = layout.place(rows)
         rotation, shift = torch.eye(3, dtype=coords.dtype, device=coords.device), coords.new_zeros(3)
@@ -192,10 +194,10 @@ class Coloring(NodeTransformer):
         *,
         shared: tuple[Any, Any] | None = None,
         onto: Any = None,
-        on_step: Callable[[], object] | None = None,
+        progress: Progress = False,
     ) -> Any:
         """Fit to the nodes `X` and return their colors (n, 3), in [0, 1]."""
-        return self.fit(X, shared=shared, onto=onto, on_step=on_step).rgb_
+        return self.fit(X, shared=shared, onto=onto, progress=progress).rgb_
 
     def _import_library(self, X: Any) -> None:
         """Import the library that `fit` needs for `X`, if any, so that a worker thread does not have to."""

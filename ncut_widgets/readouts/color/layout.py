@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 import torch
 from scipy.spatial.distance import cdist
 
+from ncut_widgets._progress import Progress
+from ncut_widgets._progress import progress as progress_bar
 from ncut_widgets.ncut import nystrom_propagate
 from ncut_widgets.ncut.graph.linalg import eigh
 from ncut_widgets.readouts._directions import unit_rows
 
-from .mspace import mspace_layout
+from .mspace import MSPACE_STEPS, mspace_layout
 from .sampling import farthest_points
-from .torchdr import import_torchdr, torchdr_layout, uses_torchdr
-from .tsne import tsne_layout
+from .torchdr import import_torchdr, torchdr_layout, torchdr_steps, uses_torchdr
+from .tsne import TSNE_STEPS, tsne_layout
 
 __all__ = ["METHODS", "Layout", "find_layout", "import_library"]
 
@@ -30,6 +32,8 @@ _MIN_NODES_FOR_NEIGHBORS = 16
 _OVERSAMPLING = 3
 _INITIAL_SPREAD = 1e-4
 _UMAP_EPOCHS = 200
+# Steps that are reported. UMAP on the CPU reports only its start and end.
+_STEPS = {"tsne": TSNE_STEPS, "mspace": MSPACE_STEPS, "umap": 2, "umap_sphere": 2}
 
 
 class Layout(Protocol):
@@ -87,32 +91,38 @@ def find_layout(
     n_neighbors: int,
     n_eig: Sequence[int],
     rng: np.random.Generator,
-    on_step: Callable[[], object] | None = None,
+    progress: Progress = False,
 ) -> Layout:
-    """Return the layout of rows (n, k) by `method`, fitted to `n_sample` rows; `on_step` is as in `Coloring.fit`."""
-    on_step = on_step or _no_progress
+    """Return the layout of rows (n, k) by `method`, fitted to `n_sample` rows; `progress` is as in `Coloring.fit`."""
     if method == "pca" or len(rows) < _MIN_NODES_FOR_NEIGHBORS:
         return PrincipalLayout(rows)
     sampled = rows[_sample(rows, n_sample, rng).to(rows.device)]
-    if method == "mspace":
-        return NeighborLayout(sampled, mspace_layout(sampled, n_eig, on_step).to(rows.dtype))
-    start = _initial_layout(sampled, rng)
-    if uses_torchdr(method, rows.device):
-        seed = int(rng.integers(2**31))
-        layout = torchdr_layout(sampled, start, method=method, n_neighbors=n_neighbors, seed=seed, on_step=on_step)
-        return NeighborLayout(sampled, layout.to(rows.dtype))
-    array = sampled.cpu().float().numpy()
-    if method == "tsne":
-        # A larger perplexity would cover most of the nodes, and its bandwidth would not be defined.
-        coords = tsne_layout(array, start, perplexity=min(n_neighbors, (len(array) - 1) / 3), on_step=on_step)
-    else:
-        # UMAP rescales the initial layout, which must have the dimensions of the result: on a sphere, two angles.
-        on_sphere = method == "umap_sphere"
-        start = start[:, :2] if on_sphere else start
-        seed = int(rng.integers(2**31))
-        on_step()
-        coords = _umap_layout(array, start, min(n_neighbors, len(array) - 1), seed, on_sphere=on_sphere)
-        on_step()
+    on_device = uses_torchdr(method, rows.device)
+    n_steps = torchdr_steps(method) if on_device else _STEPS[method]
+    with progress_bar(n_steps, f"colors: {method} of {len(rows)} nodes", unit="step", show=progress) as advance:
+
+        def on_step() -> None:
+            advance(1)
+
+        if method == "mspace":
+            return NeighborLayout(sampled, mspace_layout(sampled, n_eig, on_step).to(rows.dtype))
+        start = _initial_layout(sampled, rng)
+        if on_device:
+            seed = int(rng.integers(2**31))
+            layout = torchdr_layout(sampled, start, method=method, n_neighbors=n_neighbors, seed=seed, on_step=on_step)
+            return NeighborLayout(sampled, layout.to(rows.dtype))
+        array = sampled.cpu().float().numpy()
+        if method == "tsne":
+            # A larger perplexity would cover most of the nodes, and its bandwidth would not be defined.
+            coords = tsne_layout(array, start, perplexity=min(n_neighbors, (len(array) - 1) / 3), on_step=on_step)
+        else:
+            # UMAP rescales the initial layout, which must have the dimensions of the result: on a sphere, two angles.
+            on_sphere = method == "umap_sphere"
+            start = start[:, :2] if on_sphere else start
+            seed = int(rng.integers(2**31))
+            on_step()
+            coords = _umap_layout(array, start, min(n_neighbors, len(array) - 1), seed, on_sphere=on_sphere)
+            on_step()
     table = torch.from_numpy(np.asarray(coords)).to(rows.device, rows.dtype)
     return NeighborLayout(sampled, table, on_sphere=method == "umap_sphere")
 
@@ -130,10 +140,6 @@ def import_library(method: str, device: torch.device) -> None:
             # The import warns if TensorFlow is not installed, which is not needed here.
             warnings.filterwarnings("ignore", message="Tensorflow not installed", category=ImportWarning)
             import umap  # noqa: F401
-
-
-def _no_progress() -> None:
-    pass
 
 
 def _sample(rows: torch.Tensor, n_sample: int, rng: np.random.Generator) -> torch.Tensor:

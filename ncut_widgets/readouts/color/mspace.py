@@ -12,12 +12,12 @@ from ncut_widgets.errors import DegenerateWarning
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.readouts._directions import unit_rows
 
-__all__ = ["mspace_layout"]
+__all__ = ["MSPACE_STEPS", "mspace_layout"]
 
 # Weights are k to this power. A projector onto k eigenvectors has the norm sqrt(k). With an exponent of 0, details
 # would dominate the overall structure, and with -0.5, which equalizes the norms, details would be lost.
 _WEIGHT_EXPONENT = -0.25
-_STEPS = 200
+MSPACE_STEPS = 200
 _LEARNING_RATE = 0.05
 _ADAM_BETA1, _ADAM_BETA2 = 0.9, 0.999
 # Eigenvectors with smaller eigenvalues are arbitrary in float64.
@@ -71,14 +71,14 @@ def _initial_layout(vectors: torch.Tensor) -> torch.Tensor:
 
 def _descend(coords: torch.Tensor, target: torch.Tensor, on_step: Callable[[], object]) -> torch.Tensor:
     mean, mean_square = torch.zeros_like(coords), torch.zeros_like(coords)
-    for step in range(_STEPS):
+    for step in range(MSPACE_STEPS):
         on_step()
         _, gradient = loss_and_gradient(coords, target)
         mean.lerp_(gradient, 1 - _ADAM_BETA1)
         mean_square.lerp_(gradient.square(), 1 - _ADAM_BETA2)
         unbiased_mean = mean / (1 - _ADAM_BETA1 ** (step + 1))
         rms = (mean_square / (1 - _ADAM_BETA2 ** (step + 1))).sqrt()
-        coords = coords - _LEARNING_RATE * (1 - step / _STEPS) * unbiased_mean / (rms + 1e-8)
+        coords = coords - _LEARNING_RATE * (1 - step / MSPACE_STEPS) * unbiased_mean / (rms + 1e-8)
     return coords
 
 

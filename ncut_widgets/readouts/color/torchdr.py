@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from ncut_widgets._threads import one_thread
 
-__all__ = ["TORCHDR_METHODS", "import_torchdr", "torchdr_layout", "uses_torchdr"]
+__all__ = ["TORCHDR_METHODS", "import_torchdr", "torchdr_layout", "torchdr_steps", "uses_torchdr"]
 
 TORCHDR_METHODS = ("tsne", "umap")
 _MIN_VERSION = (0, 5)
@@ -36,6 +36,11 @@ def uses_torchdr(method: str, device: torch.device) -> bool:
     On a CPU, TorchDR takes several times as long as the other implementations.
     """
     return method in TORCHDR_METHODS and device.type == "cuda" and _version() >= _MIN_VERSION
+
+
+def torchdr_steps(method: str) -> int:
+    """Return the number of steps of a layout."""
+    return _TSNE_STEPS if method == "tsne" else _UMAP_STEPS
 
 
 @one_thread

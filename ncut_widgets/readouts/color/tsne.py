@@ -12,11 +12,12 @@ import numpy as np
 
 from ncut_widgets._threads import one_blas_thread
 
-__all__ = ["tsne_layout"]
+__all__ = ["TSNE_STEPS", "tsne_layout"]
 
 _EXAGGERATION = 4.0
 _EXAGGERATED_STEPS = 100
 _FINAL_STEPS = 200
+TSNE_STEPS = _EXAGGERATED_STEPS + _FINAL_STEPS
 _ENTROPY_TOLERANCE = 1e-4
 
 
@@ -75,7 +76,7 @@ def _descend(p: np.ndarray, start: np.ndarray, on_step: Callable[[], object]) ->
     velocity, gains = np.zeros_like(y), np.ones_like(y)
     affinity, weight = np.empty((m, m), np.float32), np.empty((m, m), np.float32)
     left, right, homogeneous = (np.ones((m, d), np.float32) for d in (5, 5, 4))
-    for step in range(_EXAGGERATED_STEPS + _FINAL_STEPS):
+    for step in range(TSNE_STEPS):
         on_step()
         exaggerated = step < _EXAGGERATED_STEPS
         # One matrix product gives 1 + |y_i - y_j|^2 and another the gradient, to keep passes over (m, m) arrays few.

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ncut_widgets._progress import Progress as ProgressArgument
 from ncut_widgets._validation import check_in
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.readouts import ChannelAttribution, channel_attribution
@@ -46,7 +47,7 @@ class Attributions:
         self,
         n_clusters: int,
         method: str,
-        progress: bool | Progress = False,
+        progress: ProgressArgument = False,
         *,
         publish: bool = False,
         **options: Any,
@@ -81,7 +82,7 @@ class Attributions:
         self,
         target: Callable[[], Any],
         method: str,
-        progress: bool | Progress,
+        progress: ProgressArgument,
         publish: bool,
         options: dict[str, Any],
     ) -> ChannelAttribution:

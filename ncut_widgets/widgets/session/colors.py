@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ncut_widgets._progress import Progress as ProgressArgument
 from ncut_widgets._progress import progress as progress_bar
 from ncut_widgets._validation import check_in
 from ncut_widgets.readouts import Coloring
@@ -44,7 +45,7 @@ class Recoloring:
         method, loop = weakref.WeakMethod(deliver), running_loop()
 
         def work(step: Progress) -> RgbAndCoords:
-            coloring.fit(rows, onto=onto, on_step=lambda: step(0.0))
+            coloring.fit(rows, onto=onto, progress=step)
             return coloring.rgb_, coloring.coords_
 
         def hand_over() -> None:
@@ -139,7 +140,7 @@ class Colors:
             recoloring.cancel()
             raise
 
-    def wait(self, *, progress: bool = False) -> None:
+    def wait(self, *, progress: ProgressArgument = False) -> None:
         """Wait for the colors that are being computed, show them, and raise the error if they failed."""
         recoloring = self._running
         if recoloring is None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ncut_widgets._progress import Progress, part
 from ncut_widgets._progress import progress as progress_bar
 from ncut_widgets._validation import check_positive_int
 from ncut_widgets.widgets.session.layers import TAB_LAYERS
@@ -27,7 +28,7 @@ def page_contents(
     n_clusters: Sequence[int] | None,
     attributions: bool | Sequence[int],
     channel_bytes: int,
-    progress: bool,
+    progress: Progress,
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the state of the page, and its arrays by name; see `Session.to_html`."""
     data, meta = parts.data, state["meta"]
@@ -54,7 +55,7 @@ def page_contents(
     # Computed first, because they decide which channels have maps.
     template = "attribution/{method}/clusters/{n_clusters}"
     scores = [array_name(template, method=_METHOD, n_clusters=count) for count in attributed]
-    arrays = _compute_all(scores, parts, f"attributions: {title}", progress and bool(attributed))
+    arrays = _compute_all(scores, parts, f"attributions: {title}", part(progress, 0, 0.5) if attributed else False)
     file = ExportedArrays(
         cluster_counts=counts,
         attributed_counts=attributed,
@@ -64,12 +65,12 @@ def page_contents(
     )
     names = [resource.name(arguments) for resource in RESOURCES for arguments in resource.exported(file, parts)]
     missing = [name for name in names if name not in arrays]
-    arrays |= _compute_all(missing, parts, f"export: {title}", progress)
+    arrays |= _compute_all(missing, parts, f"export: {title}", part(progress, 0.5 if attributed else 0, 1))
     arrays["eigenvectors"] = eigenvectors
     return state, arrays
 
 
-def _compute_all(names: Sequence[str], parts: SessionParts, title: str, progress: bool) -> dict[str, np.ndarray]:
+def _compute_all(names: Sequence[str], parts: SessionParts, title: str, progress: Progress) -> dict[str, np.ndarray]:
     arrays = {}
     with progress_bar(len(names), title, unit="array", show=progress) as done:
         for name in names:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ncut_widgets._progress import Progress, part
 from ncut_widgets._validation import brief, check_in, check_positive_int, check_text
 from ncut_widgets.export._files import check_path, check_target
 from ncut_widgets.export.download import FORMATS
@@ -46,6 +47,9 @@ from ncut_widgets.widgets.transport.jobs import Jobs
 from ncut_widgets.widgets.transport.messages import reply_to
 
 __all__ = ["Session"]
+
+# Share of the time of `to_html` that waiting for the colors takes.
+_COLORS_SHARE = 0.1
 
 
 class Session(SessionTraits):
@@ -442,7 +446,7 @@ class Session(SessionTraits):
         region: str | None = None,
         clusters: Any = None,
         n_maps: int = 0,
-        progress: bool | Callable[[float], object] = False,
+        progress: Progress = None,
     ) -> ChannelAttribution:
         """Return which channels make each cluster, as `ChannelBars` shows it, and set ``attribution``.
 
@@ -515,7 +519,7 @@ class Session(SessionTraits):
         n_clusters: Sequence[int] | None = None,
         attributions: bool | Sequence[int] = False,
         channel_bytes: int = 8_000_000,
-        progress: bool = True,
+        progress: Progress = None,
     ) -> Path:
         """Write the explorer of this session as one HTML file that needs no kernel and no network.
 
@@ -537,8 +541,8 @@ class Session(SessionTraits):
         channel_bytes : int
             Maximum size of channel maps in the file, for the channels with the highest scores in any cluster. A map has
             one byte per node.
-        progress : bool
-            Show a progress bar. A running `recolor` is waited for.
+        progress : bool, callable or None
+            As in `embed`. A running `recolor` is waited for.
 
         Returns
         -------
@@ -553,7 +557,7 @@ class Session(SessionTraits):
         """
         path, title = check_target(path), check_text(title, "title")
         view = {"height": check_positive_int(height, "height", minimum=160), "tab": check_in(tab, "tab", TABS)}
-        self._colors.wait(progress=progress)
+        self._colors.wait(progress=part(progress, 0, _COLORS_SHARE))
         # One state of the session: `update` in another thread comes before or after.
         with state_lock:
             state, arrays = page_contents(
@@ -564,7 +568,7 @@ class Session(SessionTraits):
                 n_clusters=n_clusters,
                 attributions=attributions,
                 channel_bytes=channel_bytes,
-                progress=progress,
+                progress=part(progress, _COLORS_SHARE, 1),
             )
         return write_html(path, state, arrays, title=title, view=view)
 

@@ -109,7 +109,7 @@ def test_invalid_options_raise(options, error, message):
 
 
 def test_progress_bar_names_backbone(capsys):
-    extract_features([solid_image()], backbone=means)
+    extract_features([solid_image()], backbone=means, progress=True)
     assert "features: means" in capsys.readouterr().err
     extract([solid_image()])
     assert capsys.readouterr().err == ""

@@ -264,13 +264,27 @@ def test_interrupted_fit_keeps_the_previous_one(method):
     eig, _ = blobs(n_per_cluster=12)
     coloring = Coloring(method, n_neighbors=10, n_eig=(2, 4)).fit(eig)
     rgb = coloring.rgb_
-    steps = []
+    fractions = []
 
-    def on_step():
-        steps.append(1)
-        if len(steps) == 2:
+    def progress(fraction):
+        fractions.append(fraction)
+        if len(fractions) == 2:
             raise InterruptedError("stop")
 
     with pytest.raises(InterruptedError, match="stop"):
-        coloring.fit(eig[::-1].copy(), on_step=on_step)
+        coloring.fit(eig[::-1].copy(), progress=progress)
+    assert 0 < fractions[0] < fractions[1] <= 1
     np.testing.assert_array_equal(coloring.rgb_, rgb)
+
+
+@pytest.mark.parametrize("method", ["tsne", "mspace"])
+def test_progress_reaches_one(method, capsys):
+    eig, _ = blobs(n_per_cluster=12)
+    fractions = []
+    Coloring(method, n_eig=(2, 4)).fit(eig, progress=fractions.append)
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == pytest.approx(1)
+    Coloring(method, n_eig=(2, 4)).fit(eig)
+    assert capsys.readouterr().err == ""
+    Coloring(method, n_eig=(2, 4)).fit(eig, progress=True)
+    assert f"colors: {method} of {len(eig)} nodes" in capsys.readouterr().err

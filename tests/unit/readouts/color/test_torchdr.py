@@ -98,7 +98,7 @@ class TestColoring:
     def test_clusters_get_distinct_colors(self, as_on_cuda, method):
         eig, labels = blobs()
         steps = []
-        coloring = Coloring(method, n_neighbors=30).fit(eig, on_step=lambda: steps.append(1))
+        coloring = Coloring(method, n_neighbors=30).fit(eig, progress=steps.append)
         assert len(steps) == {"tsne": 500, "umap": 200}[method], "one call per step of TorchDR"
         assert coloring.rgb_.min() == 0
         assert coloring.rgb_.max() == 1
@@ -150,13 +150,13 @@ class TestColoring:
         rgb = coloring.rgb_
         steps = []
 
-        def on_step():
-            steps.append(1)
+        def progress(fraction):
+            steps.append(fraction)
             if len(steps) == 5:
                 raise InterruptedError("stop")
 
         with pytest.raises(InterruptedError, match="stop"):
-            coloring.fit(eig[::-1].copy(), on_step=on_step)
+            coloring.fit(eig[::-1].copy(), progress=progress)
         np.testing.assert_array_equal(coloring.rgb_, rgb)
 
 
