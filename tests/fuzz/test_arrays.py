@@ -241,7 +241,7 @@ def test_propagated_values_are_finite(at, known, values, n_neighbors, fits):
 
 def tree_of(eig, n_clusters, n_eig):
     tree = nw.hierarchy(eig, n_clusters=n_clusters, n_eig=n_eig)
-    parts = [(tree.labels(level), tree.parents(level), tree.shares(level)) for level in tree.levels]
+    parts = [(tree.labels(level), tree.parents(level), tree.shares(level)) for level in tree.levels_]
     rgb = np.random.default_rng(0).random((len(eig), 3))
     return [*(array for part in parts for array in part), tree.colors(rgb)]
 

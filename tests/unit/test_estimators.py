@@ -26,6 +26,7 @@ ESTIMATORS = {
     "ncut": nw.Ncut(n_eig=2),
     "ncut-nystrom": nw.Ncut(n_eig=2, solver="nystrom"),
     "kway": nw.Kway(2),
+    "hierarchy": nw.Hierarchy((2,)),
     "kway-n_eig": nw.Kway(2, n_eig=2, n_restarts=2),
     "coloring-pca": nw.Coloring("pca"),
     "coloring-tsne": nw.Coloring("tsne", n_sample=24, n_neighbors=5),

@@ -30,7 +30,7 @@ def test_the_kernel_refines_masks_and_cuts_the_graph(lab_segmenter):
     lab_segmenter.objects(lambda objects: objects[0]["method"] == "ncut")
     lab_segmenter.shows_what_python_has()
     lab_segmenter.radio("Guided").click()
-    lab_segmenter.host.wait("refine", "guided".__eq__)
+    lab_segmenter.host.wait("refine", lambda refine: refine == "guided")
     columns = lab_segmenter.host.maps()[SUIT[0]]["columns"]
     lab_segmenter.host.until(lambda: lab_segmenter.drawn(SUIT[0]).shape[1] > 4 * columns, "a mask of pixels is drawn")
     refined = lab_segmenter.masks("pixel")["object 1"][SUIT[0]]

@@ -43,10 +43,11 @@ def pairwise_distances(rgb):
 def test_each_level_is_a_renumbered_kway_cut():
     eig = blobs(500, 12)
     tree = hierarchy(eig, n_clusters=(2, 5, 12))
-    for level in tree.levels:
+    for level in tree.levels_:
         assert adjusted_rand_score(kway_ncut(eig, n_clusters=level).argmax(1), tree.labels(level)) == 1
     assert isinstance(tree, Hierarchy)
-    assert repr(tree) == "Hierarchy(500 nodes, levels 2, 5, 12)"
+    assert repr(tree) == "Hierarchy(n_clusters=(2, 5, 12))"
+    np.testing.assert_array_equal(Hierarchy((2, 5, 12)).fit(eig).labels(5), tree.labels(5))
 
 
 def test_larger_half_of_a_split_keeps_the_number():
@@ -66,7 +67,7 @@ def test_larger_half_of_a_split_keeps_the_number():
 def test_next_level_keeps_as_many_numbers_as_possible():
     eig, _ = planted(16)
     tree = hierarchy(eig, n_clusters=range(2, 17))
-    for level in tree.levels[1:]:
+    for level in tree.levels_[1:]:
         before, after = tree.labels(level - 1), tree.labels(level)
         kept = np.array([[((before == a) & (after == b)).sum() for b in range(level)] for a in range(level - 1)])
         # Swapping two numbers would not leave more nodes with their number.
@@ -111,7 +112,7 @@ def test_any_eigenvectors_give_a_valid_hierarchy(eig, levels):
 def test_numbers_are_those_below_the_level():
     eig, _ = planted(16)
     tree = hierarchy(eig, n_clusters=range(2, 17))
-    for level in tree.levels:
+    for level in tree.levels_:
         np.testing.assert_array_equal(np.unique(tree.labels(level)), np.arange(level))
 
 
@@ -119,7 +120,7 @@ def test_additional_levels_do_not_change_earlier_ones():
     eig, rgb = blobs(600, 16), np.random.default_rng(1).uniform(size=(600, 3))
     short, long = hierarchy(eig, n_clusters=(2, 4, 8)), hierarchy(eig, n_clusters=(2, 4, 8, 16))
     np.testing.assert_array_equal(long.labels(16), hierarchy(eig, n_clusters=(2, 4, 8, 16)).labels(16))
-    for level in short.levels:
+    for level in short.levels_:
         np.testing.assert_array_equal(short.labels(level), long.labels(level))
         np.testing.assert_array_equal(short.parents(level), long.parents(level))
     np.testing.assert_array_equal(long.colors(rgb)[:8], short.colors(rgb))
@@ -144,7 +145,7 @@ def test_node_permutation_permutes_labels_only(seed):
     rgb = np.random.default_rng(5).uniform(size=(8, 3))[truth]
     order = np.random.default_rng(seed).permutation(len(eig))
     tree, permuted = hierarchy(eig, n_clusters=(2, 4, 8)), hierarchy(eig[order], n_clusters=(2, 4, 8))
-    for level in tree.levels:
+    for level in tree.levels_:
         np.testing.assert_array_equal(permuted.labels(level), tree.labels(level)[order])
         np.testing.assert_array_equal(permuted.parents(level), tree.parents(level))
     np.testing.assert_allclose(permuted.colors(rgb[order]), tree.colors(rgb))
@@ -236,8 +237,8 @@ def test_color_comes_from_the_first_level_with_its_number():
         ((2, 2), ValueError, "`n_clusters` must be ascending"),
         ((), ValueError, "`n_clusters` must be ascending"),
         ((2, 2.5), TypeError, "`n_clusters` must be an integer; got 2.5"),
-        (8, TypeError, "`n_clusters` must be a sequence of integers; got 8"),
-        ("28", TypeError, "`n_clusters` must be a sequence of integers; got '28'"),
+        (9, ValueError, "`n_clusters` must be at most the number of eigenvectors, 8; got 9"),
+        ("28", TypeError, "`n_clusters` must be an integer or a sequence of integers; got '28'"),
     ],
 )
 def test_invalid_levels_raise(n_clusters, error, message):
