@@ -106,7 +106,7 @@ def test_empty_layers_show_the_images(session, layer):
 
 def test_points_have_the_colors_of_the_layer(session):
     view = nw.EmbeddingScatter(session)
-    session.objects = [{"name": "left", "color": "#00ff00", "clicks": [{"image": 0, "x": 5, "y": 5}], "denoise": 0}]
+    session.objects = [{"name": "left", "color": "#00ff00", "clicks": [{"image": 0, "x": 5, "y": 5}], "min_area": 0}]
     assert places(still(view), GREEN, 100)[0] == 0
     session.layer = "masks"
     pixels = still(view)
@@ -133,8 +133,8 @@ def test_masks_show_visible_objects_and_their_names(session):
     black = still(view)
     assert places(black, (0, 0, 0))[0] > 0.7
     session.objects = [
-        {"name": "left", "color": "#00ff00", "clicks": [{"image": 0, "x": 5, "y": 5}], "denoise": 0},
-        {"name": "no", "color": "#ff0000", "clicks": [{"image": 0, "x": 390, "y": 5}], "denoise": 0, "visible": False},
+        {"name": "left", "color": "#00ff00", "clicks": [{"image": 0, "x": 5, "y": 5}], "min_area": 0},
+        {"name": "no", "color": "#ff0000", "clicks": [{"image": 0, "x": 390, "y": 5}], "min_area": 0, "visible": False},
     ]
     pixels = still(view)
     assert places(pixels, GREEN)[1] > 0.2

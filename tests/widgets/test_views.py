@@ -78,7 +78,7 @@ def test_explore_takes_the_options_of_embed():
     result = embed(image, n_eig=4, degree=0.1, resolution=128, progress=False)
     np.testing.assert_array_equal(explorer.session.eigenvectors, result.eigenvectors)
     colors = nw.Coloring("pca").fit(result.eigenvectors)
-    np.testing.assert_allclose(explorer.session.rgb, colors.rgb, atol=1e-6)
+    np.testing.assert_allclose(explorer.session.rgb, colors.rgb_, atol=1e-6)
     explorer.close()
     assert explorer.session.comm is None
 

@@ -49,11 +49,13 @@ class Attributions:
         method: str,
         progress: ProgressArgument = False,
         *,
+        region: str | None = None,
+        clusters: Any = None,
+        n_maps: int = 0,
         publish: bool = False,
-        **options: Any,
     ) -> ChannelAttribution:
         """Return the attribution of each cluster; see `channel_attribution` for the options."""
-        options["n_eig"] = n_clusters
+        options = {"n_eig": n_clusters, "region": region, "clusters": clusters, "n_maps": n_maps}
 
         def target() -> np.ndarray:
             return self._data.labels(n_clusters).astype(np.int64)
