@@ -6,13 +6,13 @@ image, as in `session.images` and `session.masks()`.
 
 from __future__ import annotations
 
-from ._inputs import ImageInfo
+from ncut_widgets.objects import ImageInfo, check_objects
+
 from .clicks import load_clicks, save_clicks
 from .coco import load_coco, save_coco
 from .download import export_bytes
 from .masks import save_label_maps, save_masks, save_overlays
 from .npz import load_npz, save_npz
-from .objects import check_objects
 from .session_file import SessionFile, read_session, write_session
 
 __all__ = [

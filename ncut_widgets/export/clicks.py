@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ncut_widgets.objects import ImageInfo, MaskObject, check_objects, describe_images
+
 from ._files import field, read_json, replacing, to_json
-from ._inputs import ImageInfo, describe_images
-from .objects import check_objects
 
 __all__ = ["clicks_document", "load_clicks", "save_clicks"]
 
@@ -64,7 +64,7 @@ def clicks_document(images: Any, objects: Sequence[Mapping[str, Any]]) -> dict[s
     }
 
 
-def load_clicks(path: str | os.PathLike[str], images: Any) -> list[dict[str, Any]]:
+def load_clicks(path: str | os.PathLike[str], images: Any) -> list[MaskObject]:
     """Return the objects of a file written by `save_clicks`, with clicks that refer to `images`.
 
     Parameters

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ncut_widgets.objects import ImageInfo, describe_images
+
 from ._files import field, read_json, replacing, to_json
-from ._inputs import ImageInfo, check_masks, describe_images
+from ._inputs import check_masks
 
 __all__ = ["coco_document", "load_coco", "rle_decode", "rle_encode", "save_coco"]
 

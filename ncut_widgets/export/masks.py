@@ -12,9 +12,10 @@ from PIL import Image
 
 from ncut_widgets._process import warn
 from ncut_widgets._validation import check_number
+from ncut_widgets.objects import ImageInfo, describe_images
 
 from ._files import file_names, png_bytes, to_json, write_folder
-from ._inputs import ImageInfo, check_colors, check_masks, describe_images
+from ._inputs import check_colors, check_masks
 
 __all__ = [
     "label_map_files",

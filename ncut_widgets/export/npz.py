@@ -9,9 +9,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ncut_widgets.objects import ImageInfo, describe_images
+
 from ._archive import read_array, reading_zip
 from ._files import replacing
-from ._inputs import ImageInfo, check_masks, describe_images
+from ._inputs import check_masks
 
 __all__ = ["load_npz", "save_npz", "write_npz"]
 

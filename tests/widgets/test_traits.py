@@ -13,6 +13,7 @@ import traitlets
 
 import ncut_widgets as nw
 from ncut_widgets import FeatureMaps, PatchGrid, PatchMap, Session
+from ncut_widgets.objects import Box, Click, MaskObject
 from ncut_widgets.plotting.layers import LAYERS
 from ncut_widgets.widgets.session.masks import REFINEMENTS
 
@@ -413,3 +414,8 @@ class TestTypesOfPage:
     def test_page_knows_every_layer_and_refinement(self):
         assert self.words(r"type Layer =(.*?);") == list(LAYERS)
         assert self.words(r"\n  refine:(.*?);") == list(REFINEMENTS)
+
+    @pytest.mark.parametrize(("name", "kind"), [("MaskObject", MaskObject), ("Click", Click), ("BoxPrompt", Box)])
+    def test_page_knows_every_key_of_objects(self, name, kind):
+        (body,) = re.findall(rf"interface {name} {{(.*?)\n}}", self.TYPES, re.DOTALL)
+        assert re.findall(r"^  (\w+):", body, re.MULTILINE) == list(kind.__annotations__)

@@ -11,10 +11,10 @@ import numpy as np
 from PIL import Image
 
 from ncut_widgets._validation import check_features, check_positive_int, to_tensor, valid_text
-from ncut_widgets.export._inputs import describe_images
 from ncut_widgets.features import FeatureMaps
 from ncut_widgets.grid import PatchGrid
 from ncut_widgets.ncut import Ncut
+from ncut_widgets.objects import describe_images
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.widgets._trait_types import LARGEST_INTEGER
 from ncut_widgets.widgets.session.clusters import Clusters

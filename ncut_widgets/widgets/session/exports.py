@@ -18,6 +18,7 @@ from ncut_widgets.export import (
     save_npz,
     save_overlays,
 )
+from ncut_widgets.objects import MaskObject
 from ncut_widgets.widgets.session.data import SessionData
 from ncut_widgets.widgets.session.masks import Masks
 from ncut_widgets.widgets.transport.jobs import Progress
@@ -26,7 +27,7 @@ __all__ = ["Exports"]
 
 _MASK_SHARE = 0.9
 
-Objects = Sequence[dict[str, Any]]
+Objects = Sequence[MaskObject]
 
 
 class Exports:
@@ -117,6 +118,6 @@ def _resolution(format: str, resolution: str) -> str:
     return "pixel" if format == "overlays" else resolution
 
 
-def _exported_objects(objects: Objects, format: str) -> list[dict[str, Any]]:
+def _exported_objects(objects: Objects, format: str) -> list[MaskObject]:
     # Overlays show what views show.
     return [item for item in objects if format != "overlays" or item["visible"]]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 
+from ncut_widgets.objects import MaskObject
 from ncut_widgets.readouts import similarity_heatmap
 from ncut_widgets.widgets.session.data import SessionData
 from ncut_widgets.widgets.session.masks import Masks
@@ -54,7 +54,7 @@ def paint_clusters(
     return table[labels]
 
 
-def paint_masks(masks: Masks, objects: Sequence[dict[str, Any]], source: str, n_nodes: int) -> np.ndarray:
+def paint_masks(masks: Masks, objects: Sequence[MaskObject], source: str, n_nodes: int) -> np.ndarray:
     """Return the colors (n, 4) of the visible masks, later ones over earlier ones; transparent elsewhere."""
     colors = np.zeros((n_nodes, 4), np.float32)
     for item in objects:

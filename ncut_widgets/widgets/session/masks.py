@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from ncut_widgets._validation import to_numpy
+from ncut_widgets.objects import MaskObject
 from ncut_widgets.readouts import ClickMask, ClickNcut, refine_mask
 from ncut_widgets.readouts.masks import box_nodes, drop_specks
 from ncut_widgets.widgets.session.data import SessionData
@@ -25,9 +26,6 @@ RESOLUTIONS = ("patch", "pixel")
 _CACHE_SIZE = 64
 # Settings of an object that do not change its mask.
 _APPEARANCE = ("name", "color", "visible")
-_CLICK_MASK_OPTIONS = ("threshold", "gamma", "negative_threshold", "min_area", "n_eig")
-
-MaskObject = Mapping[str, Any]
 
 
 class Masks:
@@ -41,10 +39,16 @@ class Masks:
     def segmenter(self, item: MaskObject, source: str) -> ClickMask | ClickNcut:
         """Return the object's clicks as a fitted estimator."""
         if item["method"] == "ncut":
-            estimator = ClickNcut(click_weight=item["click_weight"])
-            return estimator.fit(self._features(), *self.graph_prompts(item, source))
+            return ClickNcut(click_weight=item["click_weight"]).fit(self._features(), *self.graph_prompts(item, source))
         data, boxes = self._data, self._boxes(item, source)
-        return ClickMask(**{key: item[key] for key in _CLICK_MASK_OPTIONS}).fit(
+        estimator = ClickMask(
+            threshold=item["threshold"],
+            gamma=item["gamma"],
+            negative_threshold=item["negative_threshold"],
+            min_area=item["min_area"],
+            n_eig=item["n_eig"],
+        )
+        return estimator.fit(
             data.eigenvectors,
             *self._click_nodes(item, source),
             positive_boxes=boxes[True],
@@ -166,9 +170,9 @@ class Masks:
         return found
 
 
-def clip_n_eig(item: dict[str, Any], n_eig: int) -> dict[str, Any]:
+def clip_n_eig(item: MaskObject, n_eig: int) -> MaskObject:
     """Return an object that uses no more eigenvectors than there are."""
-    return item | {"n_eig": min(item["n_eig"], n_eig)}
+    return {**item, "n_eig": min(item["n_eig"], n_eig)}
 
 
 def click_weight_text(click_weight: float) -> str:

@@ -23,8 +23,8 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 from ncut_widgets._validation import brief, check_in, check_number
-from ncut_widgets.export import check_objects
 from ncut_widgets.export.download import FORMATS
+from ncut_widgets.objects import MaskObject, check_objects
 from ncut_widgets.widgets._trait_types import check_index, check_indices
 from ncut_widgets.widgets.session.attributions import (
     ATTRIBUTION_SHARE,
@@ -110,7 +110,7 @@ def _check_source(value: Any, data: SessionData) -> str:
     return value
 
 
-def _check_objects(value: Any, data: SessionData) -> list[dict[str, Any]]:
+def _check_objects(value: Any, data: SessionData) -> list[MaskObject]:
     return [clip_n_eig(item, data.n_eig) for item in check_objects(value, data.scene, n_eig=data.click_eig)]
 
 
@@ -338,7 +338,7 @@ def _click_heat(
     params={"image": IMAGE, "method": REFINEMENT, "source": SOURCE, "objects": OBJECTS},
 )
 def _refined(
-    parts: SessionParts, image: int, method: str | None, source: str, objects: list[dict[str, Any]], progress: Progress
+    parts: SessionParts, image: int, method: str | None, source: str, objects: list[MaskObject], progress: Progress
 ) -> np.ndarray:
     """The masks of the objects in the pixels of one image, in the size that the page shows."""
     return parts.masks.refined(image, method, objects, source, progress)
@@ -391,7 +391,7 @@ def _cluster_attribution(parts: SessionParts, method: str, n_clusters: int, prog
     params={"source": SOURCE, "objects": OBJECTS},
 )
 def _mask_attribution(
-    parts: SessionParts, method: str, name: str, source: str, objects: list[dict[str, Any]], progress: Progress
+    parts: SessionParts, method: str, name: str, source: str, objects: list[MaskObject], progress: Progress
 ) -> np.ndarray:
     """The score of each channel for the mask of an object."""
     item = _object_named(name, objects)
@@ -441,7 +441,7 @@ def _cluster_evidence(
     params={"source": SOURCE, "objects": OBJECTS},
 )
 def _mask_evidence(
-    parts: SessionParts, method: str, name: str, source: str, objects: list[dict[str, Any]], progress: Progress
+    parts: SessionParts, method: str, name: str, source: str, objects: list[MaskObject], progress: Progress
 ) -> np.ndarray:
     """As for a cluster, for the mask of an object."""
     item = _object_named(name, objects)
@@ -481,7 +481,7 @@ def _channel_map(parts: SessionParts, channel: int) -> np.ndarray:
     return parts.data.channel_map(channel)
 
 
-def _object_named(name: str, objects: list[dict[str, Any]]) -> dict[str, Any]:
+def _object_named(name: str, objects: list[MaskObject]) -> MaskObject:
     for item in objects:
         if item["name"] == name:
             return item

@@ -20,6 +20,7 @@ from ncut_widgets.export.html import write_html
 from ncut_widgets.features import FeatureMaps, load_images
 from ncut_widgets.grid import PatchGrid
 from ncut_widgets.ncut import Ncut
+from ncut_widgets.objects import MaskObject
 from ncut_widgets.plotting.layers import LAYERS
 from ncut_widgets.readouts import ChannelAttribution, ClickMask, ClickNcut, Coloring
 from ncut_widgets.widgets._lifetime import closes_on_failure
@@ -389,7 +390,7 @@ class Session(SessionTraits):
                [0, 0, 0, 0]])
         """
         check_in(resolution, "resolution", RESOLUTIONS)
-        objects = self.objects if names is None else [self._object(name) for name in names]
+        objects: list[MaskObject] = self.objects if names is None else [self._object(name) for name in names]
         return self._masks.in_images(objects, resolution, self._refinement(refine), self.source)
 
     def segmenter(self, name: str) -> ClickMask | ClickNcut:
@@ -430,11 +431,11 @@ class Session(SessionTraits):
             return None
         return self.refine if check_in(refine, "refine", ("session", *REFINEMENTS)) == "session" else refine
 
-    def _object(self, name: str) -> dict[str, Any]:
-        objects = self.objects
+    def _object(self, name: str) -> MaskObject:
+        objects: list[MaskObject] = self.objects
         for item in objects:
             if item["name"] == name:
-                return dict(item)
+                return item
         names = [item["name"] for item in objects]
         raise ValueError(f"`name` must be the name of an object, one of {brief(names)}; got {brief(name)}.")
 

@@ -8,7 +8,7 @@ from typing import Any
 import traitlets
 
 from ncut_widgets._validation import brief, check_positive_int, check_text, scalar
-from ncut_widgets.export.objects import check_objects
+from ncut_widgets.objects import Click, MaskObject, check_objects
 from ncut_widgets.plotting.layers import LAYERS
 from ncut_widgets.readouts import ChannelAttribution
 from ncut_widgets.widgets._bundles import bundle
@@ -118,7 +118,7 @@ def _of_channels(session: SessionTraits) -> tuple[int, str]:
     return count, f"name channels from 0 to {count - 1}" if count else "be empty in a session without features"
 
 
-def _objects(session: SessionTraits, value: Any, _: str) -> list[dict[str, Any]]:
+def _objects(session: SessionTraits, value: Any, _: str) -> list[MaskObject]:
     data = session._data
     objects = check_objects(value, data.scene, n_eig=data.click_eig)
     return [clip_n_eig(item, data.n_eig) for item in objects]
@@ -128,7 +128,7 @@ def _n_clusters(session: SessionTraits, value: Any, _: str) -> int:
     return session._data.check_n_clusters(value)
 
 
-def _clicks(session: SessionTraits, value: Any, _: str) -> list[dict[str, Any]]:
+def _clicks(session: SessionTraits, value: Any, _: str) -> list[Click]:
     try:
         return list(check_objects([{"clicks": value}], session._data.scene)[0]["clicks"])
     except (TypeError, ValueError) as error:
@@ -182,14 +182,14 @@ class SessionTraits(Synced):
     points can be lists or arrays. None frames all points."""
 
     objects = Checked([], _objects)
-    """list of dict: Named masks with their clicks, boxes and settings. See `ncut_widgets.export.check_objects` for the
-    keys and their defaults. Clicks are in pixels of the images."""
+    """list of MaskObject: Named masks with their clicks, boxes and settings. `ncut_widgets.export.check_objects` lists
+    the keys and their defaults. Clicks are in pixels of the images."""
 
     active_object = Integer(None)
     """int or None: The index of the object to which clicks are added."""
 
     clicks = Checked([], _clicks).tag(sync=False)
-    """list of dict: The clicks of the active object, ``{"image", "x", "y", "positive"}``. Setting them without an
+    """list of Click: The clicks of the active object, ``{"image", "x", "y", "positive"}``. Setting them without an
     active object adds an object."""
 
     refine = Choice(None, REFINEMENTS)

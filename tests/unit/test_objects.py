@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ncut_widgets.export import check_objects
+from ncut_widgets.objects import check_objects
 
 VECTORS = Path(__file__).resolve().parents[2] / "vectors"
 

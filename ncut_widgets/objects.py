@@ -1,28 +1,150 @@
-"""Schema of a mask object: its name, color, clicks, boxes and mask settings."""
+"""Mask objects: the types of named masks with their clicks, boxes and settings, and their checks.
+
+Positions are in pixels (x, y) from the top left corner of the original image, never in patches.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, NamedTuple, TypedDict, cast, get_args
 
-from ncut_widgets._validation import brief, check_flag, check_in, check_number, check_positive_int, check_text
+from PIL import Image
 
-from ._inputs import ImageInfo, check_color, default_color, describe_images
+from ncut_widgets._validation import (
+    brief,
+    check_flag,
+    check_in,
+    check_number,
+    check_positive_int,
+    check_text,
+    valid_text,
+)
 
-__all__ = ["check_objects"]
+__all__ = [
+    "Box",
+    "Click",
+    "ImageInfo",
+    "MaskMethod",
+    "MaskObject",
+    "check_color",
+    "check_objects",
+    "default_color",
+    "describe_images",
+]
 
+# The colorblind-safe palette of Okabe and Ito without black (a black mask looks like a shadow), then the colors that
+# are farthest from all previous ones and not too dark, dull or bright. The front end has the same palette:
+# tests/vectors/colors.json checks both.
+_PALETTE = (
+    *("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"),
+    *("#662299", "#cc0044", "#eecc99", "#559900", "#aa99ff", "#44ee88"),
+    *("#cc1188", "#55eeee", "#665522", "#ff8877", "#883322", "#ee77ee"),
+)
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 # The largest integer that JavaScript represents exactly.
 _LARGEST_INTEGER = 2**53 - 1
-_METHODS = ("similarity", "ncut")
-_FIELDS = (
-    *("name", "color", "visible", "clicks", "boxes"),
-    *("threshold", "gamma", "negative_threshold", "min_area", "n_eig", "method", "click_weight"),
-)
-_CLICK_FIELDS = ("image", "x", "y", "positive")
-_BOX_FIELDS = ("image", "x0", "y0", "x1", "y1", "positive")
+
+MaskMethod = Literal["similarity", "ncut"]
 
 
-def check_objects(objects: Any, images: Any, *, n_eig: int = 20) -> list[dict[str, Any]]:
+class Click(TypedDict):
+    """A click in an image: pixel (x, y) of the original image, 0 <= x < width and 0 <= y < height."""
+
+    image: int
+    x: float
+    y: float
+    positive: bool
+
+
+class Box(TypedDict):
+    """A box in an image, in pixels of the original image: 0 <= x0 < x1 <= width, 0 <= y0 < y1 <= height."""
+
+    image: int
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    positive: bool
+
+
+class MaskObject(TypedDict):
+    """A named mask over all images: how it looks, and how it is made. `check_objects` lists ranges and defaults."""
+
+    name: str
+    color: str
+    visible: bool
+    clicks: list[Click]
+    boxes: list[Box]
+    threshold: float
+    gamma: float
+    negative_threshold: float
+    min_area: int
+    n_eig: int
+    method: MaskMethod
+    click_weight: float
+
+
+_FIELDS, _CLICK_FIELDS, _BOX_FIELDS = (tuple(kind.__annotations__) for kind in (MaskObject, Click, Box))
+
+
+class ImageInfo(NamedTuple):
+    """The name of an image and its size in pixels; replaces the image if the pixels are not needed."""
+
+    name: str
+    width: int
+    height: int
+
+
+def describe_images(images: Any) -> list[ImageInfo]:
+    """Return the name and size of each image; raise TypeError or ValueError for anything else.
+
+    Examples
+    --------
+    >>> describe_images([Image.new("L", (40, 30)), ("cat.jpg", 20, 10)])
+    [ImageInfo(name='image 0', width=40, height=30), ImageInfo(name='cat.jpg', width=20, height=10)]
+    """
+    if not isinstance(images, Sequence) or isinstance(images, str | bytes):
+        raise TypeError(
+            f"`images` must be a list of PIL images or (name, width, height); got {type(images).__name__}. "
+            "Pass `session.images`, or the result of load_images."
+        )
+    if not images:
+        raise ValueError("`images` must contain at least one image; got none. Pass the images of the masks.")
+    return [_describe(image, index) for index, image in enumerate(images)]
+
+
+def _describe(image: Any, index: int) -> ImageInfo:
+    if isinstance(image, Image.Image):
+        return ImageInfo(valid_text(str(image.info.get("name", f"image {index}"))), image.width, image.height)
+    if isinstance(image, Sequence) and len(image) == 3 and isinstance(image[0], str):
+        name, width, height = image
+        return ImageInfo(valid_text(name), check_positive_int(width, "images"), check_positive_int(height, "images"))
+    raise TypeError(
+        f"`images` must contain PIL images or (name, width, height); got {type(image).__name__} at index {index}. "
+        "Open files with load_images."
+    )
+
+
+def default_color(index: int) -> str:
+    """Return the default color of the object with this index, as "#rrggbb".
+
+    Examples
+    --------
+    >>> default_color(0), default_color(7), default_color(19)
+    ('#e69f00', '#662299', '#e69f00')
+    """
+    return _PALETTE[index % len(_PALETTE)]
+
+
+def check_color(color: Any, name: str) -> str:
+    """Return a color of the form "#rrggbb" in lower case; raise ValueError for other values."""
+    if not isinstance(color, str) or not _COLOR.fullmatch(color):
+        raise ValueError(f"`{name}` must have the form '#rrggbb'; got {brief(color)}. For example, red is '#ff0000'.")
+    return color.lower()
+
+
+def check_objects(objects: Any, images: Any, *, n_eig: int = 20) -> list[MaskObject]:
     """Return copies of the objects with defaults for missing values; raise TypeError or ValueError if one is invalid.
 
     Parameters
@@ -47,8 +169,8 @@ def check_objects(objects: Any, images: Any, *, n_eig: int = 20) -> list[dict[st
 
     Returns
     -------
-    list of dict
-        With values that JSON can encode.
+    list of MaskObject
+        Dicts with values that JSON can encode.
 
     Raises
     ------
@@ -66,7 +188,7 @@ def check_objects(objects: Any, images: Any, *, n_eig: int = 20) -> list[dict[st
         raise TypeError(f"`objects` must be a list of dicts; got {type(objects).__name__}. Pass `session.objects`.")
     given = [_record(item, f"objects[{index}]", _FIELDS) for index, item in enumerate(objects)]
     taken = [item["name"] for item in given if "name" in item]
-    checked: list[dict[str, Any]] = []
+    checked: list[MaskObject] = []
     for index, item in enumerate(given):
         where = f"objects[{index}]"
         name = check_text(item.get("name", _free_name(index, taken)), f"{where}.name")
@@ -91,7 +213,9 @@ def check_objects(objects: Any, images: Any, *, n_eig: int = 20) -> list[dict[st
                     item.get("min_area", 3), f"{where}.min_area", minimum=0, maximum=_LARGEST_INTEGER
                 ),
                 "n_eig": check_positive_int(item.get("n_eig", n_eig), f"{where}.n_eig"),
-                "method": check_in(item.get("method", "similarity"), f"{where}.method", _METHODS),
+                "method": cast(
+                    MaskMethod, check_in(item.get("method", "similarity"), f"{where}.method", get_args(MaskMethod))
+                ),
                 "click_weight": check_number(item.get("click_weight", 0.5), f"{where}.click_weight", low=0, high=1),
             }
         )
@@ -129,7 +253,7 @@ def _prompts(item: Mapping[str, Any], key: str, where: str) -> list[tuple[Any, s
     return [(prompt, f"{where}.{key}[{index}]") for index, prompt in enumerate(prompts)]
 
 
-def _click(prompt: Any, where: str, images: Sequence[ImageInfo]) -> dict[str, Any]:
+def _click(prompt: Any, where: str, images: Sequence[ImageInfo]) -> Click:
     click, image = _prompt(prompt, where, _CLICK_FIELDS, images)
     return {
         "image": click["image"],
@@ -139,7 +263,7 @@ def _click(prompt: Any, where: str, images: Sequence[ImageInfo]) -> dict[str, An
     }
 
 
-def _box(prompt: Any, where: str, images: Sequence[ImageInfo]) -> dict[str, Any]:
+def _box(prompt: Any, where: str, images: Sequence[ImageInfo]) -> Box:
     box, image = _prompt(prompt, where, _BOX_FIELDS, images)
     x0 = check_number(box["x0"], f"{where}.x0", low=0, high=image.width, high_open=True)
     y0 = check_number(box["y0"], f"{where}.y0", low=0, high=image.height, high_open=True)
