@@ -10,7 +10,7 @@ import pytest
 
 from ncut_widgets.objects import check_objects
 
-VECTORS = Path(__file__).resolve().parents[2] / "vectors"
+VECTORS = Path(__file__).resolve().parents[1] / "vectors"
 
 IMAGES = [("cat.jpg", 20, 12), ("dog.jpg", 7, 9)]
 COMPLETE = {
