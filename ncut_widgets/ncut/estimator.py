@@ -1,4 +1,4 @@
-"""`Ncut`, the scikit-learn estimator around the engine."""
+"""`Ncut`, the scikit-learn estimator of the embedding."""
 
 from __future__ import annotations
 
@@ -26,61 +26,65 @@ from .graph.streaming import sample_of_chunks
 from .graph.weights import check_weights
 from .settings import AUTO, Settings, check_settings
 from .solvers.dispatch import Solved, is_exact, solve, with_all_columns
+from .solvers.problem import Problem
 from .solvers.solution import Solution
 
 __all__ = ["Ncut"]
 
 _STREAMED_NODES = 1 << 16
-_COVERING_NODES = 2048
-_NAMED = 5
+# Coverage compares new nodes with at most this many fitted ones.
+_COVERAGE_NODES = 2048
+# The warning of outliers lists at most this many.
+_MAX_LISTED_NODES = 5
 
 
 class Ncut(NodeTransformer):
-    r"""The leading eigenvectors of the normalized affinity between nodes: their Normalized Cut embedding.
+    r"""Normalized Cut embedding: the leading eigenvectors of the normalized affinity between nodes.
 
-    With A(i, j) the affinity of nodes i and j, D the diagonal matrix of degrees d_i = sum_j A(i, j), the embedding
-    holds the solutions of largest eigenvalue of
+    With A(i, j) the affinity of nodes i and j, and D the diagonal matrix of degrees d_i = sum_j A(i, j), the embedding
+    consists of the solutions with the largest eigenvalues of
 
         D^-1/2 A D^-1/2 u = lambda u
 
     Parameters
     ----------
     n_eig : int
-        How many eigenvectors, from 1 to n - 1. Column 0 is the trivial one, of eigenvalue 1.
+        Number of eigenvectors, from 1 to n - 1. Column 0 is the trivial one, with eigenvalue 1.
     affinity : {"rbf", "cosine"} or callable
         "rbf": exp(-|x - z|^2 / 2 sigma^2). "cosine": exp(-(1 - cos(x, z))^2 / 2 sigma^2). A callable takes X (n, c)
-        and Z (m, c), of the kind passed to `fit`, and returns symmetric affinities (n, m) of at least 0.
+        and Z (m, c), with the array type passed to `fit`, and returns symmetric, nonnegative affinities (n, m).
     sigma : float, optional
-        The distance at which nodes stop being alike. By default it follows the data: sigma^2 is an eighth of the
-        mean squared distance between two nodes, whatever the units of the features.
+        Bandwidth of the affinity: the distance beyond which nodes are dissimilar. By default it is derived from the
+        data and follows the units of the features: sigma^2 is an eighth of the mean squared distance between two nodes.
     degree : float in (0, 1), optional
-        Asks for the sigma at which the mean affinity is `degree`: 0.3 is smooth, 0.03 is sharp. Not with `sigma`.
+        Choose the sigma at which the mean affinity is `degree`: 0.3 is smooth, 0.03 is sharp. Not with `sigma`.
     n_sample : int or "auto"
-        How many landmarks the Nyström approximation has. "auto" doubles them from 512 to at most 2048 until every
-        residual is small, next to its eigenvalue too, judged on at most 8192 of the nodes. Of more than 2048, as many
-        as needed are taken, and never more than 4096. If the landmarks would be a fifth of the nodes or more, solver
-        "auto" solves exactly instead, up to 46 000 nodes (4 GB in float32).
+        Number of landmarks of the Nyström approximation, at most 4096. "auto" doubles it from 512 to at most 2048 until
+        every residual is small, absolutely and relative to its eigenvalue, judged on at most 8192 of the nodes. If more
+        than 2048 are passed, only as many as needed are used. If the number of landmarks would be a fifth of the nodes
+        or more, solver "auto" solves exactly instead, up to 46 000 nodes (4 GB in float32).
     sampling : {"uniform", "farthest"}
-        Which nodes make the graph. "uniform": all of them, so that what is frequent weighs more. "farthest": `n_sample`
-        (2048 if "auto") nodes spread evenly over the features by farthest-point sampling, solved exactly and extended
-        to all: what is rare weighs as much as what is frequent. Columns are then orthonormal over those nodes only.
+        Which nodes form the graph. "uniform": all of them, so that frequent features have more weight. "farthest":
+        `n_sample` (2048 if "auto") nodes that farthest-point sampling spreads evenly over the features, solved exactly
+        and extended to all nodes, so that rare features have as much weight as frequent ones. Columns are then
+        orthonormal over those nodes only.
     alpha : float in [0, 1]
-        How much of the density of nodes to take out of the graph, as in diffusion maps: affinities are divided by the
-        degrees of both their nodes to the power alpha. 0 keeps it, 1 looks at the shape of the data alone.
+        Exponent of the density correction, as in diffusion maps: affinities are divided by the degrees of both nodes to
+        the power alpha. 0 keeps the density of the nodes, 1 removes its influence.
     repulsion_weight : float
-        How much unlike nodes push each other apart: A becomes A - r R, and degrees those of A + r R. R is
-        1 - exp(-|x - z|^2 / 2 s^2) for "rbf" and exp(-(1 + cos)^2 / 2 s^2) for "cosine". No eigenvector is then
-        trivial.
+        Strength r of the repulsion between dissimilar nodes: A becomes A - r R, and degrees are those of A + r R. R is
+        1 - exp(-|x - z|^2 / 2 s^2) for "rbf" and exp(-(1 + cos)^2 / 2 s^2) for "cosine". With repulsion, no eigenvector
+        is trivial.
     repulsion_sigma : float, optional
-        The scale s. By default the automatic sigma for "rbf", 0.3 for "cosine".
+        Bandwidth s of the repulsion. By default the automatic sigma for "rbf", 0.3 for "cosine".
     solver : {"auto", "exact", "nystrom"}
         "exact" takes O(n^2) memory. "auto" is exact up to 4096 nodes.
     exact_gradient : bool
         Embed and differentiate exactly at any size: "auto" is then "exact". See the notes.
     device : torch device, optional
-        Where to compute. By default where the features are. Results always come back there.
+        Where to compute; by default on the device of the features. Results are always on that device.
     random_state : int, numpy Generator, RandomState or None
-        Seeds the choice of landmarks and of samples. The same seed gives the same embedding.
+        Seed of the landmarks and samples. The same seed gives the same embedding.
     verbose : bool
         Show progress bars.
 
@@ -89,64 +93,67 @@ class Ncut(NodeTransformer):
     eigenvectors_ : array or tensor of shape (n, n_eig)
         Orthonormal columns, by descending eigenvalue. The sum of the cubes of each column is positive.
     eigenvalues_ : array or tensor of shape (n_eig,)
-        Also as `eigval`.
+        Eigenvalues; `eigval` is a short name.
     residual_ : array or tensor of shape (n_eig,)
-        |M u - lambda u| of every eigenvector, 0 where it is exact: to that distance of its eigenvalue the true
-        matrix has one. For Nyström it is estimated on 256 rows of the true matrix, and errs on the side of caution.
+        |M u - lambda u| of each eigenvector, about 0 if the solution is exact. The true matrix has an eigenvalue within
+        that distance of lambda. For Nyström, it is estimated on 128 rows of the true matrix, and rather too large than
+        too small.
     sigma_ : float
-        The sigma used; None for a callable affinity.
+        Bandwidth of the affinity; None for a callable.
     repulsion_sigma_ : float
-        The scale of repulsion; None without.
+        Bandwidth of the repulsion; None without repulsion.
     n_landmarks_ : int
-        How many nodes or centroids new nodes are embedded through: all nodes where the solution is exact.
+        Number of nodes or centroids through which new nodes are embedded: all nodes if the solution is exact.
     outliers_ : bool array or tensor of shape (n,)
-        Nodes far from all others, with next to no neighbors. If `sigma` is None they are left out of the graph, and
-        embedded as new nodes, near zero; else they count.
+        Nodes far from all others, with almost no neighbors. If `sigma` is None, they are left out of the graph and
+        embedded like new nodes, near zero; otherwise they are part of the graph.
     n_features_in_ : int
-        Channels.
+        Number of channels.
     feature_names_in_ : array of str of shape (n_features_in_,)
-        Their names, if `X` was a DataFrame with names or feature maps whose channels have names of their own.
+        Column names, if `X` was a DataFrame with string column names, or feature maps with named channels.
 
     Raises
     ------
     TypeError, ValueError
-        Where an option or the features cannot be used; the message says what to change.
+        If an option or the features are invalid. The message says what to change.
     ncut_widgets.errors.ConvergenceError
-        Where eigenvalues nearly coincide and the iteration stalls.
+        If eigenvalues nearly coincide and the iteration does not converge.
 
     Warns
     -----
     ncut_widgets.errors.NystromWarning
-        If the landmarks are too few: some residual is above 0.1, or above a third of its eigenvalue.
+        If there are too few landmarks: a residual is above 0.1, or above a third of its eigenvalue.
     ncut_widgets.errors.OutlierWarning
-        If a fixed `sigma`, or a callable affinity, spends eigenvectors on such nodes.
+        If, with a fixed `sigma` or a callable affinity, eigenvectors are localized on outliers.
     ncut_widgets.errors.DegenerateWarning
-        If eigenvalues are 0 within rounding, as for identical nodes or a very wide kernel: their eigenvectors are
+        If eigenvalues are 0 within rounding, as for identical nodes or a very wide kernel. Their eigenvectors are
         arbitrary.
 
     Notes
     -----
     Exact: O(n^2 c) time. Nyström: O(n m (c + m)) time for m landmarks. Beyond 65 536 nodes, O(n m (c + n_eig)):
-    eigenvectors are drafted on a sample and finished in two passes over all nodes. Memory beyond the input, which may
-    be a memory map, and the output: some 3 n_eig numbers per node, and 512 MB of encoded nodes at most. Features of
-    more than 64 channels and 16 million numbers are compared on their leading principal directions, up to 128, as many
-    as keep affinities within 3 %. Landmarks are centroids of cells of nodes; those of a callable affinity are nodes.
+    eigenvectors are drafted on a sample and corrected in two passes over all nodes. Memory, in addition to the input
+    (which may be a memory map) and the output: about 3 n_eig numbers per node, and at most 512 MB of encoded nodes.
+    Features with more than 64 channels and 16 million numbers are projected on up to 128 leading principal directions,
+    as many as keep affinities within 3 %. Landmarks are centroids of cells of nodes, or nodes if the affinity
+    is a callable.
 
-    A new node x gets u(x) = (1 / lambda) sum_j m(x, x_j) u_j, through the landmarks; a training node gets its row back.
-    Eigenvectors whose eigenvalue vanishes extend by 0. Identical nodes are all alike: every affinity is 1, and only
-    the trivial eigenvector means anything.
+    The embedding of a new node x is u(x) = (1 / lambda) sum_j m(x, x_j) u_j, computed through the landmarks. A training
+    node gets its own row. Eigenvectors with eigenvalue 0 are extended by 0. If all nodes are identical, every affinity
+    is 1, and only the trivial eigenvector is meaningful.
 
-    Half precision is computed in float32. Eigenvalues too small for float32, as those of a wide kernel are (5e-3 by
-    Nyström, 2e-3 exact), are computed in float64 on all channels, and `transform` too. Nyström resolves them down to
-    1e-7; what is below has eigenvalue 0.
+    Half precision is computed in float32. Eigenvalues too small for float32 (below 5e-3 with Nyström, 2e-3 exact), such
+    as those of a wide kernel, are computed in float64 with all channels, in `transform` too. Nyström resolves them down
+    to 1e-7 and sets smaller ones to 0.
 
-    Where features require gradients, `eigenvectors_`, `eigenvalues_` and what `transform` returns carry them, once
-    differentiable, at about the cost of the fit. They are those of the solution found: exact where it is exact, and
-    for Nyström those of its approximation with the landmarks as fixed anchors. `sigma_` is held fixed, too, and so is
-    the fit in `transform`; weights are constants, and the density that `alpha` takes out is not. Eigenvalues that
-    coincide determine their eigenvectors up to a rotation only: what does not depend on it has its gradient, what does
-    is left out, and all stays finite. A callable must be differentiable. Such a fit drafts nothing on a sample, which
-    beyond 65 536 nodes takes O(n m^2) more; an exact one holds n^2 / 2 numbers until its backward pass.
+    If features require gradients, `eigenvectors_`, `eigenvalues_` and the result of `transform` carry gradients, which
+    can be differentiated once, at about the cost of the fit. They are gradients of the computed solution: exact if the
+    solution is exact, and for Nyström those of the approximation with fixed landmarks. `sigma_` is held constant, and
+    so is the fit in `transform`. Weights are constants, but the density that `alpha` corrects is not. Eigenvalues that
+    coincide determine their eigenvectors only up to a rotation: quantities that do not depend on it have correct
+    gradients, the others get 0 for that part, and all gradients are finite. A callable affinity must be differentiable.
+    A fit with gradients uses no draft on a sample, which costs additional O(n m^2) beyond 65 536 nodes; an exact one
+    stores n^2 / 2 numbers until its backward pass.
 
     References
     ----------
@@ -211,50 +218,51 @@ class Ncut(NodeTransformer):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            """Answer the names of methods that ncut_pytorch has, and that are not here, by a hint."""
+            """Raise an error with a hint for methods that only ncut_pytorch has."""
             if name in METHODS:
                 raise AttributeError(METHODS[name].message(name), name=name, obj=self)
-            # Once more, for the error that it had, such as that of `eigval` before the fit.
+            # Raise the original error again, such as that of `eigval` before the fit.
             return self.__getattribute__(name)
 
     @property
     def eigval(self) -> Any:
-        """The eigenvalues (n_eig,), descending: `eigenvalues_` under its short name."""
+        """The eigenvalues (n_eig,), descending: a short name of `eigenvalues_`."""
         check_is_fitted(self)
         return self.eigenvalues_
 
     @explains_old_options("Ncut.fit")
     def fit(self, X: Any, y: object = None, sample_weight: Any = None) -> Ncut:  # noqa: ARG002
-        """Return the estimator, with the embedding of the nodes `X` in `eigenvectors_`.
+        """Compute the embedding of the nodes `X`, store it in `eigenvectors_`, and return the estimator.
 
         Parameters
         ----------
         X : array, tensor or feature maps of shape (n, c)
             Finite features, one row per node.
         y : ignored
-            Here for scikit-learn.
+            For compatibility with scikit-learn.
         sample_weight : array of shape (n,), optional
-            How many nodes each one counts as: positive numbers. By default the `weights` of feature maps that have
-            them, else all count once. Columns are then orthonormal under these weights. Not with
-            sampling="farthest", where those of feature maps do not count either.
+            Weight of each node, at least 0: a node of weight 2 counts as two nodes, one of weight 0 is only embedded.
+            By default the `weights` of feature maps, or 1. Columns are then orthonormal under these weights. Not
+            supported with sampling="farthest", which also ignores the weights of feature maps.
         """
         self._fit(X, sample_weight)
         return self
 
     @explains_old_options("Ncut.fit")
     def fit_transform(self, X: Any, y: object = None, sample_weight: Any = None) -> Any:  # noqa: ARG002
-        """Return the embedding (n, n_eig) of the nodes `X`, of their kind, dtype and device: see `fit`."""
+        """Fit to the nodes `X` and return their embedding (n, n_eig), with the array type, dtype and device of `X`."""
         return self._fit(X, sample_weight)
 
     def fit_chunks(self, chunks: Iterable[Any], *, n_nodes: int = _STREAMED_NODES) -> Ncut:
-        """Return the estimator, fitted on nodes drawn from features that come a chunk at a time.
+        """Fit to nodes sampled from features that arrive in chunks, and return the estimator.
 
         Parameters
         ----------
         chunks : iterable of arrays, tensors or feature maps (n_i, c)
-            Gone through once, one chunk in memory at a time.
+            Read once, one chunk at a time.
         n_nodes : int
-            How many nodes to draw, uniformly from all; `eigenvectors_` are theirs. Feature maps bring their `weights`.
+            Number of nodes to sample uniformly; `eigenvectors_` has a row for each. The `weights` of feature maps are
+            used.
 
         Examples
         --------
@@ -277,7 +285,7 @@ class Ncut(NodeTransformer):
     @restores_process_state
     @one_thread
     def transform(self, X: Any) -> Any:
-        """Return the embedding (n, n_eig) of the nodes `X`, new ones or those of `fit`, of their kind and dtype."""
+        """Return the embedding (n, n_eig) of new or fitted nodes `X`, with the array type and dtype of `X`."""
         nodes, like = self._check_new(X)
         if nodes.requires_grad and torch.is_grad_enabled():
             verbose, dtype = bool(self.verbose), nodes.dtype
@@ -294,21 +302,22 @@ class Ncut(NodeTransformer):
     @restores_process_state
     @one_thread
     def coverage(self, X: Any) -> Any:
-        """Return how far the fitted nodes cover each of the nodes `X`: (n,) in [0, 1].
+        """Return how well the fitted nodes represent each of the nodes `X`: (n,) in [0, 1].
 
-        1 where a node is explained by the fitted ones as well as all but the worst 5 % of these are by one another,
-        falling to 0 where it is like none of them: there, what `transform` returns means nothing.
+        A coverage of 1 means that the fitted nodes explain a node at least as well as they explain 95 % of held-out
+        fitted nodes. A coverage of 0 means that the node is dissimilar to all fitted nodes, and that its embedding by
+        `transform` is meaningless.
 
-        With W the affinities between landmarks Z, the part of x that they explain is
+        With W the affinities between landmarks Z, the share of x that they explain is
 
             p(x) = k(x, Z) W^+ k(Z, x) / k(x, x)
 
-        which is compared with its 5 % quantile over fitted nodes that were held out.
+        The coverage is its ratio to the 5 % quantile over held-out fitted nodes, clipped to 1.
 
         Parameters
         ----------
         X : array, tensor or feature maps of shape (n, c)
-            New nodes, or those of the fit.
+            New or fitted nodes.
 
         Examples
         --------
@@ -335,23 +344,23 @@ class Ncut(NodeTransformer):
         n, n_eig = len(nodes), settings.n_eig
         if settings.balanced and sample_weight is not None:
             raise ValueError(
-                '`sample_weight` must be None with sampling="farthest"; got weights. Drop one: nodes spread evenly all '
-                "count once."
+                '`sample_weight` must be None with sampling="farthest", which counts all sampled nodes once; got '
+                "weights. Drop one of the two."
             )
         weights = None if settings.balanced else check_weights(X, sample_weight, n)
         if n_eig > n - 1:
             raise ValueError(
                 f"`n_eig` must be at most {n - 1} for {n} nodes; got {n_eig}. Lower it or pass more images."
             )
-        exact = is_exact(settings, n) and not settings.balanced
+        exact = is_exact(n, settings.solver, settings.n_sample) and not settings.balanced
         if settings.n_sample is not None and settings.n_sample < n_eig and not exact:
             raise ValueError(
                 f"`n_sample` must be at least `n_eig`, {n_eig}; got {settings.n_sample}. Raise it: 20 to 50 "
                 "landmarks per eigenvector are usual."
             )
         generator = torch_generator(self.random_state)
-        with_gradients = nodes.requires_grad and torch.is_grad_enabled()
-        if with_gradients:
+        needs_gradients = nodes.requires_grad and torch.is_grad_enabled()
+        if needs_gradients:
             _check_differentiable(settings, weights)
         with torch.no_grad():
             kernel = build_kernel(
@@ -367,32 +376,37 @@ class Ncut(NodeTransformer):
                 device=device_of(nodes, self.device),
                 generator=generator,
             )
-            table = Nodes(nodes, kernel, weights=weights, verbose=settings.verbose)
-            automatic = kernel.has_automatic_sigma
-            outliers = find_outliers(table, n_eig, generator)
-            left_out = outliers if automatic else torch.zeros_like(outliers)
+            problem = Problem(
+                Nodes(nodes, kernel, weights=weights, verbose=settings.verbose),
+                n_eig,
+                generator,
+                alpha=settings.alpha,
+                solver=settings.solver,
+                n_landmarks=settings.n_sample,
+                balanced=settings.balanced,
+            )
+            outliers = find_outliers(problem.nodes, n_eig, generator)
+            left_out = outliers if kernel.has_automatic_sigma else torch.zeros_like(outliers)
             try:
-                solved = self._solve(table, left_out, settings, generator, with_gradients)
+                problem, solved = _solve_without(left_out, problem, needs_gradients)
             except UnresolvedError:
-                # float64: float32 does not resolve eigenvalues as small as those of a wide kernel.
+                # float32 does not resolve eigenvalues as small as those of a wide kernel.
                 kernel = kernel.in_float64()
-                table = Nodes(nodes, kernel, weights=weights, verbose=settings.verbose)
-                solved = self._solve(table, left_out, settings, generator, with_gradients)
-            if not automatic:
-                alone = outliers.clone()
-                alone[solved.lone] = True
-                # Where many are alone the kernel is sharp, and they are no outliers.
-                outliers = alone if are_few(alone, weights, n_eig) else outliers
-                _warn_if_spent(outliers, solved.leverage(n, weights), n_eig, kernel.sigma)
+                problem = problem.on(Nodes(nodes, kernel, weights=weights, verbose=settings.verbose))
+                problem, solved = _solve_without(left_out, problem, needs_gradients)
+            if not kernel.has_automatic_sigma:
+                isolated = outliers.clone()
+                isolated[solved.isolated] = True
+                # If many nodes are isolated, the kernel is sharp, and they are not outliers.
+                outliers = isolated if are_few(isolated, weights, n_eig) else outliers
+                _warn_if_wasted(outliers, solved.leverage(n, weights), n_eig, kernel.sigma)
             counted = (~left_out if weights is None else ~left_out & (weights > 0)).nonzero().flatten()
-            covering = counted[torch.randperm(len(counted), generator=generator)[:_COVERING_NODES]]
+            covering = counted[torch.randperm(len(counted), generator=generator)[:_COVERAGE_NODES]]
             self._covering, self._coverage = kernel.encode(nodes[covering.to(nodes.device)]), None
         solution = solved.solution
-        if with_gradients:
+        if needs_gradients:
             solution = self._differentiable(nodes, solution, weights, left_out)
-        solution, residual = with_all_columns(
-            solution, solved.residual, n_eig, table.without(left_out).weights, generator
-        )
+        solution, residual = with_all_columns(solution, solved.residual, problem)
         self.eigenvectors_ = like.restore(solution.pairs.vectors)
         self.eigenvalues_ = like.restore(solution.pairs.values)
         self.residual_ = like.restore(residual)
@@ -403,25 +417,13 @@ class Ncut(NodeTransformer):
         return self.eigenvectors_
 
     def counted_weights(self, weights: torch.Tensor | None) -> torch.Tensor | None:
-        """Return the `weights` (n,) of the fitted nodes, 0 for those that were left out of the graph as outliers."""
+        """Return the `weights` (n,) of the fitted nodes, with 0 for outliers that were left out of the graph."""
         check_is_fitted(self)
         if not bool(self._left_out.any()):
             return weights
         return torch.where(
             self._left_out, 0.0, torch.ones(len(self._left_out)).double() if weights is None else weights
         )
-
-    @staticmethod
-    def _solve(
-        table: Nodes, left_out: torch.Tensor, settings: Settings, generator: torch.Generator, with_gradients: bool
-    ) -> Solved:
-        """The graph without the nodes that are `left_out` (n,), which are embedded as new ones."""
-        if not with_gradients or not bool(left_out.any()):
-            return solve(table.without(left_out), settings, generator)
-        # Gradients are those of a graph in which all nodes count.
-        kept = (~left_out).nonzero().flatten()
-        solved = solve(table.only(kept), settings, generator)
-        return solved._replace(lone=kept[solved.lone], kept=kept)
 
     def _differentiable(
         self, nodes: torch.Tensor, solution: Solution, weights: torch.Tensor | None, left_out: torch.Tensor
@@ -440,13 +442,27 @@ class Ncut(NodeTransformer):
         return solution._replace(pairs=solution.pairs._replace(vectors=vectors))
 
 
-def _warn_if_spent(outliers: torch.Tensor, leverage: torch.Tensor, n_eig: int, sigma: float | None) -> None:
+def _solve_without(left_out: torch.Tensor, problem: Problem, needs_gradients: bool) -> tuple[Problem, Solved]:
+    """Solve the graph without the nodes `left_out` (n,), and return the problem with their weights set to 0.
+
+    These nodes are embedded like new nodes.
+    """
+    without = problem.on(problem.nodes.without(left_out))
+    if not needs_gradients or not bool(left_out.any()):
+        return without, solve(without)
+    # Gradients need a graph without nodes of weight 0.
+    kept = (~left_out).nonzero().flatten()
+    solved = solve(problem.on(problem.nodes.only(kept)))
+    return without, solved._replace(isolated=kept[solved.isolated], kept=kept)
+
+
+def _warn_if_wasted(outliers: torch.Tensor, leverage: torch.Tensor, n_eig: int, sigma: float | None) -> None:
     nodes, n = outliers.nonzero().flatten().tolist(), len(outliers)
-    spent = float(leverage[outliers].sum())
-    if spent < WASTED_EIGENVECTORS:
+    wasted = float(leverage[outliers].sum())
+    if wasted < WASTED_EIGENVECTORS:
         return
-    first = ", ".join(map(str, nodes[:_NAMED])) + (", ..." if len(nodes) > _NAMED else "")
-    k = max(1, min(n_eig - 1, round(spent)))
+    first = ", ".join(map(str, nodes[:_MAX_LISTED_NODES])) + (", ..." if len(nodes) > _MAX_LISTED_NODES else "")
+    k = max(1, min(n_eig - 1, round(wasted)))
     remedy = (
         "Widen the `affinity`"
         if sigma is None

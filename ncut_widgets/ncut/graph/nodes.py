@@ -54,6 +54,11 @@ class Nodes:
         return self.kernel.encode(rows) if self._encoded is None else rows
 
     @property
+    def verbose(self) -> bool:
+        """Whether passes over the nodes show progress bars."""
+        return self._verbose
+
+    @property
     def features(self) -> torch.Tensor:
         """The features (n, c), as they came."""
         return self._X

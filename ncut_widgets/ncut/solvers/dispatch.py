@@ -1,4 +1,4 @@
-"""Which way a graph is solved: exactly, through landmarks, or through a balanced sample of its nodes."""
+"""Selects the solver: exact, Nyström with landmarks, or exact on a balanced sample of the nodes."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from ncut_widgets.ncut.graph.nodes import Nodes
 from ncut_widgets.ncut.graph.outliers import isolated_nodes
 from ncut_widgets.ncut.graph.precision import EXACT_FLOOR, UnresolvedError, is_zero
 from ncut_widgets.ncut.graph.sampling import farthest_nodes, uniform_nodes
-from ncut_widgets.ncut.settings import Settings
 
 from .eigensolver import fix_signs
 from .exact import solve_exact
-from .nystrom import Options, are_small, complete, draft_graph, draft_with_enough_landmarks
+from .nystrom import are_small, complete, draft_graph, draft_with_enough_landmarks
+from .problem import Problem
 from .solution import Solution
 from .two_pass import extend_to_all
 
 __all__ = ["Solved", "is_exact", "solve", "with_all_columns"]
 
 _EXACT_NODES = 4096
-# Landmarks that are more than this share of the nodes cost more than the exact solution: with 20 480 nodes and 50
-# eigenvectors, 5120 landmarks took 143 s, the exact solution 93 s.
-_EXACT_SHARE = 5
-# Up to here the exact solution takes at most 4 GB in float32.
-_MOST_EXACT_NODES = 46_000
-_FEWEST_LANDMARKS, _MOST_LANDMARKS = 512, 2048
-# Landmarks take time with their cube: 4096 take a minute or two on two cores.
-_MOST_LANDMARKS_GIVEN = 4096
-# The eigenvectors of larger graphs are drafted on a sample before all nodes are gone through.
+# With fewer nodes per landmark, the exact solution takes less time: with 20 480 nodes and 50 eigenvectors, 5120
+# landmarks took 143 s, the exact solution 93 s.
+_MIN_NODES_PER_LANDMARK = 5
+# The exact solution of this many nodes takes 4 GB in float32.
+_MAX_EXACT_NODES = 46_000
+# Range of the automatic number of landmarks.
+_MIN_LANDMARKS, _MAX_AUTO_LANDMARKS = 512, 2048
+# Time grows with the cube of the number of landmarks: 4096 take one or two minutes on two cores.
+_MAX_LANDMARKS = 4096
+# Larger graphs are drafted on a sample.
 _WHOLE_NODES = 1 << 16
 _SAMPLE_NODES = 1 << 13
 _BALANCED_NODES = 2048
@@ -42,113 +43,103 @@ _POOR_RESIDUAL = 0.1
 _POOR_SHARE_OF_EIGENVALUE = 1 / 3
 
 
-def is_exact(settings: Settings, n: int) -> bool:
-    """Return whether the graph of `n` nodes is solved exactly."""
-    if settings.solver != "auto":
-        return settings.solver == "exact"
-    return n <= _EXACT_NODES or n <= min(_EXACT_SHARE * (settings.n_sample or 0), _MOST_EXACT_NODES)
+def is_exact(n: int, solver: str, n_landmarks: int | None) -> bool:
+    """Return whether a graph of `n` nodes is solved exactly from the start."""
+    if solver != "auto":
+        return solver == "exact"
+    return n <= _EXACT_NODES or n <= min(_MIN_NODES_PER_LANDMARK * (n_landmarks or 0), _MAX_EXACT_NODES)
 
 
 class Solved(NamedTuple):
-    """A solution, its residuals (n_eig,), the nodes (l,) that a fixed scale leaves alone, and which were solved."""
+    """The result of `solve`."""
 
     solution: Solution
+    # Of the eigenvectors: (n_eig,).
     residual: torch.Tensor
-    lone: torch.Tensor
+    # Indices (l,) of nodes that are isolated at a sigma that is not automatic.
+    isolated: torch.Tensor
+    # Indices of the solved nodes among all nodes, if the others were left out.
     kept: torch.Tensor | None = None
 
     def leverage(self, n: int, weights: torch.Tensor | None) -> torch.Tensor:
-        """Return how much of the eigenvectors but the trivial one is on each of all `n` nodes: (n,) on the CPU."""
+        """Return the weight of the nontrivial eigenvectors on each of all `n` nodes: (n,) on the CPU."""
         squares = self.solution.pairs.vectors[:, 1:].square().sum(1).cpu().double()
         if self.kept is not None:
             squares = squares.new_zeros(n).index_copy_(0, self.kept, squares)
         return squares if weights is None else squares * weights
 
 
-def solve(table: Nodes, settings: Settings, generator: torch.Generator) -> Solved:
-    """Return what the graph of the nodes in the `table` comes to."""
-    if settings.balanced:
-        return _solve_balanced(table, settings, generator)
-    if is_exact(settings, len(table)):
-        solution, residual = _solve_exact(table, settings, generator)
-    else:
-        solution, residual = _solve_nystrom(table, settings, generator)
-    return Solved(solution, residual, _lone(table, solution, settings, generator))
+def solve(problem: Problem) -> Solved:
+    """Return the solution of the problem."""
+    if problem.balanced:
+        return _solve_balanced(problem)
+    exact = is_exact(len(problem.nodes), problem.solver, problem.n_landmarks)
+    solution, residual = _solve_exact(problem) if exact else _solve_nystrom(problem)
+    return Solved(solution, residual, _isolated(problem, solution))
 
 
-def _lone(table: Nodes, solution: Solution, settings: Settings, generator: torch.Generator) -> torch.Tensor:
-    if table.kernel.has_automatic_sigma:
+def _isolated(problem: Problem, solution: Solution) -> torch.Tensor:
+    if problem.nodes.kernel.has_automatic_sigma:
         return torch.arange(0)
-    return isolated_nodes(table, solution.pairs.vectors, solution.degrees, settings.alpha, generator)
+    vectors, degrees = solution.pairs.vectors, solution.degrees
+    return isolated_nodes(problem.nodes, vectors, degrees, problem.alpha, problem.generator)
 
 
-def _solve_exact(table: Nodes, settings: Settings, generator: torch.Generator) -> tuple[Solution, torch.Tensor]:
-    encoded = table[:]
-    solution = solve_exact(
-        table.features,
-        table.kernel,
-        settings.n_eig,
-        generator,
-        weights=None if table.weights is None else table.weights.to(encoded),
-        alpha=settings.alpha,
-        encoded=encoded,
-    )
-    values = solution.pairs.values
-    if not table.kernel.is_finest and float(values.abs().amin()) < EXACT_FLOOR:
+def _solve_exact(problem: Problem) -> tuple[Solution, torch.Tensor]:
+    solution = solve_exact(problem)
+    if not problem.nodes.kernel.is_finest and float(solution.pairs.values.abs().amin()) < EXACT_FLOOR:
         raise UnresolvedError
     return solution, solution.pairs.residuals
 
 
-def _solve_balanced(table: Nodes, settings: Settings, generator: torch.Generator) -> Solved:
-    """Solve the graph of nodes spread out evenly, and extend it to all."""
-    nodes, kernel = table.features, table.kernel
-    counted = torch.arange(len(nodes)) if table.weights is None else table.weights.nonzero().flatten()
-    drawn = counted[uniform_nodes(len(counted), _WHOLE_NODES, generator)].to(nodes.device)
-    encoded = kernel.encode(nodes[drawn])
-    m = settings.n_sample or max(_BALANCED_NODES, 2 * settings.n_eig)
-    chosen = drawn[farthest_nodes(kernel.to_comparable_points(encoded), m, generator).to(nodes.device)]
-    spread = Nodes(nodes[chosen], kernel)
-    solution, residual = _solve_exact(spread, settings, generator)
-    lone = _lone(spread, solution, settings, generator)
-    vectors = solution.extension(nodes, verbose=settings.verbose)
+def _solve_balanced(problem: Problem) -> Solved:
+    """Solve the graph of evenly spread nodes, and extend the eigenvectors to all nodes."""
+    nodes, features, kernel = problem.nodes, problem.nodes.features, problem.nodes.kernel
+    counted = torch.arange(len(nodes)) if nodes.weights is None else nodes.weights.nonzero().flatten()
+    drawn = counted[uniform_nodes(len(counted), _WHOLE_NODES, problem.generator)].to(features.device)
+    points = kernel.to_comparable_points(kernel.encode(features[drawn]))
+    m = problem.n_landmarks or max(_BALANCED_NODES, 2 * problem.n_eig)
+    chosen = drawn[farthest_nodes(points, m, problem.generator).to(features.device)]
+    spread = problem.on(Nodes(features[chosen], kernel))
+    solution, residual = _solve_exact(spread)
+    isolated = _isolated(spread, solution)
+    vectors = solution.extension(features, verbose=nodes.verbose)
     solution = solution._replace(pairs=solution.pairs._replace(vectors=vectors))
-    return Solved(solution, residual, chosen.cpu()[lone])
+    return Solved(solution, residual, chosen.cpu()[isolated])
 
 
-def _solve_nystrom(table: Nodes, settings: Settings, generator: torch.Generator) -> tuple[Solution, torch.Tensor]:
-    n = len(table)
-    options = Options(settings.n_eig, settings.alpha)
-    # Gradients are those of eigenvectors that are exact for the low-rank graph of all nodes, and what repels makes
-    # negative eigenvalues, which a sample does not draft.
-    whole = n <= _WHOLE_NODES or table.features.requires_grad or table.kernel.is_repulsive
-    m = settings.n_sample and min(settings.n_sample, _MOST_LANDMARKS_GIVEN)
-    part = table if whole else table.take(uniform_nodes(n, max(_SAMPLE_NODES, 8 * (m or 0)), generator))
-    n_vectors = settings.n_eig if whole else 2 * settings.n_eig
-    if m is None or m > _MOST_LANDMARKS:
-        most = m or min(_MOST_LANDMARKS, max(len(part) // 2, min(len(part), 2 * _FEWEST_LANDMARKS)))
-        would_be_exact = whole and settings.solver == "auto" and _EXACT_SHARE * most >= n and n <= _MOST_EXACT_NODES
-        draft, solution, residual = draft_with_enough_landmarks(
-            part,
-            options,
-            n_vectors,
-            generator,
-            fewest=_FEWEST_LANDMARKS if m is None else _MOST_LANDMARKS,
-            most=n // _EXACT_SHARE if would_be_exact else most,
+def _solve_nystrom(problem: Problem) -> tuple[Solution, torch.Tensor]:
+    nodes, n, n_eig, generator = problem.nodes, len(problem.nodes), problem.n_eig, problem.generator
+    # A draft on a sample does not suit gradients, which are those of eigenvectors that are exact for the low-rank graph
+    # of all nodes, nor the negative eigenvalues that repulsion causes.
+    whole = n <= _WHOLE_NODES or nodes.features.requires_grad or nodes.kernel.is_repulsive
+    m = problem.n_landmarks and min(problem.n_landmarks, _MAX_LANDMARKS)
+    part = nodes if whole else nodes.take(uniform_nodes(n, max(_SAMPLE_NODES, 8 * (m or 0)), generator))
+    n_vectors = n_eig if whole else 2 * n_eig
+    if m is None or m > _MAX_AUTO_LANDMARKS:
+        most = m or min(_MAX_AUTO_LANDMARKS, max(len(part) // 2, min(len(part), 2 * _MIN_LANDMARKS)))
+        prefers_exact = (
+            whole and problem.solver == "auto" and n <= min(_MIN_NODES_PER_LANDMARK * most, _MAX_EXACT_NODES)
         )
-        if would_be_exact and not are_small(residual, solution.pairs.values):
-            return _solve_exact(table, settings, generator)
+        draft, solution, residual = draft_with_enough_landmarks(
+            problem.on(part),
+            n_vectors,
+            fewest=_MIN_LANDMARKS if m is None else _MAX_AUTO_LANDMARKS,
+            most=n // _MIN_NODES_PER_LANDMARK if prefers_exact else most,
+        )
+        if prefers_exact and not are_small(residual, solution.pairs.values):
+            return _solve_exact(problem)
     else:
         landmarks = choose_landmarks(part.counted(), part.kernel, m, generator)
-        draft = draft_graph(part, landmarks, options, n_vectors, generator)
+        draft = draft_graph(problem.on(part), landmarks, n_vectors)
         if whole:
-            solution, residual = complete(draft, options, generator)
+            solution, residual = complete(draft)
     if not whole and draft.core.is_definite:
-        solution, residual = extend_to_all(draft, table, options, generator)
+        solution, residual = extend_to_all(draft, problem)
     elif not whole:
         # The correction of a draft needs a definite W. Wide kernels that are indefinite, such as "cosine", also need
-        # the negative part, so all nodes go through the Gram matrix: O(n m^2) instead of O(n m (c' + k)).
-        draft = draft_graph(table, draft.extension.landmarks, options, options.k, generator)
-        solution, residual = complete(draft, options, generator)
+        # the negative part, so all nodes contribute to the Gram matrix: O(n m^2) instead of O(n m (c' + k)).
+        solution, residual = complete(draft_graph(problem, draft.extension.landmarks, n_eig))
     _warn_if_poor(residual, solution.pairs.values, n, len(solution.extension.landmarks))
     return solution, residual
 
@@ -159,11 +150,11 @@ def _warn_if_poor(residual: torch.Tensor, values: torch.Tensor, n: int, n_landma
     if poor:
         worst = poor[int((residual / limits)[poor].argmax())]
         remedies = ["Lower `n_eig`"]
-        if n_landmarks < min(_MOST_LANDMARKS_GIVEN, n):
+        if n_landmarks < min(_MAX_LANDMARKS, n):
             remedies.insert(0, "Raise `n_sample`")
         if float(values[worst]) > 0.5:
             remedies.append("raise `sigma` or `degree`")
-        if n <= _MOST_EXACT_NODES:
+        if n <= _MAX_EXACT_NODES:
             remedies.append('pass solver="exact"')
         warn(
             f"{len(poor)} of {len(residual)} eigenvectors are poorly approximated by {n_landmarks} landmarks (first "
@@ -173,11 +164,12 @@ def _warn_if_poor(residual: torch.Tensor, values: torch.Tensor, n: int, n_landma
         )
 
 
-def with_all_columns(
-    solution: Solution, residual: torch.Tensor, n_eig: int, weights: torch.Tensor | None, generator: torch.Generator
-) -> tuple[Solution, torch.Tensor]:
-    """Return the solution with `n_eig` columns: those whose eigenvalues are below the numerical floor are arbitrary,
-    with eigenvalue 0, orthonormal to the others. Warn of them, and of all that have eigenvalue 0."""
+def with_all_columns(solution: Solution, residual: torch.Tensor, problem: Problem) -> tuple[Solution, torch.Tensor]:
+    """Return the solution and its residuals with `n_eig` columns, and warn of those with eigenvalue 0.
+
+    Columns whose eigenvalues are below the numerical floor are arbitrary, orthonormal to the others, with eigenvalue 0.
+    """
+    weights, n_eig, generator = problem.nodes.weights, problem.n_eig, problem.generator
     pairs, extension = solution.pairs, solution.extension
     missing = n_eig - len(pairs.values)
     if missing:
@@ -185,7 +177,7 @@ def with_all_columns(
         root = torch.ones_like(V[:, :1]) if weights is None else weights.sqrt().to(V)[:, None]
         added = root * torch.randn(len(V), missing, generator=generator, dtype=torch.float64).to(V)
         for _ in range(2):
-            # Twice: once leaves the rounding of the first projection.
+            # Twice, to remove the rounding error of the first projection.
             added = torch.linalg.qr(added - (root * V) @ ((root * V).T @ added)).Q
         added = torch.where(root > 0, added / root.masked_fill(root == 0, 1), 0)
         zero = torch.zeros_like(V[0, :1]).expand(missing)
@@ -195,8 +187,8 @@ def with_all_columns(
             residuals=torch.cat([pairs.residuals, zero]),
         )
         residual = torch.cat([residual, zero])
-        of_missing = torch.zeros_like(extension.projection[:, :1]).expand(-1, missing)
-        extension = replace(extension, projection=torch.cat([extension.projection, of_missing], dim=1))
+        no_projection = torch.zeros_like(extension.projection[:, :1]).expand(-1, missing)
+        extension = replace(extension, projection=torch.cat([extension.projection, no_projection], dim=1))
         solution = solution._replace(pairs=pairs, extension=extension)
     _warn_if_degenerate(pairs.values)
     return solution, residual

@@ -1,4 +1,4 @@
-"""The eigenvectors of the graph itself, in memory for half of its matrix."""
+"""Solves the full graph. Half of its matrix is stored."""
 
 from __future__ import annotations
 
@@ -11,44 +11,37 @@ from ncut_widgets.ncut.graph.precision import safe_reciprocal
 from ncut_widgets.ncut.graph.symmetric import SymmetricMatrix, row_blocks
 
 from .eigensolver import leading_eigenpairs
+from .problem import Problem
 from .solution import Solution
 
 __all__ = ["solve_exact"]
 
 
-def solve_exact(
-    X: torch.Tensor,
-    kernel: Kernel,
-    k: int,
-    generator: torch.Generator,
-    *,
-    weights: torch.Tensor | None = None,
-    alpha: float = 0.0,
-    encoded: torch.Tensor | None = None,
-) -> Solution:
-    """Return the k leading eigenpairs of S D^-1/2 A D^-1/2 S, S^2 being the `weights` (n,) of the nodes `X` (n, c).
+def solve_exact(problem: Problem) -> Solution:
+    """Return the leading eigenpairs of the full graph, computed with its matrix in O(n^2) memory.
 
-    `encoded` (n, c') are these nodes, if that has been done.
-
-    With repulsion R, A becomes A - r R and the degrees those of A + r R; with `alpha`, the weights become those times
-    the degrees to the power -alpha.
+    Raises
+    ------
+    ValueError
+        If a node has no affinity to any node, itself included.
     """
-    E = kernel.encode(X) if encoded is None else encoded
+    nodes, kernel, alpha = problem.nodes, problem.nodes.kernel, problem.alpha
+    E = nodes[:]
+    weights = None if nodes.weights is None else nodes.weights.to(E)
     A, R = _affinities(E, kernel)
     one = torch.ones_like(E[:, 0])
     mass = one if weights is None else weights
     density = A @ mass if alpha else None
-    ours = one if density is None else density_weights(_connected(density), alpha)
-    mass = mass * ours
-    degrees = A @ mass if R is None else A @ mass + kernel.repulsion_weight * (R @ mass)
-    _connected(degrees)
+    correction = one if density is None else density_weights(_positive(density), alpha)
+    mass = mass * correction
+    degrees = _positive(A @ mass if R is None else A @ mass + kernel.repulsion_weight * (R @ mass))
     scale = (mass / degrees).sqrt()
     if R is not None:
         for attraction, repulsion in zip(A.blocks, R.blocks, strict=True):
             attraction.sub_(repulsion, alpha=kernel.repulsion_weight)
     first = None if kernel.is_repulsive else (mass * degrees).sqrt()
-    pairs = leading_eigenpairs(A, k, scale=scale, first=first, generator=generator)
-    # Both signs of an eigenvalue extend: only repulsion makes negative ones lead.
+    pairs = leading_eigenpairs(A, problem.n_eig, scale=scale, first=first, generator=problem.generator)
+    # Eigenvectors of both signs of eigenvalue can be extended. Only repulsion causes negative leading eigenvalues.
     projection = pairs.vectors * scale[:, None] * safe_reciprocal(pairs.values)
     extension = Extension(
         kernel,
@@ -60,16 +53,16 @@ def solve_exact(
         lowest_degree=torch.finfo(E.dtype).tiny,
     )
     if weights is not None:
-        # Of single copies. A node that does not count is embedded as a new one.
+        # Values of single copies of a node. Nodes of weight 0 are embedded like new nodes.
         counts = (weights > 0)[:, None]
         copies = pairs.vectors / torch.where(counts, weights.sqrt()[:, None], 1)
-        vectors = copies if bool(counts.all()) else torch.where(counts, copies, extension(X))
+        vectors = copies if bool(counts.all()) else torch.where(counts, copies, extension(nodes.features))
         pairs = pairs._replace(vectors=vectors)
     return Solution(pairs, degrees, extension, A)
 
 
 def _affinities(E: torch.Tensor, kernel: Kernel) -> tuple[SymmetricMatrix, SymmetricMatrix | None]:
-    """Return the affinities between encoded nodes, and their repulsion where there is one."""
+    """Return the affinities between encoded nodes, and their repulsion if there is one."""
 
     def compute(here: slice) -> tuple[torch.Tensor, ...]:
         return kernel.parts(E[here], E[here.start :])
@@ -87,7 +80,7 @@ def _for_all_parts(values: torch.Tensor, of_repulsion: float, kernel: Kernel) ->
     return torch.cat([values, of_repulsion * values]) if kernel.is_repulsive else values
 
 
-def _connected(degrees: torch.Tensor) -> torch.Tensor:
+def _positive(degrees: torch.Tensor) -> torch.Tensor:
     if not bool((degrees > 0).all()):
         raise ValueError(
             "`affinity` must connect every node to some node; got a row of zeros. Give each node an affinity to itself."

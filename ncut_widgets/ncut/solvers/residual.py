@@ -1,4 +1,4 @@
-"""How far eigenvectors are from being ones, estimated on a few nodes with their true affinities."""
+"""Estimates the residuals of approximate eigenvectors, from the true affinities of a few nodes."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ from ncut_widgets.ncut.graph.nodes import Nodes
 
 __all__ = ["ResidualProbe"]
 
-_ROWS = 128
-# Directions of the trends below that share of the largest are one trend twice.
-_SAME_TREND = 1e-6
+_SAMPLED_NODES = 128
+# Singular values of the trends below this share of the largest are 0.
+_TREND_CUT = 1e-6
 
 
 class ResidualProbe:
-    """Estimates |M u - lambda u| (k,), M being made with the true affinities of 128 of the nodes.
+    """Estimates |M u - lambda u| (k,) from the true affinities of 128 sampled nodes to all nodes.
 
-    Half of them are drawn uniformly and half where the eigenvectors are large, weighted accordingly: vectors that live
-    on few nodes are seen too. Their own degrees are exact. Those of all other nodes are approximations, which are too
-    small where landmarks are few: by how much is learnt from the 128, as a trend over the size of the degree, and with
-    alpha of the density. What is told is one standard error above the estimate.
+    Half of the samples are uniform, half are drawn in proportion to u^2, and the estimate is weighted accordingly, so
+    that eigenvectors that are localized on few nodes are covered. The degrees of the sampled nodes are exact. The
+    degrees of the other nodes are those of the approximation, which are too small in regions with few landmarks. Their
+    correction is fitted to the samples, as a trend over the degree and, with alpha, over the density. The result is one
+    standard error above the estimate.
 
     Parameters
     ----------
     nodes : Nodes
-        All of the graph.
+        All nodes of the graph.
     leverage : torch.Tensor of shape (n,)
-        Where their eigenvectors are large: the mean of u^2 over these, which may be drafts.
+        Mean of u^2 over the eigenvectors, which may be drafts.
     extension : Extension
-        Its affinity, degrees and densities are used, not its projection.
+        Its kernel, degrees and densities are used, not its projection.
     generator : torch.Generator
-        Of the CPU.
+        CPU generator.
     """
 
     def __init__(
@@ -45,40 +46,40 @@ class ResidualProbe:
     ) -> None:
         n = len(nodes)
         mass = nodes.mass(slice(None), leverage)
-        chance = (mass / mass.sum()).cpu().double()
-        where_large = (mass * leverage).cpu().double()
-        chance = 0.5 * chance + 0.5 * where_large / where_large.sum()
-        draws = torch.rand(min(_ROWS, n), generator=generator, dtype=torch.float64)
-        picked = torch.searchsorted(chance.cumsum(0), draws).clamp_max(n - 1)
+        probability = (mass / mass.sum()).cpu().double()
+        by_leverage = (mass * leverage).cpu().double()
+        probability = 0.5 * probability + 0.5 * by_leverage / by_leverage.sum()
+        draws = torch.rand(min(_SAMPLED_NODES, n), generator=generator, dtype=torch.float64)
+        sampled = torch.searchsorted(probability.cumsum(0), draws).clamp_max(n - 1)
         self._nodes = nodes
         self._extension = extension
-        self._picked = nodes[picked]
-        # Of the mean over the nodes that were picked.
-        self._weights = nodes.mass(picked, leverage) / chance[picked].to(leverage)
-        C = extension.columns(self._picked)
+        self._sampled = nodes[sampled]
+        # Weights of the mean over the sampled nodes.
+        self._weights = nodes.mass(sampled, leverage) / probability[sampled].to(leverage)
+        C = extension.columns(self._sampled)
         self._known = extension.embed(C)
         self._trends = _Trends(_magnitudes(C[:, : len(extension.landmarks)], self._known))
         self._density = torch.zeros_like(self._weights)
-        self._degrees = leverage.new_zeros(len(picked), self._trends.count)
-        self._image = leverage.new_zeros(len(picked), 0)
-        self.width = 4 * len(picked)
+        self._degrees = leverage.new_zeros(len(sampled), self._trends.count)
+        self._image = leverage.new_zeros(len(sampled), 0)
+        self.width = 4 * len(sampled)
 
     def compare(self, here: slice, C: torch.Tensor, embedded: Embedded) -> Callable[[], None]:
-        """Return what takes in some nodes, with the columns `C` and their eigenvectors (r, k): a function to call."""
-        kernel, (vectors, _, scale, ours) = self._extension.kernel, embedded
+        """Return a function that adds some nodes, given their columns `C` (r, m) and eigenvectors."""
+        kernel, (vectors, _, scale, densities) = self._extension.kernel, embedded
         E = self._nodes[here]
         mass = self._nodes.mass(here, E)
-        attraction, *repulsion = kernel.parts(self._picked, E)
+        attraction, *repulsion = kernel.parts(self._sampled, E)
         A = total = attraction
         for part in repulsion:
             part.mul_(kernel.repulsion_weight)
             A, total = attraction - part, attraction + part
         trends = self._trends(_magnitudes(C[:, : len(self._extension.landmarks)], embedded))
-        # u is (v / d)^1/2 C P: M acts on the mass it has, times the density weights. Once for each trend.
-        acted = trends[:, :, None] * (vectors * (mass * scale)[:, None])[:, None]
-        image = A @ acted.flatten(1)
-        degrees = (total @ mass)[:, None] if ours is None else total @ (trends * (mass * ours)[:, None])
-        density = None if ours is None else attraction @ mass
+        # u is (v / d)^1/2 C P, and M multiplies it by the mass and the density weights. Once for each trend.
+        weighted = trends[:, :, None] * (vectors * (mass * scale)[:, None])[:, None]
+        image = A @ weighted.flatten(1)
+        degrees = (total @ mass)[:, None] if densities is None else total @ (trends * (mass * densities)[:, None])
+        density = None if densities is None else attraction @ mass
 
         def add() -> None:
             self._degrees[:, : degrees.shape[1]] += degrees
@@ -89,56 +90,56 @@ class ResidualProbe:
         return add
 
     def residuals(self, extension: Extension, values: torch.Tensor, turn: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the estimate once all nodes were added, for the vectors that were given times `turn`."""
+        """Return the residuals (k,) after all nodes were added, for the given vectors times `turn`."""
         known = self._known
         if known.densities is None:
             scale = self._degrees[:, 0].rsqrt()
         else:
             densities = self._density.pow(-extension.alpha)
             ratios, plain = densities / known.densities, self._degrees[:, 0]
-            # A mean of ratios is between them.
+            # A mean of ratios is between the smallest and the largest.
             ratio = (self._degrees @ self._trends.fit(ratios)) / plain
             degrees = plain * ratio.clamp(float(ratios.amin()), float(ratios.amax()))
             scale = (densities / degrees).sqrt()
         image = self._image.unflatten(1, (self._trends.count, -1))
         image = torch.einsum("itk,t->ik", image, self._trends.fit(scale / known.scale)) * scale[:, None]
         image = image if turn is None else image @ turn
-        missing = image - extension.embed(extension.columns(self._picked)).vectors * values
+        missing = image - extension.embed(extension.columns(self._sampled)).vectors * values
         squares = missing.square() * self._weights[:, None]
         error = squares.std(0, correction=0) / len(squares) ** 0.5
         return (squares.mean(0) + error).sqrt()
 
 
 class _Trends:
-    """Smooth functions of nodes, few enough to be fitted to those that were picked.
+    """A few smooth functions of the nodes, to be fitted to values at the sampled nodes.
 
     Parameters
     ----------
     magnitudes : torch.Tensor of shape (s, p)
-        What they are functions of, at the nodes picked.
+        Their arguments at the sampled nodes.
     """
 
     def __init__(self, magnitudes: torch.Tensor) -> None:
         self._low, self._high = magnitudes.amin(0), magnitudes.amax(0)
-        at_picked = self(magnitudes)
-        self.count = at_picked.shape[1]
-        self._inverse = torch.linalg.pinv(at_picked.cpu().double(), rtol=_SAME_TREND)
+        at_sampled = self(magnitudes)
+        self.count = at_sampled.shape[1]
+        self._inverse = torch.linalg.pinv(at_sampled.cpu().double(), rtol=_TREND_CUT)
 
     def __call__(self, magnitudes: torch.Tensor) -> torch.Tensor:
-        """Return the functions (r, count) at other nodes: a parabola in each of the magnitudes, level outside."""
+        """Return the functions (r, count) at other nodes: a parabola in each magnitude, constant outside its range."""
         middle, reach = (self._low + self._high) / 2, (self._high - self._low) / 2
-        flat = reach <= _SAME_TREND
+        flat = reach <= _TREND_CUT
         inside = torch.minimum(torch.maximum(magnitudes, self._low), self._high)
         z = ((inside - middle) / reach.masked_fill(flat, 1)).masked_fill(flat, 0)
         return torch.cat([torch.ones_like(z[:, :1]), z, z.square()], dim=1)
 
     def fit(self, ratios: torch.Tensor) -> torch.Tensor:
-        """Return the coefficients (count,) of the functions that come nearest to `ratios` (s,) at the nodes picked."""
+        """Return the coefficients (count,) of the least-squares fit to `ratios` (s,) at the sampled nodes."""
         return (self._inverse @ ratios.cpu().double()).to(ratios)
 
 
 def _magnitudes(C: torch.Tensor, embedded: Embedded) -> torch.Tensor:
-    """Return (r, p) the affinity to the nearest landmark, and the logarithms of the degrees and density weights."""
+    """Return the affinity to the nearest landmark and the logarithms of degrees and density weights: (r, p)."""
     nearest = C.amax(1)
     if embedded.densities is None:
         return torch.stack([nearest, embedded.degrees.log()], dim=1)

@@ -1,4 +1,4 @@
-"""Graphs too large to go through more than twice: drafted on a sample of their nodes, finished over all of them."""
+"""Solves large graphs in two passes over all nodes, after a draft on a sample of them."""
 
 from __future__ import annotations
 
@@ -9,40 +9,34 @@ import torch
 
 from ncut_widgets.ncut.graph.linalg import eigh, whitening
 from ncut_widgets.ncut.graph.low_rank import Columns
-from ncut_widgets.ncut.graph.nodes import Nodes
 from ncut_widgets.ncut.graph.precision import LOW_RANK_CUT
 
 from .eigensolver import Eigenpairs, fix_signs
-from .nystrom import Draft, Options
+from .nystrom import Draft
+from .problem import Problem
 from .residual import ResidualProbe
 from .solution import Solution
 
 __all__ = ["extend_to_all"]
 
 _OVERSAMPLING = 10
-# As a share of the eigenvalue.
-_LEAST_GAP = 0.01
+# Relative to the eigenvalue.
+_MIN_GAP = 0.01
 
 
-def extend_to_all(
-    draft: Draft, nodes: Nodes, options: Options, generator: torch.Generator
-) -> tuple[Solution, torch.Tensor]:
-    """Return the eigenvectors over all nodes that a draft from a sample of them leads to, and their residuals (k,).
+def extend_to_all(draft: Draft, problem: Problem) -> tuple[Solution, torch.Tensor]:
+    """Return the solution for all nodes, given a draft for a sample of them, and its residuals (k,).
 
-    A first pass over all nodes gives D and B^T B V, which says by how much the drafted V are wrong: a step of
-    Davidson's method, with the sample's matrix in place of the whole, takes the error to about its square. A second
-    pass computes B V and finds the best eigenvectors in its span by Rayleigh and Ritz.
+    The first pass over all nodes computes D and B^T B V, and thus the error of the drafted V. A step of Davidson's
+    method, with the matrix of the sample as preconditioner, reduces the error to about its square. The second pass
+    computes B V, and finds the best eigenvectors in its span by the Rayleigh-Ritz method.
 
     Parameters
     ----------
     draft : Draft
-        Of more than k vectors: what sampling moved out of a space that wide is little.
-    nodes : Nodes
-        All n nodes.
-    options : Options
-        What is asked for.
-    generator : torch.Generator
-        Of the CPU.
+        With more than k vectors, because sampling hardly changes the space that they span.
+    problem : Problem
+        The problem of all n nodes.
 
     Notes
     -----
@@ -53,22 +47,22 @@ def extend_to_all(
     Davidson. The Iterative Calculation of a Few of the Lowest Eigenvalues and Corresponding Eigenvectors of Large
     Real-Symmetric Matrices. Journal of Computational Physics 1975.
     """
-    like, extension = draft.extension.landmarks, draft.extension
-    k = min(options.k, draft.vectors.shape[1])
+    nodes, like, extension = problem.nodes, draft.extension.landmarks, draft.extension
+    k = min(problem.n_eig, draft.vectors.shape[1])
     columns = Columns(nodes, extension)
-    if options.alpha:
+    if problem.alpha:
         density_weights = draft.core.density_weights(columns.sums()).to(like)
         extension = replace(extension, density_weights=density_weights)
         draft = draft._replace(extension=extension)
     degree_weights, better, leverage = _improve(draft, columns, k)
     projection = draft.core.root @ better
-    # A node of the sample stood for several, and no degree was below their number.
+    # The weight of a node in the sample was that of several nodes, and so was the lowest degree.
     lowest_degree = extension.lowest_degree * (nodes.lightest / draft.columns.nodes.lightest)
     extension = replace(
         extension, degree_weights=degree_weights, projection=projection.to(like), lowest_degree=lowest_degree
     )
     degrees, drafted = like.new_empty(len(nodes)), like.new_empty(len(nodes), projection.shape[1])
-    probe = ResidualProbe(nodes, leverage, extension, generator)
+    probe = ResidualProbe(nodes, leverage, extension, problem.generator)
 
     def embed(here: slice) -> Callable[[], object]:
         C = columns[here]
@@ -78,7 +72,7 @@ def extend_to_all(
 
     columns.for_each_chunk("extend", embed)
     inner = nodes.inner(drafted)
-    # The trivial eigenvector is known, with its eigenvalue; what is best is asked of the others.
+    # The trivial eigenvector and its eigenvalue are known. The Rayleigh-Ritz method finds the others.
     values, rotation = eigh(inner[1:, 1:])
     turn = torch.zeros_like(inner[:, :k])
     turn[0, 0] = 1
@@ -95,8 +89,11 @@ def extend_to_all(
 
 
 def _improve(draft: Draft, columns: Columns, k: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return what makes the degrees of all nodes, an orthonormal V (r, k + 10 at most), and, after a pass over all
-    nodes, where the drafted eigenvectors are large (n,)."""
+    """Make the first pass over all nodes.
+
+    Return the degree weights of the extension, an orthonormal V (r, at most k + 10), and the mean of u^2 (n,) over the
+    drafted eigenvectors.
+    """
     core, extension, vectors = draft.core, draft.extension, draft.vectors
     like = extension.landmarks
     extension = replace(extension, projection=(core.root @ vectors).to(like))
@@ -113,18 +110,18 @@ def _improve(draft: Draft, columns: Columns, k: int) -> tuple[torch.Tensor, torc
         table = C.T @ torch.cat([embedded.vectors * (mass * embedded.scale)[:, None], density[:, None]], dim=1)
         table = table.cpu()
 
-        def take_in() -> None:
+        def accumulate() -> None:
             image.add_(table[:, :-1])
             sums.add_(table[:, -1])
 
-        return take_in
+        return accumulate
 
     columns.for_each_chunk("degrees", add)
     applied = core.root.T @ image
     trivial = core.root.T @ sums
     small = vectors.T @ applied
-    # The trivial vector is known: the others are sought beside it. It need not have the largest Ritz value: where the
-    # sample drew too few, its degrees are too small, and clusters that live there come out above 1.
+    # The trivial vector is known, and the others are orthogonal to it. It may not have the largest Ritz value: degrees
+    # are too small in regions with too few samples, and eigenvalues of clusters there are above 1.
     known = torch.nn.functional.normalize(vectors.T @ trivial, dim=0)
     others = torch.linalg.qr(known[:, None], mode="complete").Q[:, 1:]
     small = others.T @ small @ others
@@ -132,8 +129,8 @@ def _improve(draft: Draft, columns: Columns, k: int) -> tuple[torch.Tensor, torc
     kept = min(k + _OVERSAMPLING, vectors.shape[1]) - 1
     ritz, turn = ritz.flip(0)[:kept], others @ turn.flip(1)[:, :kept]
     spectrum, basis = draft.values_below, draft.vectors_below
-    # Only downwards: what the sample takes for larger than it is would come up as a pole.
-    gaps = torch.maximum(ritz - spectrum[:, None], _LEAST_GAP * ritz.abs().clamp_min(LOW_RANK_CUT[like.dtype]))
+    # Eigenvalues that the sample overestimates must not become poles.
+    gaps = torch.maximum(ritz - spectrum[:, None], _MIN_GAP * ritz.abs().clamp_min(LOW_RANK_CUT[like.dtype]))
     better = vectors @ turn + basis @ ((basis.T @ (applied @ turn)) / gaps)
     better = torch.cat([trivial[:, None], better], dim=1)
     return core.weights(sums).to(like), torch.linalg.qr(better).Q, leverage

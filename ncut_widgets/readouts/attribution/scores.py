@@ -13,8 +13,10 @@ from ncut_widgets._validation import device_of, torch_generator
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.ncut.graph.build_kernel import build_kernel
 from ncut_widgets.ncut.graph.kernels import Kernel
+from ncut_widgets.ncut.graph.nodes import Nodes
 from ncut_widgets.ncut.graph.sampling import uniform_nodes
 from ncut_widgets.ncut.solvers.exact import solve_exact
+from ncut_widgets.ncut.solvers.problem import Problem
 
 from .targets import Targets
 
@@ -110,11 +112,9 @@ class ChannelAblation:
         if len(channels):
             index = torch.as_tensor(channels, device=nodes.device)
             nodes = nodes.index_copy(1, index, self.means[index].expand(len(nodes), -1).contiguous())
-        weights, graph_weights = (
-            None if w is None else w.to(self.kernel.encode(nodes[:1])) for w in (self.weights, self.graph_weights)
-        )
-        solution = solve_exact(nodes, self.kernel, self.targets.n_eig, torch_generator(0), weights=graph_weights)
-        eigenvectors = solution.pairs.vectors
+        graph = Nodes(nodes, self.kernel, weights=self.graph_weights)
+        eigenvectors = solve_exact(Problem(graph, self.targets.n_eig, torch_generator(0))).pairs.vectors
+        weights = None if self.weights is None else self.weights.to(eigenvectors)
         return torch.cat([targets.scores(eigenvectors, weights) for targets in (self.targets, *others)]).cpu()
 
 
