@@ -1,4 +1,4 @@
-"""How far a fitted sample covers new nodes."""
+"""Coverage: how well a fitted sample represents new nodes."""
 
 from __future__ import annotations
 
@@ -12,36 +12,37 @@ from .graph.low_rank import inverse_root
 __all__ = ["Coverage"]
 
 _LANDMARKS = 512
-_WORST = 0.05
-# Where a kernel is so sharp that fitted nodes explain less than that of one another, they cover nothing.
-_LEAST = 0.01
+# Quantile of the held-out nodes that defines a coverage of 1.
+_QUANTILE = 0.05
+# If a kernel is so sharp that fitted nodes explain less than this share of each other, coverage is below 1 everywhere.
+_MIN_EXPLAINED = 0.01
 
 
 class Coverage:
-    r"""The share of a node that the fitted nodes explain, next to the share that they explain of their own kind.
+    r"""The share of a node that the fitted nodes explain, relative to the share that they explain of each other.
 
-    With W the affinities between landmarks Z among the `sample`, the part of a node x in their span is
+    With W the affinities between landmarks Z of the `sample`, the share of a node x in their span is
 
         p(x) = k(x, Z) W^+ k(Z, x) / k(x, x)   in [0, 1]
 
-    and its coverage min(1, p(x) / max(p_5, 0.01)). With landmarks among one half of the sample, 95 % of the other half
-    have at least p_5.
+    and its coverage is min(1, p(x) / max(p_5, 0.01)), where p_5 is the 5 % quantile of p over one half of the sample,
+    with landmarks of the other half.
 
     Parameters
     ----------
     sample : torch.Tensor of shape (s, c')
-        Fitted nodes, encoded, in random order.
+        Encoded fitted nodes, in random order.
     kernel : Kernel
-        That encoded them.
+        The kernel of the fit.
     generator : torch.Generator
-        Of the CPU.
+        CPU generator.
     """
 
     def __init__(self, sample: torch.Tensor, kernel: Kernel, generator: torch.Generator) -> None:
         self._kernel = kernel
         held_out, known = sample[::2], sample[1::2]
         self._span(known, generator)
-        self._typical = max(float(torch.quantile(self._explained(held_out).cpu().double(), _WORST)), _LEAST)
+        self._typical = max(float(torch.quantile(self._explained(held_out).cpu().double(), _QUANTILE)), _MIN_EXPLAINED)
         self._span(sample, generator)
 
     def __call__(self, X: torch.Tensor, *, verbose: bool = False) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""Carrying values from a few nodes to many by convex nearest-neighbour weights."""
+"""Propagates values from sampled nodes to all nodes, with convex nearest-neighbor weights."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from ncut_widgets._validation import check_features, check_positive_int, device_
 __all__ = ["nystrom_propagate"]
 
 _CHUNK_ELEMENTS = 1 << 22
-# A k-d tree beats a matrix product and a partial sort where it can prune: measured on 20 and 768 channels, CPU.
-_TREE_CHANNELS = 32
+# Up to this many channels, a k-d tree is faster than a matrix product and a partial sort: measured for 20 and 768
+# channels on a CPU.
+_MAX_TREE_CHANNELS = 32
 
 
 @explains_old_options("nystrom_propagate")
@@ -30,43 +31,45 @@ def nystrom_propagate(
     chunk_size: int | None = None,
     device: Any = None,
 ) -> Any:
-    """Return the values of `nystrom_out`, known at `nystrom_X`, at every node of `X`.
+    """Propagate the values `nystrom_out` from the sampled nodes `nystrom_X` to all nodes `X`.
 
-    Every node takes a convex combination of its nearest sampled nodes j = 1 ... k, at distances d_1 <= ... <= d_k:
+    The value of a node is a convex combination of those of its nearest sampled nodes j = 1 ... k, at distances
+    d_1 <= ... <= d_k:
 
         out(x) = sum_j w_j(x) nystrom_out_j,   w_j proportional to exp(-d_j^2 / (2 d_1 d_k)),   sum_j w_j = 1
 
-    The scale d_1 d_k is local, so the result does not depend on the units of the features. It vanishes as x
-    approaches a sampled node, which therefore gets its own value back.
+    The scale d_1 d_k is local, so the result does not depend on the unit of the features. It goes to 0 as x approaches
+    a sampled node, so that a sampled node gets its own value.
 
     Parameters
     ----------
     nystrom_out : array or tensor of shape (m,) or (m, d)
-        Values at the sampled nodes: colours, coordinates, eigenvectors.
+        Values at the sampled nodes, such as colors, coordinates or eigenvectors.
     X : array, tensor or feature maps of shape (n, c)
-        Features of the nodes that want a value.
+        Features of all nodes.
     nystrom_X : array, tensor or feature maps of shape (m, c)
         Features of the sampled nodes, in the order of `nystrom_out`.
     n_neighbors : int
-        How many neighbours share in a node's value; all of them where there are fewer.
+        Number of nearest sampled nodes; all of them if there are fewer.
     chunk_size : int, optional
-        How many nodes of `X` to treat at a time. The default bounds the work arrays at a few tens of MB.
+        Number of nodes of `X` per chunk. The default limits temporary arrays to a few tens of MB.
     device : torch device, optional
-        Where to compute. By default where `X` is. The result comes back to where `nystrom_out` is.
+        Where to compute; by default on the device of `X`. The result is on the device of `nystrom_out`.
 
     Returns
     -------
     array or tensor of shape (n,) or (n, d)
-        Of the kind, dtype and device of `nystrom_out`; every column within the range of that column.
+        Values, with the array type, dtype and device of `nystrom_out`. Each column is within the range of the
+        column of `nystrom_out`.
 
     Raises
     ------
     ValueError
-        Where shapes do not belong together or values are not finite.
+        If shapes do not match or values are not finite.
 
     Notes
     -----
-    O(n m c) time in the worst case. Neighbours are exact and the result is deterministic.
+    O(n m c) time in the worst case. Neighbors are exact and the result is deterministic.
 
     References
     ----------
@@ -104,7 +107,7 @@ def nystrom_propagate(
         chunk_size = max(1, _CHUNK_ELEMENTS // max(len(sampled), k * sampled.shape[1], k * table.shape[1]))
     chunk_size = check_positive_int(chunk_size, "chunk_size")
 
-    # In the better of the two: what is large in float64 may be infinite in float32.
+    # In the more precise dtype: large float64 numbers may be infinite in float32.
     common = torch.promote_types(nodes.dtype, sampled.dtype)
     nodes, search = nodes.to(common), _NeighborSearch(sampled.to(nodes.device, common), k)
     out = table.new_empty((len(nodes), table.shape[1]))
@@ -114,31 +117,31 @@ def nystrom_propagate(
         distances, neighbors = search(chunk)
         weights = _convex_weights(distances).to(table.dtype)
         mixed = (weights[:, None, :] @ table[neighbors])[:, 0]
-        # Rounding can leave the hull by a unit in the last place.
+        # Rounding errors can exceed the range by a unit in the last place.
         out[start : start + chunk_size] = torch.minimum(torch.maximum(mixed, low), high)
     return like.restore(out[:, 0] if values.ndim == 1 else out)
 
 
 def _convex_weights(distances: torch.Tensor) -> torch.Tensor:
-    """Weights over ascending `distances` (n, k); rows that hit a sampled node average the nodes at distance zero."""
+    """Return weights (n, k) for ascending `distances` (n, k); nodes at distance 0 share all the weight equally."""
     nearest, farthest = distances[:, :1], distances[:, -1:]
-    # (d_j / d_1) (d_j / d_k), less its smallest value d_1 / d_k: written as ratios so that no scale can underflow.
+    # (d_j / d_1) (d_j / d_k), minus its smallest value d_1 / d_k: ratios, so that the scale cannot underflow.
     exponent = (distances / nearest) * (distances / farthest) - nearest / farthest
     weights = torch.where(nearest > 0, torch.exp(-0.5 * exponent), (distances == 0).to(distances.dtype))
     return weights / weights.sum(1, keepdim=True)
 
 
 class _NeighborSearch:
-    """The k nearest of a set of nodes, exactly, with distances that are zero where features are equal."""
+    """Exact search of the k nearest nodes, with distances that are 0 for equal features."""
 
     def __init__(self, sampled: torch.Tensor, k: int) -> None:
         sampled = sampled.detach()
         self._k = k
-        # |x|^2 - 2 x.z + |z|^2 cancels far from the origin and overflows far from one.
+        # |x|^2 - 2 x.z + |z|^2 loses digits far from the origin, and overflows for large numbers.
         self._scaler = SafeScaler(sampled)
         self._sampled = self._scaler(sampled)
         self._norms = self._sampled.square().sum(1)
-        use_tree = sampled.device.type == "cpu" and sampled.shape[1] <= _TREE_CHANNELS
+        use_tree = sampled.device.type == "cpu" and sampled.shape[1] <= _MAX_TREE_CHANNELS
         self._tree = cKDTree(self._sampled.numpy()) if use_tree else None
 
     def __call__(self, nodes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -149,7 +152,7 @@ class _NeighborSearch:
         else:
             squared = torch.addmm(self._norms, nodes, self._sampled.T, alpha=-2)
             neighbors = squared.topk(self._k, dim=1, largest=False).indices
-        # Differences, not the expanded square: an equal node is at distance exactly zero.
+        # Differences instead of the expanded square, so that equal nodes have exactly distance 0.
         distances = (nodes[:, None, :] - self._sampled[neighbors]).norm(dim=2)
         distances, order = distances.sort(dim=1, stable=True)
         return distances, neighbors.gather(1, order)

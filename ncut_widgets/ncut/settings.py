@@ -1,4 +1,4 @@
-"""What a user may ask of the engine, checked in one place."""
+"""Checks the options of `Ncut`."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ AUTO = "auto"
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of `Ncut`, each of them usable and all of them compatible."""
+    """The options of `Ncut`, valid and compatible."""
 
     n_eig: int
     affinity: str | Callable[[Any, Any], Any]
     sigma: float | None
     degree: float | None
-    # None where it is to be found.
+    # None for "auto".
     n_sample: int | None
-    # Whether the landmarks alone are the graph.
+    # Whether sampling is "farthest".
     balanced: bool
     alpha: float
     repulsion_weight: float
@@ -35,7 +35,13 @@ class Settings:
 
 
 def check_settings(options: dict[str, Any]) -> Settings:
-    """Return the options (of `Ncut.get_params`) as settings, or say what is wrong with them."""
+    """Return the options (of `Ncut.get_params`) as settings.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is invalid, or options cannot be combined.
+    """
     affinity = options["affinity"]
     if not callable(affinity):
         check_in(affinity, "affinity", tuple(KERNELS))
@@ -48,7 +54,7 @@ def check_settings(options: dict[str, Any]) -> Settings:
     if callable(affinity) and not (sigma is None and degree is None):
         raise ValueError(
             f"`sigma` and `degree` must be None with a callable `affinity`; got {sigma!r} and {degree!r}. "
-            "Put the scale into the callable."
+            "Apply the bandwidth in the callable."
         )
     if sigma is not None:
         sigma = check_number(sigma, "sigma", low=0, low_open=True)

@@ -1,4 +1,4 @@
-"""What a gradient asks of a graph: products, systems with its matrix, and the way from affinities back to features."""
+"""The operations of a graph that gradients need: products, linear systems, and the step from affinities to features."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["ExactGraph", "Graph", "LowRankGraph"]
 
 
 class Graph(Protocol):
-    """A graph of n nodes with affinities A = C W^+ C^T, or A = C where it is exact."""
+    """A graph of n nodes with affinities A = C W^+ C^T, or A = C if it is exact."""
 
     def extended(self, values: torch.Tensor) -> torch.Tensor:
         """Return C times the `values` (m,)."""
@@ -40,9 +40,9 @@ class Graph(Protocol):
         scale : torch.Tensor of shape (n, 1)
             M is A with rows and columns multiplied by it.
         values, vectors : torch.Tensor of shape (k + 1,), (n, k + 1)
-            The leading eigenpairs of M; the first one has no system.
+            The leading eigenpairs of M. There is no system for the first one.
         rhs : torch.Tensor of shape (n, k)
-            Orthogonal to them.
+            Right-hand sides, orthogonal to the eigenvectors.
         """
         ...
 
@@ -52,7 +52,7 @@ class Graph(Protocol):
 
 
 class ExactGraph:
-    """The graph that was solved exactly, from the blocks of its affinities."""
+    """A graph that was solved exactly, with the blocks of its affinities."""
 
     def __init__(
         self,
@@ -90,12 +90,12 @@ class ExactGraph:
 
 
 class LowRankGraph:
-    """The graph that landmarks make, through the affinities of all nodes to them."""
+    """A low-rank graph, with the affinities of all nodes to the landmarks."""
 
     def __init__(self, nodes: torch.Tensor, extension: Extension) -> None:
         self._nodes, self._extension = nodes, extension
         self._columns = Columns(Nodes(nodes, extension.kernel), extension)
-        # What the solution took for noise, its gradient leaves out as well.
+        # Directions that the solution omits as noise are omitted in the gradient, too.
         n_eig = extension.projection.shape[1]
         self._core = core_of(extension.kernel, extension.landmarks, n_eig=n_eig)[0]
 
@@ -141,13 +141,13 @@ class LowRankGraph:
 
         def add(here: slice) -> Callable[[], object]:
             scaled = self._columns[here] * scale[here]
-            own, theirs = (scaled.T @ scaled).cpu(), (scaled.T @ rhs[here]).cpu()
+            of_gram, of_seen = (scaled.T @ scaled).cpu(), (scaled.T @ rhs[here]).cpu()
 
-            def take_in() -> None:
-                gram.add_(own)
-                seen.add_(theirs)
+            def accumulate() -> None:
+                gram.add_(of_gram)
+                seen.add_(of_seen)
 
-            return take_in
+            return accumulate
 
         self._columns.for_each_chunk("gradient", add)
         spectrum, basis = eigh(R.T @ gram @ R)

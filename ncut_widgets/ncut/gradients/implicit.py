@@ -1,23 +1,24 @@
-"""Gradients of the embedding with respect to the features, without differentiating an eigendecomposition.
+"""Implicit gradients of the embedding with respect to the features.
 
-Eigenvectors are defined by an equation, so their gradient follows from it at the solution. With G = dL/dU, a change
-dM of the matrix changes the loss by sum_k z_k^T dM u_k, where
+Eigenvectors satisfy an equation that determines their gradient at the solution, so no eigendecomposition is
+differentiated. With G = dL/dU, a change dM of the matrix changes the loss by sum_k z_k^T dM u_k, where
 
-    (lambda_k I - M) z_k = (I - U U^T) g_k   beside   z_k = sum_l u_l (u_l^T g_k) / (lambda_k - lambda_l)  within U,
+    (lambda_k I - M) z_k = (I - U U^T) g_k                         in the complement of U,
+    z_k = sum_l u_l (u_l^T g_k) / (lambda_k - lambda_l)            in the span of U,
 
-and an eigenvalue by u_k^T dM u_k. That is a matrix dL/dA of low rank, of which n x n entries never exist at once.
+and an eigenvalue by u_k^T dM u_k. dL/dA is therefore a matrix of low rank, and is never stored as n x n numbers.
 
-The trivial column is D^1/2 1 whatever its neighbours in the spectrum are, and the others stay orthogonal to it; both
-are differentiated as such, so that a graph in pieces, where the eigenvalue 1 is multiple, needs no gap there. Among the
-other columns, eigenvalues that coincide leave the eigenvectors undetermined up to a rotation: what depends on that
-rotation gets no gradient, what does not (projectors, distances between rows) gets its own.
+The trivial column is D^1/2 1 for any spectrum, and the other columns are orthogonal to it. Both are differentiated
+accordingly, so that no gap is needed if the graph is disconnected and the eigenvalue 1 is multiple. If other
+eigenvalues coincide, their eigenvectors are determined only up to a rotation. Quantities that do not depend on it
+(projectors, distances between rows) have correct gradients. The dependence on the rotation is ignored.
 
-With weights w of the nodes, all this holds for the orthonormal vectors w^1/2 u of M = S D^-1/2 A D^-1/2 S, S^2 being
-w times the correction v = (A w)^-alpha of the density.
+With weights w of the nodes, all this holds for the orthonormal vectors w^1/2 u of M = S D^-1/2 A D^-1/2 S, where S^2 is
+w times the density correction v = (A w)^-alpha.
 
-Nyström is differentiated with its landmarks Z held fixed: A = C W^+ C^T with C = k(X, Z) then changes by
-dC W^+ C^T + C W^+ dC^T. That never differentiates the pseudo-inverse, and it is consistent: where every node is a
-landmark, dC + dC^T is the exact dA. One contraction therefore serves both, and `transform` too.
+Nyström is differentiated with fixed landmarks Z: A = C W^+ C^T with C = k(X, Z) changes by dC W^+ C^T + C W^+ dC^T.
+This does not differentiate the pseudo-inverse, and is consistent with the exact gradient: if every node is a landmark,
+dC + dC^T is the exact dA. The same contraction therefore serves both solvers and `transform`.
 """
 
 from __future__ import annotations
@@ -47,31 +48,31 @@ def with_gradient(
     Parameters
     ----------
     nodes : torch.Tensor of shape (n, c)
-        The features that the solution was found for; they require gradients.
+        The features of the solution, which require gradients.
     solution : Solution
-        Of `solve_exact`, with the affinities, or of `solve_nystrom`.
+        An exact one with its affinities, or one by Nyström.
     weights : torch.Tensor of shape (n,), optional
-        Of the nodes, above 0; one by default.
+        Weights of the nodes, above 0; 1 by default.
     dtype : torch.dtype
-        In which gradients must be finite: that of the features, of which the nodes may be float64 copies.
+        The dtype of the features, in which gradients must be finite. The nodes may be float64 copies.
 
     Notes
     -----
-    What was chosen from the data stays fixed: sigma, landmarks, the projection of many channels. The exact backward
-    pass takes the affinities that the solution was found from, which are held until then. That of Nyström goes four
-    times through C, six times with `alpha`, and holds O(n k + m^2).
+    Values derived from the data are constant: sigma, landmarks, the projection of many channels. The exact backward
+    pass uses the affinities of the solution, which are stored until then. That of Nyström makes four passes over C, six
+    with `alpha`, and stores O(n k + m^2) numbers.
     """
     w = solution.degrees.new_ones(()) if weights is None else weights.to(solution.degrees)
-    problem = _Problem(nodes.detach(), solution._replace(affinities=None), w, dtype)
+    solved = _SolvedGraph(nodes.detach(), solution._replace(affinities=None), w, dtype)
     blocks = () if solution.affinities is None else solution.affinities.blocks
-    vectors, values = _Embedding.apply(nodes, problem, *blocks)
+    vectors, values = _Embedding.apply(nodes, solved, *blocks)
     return solution._replace(pairs=solution.pairs._replace(vectors=vectors, values=values))
 
 
 def extend_with_gradient(
     nodes: torch.Tensor, extension: Extension, *, verbose: bool, dtype: torch.dtype
 ) -> torch.Tensor:
-    """Return the embedding (n, k) of new `nodes`, carrying gradients to them; the fit is held fixed."""
+    """Return the embedding (n, k) of new `nodes`, with gradients with respect to them. The fit is constant."""
     if extension.kernel.is_repulsive:
         raise ValueError(
             "`repulsion_weight` must be 0 if features require gradients; got a fit with repulsion. "
@@ -83,19 +84,19 @@ def extend_with_gradient(
 
 class _Embedding(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, nodes: torch.Tensor, problem: _Problem, *blocks: torch.Tensor) -> tuple[torch.Tensor, ...]:  # noqa: ARG004
-        ctx.problem = problem
-        # Freed by the backward pass, unless it is asked to retain its graph.
+    def forward(ctx: Any, nodes: torch.Tensor, solved: _SolvedGraph, *blocks: torch.Tensor) -> tuple[torch.Tensor, ...]:  # noqa: ARG004
+        ctx.solved = solved
+        # Freed by the backward pass, unless it retains its graph.
         ctx.save_for_backward(*blocks)
-        # Copies: what the caller does to them in place must not reach the backward pass.
-        return problem.solution.pairs.vectors.clone(), problem.solution.pairs.values.clone()
+        # Copies, so that in-place changes by the caller do not affect the backward pass.
+        return solved.solution.pairs.vectors.clone(), solved.solution.pairs.values.clone()
 
     @staticmethod
     @once_differentiable
     @one_thread
     def backward(ctx: Any, of_vectors: torch.Tensor, of_values: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         blocks = ctx.saved_tensors
-        gradient = _finite(ctx.problem.pull_back(blocks, of_vectors, of_values), ctx.problem.dtype)
+        gradient = _finite(ctx.solved.backpropagate(blocks, of_vectors, of_values), ctx.solved.dtype)
         return gradient, None, *(None for _ in blocks)
 
 
@@ -144,17 +145,17 @@ def _finite(gradient: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class _Problem:
-    """An eigenproblem that has been solved, ready to be differentiated."""
+class _SolvedGraph:
+    """The nodes and the solution of their graph, for the backward pass."""
 
     nodes: torch.Tensor
     solution: Solution
-    # (n,), or one for all.
+    # (n,), or () if all are equal.
     weights: torch.Tensor
-    # In which gradients must be finite.
+    # Of the features.
     dtype: torch.dtype
 
-    def pull_back(
+    def backpropagate(
         self, blocks: tuple[torch.Tensor, ...], of_vectors: torch.Tensor, of_values: torch.Tensor
     ) -> torch.Tensor:
         """Return dL/dX (n, c), given dL/dU (n, k) and dL/dlambda (k,)."""
@@ -163,7 +164,7 @@ class _Problem:
         graph: Graph = (
             ExactGraph(self.nodes, extension, blocks, further) if exact else LowRankGraph(self.nodes, extension)
         )
-        # From here on of the orthonormal vectors.
+        # From here on, `vectors` are orthonormal.
         S = self.weights.sqrt().expand(len(degrees))[:, None]
         vectors, of_vectors = vectors * S, of_vectors / S
         first, u, of_u = vectors[:, :1], vectors[:, 1:], of_vectors[:, 1:]
@@ -175,10 +176,10 @@ class _Problem:
         masses = weights if corrections is None else weights * corrections
         scale = (masses / degrees).sqrt()[:, None]
 
-        # u_k turns away from u_0 as u_0 turns towards it: what g_k has along u_0 is a gradient of u_0.
+        # Because u_k stays orthogonal to u_0, the component of g_k along u_0 is a gradient of u_0.
         of_first = of_vectors[:, :1] - u @ (first.T @ of_u).T
         of_first = of_first - first * (first.T @ of_first)
-        # The trivial vector is (m d)^1/2, for masses m, divided by its length; a share of a half for either.
+        # The trivial vector is (m d)^1/2, normalized, with masses m: the exponents contribute a factor of 1/2.
         of_trivial = (of_first * first)[:, 0] / 2
 
         inside = u.T @ of_u
@@ -188,13 +189,13 @@ class _Problem:
         added, image = graph.solve(scale, values, vectors, outside)
         z, Mz = u @ inside + added, (u * values[1:]) @ inside + image
 
-        # M changes by its rows and columns being scaled, too.
+        # M also depends on the scale of its rows and columns.
         of_scale = ((z * values[1:] + Mz) * u).sum(1) / 2
         free = _is_free(degrees, corrections, extension)
         of_degrees = torch.where(free, (of_trivial - of_scale) / degrees, 0.0)
         left, right = [z * scale, of_degrees[:, None]], [u * scale, masses[:, None]]
         if density is not None:
-            # Masses scale rows and the trivial vector, and add up to degrees.
+            # Masses scale the rows and the trivial vector, and contribute to degrees.
             of_masses = torch.where(free, of_trivial + of_scale, 0.0)
             of_masses = of_masses + masses * graph.product(of_degrees[:, None])[:, 0]
             left.append(_of_density(of_masses, density, extension)[:, None])
@@ -203,7 +204,7 @@ class _Problem:
 
 
 def _is_free(degrees: torch.Tensor, corrections: torch.Tensor | None, extension: Extension) -> torch.Tensor:
-    """Return for which nodes the scale follows the features: degrees that would be too small are set to the lowest."""
+    """Return which nodes have degrees above the lower bound, so that their scale depends on the features."""
     return degrees > (extension.lowest_degree if corrections is None else extension.lowest_degree * corrections)
 
 

@@ -1,4 +1,4 @@
-"""Linear systems with a symmetric operator, one shift of it for each right-hand side."""
+"""Solves linear systems of a symmetric operator with a different shift for each right-hand side."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from ncut_widgets.ncut.solvers.eigensolver import MAX_CYCLES, depth_of_cycle, kr
 
 __all__ = ["RESOLUTION", "guarded_inverse", "solve_shifted"]
 
-# Eigenvalues closer than this are one: the eigensolver does not tell their eigenvectors apart.
+# Eigenvalues closer than this count as equal, because the eigensolver does not resolve their eigenvectors.
 RESOLUTION = {torch.float32: 1e-5, torch.float64: 1e-10}
-_CARRIED = 10
+# Ritz vectors that a cycle passes to the next.
+_KEPT_VECTORS = 10
 # Relative residual of the linear systems.
 _TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-11}
-# If the iteration needs more than so many cycles, a full decomposition of up to so many rows takes less time.
-_QUICK_CYCLES = 2
-_DENSE_NODES = 2048
+# After this many cycles, a full decomposition of at most this many rows takes less time.
+_MAX_CYCLES_BEFORE_DENSE = 2
+_MAX_DENSE_NODES = 2048
 
 
 def guarded_inverse(gaps: torch.Tensor, resolution: float) -> torch.Tensor:
-    """Return 1 / gaps, falling to 0 where gaps are below the resolution, and equal to it in all digits above."""
+    """Return 1 / gaps, smoothly reduced to 0 for gaps below the resolution."""
     cubed = gaps.pow(3)
     return cubed / (cubed * gaps + resolution**4)
 
@@ -32,25 +33,25 @@ def guarded_inverse(gaps: torch.Tensor, resolution: float) -> torch.Tensor:
 def solve_shifted(
     apply: Callable[[torch.Tensor], torch.Tensor], values: torch.Tensor, rhs: torch.Tensor, further: torch.Tensor
 ) -> torch.Tensor:
-    """Return the z_k with (lambda_k - P M P) z_k = rhs_k, P projecting onto the complement of leading eigenvectors.
+    """Return the z_k with (lambda_k - P M P) z_k = rhs_k, where P projects onto the complement of leading eigenvectors.
 
     Parameters
     ----------
     apply : callable
-        P M P. The systems are then positive definite.
+        Multiplies by P M P. The systems are positive definite.
     values : torch.Tensor of shape (k,)
         The lambda_k.
     rhs : torch.Tensor of shape (n, k)
-        In the complement.
+        Right-hand sides, in the complement.
     further : torch.Tensor of shape (n, p)
-        Spans roughly the eigenvectors that slow the iteration down: those next to the leading ones.
+        Approximately spans the eigenvectors next to the leading ones, which would slow down the iteration.
 
     Notes
     -----
-    Block conjugate gradients in their Lanczos form: the k systems differ by a shift only, so that one Krylov space of
-    all right-hand sides serves each of them, and one product with M all of them. In it the gaps lambda_k - theta are
-    explicit, and a direction whose eigenvalue coincides with lambda_k is left out rather than divided by zero. What is
-    known of the eigenvectors to come joins the block: a product with a few columns more costs the same.
+    Block conjugate gradients in Lanczos form: the systems differ only by a shift, so one Krylov space of all right-hand
+    sides and one product with M serve all systems. The gaps lambda_k - theta in this space are explicit, and directions
+    whose eigenvalue coincides with lambda_k are omitted instead of divided by zero. The columns of `further` are added
+    to the block, because a few more columns do not make a product slower.
     """
     n, width = rhs.shape
     resolution = RESOLUTION[rhs.dtype]
@@ -58,14 +59,14 @@ def solve_shifted(
     enough = rhs.norm(dim=0) * _TOLERANCE[rhs.dtype]
     for cycle in range(MAX_CYCLES if width else 0):
         block = torch.cat([further, residual], dim=1)
-        # A block as wide as the matrix spans all there is.
-        if block.shape[1] >= n or (cycle >= _QUICK_CYCLES and n <= _DENSE_NODES):
+        # A block as wide as the matrix spans the whole space.
+        if block.shape[1] >= n or (cycle >= _MAX_CYCLES_BEFORE_DENSE and n <= _MAX_DENSE_NODES):
             return _solve_dense(apply, values, rhs)
         basis, image = krylov_basis(apply, block, depth_of_cycle(cycle, n, block.shape[1]))
         small = basis.T @ image
         thetas, rotation = eigh((small + small.T) / 2)
         inverse = guarded_inverse(values - thetas[:, None], resolution)
-        # What is left out is settled: no further cycle could resolve it either.
+        # Omitted directions are final, because later cycles cannot resolve them either.
         weights = rotation.T @ (basis.T @ residual)
         step = rotation @ (weights * inverse)
         z = z + basis @ step
@@ -73,7 +74,7 @@ def solve_shifted(
         residual = residual - (basis @ step) * values + image @ step - missed
         if bool((residual.norm(dim=0) <= enough).all()):
             return z
-        further = basis @ rotation[:, -max(_CARRIED, further.shape[1]) :]
+        further = basis @ rotation[:, -max(_KEPT_VECTORS, further.shape[1]) :]
     if width == 0:
         return z
     warn(

@@ -1,4 +1,4 @@
-"""The distance at which nodes stop being alike, where the user leaves it to the data."""
+"""Derives the bandwidth sigma of a kernel from the distances between nodes."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ __all__ = ["PairwiseDistances"]
 
 
 class PairwiseDistances:
-    """Squared distances between different nodes of a sample, which stand for all pairs of nodes of a graph.
+    """Squared distances between the nodes of a sample, which represents all pairs of nodes of a graph.
 
     Parameters
     ----------
     squared : torch.Tensor of shape (s, s)
-        Between the sampled nodes, on the CPU in float64, 0 if they are equal. In a unit of about their size: the
-        fourth powers of the numbers in it are in range.
+        Between the sampled nodes, in float64 on the CPU, 0 for equal nodes. In a unit in which their fourth powers do
+        not overflow.
     weights : torch.Tensor of shape (s,)
-        How many nodes each of them counts as.
+        Weights of the sampled nodes.
     n_effective : float
-        How many nodes of equal weight the whole graph is worth: 1 / n_effective of all pairs are a node and itself.
+        Effective number of nodes of the graph: a share 1 / n_effective of all pairs are a node and itself.
     """
 
     def __init__(self, squared: torch.Tensor, weights: torch.Tensor, n_effective: float) -> None:
@@ -32,7 +32,7 @@ class PairwiseDistances:
         self._n = n_effective
 
     def automatic_sigma(self) -> float:
-        """Return the sigma with sigma^2 an eighth of the mean squared distance over all pairs."""
+        """Return the sigma whose square is an eighth of the mean squared distance over all pairs."""
         return math.sqrt(float(self._shares @ self._squared) * (1 - 1 / self._n) / 8) or 1.0
 
     def sigma_of_degree(self, degree: float) -> float:
@@ -52,7 +52,7 @@ class PairwiseDistances:
 
         squared = self._squared[apart]
         low, high = math.log(float(squared.min())) / 2 - 4, math.log(float(squared.max())) / 2 + 20
-        # At the ends all pairs count as apart, or as identical, to the last digit: so does a degree next to them.
+        # At the ends, the affinity of all different pairs is 0 or 1 to the last digit.
         if excess(low) >= 0:
             return math.exp(low)
         if excess(high) <= 0:

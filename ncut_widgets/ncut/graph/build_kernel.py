@@ -75,7 +75,7 @@ def build_kernel(
     like : Like, optional
         Type of the arrays that a callable takes; tensors by default.
     device : torch.device, optional
-        Where to compute; by default where the features are.
+        Where to compute; by default on the device of the features.
     generator : torch.Generator, optional
         CPU generator of the samples; seeded with 0 by default.
     """

@@ -11,12 +11,12 @@ from ncut_widgets._threads import map_in_order
 
 __all__ = ["ChunkFunction", "for_each_chunk"]
 
-# What a pass over the nodes holds at a time: on a CPU it should stay in the cache, on a GPU it should keep it busy.
+# Numbers per chunk: few enough for the cache of a CPU, many enough to keep a GPU busy.
 _CPU_CHUNK_ELEMENTS = 1 << 20
 _GPU_CHUNK_ELEMENTS = 1 << 27
 
 
-# What is done for a slice of the nodes; what it returns is called in the order of the slices.
+# Processes a slice of the nodes. If it returns a function, that is called in the order of the slices.
 ChunkFunction = Callable[[slice], Callable[[], object] | None]
 
 
@@ -30,11 +30,29 @@ def for_each_chunk(
     *,
     parallel: bool = True,
 ) -> None:
-    """Call `body` for slices that cover the nodes 0 ... n-1, as long as rows of `width` numbers allow.
+    """Call `body` for slices that cover the nodes 0 ... n-1.
 
-    On a CPU, worker threads run it for several slices at once, unless `parallel` is false. What it adds to a total, it
-    returns as a function, which is called in the order of the slices: sums are the same in every run. If the device
-    runs out of memory, slices become shorter. A `body` that fails must have changed nothing.
+    On a CPU, worker threads process several slices at once, unless `parallel` is false. A `body` that adds to a total
+    returns a function that does so. These functions are called in the order of the slices, so that sums are the same in
+    every run. If a GPU runs out of memory, slices become shorter and the failed one is repeated, so `body` must not
+    change anything before it fails.
+
+    Parameters
+    ----------
+    n : int
+        Number of nodes.
+    width : int
+        Numbers per node that `body` needs, which determines the length of the slices.
+    device : torch.device
+        Device on which `body` computes.
+    body : callable
+        Takes a slice; see `ChunkFunction`.
+    what : str
+        Label of the progress bar.
+    verbose : bool
+        Show a progress bar.
+    parallel : bool
+        Whether several threads may call `body`.
     """
     elements = _CPU_CHUNK_ELEMENTS if device.type == "cpu" else _GPU_CHUNK_ELEMENTS
     rows, start = max(1, elements // width), 0

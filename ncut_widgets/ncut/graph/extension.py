@@ -14,26 +14,30 @@ __all__ = ["Embedded", "Extension", "density_weights"]
 
 
 class Embedded(NamedTuple):
-    """Of some nodes: their eigenvectors (r, k), degrees d (r,), (v / d)^1/2 (r,), and v (r,) unless it is 1."""
+    """Some nodes after the extension."""
 
+    # Eigenvectors (r, k).
     vectors: torch.Tensor
+    # Degrees d (r,).
     degrees: torch.Tensor
+    # (v / d)^1/2 (r,).
     scale: torch.Tensor
+    # Density weights v (r,); None if alpha is 0.
     densities: torch.Tensor | None
 
 
 @dataclass(frozen=True)
 class Extension:
-    """The eigenvectors at any node x, through the landmarks Z: what `transform` needs of a fit.
+    """The eigenvectors at any node x, computed through the landmarks Z. It is all that `transform` needs.
 
-    With C(x) the affinities k(x, Z), followed by the repulsions where there are any,
+    With C(x) the affinities k(x, Z), followed by the repulsions if there are any,
 
         u(x) = (v(x) / d(x))^1/2 C(x) P,   d(x) = C(x) a,   v(x) = (C(x) b)^-alpha
     """
 
     kernel: Kernel
     landmarks: torch.Tensor
-    # a, b and P, of as many rows as C has columns; b is None where alpha is 0.
+    # a, b and P, with one row per column of C; b is None if alpha is 0.
     degree_weights: torch.Tensor
     density_weights: torch.Tensor | None
     projection: torch.Tensor
@@ -46,14 +50,14 @@ class Extension:
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
     def densities(self, C: torch.Tensor) -> torch.Tensor | None:
-        """Return the weights v (r,) that correct the density at nodes with the columns `C`; None where it stays."""
+        """Return the density weights v (r,) of nodes with the columns `C`; None if alpha is 0."""
         if self.density_weights is None:
             return None
         return density_weights((C @ self.density_weights).clamp_min(self.lowest_degree), self.alpha)
 
     def embed(self, C: torch.Tensor) -> Embedded:
-        """Return the eigenvectors at nodes with the columns `C`, and what they were scaled by."""
-        # One product: C is read once.
+        """Return the eigenvectors, degrees and scale of nodes with the columns `C`."""
+        # One product, so that C is read once.
         table = C @ torch.cat([self.projection, self.degree_weights[:, None]], dim=1)
         densities = self.densities(C)
         if densities is None:
@@ -77,7 +81,7 @@ class Extension:
 
 
 def density_weights(density: torch.Tensor, alpha: float) -> torch.Tensor:
-    """Return density^-alpha: as weights of the nodes, they take the density out of the graph.
+    """Return density^-alpha: weights of the nodes that correct for their density.
 
     References
     ----------

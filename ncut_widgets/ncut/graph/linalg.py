@@ -11,8 +11,8 @@ __all__ = ["eigh", "whitening"]
 def eigh(M: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the eigenvalues (n,), ascending, and eigenvectors (n, n) of a symmetric matrix (n, n).
 
-    Divide and conquer fails on some matrices with many equal eigenvalues. QR iterations are several times slower, and
-    converge in float64.
+    LAPACK's divide-and-conquer algorithm does not converge for some matrices with many equal eigenvalues. QR iterations
+    in float64 then replace it. They converge, but are several times slower.
     """
     try:
         values, vectors = torch.linalg.eigh(M)

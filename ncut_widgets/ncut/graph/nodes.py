@@ -1,4 +1,4 @@
-"""The nodes of a graph, weighted, in the units of its kernel, gone through a few at a time."""
+"""The nodes of a graph: features, kernel, weights, and passes over them in chunks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .kernels import Kernel
 
 __all__ = ["Nodes"]
 
-# Up to so many bytes of encoded nodes are kept between the passes over them. More are computed again in each pass.
-_KEPT_BYTES = 1 << 29
+# Encoded nodes are cached up to this size. Larger ones are computed again in each pass.
+_MAX_CACHE_BYTES = 1 << 29
 
 
 class Nodes:
@@ -22,11 +22,11 @@ class Nodes:
     Parameters
     ----------
     X : torch.Tensor of shape (n, c)
-        Features; a memory map is read a few rows at a time.
+        Features. A memory map is read a few rows at a time.
     kernel : Kernel
-        Encodes them.
+        The affinity between nodes.
     weights : torch.Tensor of shape (n,), optional
-        How many nodes each stands for; one by default.
+        Weight of each node; 1 by default.
     verbose : bool
         Show progress bars.
     """
@@ -40,15 +40,15 @@ class Nodes:
         self._X = X
         one = kernel.encode(X[:1])
         self.device = one.device
-        # Of the widest row that a pass holds.
+        # Numbers per node while it is encoded.
         self._width = max(X.shape[1], one.shape[1])
-        self._encoded = kernel.encode(X) if len(X) * one.nbytes <= _KEPT_BYTES else None
+        self._encoded = kernel.encode(X) if len(X) * one.nbytes <= _MAX_CACHE_BYTES else None
 
     def __len__(self) -> int:
         return len(self._X)
 
     def __getitem__(self, here: slice | torch.Tensor) -> torch.Tensor:
-        """Return encoded rows."""
+        """Return encoded nodes (r, c')."""
         table = self._X if self._encoded is None else self._encoded
         rows = table[here.to(table.device) if isinstance(here, torch.Tensor) else here]
         return self.kernel.encode(rows) if self._encoded is None else rows
@@ -60,22 +60,22 @@ class Nodes:
 
     @property
     def features(self) -> torch.Tensor:
-        """The features (n, c), as they came."""
+        """The features (n, c)."""
         return self._X
 
     @property
     def weights(self) -> torch.Tensor | None:
-        """How many nodes each stands for (n,), if not one each."""
+        """The weights (n,); None if all are 1."""
         return self._weights
 
     def counted(self) -> torch.Tensor:
-        """Return the encoded rows of the nodes that have a weight."""
+        """Return the encoded nodes with positive weights."""
         if self._weights is None or bool((self._weights > 0).all()):
             return self[:]
         return self[self._weights.nonzero().flatten()]
 
     def without(self, left_out: torch.Tensor) -> Nodes:
-        """Return the nodes with no weight for those that are `left_out` (n,)."""
+        """Return the nodes, with weight 0 for those `left_out` (n,)."""
         if not bool(left_out.any()):
             return self
         fewer = copy(self)
@@ -84,7 +84,7 @@ class Nodes:
         return fewer
 
     def only(self, kept: torch.Tensor) -> Nodes:
-        """Return some of the nodes, each with its own weight."""
+        """Return the nodes with the indices `kept`, with their weights."""
         with torch.enable_grad():
             features = self._X[kept.to(self._X.device)]
         weights = None if self._weights is None else self._weights[kept]
@@ -92,17 +92,17 @@ class Nodes:
 
     @property
     def lightest(self) -> float:
-        """The least weight of a node that has any."""
+        """The smallest positive weight."""
         return 1.0 if self._weights is None else float(self._weights[self._weights > 0].min())
 
     def mass(self, here: slice | torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-        """Return the weights of some nodes, in the dtype and on the device of `like`."""
+        """Return the weights (r,) of some nodes, with the dtype and device of `like`."""
         if self._weights is None:
             return like.new_ones(len(self._X[here]))
         return self._weights[here.to(self._weights.device) if isinstance(here, torch.Tensor) else here].to(like)
 
     def take(self, sampled: torch.Tensor) -> Nodes:
-        """Return some of the nodes, each with the weight of its share of all."""
+        """Return a sample of the nodes, with weights multiplied so that it represents all nodes."""
         taken = object.__new__(Nodes)
         taken.kernel, taken.device, taken._width, taken._verbose = self.kernel, self.device, self._width, False
         taken._X = taken._encoded = self[sampled]
@@ -115,7 +115,7 @@ class Nodes:
         total = torch.zeros(k, k, dtype=torch.float64)
 
         def add(here: slice) -> Callable[[], object]:
-            # float64 where there is one: at a million nodes, float32 sums leave orthonormality at 1e-4.
+            # float64 if the device has it: for a million nodes, float32 sums limit orthonormality to 1e-4.
             rows = vectors[here] if vectors.device.type == "mps" else vectors[here].double()
             weighted = rows if self._weights is None else rows * self.mass(here, rows)[:, None]
             part = (weighted.T @ rows).cpu()
@@ -125,7 +125,7 @@ class Nodes:
         return total
 
     def for_each_chunk(self, width: int, what: str, body: ChunkFunction) -> None:
-        """Call `body` for slices that cover the nodes, of which it makes rows of `width` numbers."""
-        # Encoding again takes memory of its own.
+        """Call `body`, which needs `width` numbers per node, for slices that cover the nodes: see `chunks`."""
+        # Encoding takes memory, too.
         width, parallel = max(width, self._width if self._encoded is None else 0), self.kernel.is_thread_safe
         for_each_chunk(len(self), width, self.device, body, what, self._verbose, parallel=parallel)

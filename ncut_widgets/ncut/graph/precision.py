@@ -1,4 +1,4 @@
-"""Which eigenvalues the arithmetic resolves, and the request for a better one."""
+"""The eigenvalues that float32 and float64 resolve."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import torch
 
 __all__ = ["EXACT_FLOOR", "LOW_RANK_CUT", "LOW_RANK_FLOOR", "UnresolvedError", "is_zero", "safe_reciprocal"]
 
-# Leaving out the directions of W whose eigenvalues are below t makes A wrong by t, and the rounding of C^T C enters the
-# eigenvalues as eps / (60 t) (6000 nodes, 512 landmarks), both relative to the largest eigenvalue. The sum is smallest
-# near these cuts.
+# Without the directions of W whose eigenvalues are below t, the error of A is t. The rounding error of C^T C causes an
+# error of the eigenvalues of eps / (60 t) (6000 nodes, 512 landmarks). Both are relative to the largest eigenvalue, and
+# their sum is smallest near these cuts.
 LOW_RANK_CUT = {torch.float32: 1e-5, torch.float64: 2e-9}
-# Fifty times that sum. Eigenvectors of smaller eigenvalues may be noise.
+# Fifty times that sum. The eigenvectors of smaller eigenvalues may be noise.
 LOW_RANK_FLOOR = {torch.float32: 5e-3, torch.float64: 1e-7}
-# In float32, the rounding of M is 1e-7. From here on, eigenvalues that are 1 % apart are told apart.
+# In float32, the rounding error of M is 1e-7. Larger eigenvalues are resolved if they differ by 1 %.
 EXACT_FLOOR = 2e-3
 
 
 class UnresolvedError(Exception):
-    """The eigenvalues are too small for the precision of the affinity. `Ncut` solves again with `in_float64`."""
+    """Eigenvalues are too small for the precision of the kernel. `Ncut` then solves again in float64."""
 
 
 def is_zero(values: torch.Tensor) -> torch.Tensor:
-    """Return which eigenvalues are zero up to rounding: such vectors are arbitrary and live on the nodes given only."""
+    """Return which eigenvalues are 0 within rounding. Their eigenvectors are arbitrary and cannot be extended."""
     return values.abs() < 1e2 * torch.finfo(values.dtype).eps
 
 
 def safe_reciprocal(values: torch.Tensor) -> torch.Tensor:
-    """Return 1 / values, and 0 where these vanish."""
+    """Return 1 / values, or 0 for values that are 0 within rounding."""
     return torch.where(is_zero(values), 0.0, 1 / torch.where(is_zero(values), 1.0, values))

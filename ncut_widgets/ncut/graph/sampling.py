@@ -1,4 +1,4 @@
-"""Which nodes stand for all: samples to estimate with, and landmarks to span with."""
+"""Samples of nodes: uniform, spread over the features, farthest-point; and centroids."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import torch
 
 __all__ = ["centroids", "farthest_nodes", "spread_nodes", "uniform_nodes"]
 
+# Nodes drawn at a time by `spread_nodes`.
 _BATCH = 16
-_ROUNDS = 2
+_CENTROID_ROUNDS = 2
 _CHUNK_ELEMENTS = 1 << 22
 
 
@@ -19,16 +20,16 @@ def uniform_nodes(n: int, m: int, generator: torch.Generator) -> torch.Tensor:
 
 
 def spread_nodes(E: torch.Tensor, m: int, generator: torch.Generator) -> torch.Tensor:
-    """Return the indices of min(n, m) rows of `E` that leave no row far from all of them, ascending.
+    """Return the indices of min(n, m) rows of `E`, ascending, such that no row is far from all of them.
 
-    They are drawn a few at a time, with a probability that grows as the eighth power of the distance to the nearest
-    one so far: between k-means++ (second power) and farthest-point sampling (infinite). On photographs with a sharp
-    kernel (mean affinity 0.02), 1024 such landmarks reproduced 0.976 of the 20 leading eigenvectors, against 0.80 by
-    k-means++ and 0.56 by uniform sampling: thinly populated regions are what sharp kernels split off first.
+    They are drawn in small batches, with a probability proportional to the eighth power of the distance to the nearest
+    row drawn so far: between k-means++ (second power) and farthest-point sampling (infinite power). On photographs with
+    a sharp kernel (mean affinity 0.02), 1024 such landmarks reproduced 0.976 of the 20 leading eigenvectors, k-means++
+    0.80 and uniform sampling 0.56, because sharp kernels separate sparsely populated regions first.
 
     Notes
     -----
-    O(n m c). Drawn on the CPU, so that a seed means the same nodes on every device.
+    O(n m c). Drawn on the CPU, so that a seed gives the same nodes on every device.
     """
     return _spread(E, m, generator, power=4, batch=_BATCH)
 
@@ -46,20 +47,20 @@ def farthest_nodes(E: torch.Tensor, m: int, generator: torch.Generator) -> torch
 def centroids(E: torch.Tensor, landmarks: torch.Tensor) -> torch.Tensor:
     """Return the `landmarks` (m, c), each moved to the mean of the rows of `E` (n, c) nearest to it, twice.
 
-    A mean carries less of the noise of single nodes: of the 20 leading eigenvectors of 12 000 nodes, 512 centroids
-    lost 1e-6 where 512 nodes lost 5e-4 (48 channels with the structure of photographs), and 1.3e-4 where nodes lost
-    1.6e-3 (noisy clusters in 768 channels). More rounds gain little.
+    A mean has less noise than a node: of the 20 leading eigenvectors of 12 000 nodes, 512 centroids missed a share of
+    1e-6 and 512 nodes 5e-4 (48 channels with the structure of photographs), or 1.3e-4 and 1.6e-3 (noisy clusters in 768
+    channels). More rounds improve this little.
 
     Notes
     -----
-    O(n m c). A landmark that is nobody's nearest stays.
+    O(n m c). A landmark that is not nearest to any row stays.
 
     References
     ----------
     Zhang, Tsang, Kwok. Improved Nyström Low-Rank Approximation and Error Analysis. ICML 2008.
     """
     rows = max(1, _CHUNK_ELEMENTS // len(landmarks))
-    for _ in range(_ROUNDS):
+    for _ in range(_CENTROID_ROUNDS):
         norms = landmarks.square().sum(1)
         sums, counts = torch.zeros_like(landmarks), torch.zeros_like(norms)
         for chunk in E.split(rows):
@@ -93,11 +94,11 @@ def _draw(
     nearest: torch.Tensor, size: int, chosen: torch.Tensor, generator: torch.Generator, power: int | None
 ) -> torch.Tensor:
     farthest = nearest.amax()
-    # Where all that is left coincides with a landmark, any node is as good as another.
+    # If all other nodes coincide with landmarks, draw any.
     weights = nearest / farthest if farthest > 0 else torch.ones_like(nearest)
     weights[chosen] = 0 if power else -1
     if power is None:
         return weights.argmax()[None]
-    # Exponential races: the `size` smallest of e_i / w_i are a weighted sample without replacement.
+    # The `size` smallest e_i / w_i, with e_i exponential, are a weighted sample without replacement.
     races = torch.empty_like(weights).exponential_(generator=generator) / weights**power
     return races.topk(size, largest=False).indices

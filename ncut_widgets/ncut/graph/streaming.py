@@ -1,4 +1,4 @@
-"""Features that come a chunk at a time, from a source larger than memory."""
+"""Samples nodes from features that arrive in chunks, from a source larger than memory."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ __all__ = ["sample_of_chunks"]
 def sample_of_chunks(
     chunks: Iterable[Any], size: int, generator: torch.Generator, columns: NodeEstimator | None = None
 ) -> tuple[torch.Tensor, torch.Tensor, Like, int]:
-    """Return `size` nodes drawn uniformly from all of the `chunks`, their weights, how they came, and out of how many.
+    """Return nodes sampled uniformly from all `chunks`, their weights, their array type, and the number of all nodes.
 
-    Fewer if fewer come by. The chunks are read once. All must have the columns of the first; `columns` remembers them.
+    The chunks are read once. All must have the columns of the first, which `columns` stores. If there are fewer than
+    `size` nodes, all are returned.
 
     References
     ----------
-    Vitter. Random Sampling with a Reservoir. ACM TOMS 1985. Here by random keys, of which the smallest stay.
+    Vitter. Random Sampling with a Reservoir. ACM TOMS 1985. This
+    implementation keeps the nodes with the smallest random keys.
     """
     columns = NodeEstimator() if columns is None else columns
     kept, like, total = None, None, 0

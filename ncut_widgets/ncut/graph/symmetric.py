@@ -1,4 +1,4 @@
-"""Symmetric matrices, of which half is held."""
+"""Symmetric matrices of which half is stored."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from ncut_widgets._threads import map_in_order
 
 __all__ = ["SymmetricMatrix", "row_blocks"]
 
-# Rows of a block: few enough that little is computed twice along the diagonal, and many enough for fast products.
+# Rows per block: few enough that little is computed twice along the diagonal, many enough for fast products.
 _CPU_ROWS = 512
 _GPU_ROWS = 4096
-# Products with smaller matrices take less time than starting threads for them.
-_PARALLEL_ROWS = 2048
+# For smaller matrices, products take less time than starting threads.
+_MIN_PARALLEL_ROWS = 2048
 
 
 def row_blocks(n: int, device: torch.device) -> Iterator[slice]:
-    """Yield the rows of the blocks that a matrix of n rows is held in."""
+    """Yield the rows of each block of a matrix with n rows."""
     rows = _CPU_ROWS if device.type == "cpu" else _GPU_ROWS
     for start in range(0, n, rows):
         yield slice(start, min(n, start + rows))
 
 
 class SymmetricMatrix:
-    """The symmetric matrix (n, n) with these row blocks, each of which begins at the diagonal.
+    """A symmetric matrix (n, n), stored as row blocks that begin at the diagonal.
 
-    Half the memory and half the work to fill it; products with it take as long as with a whole one.
+    It takes half the memory of the full matrix and half the time to compute. Products take the same time.
 
     Parameters
     ----------
     blocks : sequence of torch.Tensor of shape (r_i, n - r_0 - ... - r_(i-1))
-        Of each, the first r_i columns are symmetric.
+        The first r_i columns of each are symmetric.
     """
 
     def __init__(self, blocks: Sequence[torch.Tensor]) -> None:
@@ -40,18 +40,18 @@ class SymmetricMatrix:
 
     @classmethod
     def averaged(cls, blocks: Sequence[torch.Tensor]) -> SymmetricMatrix:
-        """Return the matrix with these blocks, each made symmetric where it meets itself, in place."""
+        """Return the matrix with these blocks, whose diagonal parts are made symmetric in place."""
         for block in blocks:
-            # A product in floating point differs from its transpose in the last digits.
-            own = block[:, : len(block)]
-            own.copy_((own + own.T) / 2)
+            # A floating-point product differs from its transpose in the last digits.
+            diagonal = block[:, : len(block)]
+            diagonal.copy_((diagonal + diagonal.T) / 2)
         return cls(blocks)
 
     def __len__(self) -> int:
         return self.blocks[0].shape[1]
 
     def __iter__(self) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Yield the rows of every block, and the block."""
+        """Yield the rows of each block, and the block."""
         start = 0
         for block in self.blocks:
             yield slice(start, start + len(block)), block
@@ -59,7 +59,7 @@ class SymmetricMatrix:
 
     def __matmul__(self, other: torch.Tensor) -> torch.Tensor:
         """Return the product with `other` (n,) or (n, w)."""
-        # A wide product reads a block faster than a tall one.
+        # A product with a wide matrix on the left reads a block faster.
         wide = other[None] if other.ndim == 1 else other.T.contiguous()
         product = torch.zeros_like(wide)
 
@@ -76,14 +76,14 @@ class SymmetricMatrix:
 
     @property
     def _is_worth_threads(self) -> bool:
-        return self.blocks[0].device.type == "cpu" and len(self) >= _PARALLEL_ROWS
+        return self.blocks[0].device.type == "cpu" and len(self) >= _MIN_PARALLEL_ROWS
 
     def fill_diagonal_(self, value: float) -> None:
         for block in self.blocks:
             block[:, : len(block)].fill_diagonal_(value)
 
     def dense(self) -> torch.Tensor:
-        """Return the whole of it (n, n)."""
+        """Return the full matrix (n, n)."""
         whole = self.blocks[0].new_empty(len(self), len(self))
         for here, block in self:
             whole[here, here.start :] = block

@@ -1,7 +1,7 @@
-"""The leading eigenpairs of a symmetric operator, and the one rule for their signs.
+"""Leading eigenpairs of a symmetric operator, with fixed signs.
 
-The rule: an eigenvector is determined up to its sign, so every column is turned to make the sum of the cubes of its
-entries positive. The column then points to its few large entries, whatever the order of the nodes.
+The sign of an eigenvector is arbitrary. It is chosen so that the sum of the cubes of the entries is positive, and
+therefore does not depend on the order of the nodes.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ __all__ = ["MAX_CYCLES", "Eigenpairs", "depth_of_cycle", "fix_signs", "krylov_ba
 
 MAX_CYCLES = 48
 
-# Up to here a full decomposition is as fast as an iteration.
+# Up to this size, a full decomposition is as fast as an iteration.
 _DENSE_NODES = 640
-# Up to here, it is what ends an iteration that has stalled: a kernel so sharp that most nodes are alone makes M nearly
-# the identity, of which no iteration tells the eigenvalues apart.
-_DENSE_WHERE_STALLED = 8192
+# Up to this size, a full decomposition replaces an iteration that stalls: if a kernel is so sharp that most nodes are
+# isolated, M is almost the identity, and an iteration does not resolve its eigenvalues.
+_MAX_STALLED_DENSE_NODES = 8192
 _OVERSAMPLING = 10
 _DEPTH = 6
-# After so many cycles they become twice as deep, this many times.
+# After each `_PATIENCE` cycles the depth doubles, at most `_DOUBLINGS` times.
 _PATIENCE = 6
 _DOUBLINGS = 4
 # A dense decomposition takes as long as n / width cycles divided by this number.
 _CYCLES_PER_DECOMPOSITION = 4
-# An orthonormal block that has no larger part in the space of others stays well conditioned without that part.
+# An orthonormal block stays well conditioned without its part in another space if that part is at most this large.
 _ALMOST_ORTHOGONAL = 0.1
-_MOST_PROJECTIONS = 6
-# Takes the known eigenvalue 1 below the spectrum, so that its vector cannot come up a second time.
+_MAX_PROJECTIONS = 6
+# Moves the known eigenvalue 1 below the spectrum, so that its vector is not found a second time.
 _SHIFT = 3.0
-# Residuals at which the iteration ends: this share of the eigenvalue, between these limits. The lower one in float32 is
-# what rounding allows.
+# The iteration ends at residuals of this share of the eigenvalue, clamped to these limits. The lower limit in float32
+# is set by rounding errors.
 _SHARE_OF_EIGENVALUE = 1e-3
 _TOLERANCE = {torch.float32: (2e-6, 2e-5), torch.float64: (1e-13, 1e-9)}
 
@@ -47,7 +47,7 @@ _TOLERANCE = {torch.float32: (2e-6, 2e-5), torch.float64: (1e-13, 1e-9)}
 class Eigenpairs(NamedTuple):
     """Eigenvalues (k,) descending, orthonormal eigenvectors (n, k), and |M u - lambda u| of each (k,).
 
-    `further` (n, p) spans roughly the eigenvectors that come next: other iterations do well to start there.
+    `further` (n, p) approximately spans the next eigenvectors: a good start for other iterations.
     """
 
     values: torch.Tensor
@@ -57,7 +57,7 @@ class Eigenpairs(NamedTuple):
 
 
 def fix_signs(vectors: torch.Tensor) -> torch.Tensor:
-    """Return the +1 or -1 for every column by which the rule of this module multiplies it."""
+    """Return the factor, +1 or -1, of each column, according to the rule of this module."""
     cubes = (vectors / vectors.abs().amax(0).clamp_min(torch.finfo(vectors.dtype).tiny)).pow(3).sum(0)
     return torch.where(cubes < 0, -1.0, 1.0).to(vectors.dtype)
 
@@ -70,31 +70,31 @@ def leading_eigenpairs(
     first: torch.Tensor | None,
     generator: torch.Generator,
 ) -> Eigenpairs:
-    """Return the k algebraically largest eigenpairs of M = S A S, of the symmetric `matrix` A (n, n).
+    """Return the k algebraically largest eigenpairs of M = S A S, where A is the symmetric `matrix` (n, n).
 
     Parameters
     ----------
     matrix : torch.Tensor or SymmetricMatrix of shape (n, n)
-        A; the spectrum of M lies in [-1, 1].
+        A. The spectrum of M must be in [-1, 1].
     k : int
-        How many, from 1 to n.
+        Number of eigenpairs, from 1 to n.
     scale : torch.Tensor of shape (n,), optional
         The diagonal of S; 1 by default.
     first : torch.Tensor of shape (n,), optional
-        An eigenvector with eigenvalue 1, where one is known. It becomes column 0 as it is, also where 1 is a multiple
+        An eigenvector with eigenvalue 1, if known. Its multiple of length 1 becomes column 0, even if 1 is a multiple
         eigenvalue.
     generator : torch.Generator
-        Of the CPU; it draws the start.
+        CPU generator of the starting block.
 
     Raises
     ------
     ConvergenceError
-        Where the iteration does not reach its tolerance.
+        If the iteration does not reach its tolerance.
 
     Notes
     -----
-    Restarted block Krylov iteration: blocks of k + 10 vectors, because eigenvalues near 1 come in clusters (one per
-    well separated region) that single-vector Lanczos resolves slowly, and matrix products run at full speed.
+    Restarted block Krylov iteration, with blocks of k + 10 vectors: eigenvalues near 1 are clustered (one for each well
+    separated region), which Lanczos iterations with single vectors resolve slowly, and products with blocks are fast.
     """
     operator = _Operator(matrix, scale, None if first is None else first / first.norm())
     if operator.known is None:
@@ -182,7 +182,7 @@ def _block_krylov(operator: _Operator, k: int, generator: torch.Generator) -> Ei
         slow = cycle == _PATIENCE - 1 and _cycles_left(first, worst / tolerance, cycle) > n / (
             _CYCLES_PER_DECOMPOSITION * width
         )
-        if n <= _DENSE_WHERE_STALLED and (slow or cycle == 2 * _PATIENCE):
+        if n <= _MAX_STALLED_DENSE_NODES and (slow or cycle == 2 * _PATIENCE):
             return _decompose(operator, k)
     raise ConvergenceError(
         f"The eigenvectors must converge to a residual of {tolerance:g}; got {worst:.2g} after {MAX_CYCLES} "
@@ -191,12 +191,12 @@ def _block_krylov(operator: _Operator, k: int, generator: torch.Generator) -> Ei
 
 
 def _cycles_left(first: float, last: float, cycles: int) -> float:
-    """Return in how many cycles a residual reaches 1 that went from `first` to `last` in so many `cycles`."""
+    """Return how many more cycles a residual takes to reach 1, if it went from `first` to `last` in `cycles` cycles."""
     return cycles * math.log(last) / math.log(first / last) if last < first else math.inf
 
 
 def depth_of_cycle(cycle: int, n: int, width: int) -> int:
-    """Return how many products a cycle takes with blocks (n, width): more where many cycles have not been enough."""
+    """Return the number of products with blocks (n, width) in a cycle: more after many cycles."""
     return max(1, min(_DEPTH << min(cycle // _PATIENCE, _DOUBLINGS), n // width))
 
 
@@ -211,9 +211,9 @@ def krylov_basis(
     basis, image = block.new_empty(n, width * depth), block.new_empty(n, width * depth)
     for step in range(depth):
         here, before = slice(step * width, (step + 1) * width), basis[:, : step * width]
-        # Once is not enough if the new block lies almost inside the old ones. If it lies inside, as when M is the
-        # identity within rounding, what is left is noise, most of which is inside again.
-        for turn in range(_MOST_PROJECTIONS):
+        # One projection is not enough if the new block is almost in the span of the previous ones. If it is in the
+        # span, as when M is the identity within rounding, the rest is noise, most of which is in the span again.
+        for turn in range(_MAX_PROJECTIONS):
             inside = before.T @ block
             block = torch.linalg.qr(block - before @ inside).Q
             if turn > 0 and float(inside.norm()) < _ALMOST_ORTHOGONAL:

@@ -15,9 +15,9 @@ __all__ = ["Solution"]
 
 
 class Solution(NamedTuple):
-    """The eigenpairs of a graph, the degrees of its nodes (n,), the extension to others, and A where it is exact.
+    """The eigenpairs of a graph, the degrees (n,), the extension to other nodes, and A if the solution is exact.
 
-    The vectors u are the values of single copies of a node: with the weights w of the nodes, sum_i w_i u_i u_i^T = 1.
+    With weights w of the nodes, the vectors satisfy sum_i w_i u_i u_i^T = 1.
     """
 
     pairs: Eigenpairs

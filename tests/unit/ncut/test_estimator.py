@@ -217,7 +217,7 @@ def test_chunks_do_not_change_the_embedding(X, monkeypatch):
     options = {"solver": "nystrom", "n_sample": 50}
     expected = Ncut(3, **options).fit(X)
     monkeypatch.setattr("ncut_widgets.ncut.graph.chunks._CPU_CHUNK_ELEMENTS", 7 * 50)
-    monkeypatch.setattr("ncut_widgets.ncut.graph.low_rank._KEPT_AFFINITIES", 0)
+    monkeypatch.setattr("ncut_widgets.ncut.graph.low_rank._MAX_CACHED_AFFINITIES", 0)
     ncut = Ncut(3, **options).fit(X)
     np.testing.assert_allclose(ncut.eigenvectors_, expected.eigenvectors_, atol=1e-10)
     np.testing.assert_allclose(ncut.residual_, expected.residual_, atol=1e-10)
