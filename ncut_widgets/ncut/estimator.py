@@ -344,8 +344,8 @@ class Ncut(NodeTransformer):
         n, n_eig = len(nodes), settings.n_eig
         if settings.balanced and sample_weight is not None:
             raise ValueError(
-                '`sample_weight` must be None with sampling="farthest", which counts all sampled nodes once; got '
-                "weights. Drop one of the two."
+                '`sample_weight` must be None with sampling="farthest"; got weights. Drop one of them: all '
+                "sampled nodes count once."
             )
         weights = None if settings.balanced else check_weights(X, sample_weight, n)
         if n_eig > n - 1:

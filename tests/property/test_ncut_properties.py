@@ -11,15 +11,15 @@ N_EIG = 4
 seeds = st.integers(0, 2**16)
 solvers = st.sampled_from(["exact", "nystrom"])
 
-# Some of the random graphs have nodes without neighbors, which take eigenvectors at a fixed sigma.
+# Some of the random graphs have isolated nodes, on which eigenvectors are localized at a fixed sigma.
 pytestmark = pytest.mark.filterwarnings("ignore::ncut_widgets.errors.OutlierWarning")
 
 
 def features(seed, n=90, c=5):
-    """Three unequal groups: eigenvalues stay apart, so that single columns can be compared."""
+    """Three unequal groups with separate eigenvalues, so that single columns can be compared."""
     rng = np.random.default_rng(seed)
-    centres = rng.normal(size=(3, c)) * 2
-    return centres[rng.choice(3, n, p=[0.6, 0.3, 0.1])] + rng.normal(size=(n, c))
+    centers = rng.normal(size=(3, c)) * 2
+    return centers[rng.choice(3, n, p=[0.6, 0.3, 0.1])] + rng.normal(size=(n, c))
 
 
 def projector(U):
@@ -28,7 +28,7 @@ def projector(U):
 
 @given(seeds, st.integers(2, 120), st.sampled_from([np.float32, np.float64]), st.data())
 @settings(max_examples=40, deadline=None)
-def test_columns_are_orthonormal_and_eigenvalues_descend_from_one(seed, n, dtype, data):
+def test_columns_are_orthonormal_and_eigenvalues_descend(seed, n, dtype, data):
     X = features(seed, n).astype(dtype)
     k = data.draw(st.integers(1, min(n - 1, 12)))
     ncut = Ncut(k, solver="exact", sigma=1.0).fit(X)
@@ -49,7 +49,7 @@ def test_nystrom_columns_are_orthonormal(seed):
 
 @given(seeds, solvers)
 @settings(max_examples=20, deadline=None)
-def test_the_order_of_the_nodes_does_not_matter(seed, solver):
+def test_order_of_nodes_does_not_matter(seed, solver):
     X = features(seed)
     order = np.random.default_rng(seed + 1).permutation(len(X))
     straight = Ncut(N_EIG, solver=solver).fit_transform(X)
@@ -59,7 +59,7 @@ def test_the_order_of_the_nodes_does_not_matter(seed, solver):
 
 @given(seeds, solvers, st.floats(-20, 20), st.sampled_from([None, 0.2]))
 @settings(max_examples=20, deadline=None)
-def test_units_and_origin_of_the_features_do_not_matter(seed, solver, exponent, degree):
+def test_units_and_origin_do_not_matter(seed, solver, exponent, degree):
     X = features(seed)
     plain = Ncut(N_EIG, solver=solver, degree=degree).fit(X)
     moved = Ncut(N_EIG, solver=solver, degree=degree).fit((X + 3) * 10**exponent)
@@ -69,7 +69,7 @@ def test_units_and_origin_of_the_features_do_not_matter(seed, solver, exponent, 
 
 @given(seeds, solvers, st.sampled_from(["rbf", "cosine"]))
 @settings(max_examples=20, deadline=None)
-def test_training_nodes_get_their_embedding_back(seed, solver, affinity):
+def test_transform_of_training_nodes_is_embedding(seed, solver, affinity):
     X = features(seed)
     ncut = Ncut(N_EIG, solver=solver, affinity=affinity, n_sample=80)
     np.testing.assert_allclose(ncut.fit_transform(X), ncut.transform(X), atol=1e-6)

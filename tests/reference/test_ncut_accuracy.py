@@ -1,4 +1,4 @@
-"""The engine over the range of graphs it is promised for, against dense solutions in float64, as subspaces."""
+"""Accuracy for many kinds of graphs, compared with dense solutions in float64 as subspaces."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def captured(U, V):
 
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
 @pytest.mark.parametrize("degree", [0.3, 0.1], ids=["smooth", "sharp"])
-def test_auto_takes_as_many_landmarks_as_the_graph_needs(affinity, degree):
+def test_auto_landmarks_reach_accuracy(affinity, degree):
     X = clusters(1500)
     ncut = Ncut(6, affinity=affinity, degree=degree, solver="nystrom").fit(X)
     values, vectors = dense(X, ncut.sigma_, 6, affinity)
@@ -44,7 +44,7 @@ def test_auto_takes_as_many_landmarks_as_the_graph_needs(affinity, degree):
     assert ncut.residual_.max() < 0.05
 
 
-def test_auto_raises_landmarks_for_a_sharp_graph_only():
+def test_auto_adds_landmarks_only_for_sharp_graph():
     X = clusters(2500, channels=3)
     easy, sharp = (Ncut(12, degree=degree, solver="nystrom").fit(X) for degree in (0.3, 0.003))
     with pytest.warns(NystromWarning, match="poorly approximated by 512 landmarks"):
@@ -56,11 +56,11 @@ def test_auto_raises_landmarks_for_a_sharp_graph_only():
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
-def test_a_callable_is_as_good_as_the_built_in_it_equals(solver):
+def test_callable_matches_built_in_kernel(solver):
     X = clusters(900)
     ours = Ncut(6, sigma=2.0, solver=solver).fit(X)
     theirs = Ncut(6, affinity=lambda X, Z: np.exp(-cdist(X, Z, "sqeuclidean") / 8), solver=solver).fit(X)
-    # Its landmarks are nodes, not centroids.
+    # The landmarks of a callable are nodes, not centroids.
     tolerance = 1e-9 if solver == "exact" else 5e-3
     np.testing.assert_allclose(theirs.eigenvalues_, ours.eigenvalues_, atol=tolerance)
     assert captured(ours.eigenvectors_, theirs.eigenvectors_) > 1 - tolerance
@@ -69,12 +69,12 @@ def test_a_callable_is_as_good_as_the_built_in_it_equals(solver):
 @pytest.mark.parametrize(
     ("n", "options"), [(4004, {}), (4004, {"solver": "nystrom"}), (70070, {})], ids=["exact", "whole", "sampled"]
 )
-def test_one_node_in_a_thousand_is_a_cluster_where_it_lies_apart(n, options):
-    """Exactly, by landmarks, and where the eigenvectors are drafted on a sample."""
+def test_rare_separate_cluster_is_found(n, options):
+    """Exact, with landmarks, and in two passes after a draft on a sample."""
     rng = np.random.default_rng(0)
     small = n // 1001
-    centres = 30 * np.eye(4, 8)[np.append(rng.integers(0, 3, n - small), np.full(small, 3))]
-    X = (centres + rng.normal(size=(n, 8))).astype(np.float32)
+    centers = 30 * np.eye(4, 8)[np.append(rng.integers(0, 3, n - small), np.full(small, 3))]
+    X = (centers + rng.normal(size=(n, 8))).astype(np.float32)
     eig = Ncut(4, sigma=6.0, **options).fit_transform(X)
     indicator = np.arange(n) >= n - small
     fitted = eig @ np.linalg.lstsq(eig, indicator.astype(np.float32), rcond=None)[0]
@@ -86,17 +86,17 @@ def test_one_node_in_a_thousand_is_a_cluster_where_it_lies_apart(n, options):
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("spread", [0.1, 1.0], ids=["tight", "wide"])
-def test_one_node_in_a_thousand_has_its_eigenvalue_beyond_a_sample(spread, seed):
-    """Of 70 such nodes the sample that drafts the eigenvectors sees about 8: not enough to know their degrees."""
+def test_rare_cluster_has_accurate_eigenvalue_in_two_passes(spread, seed):
+    """The sample contains about 8 of 70 such nodes, too few for their degrees."""
     rng = np.random.default_rng(seed)
     n, small, seen = 70_070, 70, 1000
-    centres = 30 * np.eye(4, 8)[np.append(rng.integers(0, 3, n - small), np.full(small, 3))]
+    centers = 30 * np.eye(4, 8)[np.append(rng.integers(0, 3, n - small), np.full(small, 3))]
     noise = rng.normal(size=(n, 8))
     noise[-small:] *= spread
-    X = (centres + noise).astype(np.float32)
+    X = (centers + noise).astype(np.float32)
     ncut = Ncut(4, sigma=3.0, random_state=seed).fit(X)
     eig = ncut.eigenvectors_
-    # All of the small cluster, and some of the others, each as often as it takes.
+    # All nodes of the small cluster, and some of the others with larger weights.
     copies = np.append(np.full(seen, (n - small) / seen), np.ones(small))
     values, _ = dense(np.concatenate([X[:seen], X[-small:]]), 3.0, 4, copies=copies)
     np.testing.assert_allclose(ncut.eigenvalues_, values, atol=1e-2)
@@ -110,7 +110,7 @@ def test_one_node_in_a_thousand_has_its_eigenvalue_beyond_a_sample(spread, seed)
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_nearly_equal_nodes_are_embedded_alike(dtype, solver):
+def test_nearly_equal_nodes_have_similar_embeddings(dtype, solver):
     once = clusters(500)
     twice = np.concatenate([once, once * (1 + 1e-7 * np.random.default_rng(0).normal(size=once.shape))]).astype(dtype)
     ncut = Ncut(6, degree=0.15, solver=solver).fit(twice)
@@ -122,10 +122,10 @@ def test_nearly_equal_nodes_are_embedded_alike(dtype, solver):
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
 @pytest.mark.parametrize("channels", [1, 4096])
-def test_one_channel_and_four_thousand(channels, solver):
+def test_one_and_four_thousand_channels(channels, solver):
     rng = np.random.default_rng(0)
-    centres = 25 * np.arange(4)[:, None] if channels == 1 else rng.normal(size=(4, channels))
-    X = (centres[rng.integers(0, 4, 600)] + rng.normal(size=(600, channels))).astype(np.float32)
+    centers = 25 * np.arange(4)[:, None] if channels == 1 else rng.normal(size=(4, channels))
+    X = (centers[rng.integers(0, 4, 600)] + rng.normal(size=(600, channels))).astype(np.float32)
     ncut = Ncut(4, solver=solver, n_sample=200).fit(X)
     values, vectors = dense(X, ncut.sigma_, 4)
     np.testing.assert_allclose(ncut.eigenvalues_, values, atol=0.02)
@@ -144,8 +144,8 @@ def test_few_nodes(n, solver):
     np.testing.assert_allclose(ncut.transform(X), ncut.eigenvectors_, atol=1e-7)
 
 
-def test_a_hundred_thousand_nodes():
-    """Against an exact solution of some of them: both converge to the same functions of a node."""
+def test_hundred_thousand_nodes():
+    """Compared with an exact solution of some nodes: both converge to the same functions of a node."""
     rng = np.random.default_rng(0)
     sizes = np.repeat(np.arange(8), [30000, 20000, 15000, 12000, 10000, 7000, 5000, 1000])
     X = (2 * rng.normal(size=(8, 32))[sizes] + rng.normal(size=(100_000, 32))).astype(np.float32)
@@ -159,8 +159,8 @@ def test_a_hundred_thousand_nodes():
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-def test_every_precision_solves_the_graph_it_is_given(dtype, solver):
-    """Half precision rounds what goes in and what comes out, and nothing between."""
+def test_every_dtype_solves_rounded_graph(dtype, solver):
+    """Half precision rounds the input and the output only."""
     X = torch.from_numpy(clusters(700)).to(dtype)
     ncut = Ncut(6, degree=0.15, solver=solver, n_sample=300).fit(X)
     assert ncut.eigenvectors_.dtype == dtype
@@ -170,8 +170,8 @@ def test_every_precision_solves_the_graph_it_is_given(dtype, solver):
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
-def test_far_from_the_origin_no_digit_is_lost(solver):
-    """A mean a hundred times the spread, in float32: squares of such features would leave three digits."""
+def test_large_offset_loses_no_digits(solver):
+    """The mean is 100 times the spread, in float32: squares of such features would keep only three digits."""
     X = clusters(700)
     X = (X / X.std() + 100).astype(np.float32)
     ncut = Ncut(6, degree=0.15, solver=solver, n_sample=300).fit(X)
@@ -183,7 +183,7 @@ def test_far_from_the_origin_no_digit_is_lost(solver):
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
 @pytest.mark.parametrize("unit", [1e-30, 1e-12, 1e12, 1e30])
-def test_units_do_not_matter(unit, affinity, solver):
+def test_units_do_not_change_embedding(unit, affinity, solver):
     X = clusters(600).astype(np.float32)
     options = {"affinity": affinity, "degree": 0.15, "solver": solver, "n_sample": 300}
     expected = Ncut(6, **options).fit(X)

@@ -1,4 +1,4 @@
-"""Weights, density correction and repulsion, exact and by Nyström, against the formulas written out with numpy."""
+"""Weights, density correction and repulsion, exact and by Nyström, compared with the formulas in numpy."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def nodes(n=420, channels=4):
     """Five clusters of unequal size and spread."""
     rng = np.random.default_rng(0)
     sizes = np.repeat(np.arange(5), (n * np.array([40, 30, 15, 10, 5])) // 100)
-    centres, spreads = 4 * rng.normal(size=(5, channels)), np.linspace(0.5, 1.5, 5)
-    return centres[sizes] + spreads[sizes, None] * rng.normal(size=(len(sizes), channels))
+    centers, spreads = 4 * rng.normal(size=(5, channels)), np.linspace(0.5, 1.5, 5)
+    return centers[sizes] + spreads[sizes, None] * rng.normal(size=(len(sizes), channels))
 
 
 def weights(n=420):
@@ -41,7 +41,7 @@ def pair(X, Z, ncut):
 
 
 class Matrix(NamedTuple):
-    """M, with what it is made of."""
+    """M and its parts."""
 
     M: np.ndarray
     mass: np.ndarray
@@ -49,7 +49,7 @@ class Matrix(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """M and its eigenvectors, values of single copies; with what extends them."""
+    """M, its eigenvectors (values of single copies), and the parts of their extension."""
 
     M: np.ndarray
     values: np.ndarray
@@ -96,7 +96,7 @@ CASES = [
 
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
 @pytest.mark.parametrize(("options", "weighted"), CASES)
-def test_exact_is_the_formula(affinity, options, weighted):
+def test_exact_matches_formula(affinity, options, weighted):
     X, w = nodes(), weights() if weighted else None
     ncut = Ncut(N_EIG, affinity=affinity, degree=0.1, **options).fit(X, sample_weight=w)
     graph = dense(X, ncut, w)
@@ -108,7 +108,7 @@ def test_exact_is_the_formula(affinity, options, weighted):
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
 @pytest.mark.parametrize(("options", "weighted"), CASES)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_landmarks_come_near_the_formula(affinity, options, weighted, dtype):
+def test_nystrom_approximates_formula(affinity, options, weighted, dtype):
     X, w = nodes().astype(dtype), weights() if weighted else None
     ncut = Ncut(N_EIG, affinity=affinity, degree=0.1, solver="nystrom", n_sample=210, **options)
     U = ncut.fit_transform(X, sample_weight=w)
@@ -121,7 +121,7 @@ def test_landmarks_come_near_the_formula(affinity, options, weighted, dtype):
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
 @pytest.mark.parametrize(("options", "weighted"), CASES)
-def test_transform_gives_training_nodes_back(affinity, options, weighted, solver):
+def test_transform_of_training_nodes_is_embedding(affinity, options, weighted, solver):
     X, w = nodes(), weights() if weighted else None
     ncut = Ncut(N_EIG, affinity=affinity, degree=0.1, solver=solver, n_sample=210, **options)
     U = ncut.fit_transform(X, sample_weight=w)
@@ -130,8 +130,8 @@ def test_transform_gives_training_nodes_back(affinity, options, weighted, solver
 
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
 @pytest.mark.parametrize(("options", "weighted"), CASES)
-def test_a_new_node_is_the_mean_of_those_it_is_like(affinity, options, weighted):
-    """u(x) = (1 / lambda) sum_j m(x, x_j) u_j, x being one node of weight 1."""
+def test_transform_of_new_node_matches_formula(affinity, options, weighted):
+    """u(x) = (1 / lambda) sum_j m(x, x_j) u_j, where x has weight 1."""
     X = nodes()
     train, new, w = X[::2], X[1::2], weights()[::2] if weighted else None
     ncut = Ncut(N_EIG, affinity=affinity, degree=0.1, **options).fit(train, sample_weight=w)
@@ -146,7 +146,7 @@ def test_a_new_node_is_the_mean_of_those_it_is_like(affinity, options, weighted)
 
 
 def residuals(ncut, X, w=None):
-    """Return the residuals of a fit, and those that the formula gives."""
+    """Return the residuals of a fit, and those of the formula."""
     w = np.ones(len(X)) if w is None else w
     copies = ncut.eigenvectors_ * np.sqrt(w)[:, None]
     return ncut.residual_, np.linalg.norm(matrix(X, ncut, w).M @ copies - copies * ncut.eigenvalues_, axis=0)
@@ -157,8 +157,8 @@ def residuals(ncut, X, w=None):
 @pytest.mark.parametrize("repulsion_weight", [0, 0.3])
 @pytest.mark.parametrize("alpha", [0, 0.5, 1])
 @pytest.mark.filterwarnings("ignore::ncut_widgets.errors.NystromWarning")
-def test_the_residual_is_about_the_true_one(affinity, alpha, repulsion_weight, weighted):
-    """With landmarks too few for a sharp graph, a user is told about as much as is wrong."""
+def test_residual_approximates_true_residual(affinity, alpha, repulsion_weight, weighted):
+    """Too few landmarks for a sharp graph."""
     X, w = nodes(1200, channels=6), weights(1200) if weighted else None
     options = {"affinity": affinity, "alpha": alpha, "repulsion_weight": repulsion_weight}
     worst = []
@@ -171,7 +171,7 @@ def test_the_residual_is_about_the_true_one(affinity, alpha, repulsion_weight, w
     assert max(worst) < 2.8
 
 
-def test_landmarks_too_few_are_said_with_what_to_raise():
+def test_too_few_landmarks_warn():
     with pytest.warns(NystromWarning, match=r"approximated by 30 landmarks .*a residual of 0\..* Raise `n_sample`"):
         ncut = Ncut(N_EIG, degree=0.03, solver="nystrom", n_sample=30).fit(nodes(channels=6))
     assert ncut.residual_.max() > 0.1
@@ -179,7 +179,7 @@ def test_landmarks_too_few_are_said_with_what_to_raise():
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
 @pytest.mark.parametrize("options", [{}, *OPTIONS.values()], ids=["plain", *OPTIONS])
-def test_a_weight_is_a_number_of_copies(options, solver):
+def test_weight_equals_number_of_copies(options, solver):
     X = nodes()[::2]
     w = np.random.default_rng(2).integers(1, 5, len(X))
     copies = np.repeat(X, w, axis=0)
@@ -192,14 +192,14 @@ def test_a_weight_is_a_number_of_copies(options, solver):
 
 
 def on_a_circle(n=1500):
-    """Angles, most of them near 0, and places."""
+    """Angles, most of them near 0, and positions on a circle."""
     angles = np.random.default_rng(0).vonmises(0, 1.2, n)
     return angles, np.stack([np.cos(angles), np.sin(angles)], axis=1)
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
-def test_without_its_density_a_circle_is_a_circle(solver):
-    """However unevenly it is sampled: the first functions on it are cosine and sine of the angle."""
+def test_alpha_removes_density_of_circle(solver):
+    """For uneven sampling, the first functions are still cosine and sine of the angle."""
     angles, X = on_a_circle()
     waves = np.stack([np.cos(angles), np.sin(angles)], axis=1)
     lost = {}
@@ -213,8 +213,8 @@ def test_without_its_density_a_circle_is_a_circle(solver):
 
 
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
-def test_repulsion_sets_opposites_apart(affinity):
-    """Two crowds that look away from each other, and one between them that ties them together."""
+def test_repulsion_separates_opposites(affinity):
+    """Two groups with opposite directions, and one between them that connects them."""
     rng = np.random.default_rng(0)
     X = np.array([[1, 0], [-1, 0], [0, 1]])[np.repeat([0, 1, 2], [60, 60, 20])] + 0.1 * rng.normal(size=(140, 2))
     sigma = 0.8

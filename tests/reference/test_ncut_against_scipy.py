@@ -1,4 +1,4 @@
-"""Exact against an independent scipy solution, and Nyström against exact, compared as subspaces."""
+"""Exact compared with an independent scipy solution, and Nyström with exact, as subspaces."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ N_EIG = 10
 
 
 def clusters():
-    """As many as eigenvectors, so that these end at a gap, in enough channels for Nyström to project them."""
+    """As many clusters as eigenvectors, so that a gap follows them, in enough channels for a projection."""
     rng = np.random.default_rng(0)
-    centres = rng.normal(size=(N_EIG, 300))
-    return centres[rng.integers(0, N_EIG, 700)] + 0.6 * rng.normal(size=(700, 300))
+    centers = rng.normal(size=(N_EIG, 300))
+    return centers[rng.integers(0, N_EIG, 700)] + 0.6 * rng.normal(size=(700, 300))
 
 
 def swiss_roll():
@@ -26,7 +26,7 @@ def swiss_roll():
 
 
 def image_grid():
-    """Smooth random fields over a 24 x 30 grid with its coordinates, as a backbone's maps of one image."""
+    """Smooth random fields on a 24 x 30 grid with its coordinates, similar to backbone features of an image."""
     rng = np.random.default_rng(0)
     fields = [gaussian_filter(rng.normal(size=(24, 30)), s) * s for s in (2, 2, 2, 3, 3, 4, 4, 6)]
     fields += list(np.indices((24, 30)) / 30)
@@ -34,7 +34,7 @@ def image_grid():
 
 
 def unbalanced():
-    """Two clusters, 100 to 1. Around the origin, the small one would be outliers: nodes of huge norm."""
+    """Two clusters, 100 to 1, away from the origin: nodes of the small one would otherwise be outliers."""
     rng = np.random.default_rng(0)
     return np.concatenate([rng.normal(10, 1, (700, 3)), rng.normal(18, 1, (7, 3))])
 
@@ -53,7 +53,7 @@ def by_scipy(X, sigma, affinity="rbf", k=N_EIG):
 
 
 def captured(reference, candidate):
-    """The share of the reference subspace that the candidate reproduces, both orthonormal."""
+    """The share of the reference subspace that the candidate spans; both are orthonormal."""
     return np.square(reference.T @ candidate).sum() / reference.shape[1]
 
 
@@ -64,7 +64,7 @@ def graph(request):
 
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
 @pytest.mark.parametrize("degree", [None, 0.05])
-def test_exact_is_what_scipy_finds(graph, affinity, degree):
+def test_exact_matches_scipy(graph, affinity, degree):
     ncut = Ncut(N_EIG, affinity=affinity, degree=degree, solver="exact").fit(graph)
     values, vectors = by_scipy(graph, ncut.sigma_, affinity)
     np.testing.assert_allclose(ncut.eigenvalues_, values, atol=1e-9)
@@ -72,7 +72,7 @@ def test_exact_is_what_scipy_finds(graph, affinity, degree):
 
 
 @pytest.mark.parametrize("degree", [None, 0.1])
-def test_float32_is_as_good_as_its_digits(graph, degree):
+def test_float32_matches_scipy(graph, degree):
     ncut = Ncut(N_EIG, degree=degree, solver="exact").fit(graph.astype(np.float32))
     values, vectors = by_scipy(graph, ncut.sigma_)
     np.testing.assert_allclose(ncut.eigenvalues_, values, atol=2e-5)
@@ -81,7 +81,7 @@ def test_float32_is_as_good_as_its_digits(graph, degree):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("degree", [None, 0.1])
-def test_few_landmarks_reproduce_the_exact_eigenvectors(graph, degree, dtype):
+def test_few_landmarks_match_exact(graph, degree, dtype):
     X = graph.astype(dtype)
     ncut = Ncut(N_EIG, degree=degree, solver="nystrom", n_sample=250).fit(X)
     values, vectors = by_scipy(graph, ncut.sigma_)
@@ -90,7 +90,7 @@ def test_few_landmarks_reproduce_the_exact_eigenvectors(graph, degree, dtype):
     np.testing.assert_allclose(ncut.eigenvalues_, values, atol=0.02)
 
 
-def test_all_nodes_as_landmarks_are_exact():
+def test_all_nodes_as_landmarks_match_exact():
     X = swiss_roll()[:400]
     ncut = Ncut(N_EIG, degree=0.05, solver="nystrom", n_sample=400).fit(X)
     values, vectors = by_scipy(X, ncut.sigma_)
@@ -99,7 +99,7 @@ def test_all_nodes_as_landmarks_are_exact():
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
-def test_new_nodes_are_embedded_as_the_pointwise_extension_says(solver):
+def test_transform_matches_pointwise_extension(solver):
     X = image_grid()
     train, new = X[::2], X[1::2]
     ncut = Ncut(6, degree=0.1, solver=solver, n_sample=600).fit(train)
@@ -111,8 +111,8 @@ def test_new_nodes_are_embedded_as_the_pointwise_extension_says(solver):
     assert error.max() < (1e-8 if solver == "exact" else 0.02)
 
 
-def test_the_estimated_residual_never_flatters():
-    """On a sharp graph with few landmarks, where the residual is what a user must rely on."""
+def test_estimated_residual_is_not_too_small():
+    """A sharp graph with few landmarks."""
     X = image_grid()
     with pytest.warns(RuntimeWarning, match="Raise `n_sample`"):
         ncut = Ncut(N_EIG, degree=0.01, solver="nystrom", n_sample=100).fit(X)

@@ -1,4 +1,4 @@
-"""Gradients of the embedding against autograd through a full decomposition, and against finite differences."""
+"""Gradients of the embedding compared with autograd through a full decomposition, and with finite differences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def clusters():
 
 
 def nearly_degenerate():
-    """Three blobs that a cyclic shift of channels carries into each other, then moved by a little."""
+    """Three blobs that a cyclic shift of channels maps to each other, slightly moved."""
     blob = 0.5 * random()[:50]
     blob[:, 0] += 3
     X = torch.cat([blob, blob.roll(2, 1), blob.roll(4, 1)])
@@ -46,12 +46,12 @@ def affinities(X, Z, kind, sigma):
 
 
 def laplacian(X, Z):
-    """Smooth where nodes coincide, unlike the usual one."""
+    """A Laplacian kernel that is smooth at equal nodes."""
     return torch.exp(-((X[:, None] - Z).square().sum(-1) + 1).sqrt())
 
 
 def approximated(X, ncut, kind):
-    """C W^+ C^T of the landmarks, in the units of the kernel."""
+    """C W^+ C^T, computed from encoded nodes."""
     E, Z = ncut._extension.kernel.encode(X), ncut._extension.landmarks
     core, _ = core_of(ncut._extension.kernel, Z, n_eig=K)
     B = encoded_affinities(E, Z, kind) @ core.root
@@ -102,21 +102,21 @@ def relative_error(found, expected):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("graph", GRAPHS)
-def test_exact_gradient_is_that_of_a_full_decomposition(graph, kind):
+def test_exact_gradient_matches_full_decomposition(graph, kind):
     X = GRAPHS[graph]().requires_grad_()
     ncut, vectors = fitted(X, kind, exact_gradient=True)
     reference = decomposed(affinities(X, X, kind, ncut.sigma_), vectors.detach())
     assert relative_error(gradient(loss(ncut.eigval, vectors), X), gradient(loss(*reference), X)) < 1e-7
 
 
-def test_nearly_degenerate_is_what_it_says():
+def test_nearly_degenerate_graph_has_small_gap():
     values = Ncut(K).fit(nearly_degenerate()).eigval
     assert 1e-8 < values[1] - values[2] < 1e-5
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5])
 @pytest.mark.parametrize("kind", KINDS)
-def test_iterated_solutions_have_gradients_as_good(kind, alpha):
+def test_gradient_of_iterative_solution(kind, alpha):
     generator = torch.Generator().manual_seed(2)
     X = clusters().repeat(5, 1)
     X = (X + 0.3 * torch.randn(X.shape, generator=generator)).requires_grad_()
@@ -130,7 +130,7 @@ def test_iterated_solutions_have_gradients_as_good(kind, alpha):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n_sample", [60, 100])
 @pytest.mark.filterwarnings("ignore::ncut_widgets.errors.NystromWarning")
-def test_nystrom_gradient_is_that_of_its_approximation_with_fixed_landmarks(kind, n_sample, alpha):
+def test_nystrom_gradient_has_fixed_landmarks(kind, n_sample, alpha):
     X = clusters().requires_grad_()
     weights = positive(len(X)) if alpha else None
     ncut, vectors = fitted(X, kind, weights, solver="nystrom", n_sample=n_sample, alpha=alpha)
@@ -138,8 +138,8 @@ def test_nystrom_gradient_is_that_of_its_approximation_with_fixed_landmarks(kind
     assert relative_error(gradient(loss(ncut.eigval, vectors), X), gradient(loss(*reference), X)) < 1e-6
 
 
-def test_close_eigenvalues_beyond_the_last_one_are_waited_for():
-    """A sharp graph, whose eigenvalues follow one another at a thousandth: short cycles of iteration stall on it."""
+def test_small_gap_after_last_eigenvalue_converges():
+    """A sharp graph with gaps of a thousandth, on which short cycles stall."""
     X = torch.randn(900, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     ncut, vectors = fitted(X, "rbf", sigma=0.2)
     assert 0 < ncut.eigval[-1] - Ncut(K + 1, sigma=0.2).fit(X.detach()).eigval[-1] < 5e-3
@@ -147,7 +147,7 @@ def test_close_eigenvalues_beyond_the_last_one_are_waited_for():
     assert relative_error(gradient(loss(ncut.eigval, vectors), X), gradient(loss(*reference), X)) < 1e-5
 
 
-def test_a_very_sharp_graph_is_solved():
+def test_very_sharp_graph_is_solved():
     X = torch.randn(900, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     ncut, _ = fitted(X, "rbf", sigma=0.1, solver="exact")
     A = affinities(X, X, "rbf", 0.1)
@@ -156,8 +156,8 @@ def test_a_very_sharp_graph_is_solved():
     torch.testing.assert_close(ncut.eigval, expected, atol=1e-9, rtol=0)
 
 
-def test_nystrom_gradient_goes_through_all_of_many_nodes():
-    """More than are drafted on a sample where no gradient is asked for."""
+def test_nystrom_gradient_of_many_nodes():
+    """So many nodes that a fit without gradients would draft them on a sample."""
     X = torch.randn(66_000, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     ncut, vectors = fitted(X, "rbf", sigma=1.0, n_sample=30)
     E, Z = ncut._extension.kernel.encode(X), ncut._extension.landmarks
@@ -172,7 +172,7 @@ def test_nystrom_gradient_goes_through_all_of_many_nodes():
 
 
 @pytest.mark.parametrize("kind", ["rbf", "callable"])
-def test_nystrom_gradient_is_exact_where_every_node_is_a_landmark(kind):
+def test_nystrom_gradient_with_all_landmarks_is_exact(kind):
     found = []
     for solver in ("exact", "nystrom"):
         X = clusters().requires_grad_()
@@ -184,7 +184,7 @@ def test_nystrom_gradient_is_exact_where_every_node_is_a_landmark(kind):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
 @pytest.mark.filterwarnings("ignore::ncut_widgets.errors.NystromWarning")
-def test_transform_carries_the_gradient_of_the_extension(kind, solver):
+def test_gradient_of_transform(kind, solver):
     X, new = clusters(), random()[:9].requires_grad_()
     ncut, _ = fitted(X, kind, solver=solver, n_sample=60)
     weights = torch.randn(9, K, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -200,7 +200,7 @@ def test_transform_carries_the_gradient_of_the_extension(kind, solver):
 
 
 @pytest.mark.parametrize("kind", ["rbf", "cosine"])
-def test_half_precision_and_float32_follow_float64(kind):
+def test_lower_precision_approximates_float64(kind):
     expected = None
     for dtype, tolerance in ((torch.float64, 0), (torch.float32, 1e-3), (torch.float16, 2e-2)):
         X = clusters().half().to(dtype).requires_grad_()
@@ -212,7 +212,7 @@ def test_half_precision_and_float32_follow_float64(kind):
 
 
 @pytest.mark.parametrize("kind", ["rbf", "cosine"])
-def test_float32_gradient_predicts_finite_differences(kind):
+def test_float32_gradient_matches_finite_differences(kind):
     sigma = 2.0 if kind == "rbf" else 0.5
     X = clusters().float().requires_grad_()
     weights = torch.randn(len(X), 3, generator=torch.Generator().manual_seed(1))

@@ -1,4 +1,4 @@
-"""Graphs too large to go through several times: drafted on a sample, finished in one pass over all nodes."""
+"""Large graphs: drafted on a sample, and corrected in two passes over all nodes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ N_EIG = 8
 
 
 def nodes(dtype=np.float64, n=3000):
-    """Eight clusters of unequal size, the smallest of thirty nodes, in enough channels to be projected."""
+    """Eight clusters of unequal size, the smallest with 30 nodes, in enough channels for a projection."""
     rng = np.random.default_rng(0)
     sizes = rng.permutation(np.repeat(np.arange(8), (n * np.array([30, 20, 15, 12, 10, 7, 5, 1])) // 100))
     return (2 * rng.normal(size=(8, 300))[sizes] + rng.normal(size=(n, 300))).astype(dtype)
@@ -27,7 +27,7 @@ def sampled(monkeypatch):
 @pytest.mark.parametrize("degree", [None, 0.1])
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_sample_finds_the_eigenvectors_of_all(sampled, monkeypatch, dtype, affinity, degree):
+def test_two_passes_match_exact(sampled, monkeypatch, dtype, affinity, degree):
     X = nodes(dtype)
     ncut = Ncut(N_EIG, affinity=affinity, degree=degree, **sampled).fit(X)
     monkeypatch.undo()
@@ -42,7 +42,7 @@ def test_a_sample_finds_the_eigenvectors_of_all(sampled, monkeypatch, dtype, aff
     assert ncut.residual_.max() < whole.residual_.max() + 0.02
 
 
-def test_its_residual_sees_what_the_landmarks_miss(sampled):
+def test_residual_includes_error_of_landmarks(sampled):
     rng = np.random.default_rng(0)
     X = rng.uniform(size=(3000, 3))
     with pytest.warns(RuntimeWarning, match="Raise `n_sample`"):
@@ -55,12 +55,12 @@ def test_its_residual_sees_what_the_landmarks_miss(sampled):
     assert (ncut.residual_ > 0.6 * true).all()
 
 
-def test_the_same_seed_draws_the_same_sample(sampled):
+def test_same_seed_repeats(sampled):
     X = nodes()
     np.testing.assert_array_equal(Ncut(3, **sampled).fit_transform(X), Ncut(3, **sampled).fit_transform(X))
 
 
-def test_chunks_do_not_change_it(sampled, monkeypatch):
+def test_chunk_size_does_not_change_embedding(sampled, monkeypatch):
     X = nodes()
     expected = Ncut(3, **sampled).fit(X)
     monkeypatch.setattr("ncut_widgets.ncut.graph.chunks._CPU_CHUNK_ELEMENTS", 301 * 300)
@@ -69,7 +69,7 @@ def test_chunks_do_not_change_it(sampled, monkeypatch):
     np.testing.assert_allclose(ncut.residual_, expected.residual_, atol=1e-9)
 
 
-def test_a_memory_map_is_gone_through_without_being_written(sampled, tmp_path):
+def test_memory_map_is_not_written(sampled, tmp_path):
     X = nodes(np.float32)
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")

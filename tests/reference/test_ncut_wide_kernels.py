@@ -1,4 +1,4 @@
-"""Kernels from sharp to wide, by Nyström, two passes and exactly, against dense solutions in float64, as subspaces."""
+"""Kernels from sharp to wide: all solvers compared with dense solutions in float64 as subspaces."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def check(ncut, reference, floor=1e-6, w=None, projected=0.0):
     _, values, vectors = reference
     U = ncut.eigenvectors_.astype(np.float64) * (1 if w is None else np.sqrt(w)[:, None])
     missed = 1 - np.square(vectors[:, :K].T @ np.linalg.qr(U)[0]).sum(1)
-    # Up to the next gap: eigenvectors of nearly equal eigenvalues are defined as a space only.
+    # Up to the next gap, because nearly equal eigenvalues determine only the space of their eigenvectors.
     separate = values[:K] - values[K] > 0.1 * values[:K]
     resolved = separate & (values[:K] > floor)
     assert missed[resolved].max(initial=0) < 0.01
@@ -69,7 +69,7 @@ def check(ncut, reference, floor=1e-6, w=None, projected=0.0):
 @pytest.mark.parametrize("kind", SPECTRA)
 @pytest.mark.filterwarnings("ignore::ncut_widgets.errors.DegenerateWarning")
 @pytest.mark.filterwarnings("ignore::ncut_widgets.errors.OutlierWarning")
-def test_landmarks_find_small_eigenvalues(kind, affinity, width):
+def test_nystrom_resolves_small_eigenvalues(kind, affinity, width):
     reference = solved(kind, affinity, width)
     check(Ncut(K, affinity=affinity, sigma=reference[0], solver="nystrom").fit(nodes(kind)), reference)
 
@@ -78,13 +78,13 @@ def test_landmarks_find_small_eigenvalues(kind, affinity, width):
 @pytest.mark.parametrize("kind", ["decaying", "steep", "few channels"])
 @pytest.mark.filterwarnings("ignore::ncut_widgets.errors.DegenerateWarning")
 @pytest.mark.filterwarnings("ignore::ncut_widgets.errors.OutlierWarning")
-def test_the_exact_solution_finds_small_eigenvalues(kind, width):
+def test_exact_resolves_small_eigenvalues(kind, width):
     reference = solved(kind, "rbf", width)
     check(Ncut(K, sigma=reference[0], solver="exact").fit(nodes(kind)), reference)
 
 
 @pytest.mark.parametrize(("alpha", "weighted"), [(1.0, False), (0.0, True), (0.5, True)])
-def test_weights_and_density_keep_small_eigenvalues(alpha, weighted):
+def test_weights_and_alpha_keep_small_eigenvalues(alpha, weighted):
     w = weights() if weighted else None
     reference = solved("decaying", "rbf", 10, alpha, weighted)
     ncut = Ncut(K, sigma=reference[0], alpha=alpha, solver="nystrom").fit(nodes("decaying"), sample_weight=w)
@@ -102,9 +102,9 @@ def two_passes(monkeypatch):
 @pytest.mark.parametrize("kind", ["decaying", "steep"])
 @pytest.mark.parametrize("width", [3, 20])
 @pytest.mark.usefixtures("two_passes")
-def test_two_passes_find_small_eigenvalues(kind, width):
+def test_two_passes_resolve_small_eigenvalues(kind, width):
     reference = solved(kind, "rbf", width)
-    # The residual is that of the graph on the leading directions of the features.
+    # The residual is that of the graph of projected features.
     check(Ncut(K, sigma=reference[0], solver="nystrom").fit(nodes(kind)), reference, projected=1e-3)
 
 
@@ -112,18 +112,18 @@ def test_two_passes_find_small_eigenvalues(kind, width):
 @pytest.mark.parametrize("kind", SPECTRA)
 @pytest.mark.usefixtures("two_passes")
 @pytest.mark.filterwarnings("ignore::ncut_widgets.errors.DegenerateWarning")
-def test_two_passes_find_eigenvalues_that_need_the_negative_part_of_cosine(kind, width):
-    """The positive part of "cosine" told eigenvalues of 0.3 % of the largest as 0, and all below."""
+def test_two_passes_use_negative_part_of_cosine(kind, width):
+    """With only the positive part of "cosine", eigenvalues below 0.3 % of the largest would be 0."""
     reference = solved(kind, "cosine", width)
     ncut = Ncut(K, affinity="cosine", sigma=reference[0], solver="nystrom").fit(nodes(kind))
     check(ncut, reference, projected=1e-3)
-    # Each has its residual, or is 0 because float64 does not resolve it.
+    # Each eigenvalue has a small residual, or is 0 because float64 does not resolve it.
     resolved = reference[1][:K] > 1e-6
     assert (ncut.eigenvalues_[resolved] > 0.9 * reference[1][:K][resolved]).all()
 
 
 @pytest.mark.usefixtures("two_passes")
-def test_two_passes_with_an_indefinite_callable_find_small_eigenvalues():
+def test_two_passes_with_indefinite_callable():
     def affinity(X, Z):
         return 1 / (1 + cdist(X, Z, "cosine") ** 2 / (2 * sigma**2))
 
@@ -135,8 +135,8 @@ def test_two_passes_with_an_indefinite_callable_find_small_eigenvalues():
     check(Ncut(K, affinity=affinity, solver="nystrom").fit(X), (None, values[::-1], vectors[:, ::-1]))
 
 
-def test_a_wide_kernel_on_six_thousand_nodes():
-    """Of 20 eigenvectors, float32 lost 41 %, and told eigenvalues twice too large."""
+def test_wide_kernel_on_six_thousand_nodes():
+    """float32 would miss 41 % of the eigenspace, and double eigenvalues."""
     rng = np.random.default_rng(0)
     X = (rng.normal(size=(6000, 48)) * np.linspace(2, 0.05, 48)).astype(np.float32)
     ncut = Ncut(20, sigma=20.0, solver="nystrom").fit(X)
@@ -145,7 +145,7 @@ def test_a_wide_kernel_on_six_thousand_nodes():
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
-def test_what_rounding_hides_is_said_to_be_arbitrary(solver):
+def test_unresolved_eigenvectors_warn(solver):
     X = np.random.default_rng(0).uniform(size=(1000, 2)).astype(np.float32)
     with pytest.warns(DegenerateWarning, match="eigenvectors have eigenvalue 0 within rounding and are arbitrary"):
         ncut = Ncut(40, sigma=100.0, solver=solver).fit(X)
@@ -156,7 +156,7 @@ def test_what_rounding_hides_is_said_to_be_arbitrary(solver):
     assert np.isfinite(ncut.transform(X + 1)).all()
 
 
-def test_gradients_of_small_eigenvalues_are_finite_and_of_the_features_dtype():
+def test_gradients_of_small_eigenvalues_are_finite():
     X = torch.from_numpy(nodes("decaying")[:900]).requires_grad_()
     eig = Ncut(4, sigma=200.0, solver="nystrom").fit_transform(X)
     eig[:, 1].pow(4).sum().backward()
@@ -165,19 +165,19 @@ def test_gradients_of_small_eigenvalues_are_finite_and_of_the_features_dtype():
     assert X.grad.abs().max() > 0
 
 
-def test_too_few_landmarks_for_the_eigenvectors_are_named():
+def test_fewer_landmarks_than_eigenvectors_raise():
     with pytest.raises(ValueError, match="`n_sample` must be at least `n_eig`, 100; got 50"):
         Ncut(100, n_sample=50).fit(torch.rand(5000, 30, generator=torch.Generator().manual_seed(0)))
 
 
-def test_landmarks_that_are_a_fifth_of_the_nodes_are_all_of_them():
+def test_many_landmarks_select_exact_solver():
     X = np.random.default_rng(0).normal(size=(4200, 2)).astype(np.float32)
     assert Ncut(3, n_sample=900).fit(X).n_landmarks_ == 4200
     assert Ncut(3, n_sample=600).fit(X).n_landmarks_ == 600
     assert Ncut(3, n_sample=900, solver="nystrom").fit(X).n_landmarks_ == 900
 
 
-def test_many_landmarks_are_taken_only_if_they_are_needed():
+def test_many_landmarks_are_used_only_if_needed():
     X = np.random.default_rng(0).normal(size=(3000, 2)).astype(np.float32)
     assert Ncut(3, n_sample=30_000, solver="nystrom").fit(X).n_landmarks_ == 2048
 

@@ -22,8 +22,8 @@ class ResidualProbe:
     Half of the samples are uniform, half are drawn in proportion to u^2, and the estimate is weighted accordingly, so
     that eigenvectors that are localized on few nodes are covered. The degrees of the sampled nodes are exact. The
     degrees of the other nodes are those of the approximation, which are too small in regions with few landmarks. Their
-    correction is fitted to the samples, as a trend over the degree and, with alpha, over the density. The result is one
-    standard error above the estimate.
+    correction is fitted to the samples, as a smooth function of the degree, the affinity to the nearest landmark and,
+    with alpha, the density. The result is one standard error above the estimate.
 
     Parameters
     ----------

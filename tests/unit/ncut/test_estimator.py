@@ -20,7 +20,7 @@ def X():
 
 
 class Maps:
-    """What features.FeatureMaps promises to the engine, and no more."""
+    """The part of features.FeatureMaps that the engine uses."""
 
     grid = "a grid"
 
@@ -61,7 +61,7 @@ class Maps:
         ({"random_state": "x"}, TypeError, "`random_state` must be an integer; got 'x'"),
     ],
 )
-def test_unusable_options_are_named(X, options, error, message):
+def test_invalid_options_raise(X, options, error, message):
     with pytest.raises(error, match=message):
         Ncut(**{"n_eig": 5, **options}).fit(X)
 
@@ -75,19 +75,19 @@ def test_unusable_options_are_named(X, options, error, message):
         (np.array([[1.0, np.inf], [0, 0]]), "`X` must be finite; got NaN or inf in 1 of 2"),
     ],
 )
-def test_unusable_nodes_are_named(X, message):
+def test_invalid_nodes_raise(X, message):
     with pytest.raises(ValueError, match=message):
         Ncut(1).fit(X)
 
 
-def test_transform_wants_the_channels_of_the_fit(X):
+def test_transform_with_other_channels_raises(X):
     with pytest.raises(ValueError, match="X has 4 features, but Ncut is expecting 6 features"):
         Ncut(2).fit(X).transform(X[:, :4])
 
 
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
 @pytest.mark.parametrize("value", [0.0, 1.0])
-def test_identical_nodes_have_one_meaningful_eigenvector_and_say_so(affinity, value):
+def test_identical_nodes_warn_of_arbitrary_eigenvectors(affinity, value):
     X = np.full((500, 3), value)
     with pytest.warns(DegenerateWarning, match="2 of 3 eigenvectors have eigenvalue 0 within rounding and are"):
         ncut = Ncut(3, affinity=affinity).fit(X)
@@ -103,13 +103,13 @@ def test_identical_nodes_have_one_meaningful_eigenvector_and_say_so(affinity, va
     np.testing.assert_allclose(landmarks.transform(X)[:, 1:], 0)
 
 
-def test_two_nodes_are_a_graph():
+def test_two_nodes_suffice():
     ncut = Ncut(1).fit(np.array([[0.0], [1.0]]))
     np.testing.assert_allclose(ncut.eigenvectors_, [[0.5**0.5]] * 2)
 
 
-def test_separate_regions_share_the_eigenvalue_one():
-    """Four blobs out of each other's sight: the case that single-vector iterations resolve slowly."""
+def test_separate_regions_have_eigenvalue_one():
+    """Four disconnected blobs, which iterations with single vectors resolve slowly."""
     rng = np.random.default_rng(0)
     blobs = np.repeat(np.arange(4), 300)
     X = 1000.0 * blobs[:, None] + rng.normal(size=(1200, 2))
@@ -122,8 +122,8 @@ def test_separate_regions_share_the_eigenvalue_one():
     assert (ncut.eigenvectors_[:, 0] > 0).all()
 
 
-def test_a_kernel_so_sharp_that_most_nodes_are_alone_has_an_answer():
-    """M is nearly the identity then: no iteration tells its eigenvalues apart."""
+def test_sharp_kernel_with_isolated_nodes_is_solved():
+    """M is nearly the identity, and an iteration does not resolve its eigenvalues."""
     X = np.random.default_rng(0).normal(size=(2000, 8))
     ncut = Ncut(4, sigma=0.45).fit(X)
     A = np.exp(-cdist(X, X, "sqeuclidean") / (2 * 0.45**2))
@@ -152,19 +152,19 @@ def test_numpy_in_numpy_out(X, dtype, solver):
     assert eig.dtype == dtype
 
 
-def test_a_fit_on_one_kind_transforms_the_other(X):
+def test_fit_on_numpy_transforms_torch(X):
     ncut = Ncut(3).fit(X)
     new = ncut.transform(torch.from_numpy(X))
     assert isinstance(new, torch.Tensor)
     np.testing.assert_allclose(new.numpy(), ncut.eigenvectors_, atol=1e-8)
 
 
-def test_feature_maps_are_taken_as_they_are(X):
+def test_feature_maps_are_accepted(X):
     np.testing.assert_array_equal(Ncut(3).fit_transform(Maps(X)), Ncut(3).fit_transform(X))
 
 
 @pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy], ids=["numpy", "torch"])
-def test_a_callable_gets_what_the_user_passed(X, convert):
+def test_callable_gets_type_of_features(X, convert):
     seen = []
 
     def affinity(rows, columns):
@@ -180,7 +180,7 @@ def test_a_callable_gets_what_the_user_passed(X, convert):
     assert set(seen) == {type(convert(X))}
 
 
-def test_cosine_looks_at_directions_only(X):
+def test_cosine_ignores_lengths(X):
     scaled = X * np.random.default_rng(0).uniform(0.1, 10, (100, 1))
     eig = Ncut(3, affinity="cosine").fit(X)
     same = Ncut(3, affinity="cosine").fit(scaled)
@@ -188,32 +188,32 @@ def test_cosine_looks_at_directions_only(X):
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
-def test_the_same_seed_gives_the_same_bits_and_global_seeds_stay(X, solver):
+def test_same_seed_repeats_and_global_seeds_stay(X, solver):
     before = torch.random.get_rng_state()
     options = {"solver": solver, "n_sample": 40, "random_state": 5}
     np.testing.assert_array_equal(Ncut(3, **options).fit_transform(X), Ncut(3, **options).fit_transform(X))
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_auto_is_exact_for_small_graphs_and_takes_landmarks_for_large_ones():
+def test_auto_solver_depends_on_size():
     X = np.random.default_rng(0).normal(size=(4097, 2)).astype(np.float32)
     assert Ncut(3, n_sample=64).fit(X[:4096]).n_landmarks_ == 4096
     assert Ncut(3, n_sample=64).fit(X).n_landmarks_ == 64
 
 
-def test_the_sign_does_not_depend_on_the_order_of_the_nodes(X):
+def test_signs_do_not_depend_on_order(X):
     eig = Ncut(2).fit_transform(X)
     np.testing.assert_allclose(Ncut(2).fit_transform(X[::-1]), eig[::-1], atol=1e-8)
     assert (np.power(eig, 3).sum(0) > 0).all()
 
 
-def test_a_graph_too_sharp_for_its_landmarks_warns_and_says_what_to_raise():
+def test_too_few_landmarks_warn():
     X = np.random.default_rng(0).uniform(size=(1000, 3))
     with pytest.warns(NystromWarning, match=r"of 10 eigenvectors are poorly approximated .* Raise `n_sample`"):
         Ncut(10, degree=0.002, solver="nystrom", n_sample=40).fit(X)
 
 
-def test_chunks_do_not_change_the_embedding(X, monkeypatch):
+def test_chunk_size_does_not_change_embedding(X, monkeypatch):
     options = {"solver": "nystrom", "n_sample": 50}
     expected = Ncut(3, **options).fit(X)
     monkeypatch.setattr("ncut_widgets.ncut.graph.chunks._CPU_CHUNK_ELEMENTS", 7 * 50)
@@ -224,19 +224,19 @@ def test_chunks_do_not_change_the_embedding(X, monkeypatch):
     np.testing.assert_allclose(ncut.transform(X), expected.eigenvectors_, atol=1e-10)
 
 
-def test_progress_is_shown_only_on_request(X, capfd):
+def test_verbose_shows_progress(X, capfd):
     Ncut(3, solver="nystrom").fit(X)
     assert capfd.readouterr().err == ""
     Ncut(3, solver="nystrom", verbose=True).fit(X)
     assert "ncut: degrees" in capfd.readouterr().err
 
 
-def test_a_pickled_fit_transforms_alike(X):
+def test_pickled_fit_transforms_equally(X):
     ncut = Ncut(3).fit(X)
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(ncut)).transform(X), ncut.transform(X))
 
 
-def test_the_engine_needs_torch_numpy_scipy_and_scikit_learn_alone():
+def test_engine_needs_only_torch_numpy_scipy_sklearn():
     code = """
 import sys
 

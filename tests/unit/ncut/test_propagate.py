@@ -15,19 +15,19 @@ def sample(request):
     return X, chosen, rng.uniform(size=(60, 3))
 
 
-def test_sampled_nodes_get_their_own_value_back(sample):
+def test_sampled_nodes_keep_their_values(sample):
     X, chosen, values = sample
     np.testing.assert_array_equal(nystrom_propagate(values, X, X[chosen])[chosen], values)
 
 
-def test_values_stay_within_the_range_of_every_column(sample):
+def test_values_stay_in_range_of_column(sample):
     X, chosen, values = sample
     out = nystrom_propagate(values, 3 * X, X[chosen])
     assert (out >= values.min(0)).all()
     assert (out <= values.max(0)).all()
 
 
-def test_weights_follow_the_stated_formula_over_the_exact_neighbours(sample):
+def test_weights_match_formula(sample):
     X, chosen, values = sample
     out = nystrom_propagate(values, X, X[chosen], n_neighbors=5)
     for i in range(0, 400, 37):
@@ -40,20 +40,20 @@ def test_weights_follow_the_stated_formula_over_the_exact_neighbours(sample):
 
 
 @pytest.mark.parametrize("scale", [1e-25, 1e25])
-def test_the_units_of_the_features_do_not_matter(sample, scale):
+def test_units_do_not_change_values(sample, scale):
     X, chosen, values = sample
     X = X.astype(np.float32)
     expected = nystrom_propagate(values, X, X[chosen])
     np.testing.assert_allclose(nystrom_propagate(values, X * scale, X[chosen] * scale), expected, atol=1e-5)
 
 
-def test_chunks_do_not_change_the_result(sample):
+def test_chunk_size_does_not_change_values(sample):
     X, chosen, values = sample
     expected = nystrom_propagate(values, X, X[chosen])
     np.testing.assert_allclose(nystrom_propagate(values, X, X[chosen], chunk_size=7), expected, rtol=1e-12)
 
 
-def test_a_far_offset_does_not_blur_the_neighbours():
+def test_large_offset_keeps_neighbors():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 64)).astype(np.float32)
     values = rng.uniform(size=200).astype(np.float32)
@@ -61,20 +61,20 @@ def test_a_far_offset_does_not_blur_the_neighbours():
     np.testing.assert_allclose(nystrom_propagate(values[:50], X + 100, X[:50] + 100), expected, atol=1e-2)
 
 
-def test_duplicate_sampled_nodes_share_their_values_evenly():
+def test_duplicate_sampled_nodes_are_averaged():
     known = np.array([[0.0], [0.0], [5.0]])
     assert nystrom_propagate(np.array([1.0, 3.0, 9.0]), np.array([[0.0]]), known)[0] == 2.0
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
-def test_torch_values_come_back_as_torch_in_their_dtype(dtype):
+def test_torch_values_keep_type_and_dtype(dtype):
     X = torch.randn(30, 4, generator=torch.Generator().manual_seed(0))
     out = nystrom_propagate(X[:10, :2].to(dtype), X.to(dtype), X[:10].to(dtype))
     assert isinstance(out, torch.Tensor)
     assert (out.dtype, out.shape) == (dtype, (30, 2))
 
 
-def test_one_value_per_node_comes_back_one_dimensional():
+def test_one_dimensional_values_stay_one_dimensional():
     assert nystrom_propagate(np.arange(3.0), np.zeros((5, 2)), np.eye(3, 2)).shape == (5,)
 
 
@@ -87,6 +87,6 @@ def test_one_value_per_node_comes_back_one_dimensional():
         (np.full((3, 3), np.nan), np.zeros((5, 4)), np.zeros((3, 4)), r"`nystrom_out` must be finite"),
     ],
 )
-def test_what_does_not_belong_together_is_named(values, nodes, sampled, message):
+def test_mismatched_shapes_raise(values, nodes, sampled, message):
     with pytest.raises(ValueError, match=message):
         nystrom_propagate(values, nodes, sampled)

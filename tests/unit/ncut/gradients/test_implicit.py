@@ -13,8 +13,8 @@ from ncut_widgets.ncut import Ncut
 @pytest.fixture
 def X():
     generator = torch.Generator().manual_seed(0)
-    centres = torch.tensor([[0.0, 0, 0], [2, 0, 0], [0, 3, 0]], dtype=torch.float64)
-    return centres.repeat_interleave(8, 0) + 0.7 * torch.randn(24, 3, dtype=torch.float64, generator=generator)
+    centers = torch.tensor([[0.0, 0, 0], [2, 0, 0], [0, 3, 0]], dtype=torch.float64)
+    return centers.repeat_interleave(8, 0) + 0.7 * torch.randn(24, 3, dtype=torch.float64, generator=generator)
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_gradcheck_of_transform_with_weights_and_density(X, weights, solver):
     assert torch.autograd.gradcheck(ncut.transform, (X[:5] + 0.1).requires_grad_())
 
 
-def test_a_node_of_weight_two_has_the_gradients_of_two(X):
+def test_weight_two_has_gradient_of_two_nodes(X):
     twice = torch.ones(24, dtype=torch.float64)
     twice[3] = 2
 
@@ -79,7 +79,7 @@ def test_a_node_of_weight_two_has_the_gradients_of_two(X):
     torch.testing.assert_close(found, expected[:24])
 
 
-def test_what_has_no_gradient_is_refused(X, weights):
+def test_options_without_gradient_raise(X, weights):
     requires, weights[2] = X.clone().requires_grad_(), 0
     with pytest.raises(ValueError, match="`sample_weight` must be above 0 if features require gradients"):
         Ncut(3).fit(requires, sample_weight=weights)
@@ -91,7 +91,7 @@ def test_what_has_no_gradient_is_refused(X, weights):
         Ncut(3, sampling="farthest").fit(requires)
 
 
-def test_a_backward_pass_frees_the_graph_unless_told_to_keep_it(X):
+def test_backward_frees_graph_unless_retained(X):
     X = X.requires_grad_()
     value = Ncut(3).fit_transform(X)[0, 1]
     (first,) = torch.autograd.grad(value, X, retain_graph=True)
@@ -101,7 +101,7 @@ def test_a_backward_pass_frees_the_graph_unless_told_to_keep_it(X):
         torch.autograd.grad(value, X)
 
 
-def test_only_what_is_asked_for_carries_gradients(X):
+def test_gradients_only_if_required(X):
     ncut = Ncut(3).fit(X)
     assert not ncut.eigenvectors_.requires_grad
     assert not ncut.transform(X).requires_grad
@@ -110,7 +110,7 @@ def test_only_what_is_asked_for_carries_gradients(X):
     assert Ncut(3).fit(X.clone().requires_grad_()).eigval.requires_grad
 
 
-def test_gradients_do_not_change_the_embedding(X):
+def test_requires_grad_does_not_change_embedding(X):
     for solver in ("exact", "nystrom"):
         plain = Ncut(3, solver=solver, n_sample=12).fit(X)
         with_gradients = Ncut(3, solver=solver, n_sample=12).fit(X.clone().requires_grad_())
@@ -118,35 +118,35 @@ def test_gradients_do_not_change_the_embedding(X):
         assert torch.equal(plain.transform(X), with_gradients.transform(X.clone().requires_grad_()).detach())
 
 
-def test_the_trivial_eigenvalue_is_constant(X):
+def test_trivial_eigenvalue_is_constant(X):
     ncut = Ncut(3)
     assert not gradient_of(ncut, X, value=lambda _: ncut.eigval[0]).any()
     assert gradient_of(ncut, X, value=lambda _: ncut.eigval[1]).any()
 
 
-def test_changing_the_embedding_in_place_leaves_its_gradient(X):
+def test_inplace_change_keeps_gradient(X):
     expected = gradient_of(Ncut(3), X, value=lambda U: (3 * U).sum())
     torch.testing.assert_close(gradient_of(Ncut(3), X, value=lambda U: U.mul_(3).sum()), expected)
 
 
-def test_exact_gradient_solves_exactly_at_any_size():
+def test_exact_gradient_selects_exact_solver():
     X = torch.randn(4200, 2, generator=torch.Generator().manual_seed(0))
     assert Ncut(2).fit(X).n_landmarks_ == 512
     assert Ncut(2, exact_gradient=True).fit(X).n_landmarks_ == 4200
 
 
-def test_exact_gradient_contradicts_nystrom(X):
+def test_exact_gradient_with_nystrom_raises(X):
     with pytest.raises(ValueError, match='`solver` must be "exact" or "auto" with `exact_gradient`; got "nystrom"'):
         Ncut(2, exact_gradient=True, solver="nystrom").fit(X)
 
 
-def test_a_callable_without_a_graph_is_named(X):
+def test_callable_without_gradient_raises(X):
     ncut = Ncut(2, affinity=lambda X, Z: torch.exp(-torch.cdist(X, Z).square()).detach())
     with pytest.raises(ValueError, match="`affinity` must be differentiable if features require gradients"):
         gradient_of(ncut, X)
 
 
-def test_second_derivatives_are_refused(X):
+def test_second_derivative_raises(X):
     X = X.requires_grad_()
     (first,) = torch.autograd.grad(Ncut(2).fit_transform(X)[0].square().sum(), X, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
@@ -170,11 +170,11 @@ def identical(X):
 
 
 def symmetric(X):
-    """Corners of a square: a double eigenvalue, of which n_eig = 2 keeps one."""
+    """Corners of a square: a double eigenvalue, one of which is kept with n_eig=2."""
     return torch.tensor([[0.0, 0], [1, 0], [0, 1], [1, 1]]).to(X).repeat(4, 1)
 
 
-def out_of_sight(X):
+def disconnected(X):
     return X + 100 * torch.arange(3).repeat_interleave(8)[:, None]
 
 
@@ -183,7 +183,7 @@ def out_of_sight(X):
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
 @pytest.mark.parametrize("n_eig", [2, 3])
 @pytest.mark.parametrize(
-    "spoil", [duplicates, constant_channel, zero_nodes, identical, symmetric, out_of_sight], ids=lambda f: f.__name__
+    "spoil", [duplicates, constant_channel, zero_nodes, identical, symmetric, disconnected], ids=lambda f: f.__name__
 )
 def test_gradients_are_finite(X, spoil, n_eig, solver, affinity, dtype):
     if solver == "nystrom" and spoil in (identical, symmetric):
@@ -196,21 +196,21 @@ def test_gradients_are_finite(X, spoil, n_eig, solver, affinity, dtype):
     assert gradient.abs().max() < 1e6
 
 
-def test_a_constant_channel_has_the_gradient_zero(X):
+def test_constant_channel_has_zero_gradient(X):
     gradient = gradient_of(Ncut(3), constant_channel(X))
     assert gradient[:, :3].any()
     assert gradient[:, 3].abs().max() < 1e-12
 
 
-def test_equal_nodes_share_a_gradient(X):
+def test_equal_nodes_have_equal_gradients(X):
     ncut = Ncut(3)
     gradient = gradient_of(ncut, duplicates(X), value=lambda U: (U[:, 1:] ** 3).sum())
     torch.testing.assert_close(gradient[:24], gradient[24:48])
     assert gradient.norm() > 1e-3
 
 
-def test_functions_of_a_degenerate_subspace_have_their_gradient():
-    """Corners of a square, moved: the projector onto the double eigenvalue is smooth, each eigenvector is not."""
+def test_gradient_of_degenerate_subspace():
+    """Moved corners of a square: the projector on the double eigenspace is smooth, single eigenvectors are not."""
     corners = torch.tensor([[0.0, 0], [1, 0], [0, 1], [1, 1]], dtype=torch.float64).repeat_interleave(6, 0)
     weights = torch.randn(24, 24, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     direction = torch.randn(24, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -225,9 +225,9 @@ def test_functions_of_a_degenerate_subspace_have_their_gradient():
     torch.testing.assert_close(found, (ends[0] - ends[1]) / 2e-5, rtol=1e-6, atol=0)
 
 
-def test_the_trivial_vector_has_its_gradient_where_one_is_a_multiple_eigenvalue(X):
-    """Of a graph in pieces, too: it is the square root of the degrees, with no gap to divide by."""
-    X = out_of_sight(X)
+def test_gradient_of_trivial_vector_of_disconnected_graph(X):
+    """The trivial vector is the square root of the degrees, so its gradient needs no gap."""
+    X = disconnected(X)
     weights = torch.arange(24, dtype=torch.float64)
     found = gradient_of(Ncut(3, sigma=1.0), X, value=lambda U: U[:, 0] @ weights)
     X.requires_grad_()
@@ -236,8 +236,8 @@ def test_the_trivial_vector_has_its_gradient_where_one_is_a_multiple_eigenvalue(
     torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-9)
 
 
-def test_descent_moves_a_node_to_the_other_side():
-    """What gradients are for: one feature follows the loss until the cut has moved past it."""
+def test_gradient_descent_moves_node_across_cut():
+    """A feature follows the gradient of a loss until the cut has moved past it."""
     X = torch.cat([torch.zeros(10), torch.ones(10), torch.tensor([0.3])])[:, None].double()
     X[:20, 0] += 0.05 * torch.linspace(-1, 1, 10).repeat(2)
     X.requires_grad_()

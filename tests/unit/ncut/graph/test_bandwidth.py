@@ -1,4 +1,4 @@
-"""The automatic sigma, `degree`, and the slices in which all is computed."""
+"""The automatic sigma, `degree`, and chunks."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def sigma_of(X, weights=None, **options):
 
 
 def squared(X, affinity):
-    """Squared distances, of which exp(-d^2 / 2 sigma^2) is the affinity."""
+    """Squared distances d^2 with the affinity exp(-d^2 / 2 sigma^2)."""
     return cdist(X, X, "sqeuclidean") if affinity == "rbf" else cdist(X, X, "cosine") ** 2
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
-def test_by_default_it_is_an_eighth_of_the_mean_square_of_distances(affinity, weighted):
+def test_automatic_sigma_is_an_eighth_of_mean_square(affinity, weighted):
     X, w = nodes(), np.random.default_rng(0).uniform(0.1, 3, 400) if weighted else np.ones(400)
     mean = np.average(squared(X, affinity), weights=np.outer(w, w))
     assert sigma_of(X, w, affinity=affinity) == pytest.approx(np.sqrt(mean / 8), rel=1e-9)
@@ -44,7 +44,7 @@ def test_degree_is_the_mean_affinity(degree, affinity, weighted):
 
 
 @pytest.mark.parametrize("degree", [None, 0.05])
-def test_units_origin_and_order_do_not_matter(degree):
+def test_sigma_follows_units_not_origin_or_order(degree):
     X = nodes()
     sigma = sigma_of(X, degree=degree)
     for unit in (1e-20, 1e-3, 1e8):
@@ -58,7 +58,7 @@ def test_units_origin_and_order_do_not_matter(degree):
 
 
 @pytest.mark.parametrize("degree", [None, 0.1])
-def test_a_sample_of_many_nodes_tells_it(degree):
+def test_sample_determines_sigma_of_many_nodes(degree):
     X = nodes(5000)
     sigma = sigma_of(X, degree=degree, solver="nystrom", n_sample=64)
     mean = squared(X, "rbf").mean() / 8 if degree is None else np.exp(-squared(X, "rbf") / (2 * sigma**2)).mean()
@@ -66,14 +66,14 @@ def test_a_sample_of_many_nodes_tells_it(degree):
 
 
 @pytest.mark.parametrize("affinity", ["rbf", "cosine"])
-def test_repulsion_has_a_scale_of_its_own(affinity):
+def test_repulsion_has_separate_sigma(affinity):
     ncut = Ncut(2, affinity=affinity, degree=0.1, repulsion_weight=0.3).fit(nodes())
     assert ncut.repulsion_sigma_ == pytest.approx(sigma_of(nodes()) if affinity == "rbf" else 0.3)
     assert Ncut(2, affinity=affinity, repulsion_weight=0.3, repulsion_sigma=2.0).fit(nodes()).repulsion_sigma_ == 2
     assert Ncut(2, affinity=affinity).fit(nodes()).repulsion_sigma_ is None
 
 
-def test_where_memory_runs_out_slices_become_shorter_and_none_is_lost():
+def test_out_of_memory_shortens_chunks():
     seen, tried = np.zeros(1000, dtype=int), []
 
     def body(here):
@@ -86,11 +86,11 @@ def test_where_memory_runs_out_slices_become_shorter_and_none_is_lost():
     assert (seen == 1).all()
     assert tried[0] > 60
     assert max(tried[tried.index(min(tried[:10])) :]) <= 60
-    # Halved until it fits, then never longer again.
+    # Halved until it fits, and not increased again.
     assert sum(length > 60 for length in tried) < 6
 
 
-def test_where_one_row_does_not_fit_it_is_said():
+def test_out_of_memory_on_one_row_raises():
     tried = []
 
     def body(here):
@@ -103,7 +103,7 @@ def test_where_one_row_does_not_fit_it_is_said():
     assert len(tried) == len(set(tried))
 
 
-def test_other_errors_are_not_tried_again():
+def test_other_errors_are_not_retried():
     tried = []
 
     def body(here):
@@ -115,8 +115,8 @@ def test_other_errors_are_not_tried_again():
     assert len(tried) == 1
 
 
-def test_a_fit_goes_on_where_memory_runs_out(monkeypatch):
-    """A kernel that cannot have more than a few rows at a time: the embedding is the same."""
+def test_fit_survives_out_of_memory(monkeypatch):
+    """A kernel that runs out of memory for more than a few rows gives the same embedding."""
     X = nodes(900)
     expected = Ncut(3, sigma=4.0, solver="nystrom", n_sample=64).fit(X)
     limited = {"rows": 1 << 30}

@@ -1,4 +1,4 @@
-"""A few nodes far from all others: the others keep their clusters, on every path, and nothing is silent."""
+"""A few nodes far from all others: the other nodes keep their clusters with every solver, and warnings appear."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def clusters(n=N, k=6, channels=32, seed=0):
 
 
 def with_outliers(kind, count=16, n=N, dtype=np.float32, seed=0):
-    """Features, of which the first are outliers, and the clusters of all."""
+    """Features, the first `count` of which are outliers, and the clusters of all nodes."""
     X, y = clusters(n, seed=seed)
     X[:count] = kind(X[:count], np.random.default_rng(1))
     return X.astype(dtype), y
@@ -93,22 +93,22 @@ def agreement(eig, y, count, k=6):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("path", PATHS)
-def test_the_others_keep_their_clusters(path, kind):
+def test_other_nodes_keep_their_clusters(path, kind):
     X, y = with_outliers(kind)
     ncut = Ncut(8, **PATHS[path]).fit(X)
     assert agreement(ncut.eigenvectors_, y, 16) > 0.95
     assert np.isfinite(ncut.eigenvectors_).all()
-    # Few nodes of the tail of `hardly_scaled` have neighbors.
+    # A few nodes of the tail of `hardly_scaled` have neighbors.
     assert ncut.outliers_[:16].mean() > 0.7
     assert not ncut.outliers_[16:].any()
-    # At most an eigenvector of those that are left is on single nodes.
+    # At most one eigenvector is localized on single nodes.
     assert np.square(ncut.eigenvectors_[:16, 1:6]).sum(0).max() < 0.1
     plain = Ncut(8, **PATHS[path]).fit(X[16:])
     assert ncut.sigma_ == pytest.approx(plain.sigma_, rel=0.1)
 
 
 @pytest.mark.parametrize("kind", [scaled, by_many_factors, scattered, near_overflow])
-def test_cosine_has_no_use_for_lengths(kind):
+def test_cosine_ignores_long_nodes(kind):
     X, y = with_outliers(kind)
     ncut = Ncut(8, affinity="cosine").fit(X)
     assert agreement(ncut.eigenvectors_, y, 16) > 0.95
@@ -117,7 +117,7 @@ def test_cosine_has_no_use_for_lengths(kind):
 
 @pytest.mark.parametrize("kind", [scaled, shifted, sink, scattered])
 @pytest.mark.parametrize("options", [{}, {"solver": "nystrom"}], ids=["exact", "nystrom"])
-def test_a_single_node(options, kind):
+def test_single_outlier(options, kind):
     X, y = with_outliers(kind, count=1)
     ncut = Ncut(8, **options).fit(X)
     assert agreement(ncut.eigenvectors_, y, 1) > 0.95
@@ -125,7 +125,7 @@ def test_a_single_node(options, kind):
 
 
 @pytest.mark.parametrize("kind", [hardly_scaled, shifted])
-def test_beyond_the_nodes_of_a_sample(kind):
+def test_more_nodes_than_the_sample(kind):
     n, count = 66_000, 1320
     X, y = with_outliers(kind, count, n)
     ncut = Ncut(8).fit(X)
@@ -135,15 +135,15 @@ def test_beyond_the_nodes_of_a_sample(kind):
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_one_of_very_many_nodes(seed):
-    """No sample that the scale is measured on need hold it."""
+def test_one_outlier_among_many_nodes(seed):
+    """The sample that determines the scale may not contain it."""
     X, y = with_outliers(scaled, 2, 66_000, seed=seed)
     ncut = Ncut(8, random_state=seed).fit(X)
     np.testing.assert_array_equal(ncut.outliers_.nonzero()[0], [0, 1])
     assert agreement(ncut.eigenvectors_, y, 2) > 0.95
 
 
-def test_weights_count():
+def test_weights_are_considered():
     X, y = with_outliers(scaled)
     w = np.random.default_rng(0).uniform(0.2, 3, N)
     ncut = Ncut(8).fit(X, sample_weight=w)
@@ -153,7 +153,7 @@ def test_weights_count():
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
-def test_the_graph_is_that_of_the_others(solver):
+def test_graph_is_that_of_other_nodes(solver):
     X, _ = with_outliers(scaled, dtype=np.float64)
     options = {"solver": solver, "n_sample": N}
     ncut = Ncut(6, **options).fit(X)
@@ -162,13 +162,13 @@ def test_the_graph_is_that_of_the_others(solver):
     overlap = np.abs((ncut.eigenvectors_[16:] * plain.eigenvectors_).sum(0))
     np.testing.assert_allclose(overlap, 1, atol=1e-4)
     assert np.abs(ncut.eigenvectors_[:16]).max() < 1e-3
-    # New nodes of the kind are embedded as those were.
+    # New nodes of this kind are embedded equally.
     assert np.abs(ncut.transform(1.5 * X[:16])).max() < 1e-3
     np.testing.assert_allclose(ncut.coverage(X[:16]), 0, atol=1e-6)
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
-def test_transform_is_finite_wherever_a_node_lies(solver):
+def test_transform_is_finite_for_any_node(solver):
     X, _ = clusters()
     ncut = Ncut(6, solver=solver).fit(X.astype(np.float32))
     for factor in (3, 1e2, 1e10, 1e30, 1e37):
@@ -178,7 +178,7 @@ def test_transform_is_finite_wherever_a_node_lies(solver):
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
-def test_gradients_are_those_of_the_graph_without_them(solver):
+def test_gradients_are_those_without_outliers(solver):
     X, _ = with_outliers(scaled, count=6, n=300, dtype=np.float64)
     features = torch.from_numpy(X).requires_grad_()
     others = torch.from_numpy(X[6:]).requires_grad_()
@@ -193,7 +193,7 @@ def test_gradients_are_those_of_the_graph_without_them(solver):
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
 @pytest.mark.parametrize(("kind", "spent"), [(scaled, "7 of 8 eigenvectors are"), (sink, "1 of 8 eigenvectors is")])
-def test_a_fixed_sigma_that_leaves_nodes_alone_is_warned_of(kind, spent, solver):
+def test_isolating_sigma_warns(kind, spent, solver):
     X, _ = with_outliers(kind)
     X = np.roll(X, 5, axis=0)
     with pytest.warns(OutlierWarning, match=rf"{spent} spent on outliers: 16 of 800 nodes \(2 %; first 5, 6, 7, 8, 9"):
@@ -201,7 +201,7 @@ def test_a_fixed_sigma_that_leaves_nodes_alone_is_warned_of(kind, spent, solver)
     np.testing.assert_array_equal(ncut.outliers_.nonzero()[0], np.arange(5, 21))
 
 
-def test_a_callable_affinity_that_leaves_nodes_alone_is_warned_of():
+def test_isolating_callable_warns():
     X, _ = with_outliers(scaled, count=3)
     affinity = torch.cdist
     with pytest.warns(OutlierWarning, match="have next to no neighbors by this `affinity`. Widen"):
@@ -210,7 +210,7 @@ def test_a_callable_affinity_that_leaves_nodes_alone_is_warned_of():
 
 
 @pytest.mark.parametrize("as_torch", [False, True])
-def test_clean_data_have_none(as_torch):
+def test_clean_data_has_no_outliers(as_torch):
     X, _ = clusters()
     ncut = Ncut(8, sigma=6.0).fit(torch.from_numpy(X) if as_torch else X)
     assert isinstance(ncut.outliers_, torch.Tensor if as_torch else np.ndarray)
@@ -222,8 +222,8 @@ def test_clean_data_have_none(as_torch):
 @pytest.mark.parametrize("channels", [4, 8, 100])
 @pytest.mark.parametrize("shares", [(1,), (0.97, 0.02, 0.01), (0.6, 0.3, 0.1)])
 @pytest.mark.parametrize("spread", [0.05, 1.0])
-def test_clean_clusters_keep_their_scale(spread, shares, channels, affinity):
-    """However unequal and however tight: the scale is an eighth of the mean squared distance."""
+def test_clean_clusters_keep_sigma(spread, shares, channels, affinity):
+    """For clusters of any sizes and spreads, sigma^2 is an eighth of the mean squared distance."""
     rng = np.random.default_rng(0)
     y = rng.choice(len(shares), 600, p=shares)
     X = 5 + 3 * rng.normal(size=(len(shares), channels))[y] + spread * rng.normal(size=(600, channels))
@@ -234,20 +234,20 @@ def test_clean_clusters_keep_their_scale(spread, shares, channels, affinity):
 
 
 @pytest.mark.parametrize("spread", [0.01, 1.0])
-def test_a_rare_cluster_is_one(spread):
-    """One node in a thousand, beside clusters as far from each other as it is from them."""
+def test_rare_cluster_is_no_outlier(spread):
+    """One node in a thousand, as far from the other clusters as these are from each other."""
     rng = np.random.default_rng(0)
     n, small = 70_070, 70
-    centres = 30 * np.eye(4, 8)[np.append(rng.integers(0, 3, n - small), np.full(small, 3))]
+    centers = 30 * np.eye(4, 8)[np.append(rng.integers(0, 3, n - small), np.full(small, 3))]
     noise = rng.normal(size=(n, 8))
     noise[-small:] *= spread
-    ncut = Ncut(4).fit((centres + noise).astype(np.float32))
+    ncut = Ncut(4).fit((centers + noise).astype(np.float32))
     assert not ncut.outliers_.any()
     labels = np.asarray(kway_ncut(ncut.eigenvectors_, n_clusters=4).argmax(1))
     np.testing.assert_array_equal(labels == labels[-1], np.arange(n) >= n - small)
 
 
-def test_the_same_seed_finds_the_same():
+def test_same_seed_finds_same_outliers():
     X, _ = with_outliers(by_many_factors, 200, 9000)
     first, second = (Ncut(8, random_state=3).fit(X) for _ in range(2))
     np.testing.assert_array_equal(first.outliers_, second.outliers_)
@@ -256,7 +256,7 @@ def test_the_same_seed_finds_the_same():
 
 @pytest.mark.parametrize("kind", [scaled, shifted, sink, scattered])
 @pytest.mark.parametrize("share", [0.003, 0.05])
-def test_few_and_many(kind, share):
+def test_any_share_of_outliers(kind, share):
     count = round(share * N)
     X, y = with_outliers(kind, count)
     ncut = Ncut(8).fit(X)
@@ -266,7 +266,7 @@ def test_few_and_many(kind, share):
 
 @pytest.mark.parametrize("spread", [0.2, 1.0])
 @pytest.mark.parametrize("share", [0.006, 0.02])
-def test_a_rare_cluster_beside_one_large_one(share, spread):
+def test_rare_cluster_next_to_large_one(share, spread):
     rng = np.random.default_rng(0)
     y = np.arange(1000) < 1000 * share
     X = 10 + rng.normal(size=(1000, 16)) * np.where(y, spread, 1)[:, None] + 6 * y[:, None]
@@ -279,7 +279,7 @@ def test_a_rare_cluster_beside_one_large_one(share, spread):
 @pytest.mark.parametrize(
     "remedy", [{"sigma": None}, {"sigma": None, "degree": 0.1}, {"affinity": "cosine", "sigma": 0.4}]
 )
-def test_each_remedy_of_the_warning_helps(remedy):
+def test_remedies_of_warning_help(remedy):
     X, y = with_outliers(scaled, count=6)
     with pytest.warns(OutlierWarning, match="Pass `sigma=None`, .* try affinity="):
         fixed = Ncut(8, sigma=6.0).fit(X)
@@ -287,7 +287,7 @@ def test_each_remedy_of_the_warning_helps(remedy):
     assert agreement(fixed.set_params(**remedy).fit(X).eigenvectors_, y, 6) > 0.95
 
 
-def test_dropping_the_marked_nodes_helps():
+def test_dropping_outliers_helps():
     X, y = with_outliers(scaled)
     with pytest.warns(OutlierWarning, match="drop these nodes, which `outliers_` marks"):
         fixed = Ncut(8, sigma=6.0).fit(X)

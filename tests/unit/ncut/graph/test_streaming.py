@@ -24,8 +24,8 @@ def captured(U, V):
     return np.square(np.linalg.qr(U)[0].T @ np.linalg.qr(V)[0]).sum() / U.shape[1]
 
 
-def test_every_node_has_the_same_chance():
-    """Wherever it comes, in a chunk of whatever size: places drawn over many seeds are uniform, and all are new."""
+def test_sample_is_uniform():
+    """Over many seeds, the sampled positions are uniform, for chunks of any size, and never repeated."""
     places = np.arange(3000.0)[:, None]
     drawn = []
     for seed in range(40):
@@ -36,14 +36,14 @@ def test_every_node_has_the_same_chance():
     assert kstest(np.concatenate(drawn) / 3000, "uniform").pvalue > 0.01
 
 
-def test_all_nodes_are_kept_where_they_are_few():
+def test_few_nodes_are_all_kept():
     X = nodes(200)
     sample, _, _, total = sample_of_chunks([X[:120], X[120:]], 500, torch.Generator())
     np.testing.assert_array_equal(sample, X)
     assert total == 200
 
 
-def test_a_fit_on_a_stream_is_a_fit_on_all():
+def test_fit_chunks_approximates_fit():
     X = nodes()
     expected = Ncut(5, sigma=4.0).fit(X)
     ncut = Ncut(5, sigma=4.0).fit_chunks((chunk for chunk in chunks_of(X)), n_nodes=1500)
@@ -51,11 +51,11 @@ def test_a_fit_on_a_stream_is_a_fit_on_all():
     np.testing.assert_allclose(ncut.eigenvalues_, expected.eigenvalues_, atol=0.02)
     embedded = np.concatenate(list(ncut.transform_chunks(chunk for chunk in chunks_of(X))))
     assert captured(expected.eigenvectors_, embedded) > 0.999
-    # As many nodes as there were, not as many as were drawn.
+    # The weights sum to the number of all nodes, not of the sampled ones.
     np.testing.assert_allclose(embedded.T @ embedded, np.eye(5), atol=0.1)
 
 
-def test_a_stream_that_fits_is_the_fit():
+def test_fit_chunks_of_few_nodes_equals_fit():
     X = nodes(400)
     expected = Ncut(5).fit(X)
     ncut = Ncut(5).fit_chunks([X[:150], X[150:]])
@@ -64,7 +64,7 @@ def test_a_stream_that_fits_is_the_fit():
 
 
 class Maps:
-    """What weighted feature maps promise to the engine."""
+    """The part of weighted feature maps that the engine uses."""
 
     grid = "a grid"
 
@@ -75,7 +75,7 @@ class Maps:
         return self._X
 
 
-def test_nodes_bring_their_weights_along():
+def test_weights_of_maps_are_kept():
     X, w = nodes(600), np.random.default_rng(0).uniform(0.1, 3, 600)
     expected = Ncut(4).fit(X, sample_weight=w)
     ncut = Ncut(4).fit_chunks([Maps(X[:100], w[:100]), Maps(X[100:], w[100:])])
@@ -83,7 +83,7 @@ def test_nodes_bring_their_weights_along():
     np.testing.assert_allclose(ncut.transform(X), expected.transform(X), atol=1e-6)
 
 
-def test_each_chunk_is_asked_for_once_and_only_when_it_is_its_turn():
+def test_chunks_are_read_once_in_order():
     X, asked = nodes(900), []
 
     def stream():
@@ -99,21 +99,21 @@ def test_each_chunk_is_asked_for_once_and_only_when_it_is_its_turn():
     assert asked == [0, 1, 2, 0]
 
 
-def test_the_same_seed_draws_the_same_nodes_and_another_others():
+def test_seed_determines_sample():
     X = chunks_of(nodes())
     first, again, other = (Ncut(3, random_state=seed).fit_chunks(X, n_nodes=200).eigenvectors_ for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert np.abs(first - other).max() > 1e-3
 
 
-def test_torch_chunks_give_torch_and_keep_their_precision():
+def test_torch_chunks_keep_type_and_dtype():
     X = torch.from_numpy(nodes(600)).half()
     ncut = Ncut(3).fit_chunks(X.split(200))
     assert ncut.eigenvectors_.dtype == torch.float16
     assert [part.dtype for part in ncut.transform_chunks(X.split(300))] == [torch.float16] * 2
 
 
-def test_a_memory_map_is_read_by_slices(tmp_path):
+def test_memory_map_is_read_in_slices(tmp_path):
     X = nodes().astype(np.float32)
     np.save(tmp_path / "X.npy", X)
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
@@ -124,7 +124,7 @@ def test_a_memory_map_is_read_by_slices(tmp_path):
     np.testing.assert_allclose(np.concatenate(list(parts)), ours.transform(X), atol=1e-6)
 
 
-def test_what_cannot_be_streamed_is_said():
+def test_invalid_chunks_raise():
     X = nodes(100)
     with pytest.raises(ValueError, match="`chunks` must hold at least one chunk of features; got none"):
         Ncut(3).fit_chunks(iter([]))

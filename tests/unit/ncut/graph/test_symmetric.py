@@ -18,7 +18,7 @@ def held(A):
 
 
 @pytest.mark.parametrize("n", SIZES)
-def test_products_are_those_of_the_whole(n):
+def test_products_match_dense(n):
     A = matrix(n)
     block = torch.randn(n, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(held(A) @ block, A @ block)
@@ -26,7 +26,7 @@ def test_products_are_those_of_the_whole(n):
 
 
 @pytest.mark.parametrize("n", SIZES)
-def test_it_holds_the_whole_in_little_more_than_half(n):
+def test_memory_is_little_more_than_half(n):
     A = matrix(n)
     half = held(A)
     assert len(half) == n
@@ -34,7 +34,7 @@ def test_it_holds_the_whole_in_little_more_than_half(n):
     assert sum(block.numel() for block in half.blocks) <= n * (n + 512) / 2
 
 
-def test_averaging_takes_rounding_out_of_the_blocks_on_the_diagonal():
+def test_averaging_makes_diagonal_blocks_symmetric():
     A = matrix(600)
     rounded = A + 1e-9 * torch.randn(600, 600, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     found = SymmetricMatrix.averaged(held(rounded).blocks).dense()
@@ -42,7 +42,7 @@ def test_averaging_takes_rounding_out_of_the_blocks_on_the_diagonal():
     torch.testing.assert_close(found, A, atol=1e-8, rtol=0)
 
 
-def test_the_diagonal_can_be_set():
+def test_fill_diagonal():
     half = held(matrix(600))
     half.fill_diagonal_(1)
     assert torch.equal(half.dense().diagonal(), torch.ones(600, dtype=torch.float64))

@@ -13,7 +13,7 @@ def X():
 
 
 class Maps:
-    """What weighted feature maps promise to the engine."""
+    """The part of weighted feature maps that the engine uses."""
 
     grid = "a grid"
 
@@ -25,7 +25,7 @@ class Maps:
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
-def test_feature_maps_bring_their_own_unless_others_are_given(X, solver):
+def test_sample_weight_overrides_weights_of_maps(X, solver):
     w, other = np.random.default_rng(0).uniform(0.1, 4, (2, 200))
     ncut = Ncut(3, solver=solver)
     expected = ncut.fit_transform(X, sample_weight=w)
@@ -35,14 +35,14 @@ def test_feature_maps_bring_their_own_unless_others_are_given(X, solver):
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
-def test_all_twice_is_all_once(X, solver):
+def test_equal_weights_change_nothing(X, solver):
     once, twice = (Ncut(3, solver=solver).fit(X, sample_weight=np.full(200, w)) for w in (1.0, 2.0))
     np.testing.assert_allclose(twice.eigenvalues_, once.eigenvalues_, atol=1e-9)
     np.testing.assert_allclose(np.sqrt(2) * twice.eigenvectors_, once.eigenvectors_, atol=1e-8)
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
-def test_nodes_of_weight_zero_are_embedded_as_new_ones(X, solver):
+def test_zero_weight_nodes_are_embedded_as_new(X, solver):
     kept = np.arange(200) % 3 > 0
     options = {"sigma": 3.0, "solver": solver, "n_sample": 200}
     without = Ncut(3, **options).fit(X[kept])
@@ -64,7 +64,7 @@ def test_nodes_of_weight_zero_are_embedded_as_new_ones(X, solver):
         ),
     ],
 )
-def test_unusable_weights_are_named(X, weights, message):
+def test_invalid_weights_raise(X, weights, message):
     with pytest.raises(ValueError, match=message):
         Ncut(3).fit(X, sample_weight=weights)
 
@@ -85,6 +85,6 @@ def test_unusable_weights_are_named(X, weights, message):
         ({"n_sample": "all"}, ValueError, "`n_sample` must be one of 'auto'; got 'all'"),
     ],
 )
-def test_unusable_options_are_named(X, options, error, message):
+def test_invalid_options_raise(X, options, error, message):
     with pytest.raises(error, match=message):
         Ncut(3, **options).fit(X)

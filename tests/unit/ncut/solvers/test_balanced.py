@@ -1,4 +1,4 @@
-"""sampling="farthest": the graph of nodes spread evenly, extended to all."""
+"""sampling="farthest": the graph of evenly spread nodes, extended to all nodes."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from ncut_widgets.ncut.graph.sampling import farthest_nodes
 
 
 def crowds(n=3000, rare=15):
-    """Two large crowds, not far from each other, and a small one."""
+    """Two large groups, not far from each other, and a small one."""
     rng = np.random.default_rng(0)
-    centres = np.array([[0, 0, 0], [7, 0, 0], [0, 9, 0]])
+    centers = np.array([[0, 0, 0], [7, 0, 0], [0, 9, 0]])
     which = np.repeat([0, 1, 2], [(n - rare) // 2, n - rare - (n - rare) // 2, rare])
-    return centres[which] + rng.normal(size=(n, 3)), which == 2
+    return centers[which] + rng.normal(size=(n, 3)), which == 2
 
 
 def lost(U, indicator):
-    """The share of a group that no combination of the eigenvectors tells."""
+    """The share of the indicator of a group that the eigenvectors do not span."""
     fitted = U @ np.linalg.lstsq(U, indicator.astype(float), rcond=None)[0]
     return np.square(fitted - indicator).sum() / indicator.sum()
 
 
-def test_what_is_rare_gets_its_eigenvector_early():
+def test_rare_group_has_early_eigenvector():
     X, rare = crowds()
     uniform = Ncut(2, sigma=2.0).fit_transform(X)
     balanced = Ncut(2, sigma=2.0, sampling="farthest", n_sample=200).fit_transform(X)
@@ -32,19 +32,19 @@ def test_what_is_rare_gets_its_eigenvector_early():
     assert lost(balanced, rare) < 0.05
 
 
-def test_all_nodes_are_embedded_through_those_that_were_sampled():
+def test_all_nodes_are_embedded_through_sample():
     X, _ = crowds(1000)
     ncut = Ncut(4, sampling="farthest", n_sample=150).fit(X)
     assert ncut.n_landmarks_ == 150
     assert ncut.eigenvectors_.shape == (1000, 4)
     np.testing.assert_allclose(ncut.transform(X), ncut.eigenvectors_, atol=1e-8)
-    # Orthonormal over the sampled nodes, which are those that farthest-point sampling leaves no node far from.
+    # Orthonormal over the sampled nodes.
     assert (np.square(ncut.eigenvectors_).sum(0) > 1.1).all()
     np.testing.assert_allclose(ncut.residual_, 0, atol=1e-8)
 
 
 @pytest.mark.parametrize("n_sample", [400, 1000, "auto"])
-def test_a_sample_of_all_nodes_is_the_exact_graph(n_sample):
+def test_sample_of_all_nodes_equals_exact(n_sample):
     X, _ = crowds(400)
     exact = Ncut(4, solver="exact").fit(X)
     balanced = Ncut(4, sampling="farthest", n_sample=n_sample).fit(X)
@@ -61,8 +61,8 @@ def test_more_nodes_than_are_searched():
     assert np.isfinite(ncut.eigenvectors_).all()
 
 
-def test_no_node_is_farther_from_the_sample_than_two_of_it_are_from_each_other():
-    """Gonzalez' guarantee: the sample covers within twice the least radius."""
+def test_farthest_points_cover_all_nodes():
+    """Guarantee of Gonzalez: the covering radius is at most twice the optimum."""
     X = torch.from_numpy(crowds(800)[0])
     chosen = X[farthest_nodes(X, 40, torch.Generator())]
     within = torch.cdist(chosen, chosen) + 1e9 * torch.eye(40)
@@ -71,13 +71,13 @@ def test_no_node_is_farther_from_the_sample_than_two_of_it_are_from_each_other()
 
 
 @pytest.mark.parametrize("options", [{"alpha": 1.0}, {"repulsion_weight": 0.3}, {"affinity": "cosine"}])
-def test_it_goes_with_every_other_option(options):
+def test_works_with_other_options(options):
     X, _ = crowds(600)
     ncut = Ncut(3, sampling="farthest", n_sample=120, **options).fit(X)
     np.testing.assert_allclose(ncut.transform(X), ncut.eigenvectors_, atol=1e-8)
 
 
-def test_it_goes_with_a_callable_and_with_chunks():
+def test_works_with_callable_and_chunks():
     X, _ = crowds(600)
     ncut = Ncut(3, sigma=2.0, sampling="farthest", n_sample=600).fit(X)
     called = Ncut(3, affinity=lambda X, Z: np.exp(-np.square(X[:, None] - Z).sum(2) / 8), sampling="farthest")
@@ -94,17 +94,17 @@ def test_it_goes_with_a_callable_and_with_chunks():
         ({"n_sample": 2}, "`n_sample` must be at least `n_eig`, 3; got 2"),
     ],
 )
-def test_what_does_not_go_with_it_is_said(options, message):
+def test_incompatible_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         Ncut(3, sampling="farthest", **options).fit(crowds(100)[0])
 
 
-def test_weights_do_not_go_with_it():
+def test_sample_weight_raises():
     X, _ = crowds(100)
     with pytest.raises(ValueError, match='`sample_weight` must be None with sampling="farthest"; got weights'):
         Ncut(3, sampling="farthest").fit(X, sample_weight=np.ones(100))
 
 
-def test_unknown_samplings_are_listed():
+def test_unknown_sampling_raises():
     with pytest.raises(ValueError, match="`sampling` must be one of 'uniform', 'farthest'; got 'dense'"):
         Ncut(3, sampling="dense").fit(crowds(100)[0])

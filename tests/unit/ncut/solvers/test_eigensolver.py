@@ -10,7 +10,7 @@ from ncut_widgets.ncut.solvers import eigensolver
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_bases_are_orthonormal_when_the_operator_is_nearly_the_identity(dtype):
+def test_basis_is_orthonormal_near_identity(dtype):
     generator = torch.Generator().manual_seed(0)
     v = torch.nn.functional.normalize(torch.randn(1500, 1, generator=generator, dtype=dtype), dim=0)
     block = torch.randn(1500, 18, generator=generator, dtype=dtype)
@@ -22,7 +22,7 @@ def test_bases_are_orthonormal_when_the_operator_is_nearly_the_identity(dtype):
 
 @pytest.mark.filterwarnings("ignore::ncut_widgets.errors.OutlierWarning")
 @pytest.mark.parametrize("sigma", [0.02, 0.1, 0.5])
-def test_sharp_graphs_take_few_cycles_and_equal_the_dense_solution(monkeypatch, sigma):
+def test_sharp_graphs_converge_in_few_cycles(monkeypatch, sigma):
     cycles = []
     original = eigensolver.krylov_basis
     monkeypatch.setattr(eigensolver, "krylov_basis", lambda *args: cycles.append(1) or original(*args))
@@ -39,7 +39,7 @@ def test_sharp_graphs_take_few_cycles_and_equal_the_dense_solution(monkeypatch, 
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_decomposition_that_does_not_converge_is_done_by_another_algorithm(monkeypatch, dtype):
+def test_eigh_falls_back_to_qr(monkeypatch, dtype):
     def fail(M):
         raise torch.linalg.LinAlgError("linalg.eigh: The algorithm failed to converge")
 
@@ -55,8 +55,8 @@ def test_a_decomposition_that_does_not_converge_is_done_by_another_algorithm(mon
         eigh(M * torch.nan)
 
 
-def test_channels_of_all_scales_are_cut():
-    # LAPACK's divide and conquer does not converge on this graph.
+def test_channels_of_all_scales_are_solved():
+    # LAPACK's divide-and-conquer algorithm does not converge for this graph.
     rng = np.random.default_rng(0)
     X = (rng.normal(size=(300, 3)) * np.logspace(-30, 30, 3)).astype(np.float32)
     weights = (np.random.default_rng(0).random(300) < 0.5).astype(float)
