@@ -96,10 +96,14 @@ class Checked(traitlets.TraitType):
     None is valid if it is the default. Reading returns copies of lists and dicts: to change one, set it again.
     """
 
-    def __init__(self, default_value: Any, check: Callable[[Any, Any, str], Any], **options: Any) -> None:
+    def __init__(
+        self, default_value: Any, check: Callable[[Any, Any, str], Any], typescript: str, **options: Any
+    ) -> None:
         super().__init__(default_value, allow_none=default_value is None, **options)
         self.tag(sync=True)
         self._check = check
+        # The type of the trait in the page.
+        self.typescript = typescript if default_value is not None else f"{typescript} | null"
 
     def set(self, obj: Any, value: Any) -> None:
         with state_lock:
@@ -118,7 +122,7 @@ class Number(Checked):
     """A finite float in [low, high], from any real number, 0-d array or 0-d tensor."""
 
     def __init__(self, default_value: float, *, low: float, high: float) -> None:
-        super().__init__(default_value, lambda _, value, name: check_number(value, name, low=low, high=high))
+        super().__init__(default_value, lambda _, value, name: check_number(value, name, low=low, high=high), "number")
 
 
 class Integer(Checked):
@@ -126,35 +130,36 @@ class Integer(Checked):
 
     def __init__(self, default_value: int | None, *, minimum: int = 0) -> None:
         limits = {"minimum": minimum, "maximum": LARGEST_INTEGER}
-        super().__init__(default_value, lambda _, value, name: check_positive_int(value, name, **limits))
+        super().__init__(default_value, lambda _, value, name: check_positive_int(value, name, **limits), "number")
 
 
 class Flag(Checked):
     """A bool of Python, numpy or torch."""
 
     def __init__(self, default_value: bool | None) -> None:
-        super().__init__(default_value, lambda _, value, name: check_flag(value, name))
+        super().__init__(default_value, lambda _, value, name: check_flag(value, name), "boolean")
 
 
 class Choice(Checked):
     """One of `words`, or None if it is the default."""
 
     def __init__(self, default_value: str | None, words: tuple[str, ...]) -> None:
-        super().__init__(default_value, lambda _, value, name: check_in(value, name, words))
+        typescript = " | ".join(f'"{word}"' for word in words)
+        super().__init__(default_value, lambda _, value, name: check_in(value, name, words), typescript)
 
 
 class Text(Checked):
     """Any valid Unicode."""
 
     def __init__(self, default_value: str | None) -> None:
-        super().__init__(default_value, lambda _, value, name: check_text(value, name))
+        super().__init__(default_value, lambda _, value, name: check_text(value, name), "string")
 
 
 class Fixed(Checked):
     """A read-only trait, which the package sets by `set_trait`. `hint` says what a user should do instead."""
 
-    def __init__(self, default_value: Any, hint: str) -> None:
-        super().__init__(default_value, lambda _, value, __: value, read_only=True)
+    def __init__(self, default_value: Any, hint: str, typescript: str) -> None:
+        super().__init__(default_value, lambda _, value, __: value, typescript, read_only=True)
         self._hint = hint
 
     def __set__(self, obj: Any, value: Any) -> None:

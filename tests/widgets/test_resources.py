@@ -11,7 +11,7 @@ import ncut_widgets as nw
 from ncut_widgets.widgets.session.resources import RESOURCES, array_name
 from session_page import request
 
-SCRIPT = Path(__file__).parents[2] / "js" / "resource_types.py"
+SCRIPT = Path(__file__).parents[2] / "js" / "generate_types.py"
 CLICK = {"image": 0, "x": 5, "y": 5}
 OBJECTS = [{"name": "left / top", "clicks": [CLICK]}, {"name": "cut", "clicks": [CLICK], "method": "ncut"}]
 # One array of each resource: its arguments and params.
@@ -78,8 +78,8 @@ def test_an_exported_page_has_the_arrays_of_the_table(session, tmp_path):
 
 
 def test_types_of_the_page_are_up_to_date():
-    script = run_path(str(SCRIPT))
-    assert script["OUTPUT"].read_text("utf-8") == script["typescript"](), "Run `python js/resource_types.py`."
+    for path, text in run_path(str(SCRIPT))["generate"]().items():
+        assert path.read_text("utf-8") == text, "Run `python js/generate_types.py`."
 
 
 def test_session_lists_its_traits_in_its_docstring():

@@ -14,8 +14,6 @@ import traitlets
 import ncut_widgets as nw
 from ncut_widgets import FeatureMaps, PatchGrid, PatchMap, Session
 from ncut_widgets.objects import Box, Click, MaskObject
-from ncut_widgets.plotting.layers import LAYERS
-from ncut_widgets.widgets.session.masks import REFINEMENTS
 
 VIEWS = [nw.ImageGrid, nw.EmbeddingScatter, nw.ClickSegmenter, nw.ClusterPanel, nw.ChannelBars, nw.Explorer]
 CLICK = {"image": 0, "x": 5, "y": 5}
@@ -395,27 +393,8 @@ def test_closing_ends_the_running_status(session):
     assert session.recolor_status == {"method": "pca", "status": "ready", "error": None}
 
 
-class TestTypesOfPage:
-    """The names in `js/src/shared/types.ts` and in Python."""
-
-    TYPES = (Path(__file__).parents[2] / "js" / "src" / "shared" / "types.ts").read_text(encoding="utf-8")
-
-    def words(self, pattern):
-        (text,) = re.findall(pattern, self.TYPES, re.DOTALL)
-        return re.findall(r'"(\w+)"', text)
-
-    def test_page_knows_every_trait(self):
-        names = [name for name in Session.class_own_traits(sync=True) if not name.startswith("_")]
-        names += [name for name in Session.__base__.class_own_traits(sync=True) if not name.startswith("_")]
-        keys = self.words(r"STATE_KEYS[^=]*=(.*?);")
-        (state,) = re.findall(r"interface SessionState {(.*?)\n}", self.TYPES, re.DOTALL)
-        assert sorted(keys) == sorted(names) == sorted(re.findall(r"^  (\w+):", state, re.MULTILINE))
-
-    def test_page_knows_every_layer_and_refinement(self):
-        assert self.words(r"type Layer =(.*?);") == list(LAYERS)
-        assert self.words(r"\n  refine:(.*?);") == list(REFINEMENTS)
-
-    @pytest.mark.parametrize(("name", "kind"), [("MaskObject", MaskObject), ("Click", Click), ("BoxPrompt", Box)])
-    def test_page_knows_every_key_of_objects(self, name, kind):
-        (body,) = re.findall(rf"interface {name} {{(.*?)\n}}", self.TYPES, re.DOTALL)
-        assert re.findall(r"^  (\w+):", body, re.MULTILINE) == list(kind.__annotations__)
+@pytest.mark.parametrize(("name", "kind"), [("MaskObject", MaskObject), ("Click", Click), ("BoxPrompt", Box)])
+def test_page_knows_every_key_of_objects(name, kind):
+    schema = Path(__file__).parents[2] / "js" / "src" / "shared" / "schema.ts"
+    (body,) = re.findall(rf"interface {name} {{(.*?)\n}}", schema.read_text(encoding="utf-8"), re.DOTALL)
+    assert re.findall(r"^  (\w+):", body, re.MULTILINE) == list(kind.__annotations__)

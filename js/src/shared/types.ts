@@ -2,136 +2,10 @@
 import type { AnyModel, Host } from "@anywidget/types";
 import type { Embedding } from "./embedding.ts";
 import type { ArrayTypes } from "./resources.ts";
+import type { MaskObject } from "./schema.ts";
+import { STATE_KEYS, type SessionState } from "./traits.ts";
 
-export type Layer = "image" | "ncut" | "eigenvector" | "clusters" | "heatmap" | "masks" | "channels";
-
-/** In pixels of the original image, from the top left corner. */
-export interface Click {
-  image: number;
-  x: number;
-  y: number;
-  positive: boolean;
-}
-
-export interface BoxPrompt {
-  image: number;
-  x0: number;
-  y0: number;
-  x1: number;
-  y1: number;
-  positive: boolean;
-}
-
-/** A named mask over all images: its prompts and settings. */
-export interface MaskObject {
-  name: string;
-  /** #rrggbb */
-  color: string;
-  visible: boolean;
-  clicks: Click[];
-  boxes: BoxPrompt[];
-  threshold: number;
-  gamma: number;
-  negative_threshold: number;
-  /** Minimum component size in patches; smaller components are removed. */
-  min_area: number;
-  /** Number of leading eigenvectors; fewer eigenvectors select larger parts. */
-  n_eig: number;
-  /** "similarity" is computed in the page; "ncut" adds the clicks to the graph, which the kernel cuts. */
-  method: "similarity" | "ncut";
-  click_weight: number;
-}
-
-export interface Camera {
-  position: [number, number, number];
-  target: [number, number, number];
-  zoom: number;
-}
-
-export interface ImageMeta {
-  name: string;
-  width: number;
-  height: number;
-}
-
-/** The patches of one image under one source, row by row from the top left. */
-export interface MapMeta {
-  image: number;
-  rows: number;
-  columns: number;
-  source: string;
-}
-
-/** Description of the session's data, without the arrays. A new version means that arrays must be fetched again. */
-export interface Meta {
-  version: number;
-  /** Incremented when the eigenvectors change; anything derived from them stays valid until then. */
-  embedding: number;
-  images: ImageMeta[];
-  maps: MapMeta[];
-  n_nodes: number;
-  n_eig: number;
-  /** Number of nodes far from all others, which the scatter can hide: 1 in the array `outliers`. */
-  n_outliers?: number;
-  /** Number of leading eigenvectors for clicks and hover, unless an object overrides it. */
-  click_eig: number;
-  eigenvalues: number[] | null;
-  /** Numbers of clusters with available labels: all with a kernel, the exported ones without. */
-  cluster_counts: number[];
-  /** In an exported file with channels: the numbers of clusters with attributions. */
-  traced_counts?: number[];
-  /** Channel names of the features; null if the session has no features. */
-  channel_names: string[] | null;
-  /** Kernel features available besides arrays; empty without a kernel. */
-  abilities: string[];
-}
-
-/** Status of the colors requested from Python; the method is null if the colors were passed in. */
-export interface RecolorStatus {
-  method: string | null;
-  status: "ready" | "running" | "failed";
-  error: string | null;
-}
-
-/** The traits of the Python session, synchronized in both directions. */
-export interface SessionState {
-  meta: Meta;
-  hover: number | null;
-  selection: number[];
-  layer: Layer;
-  source: string;
-  blend: number;
-  smooth: boolean;
-  eigenvector: number;
-  n_clusters: number;
-  hover_heatmap: boolean;
-  hide_outliers: boolean;
-  point_size: number;
-  camera: Camera | null;
-  recolor_status: RecolorStatus;
-  objects: MaskObject[];
-  /** Index of the active object, which receives clicks. */
-  active_object: number | null;
-  /** Refinement of patch masks to pixel masks; null shows patches. */
-  refine: "guided" | "crf" | null;
-  /** The selected cluster. */
-  selected_cluster: number | null;
-  cluster_names: Record<string, string>;
-  hidden_clusters: number[];
-  /** Merged clusters; each group is shown under its smallest id. */
-  cluster_groups: number[][];
-  /** The previewed channel; its map is shown in every layer. */
-  hovered_channel: number | null;
-  /** Pinned channels, shown by the layer "channels": one as a heatmap, two or three as red, green and blue. */
-  pinned_channels: number[];
-}
-
-/** All traits of a session. */
-export const STATE_KEYS: readonly (keyof SessionState)[] = [
-  "meta", "hover", "selection", "layer", "source", "blend", "smooth", "eigenvector", "n_clusters", "hover_heatmap", "hide_outliers",
-  "point_size", "camera", "recolor_status", "objects", "active_object", "refine", "selected_cluster", "cluster_names",
-  "hidden_clusters", "cluster_groups", "hovered_channel", "pinned_channels",
-];
+export type Layer = SessionState["layer"];
 
 export type NumericArray = Float32Array | Float64Array | Uint8Array | Uint16Array | Int16Array | Int32Array;
 
@@ -140,7 +14,9 @@ export interface NdArray<T extends NumericArray = NumericArray> {
   shape: number[];
 }
 
-export type { ArrayTypes };
+export { STATE_KEYS };
+export type { ArrayTypes, SessionState };
+export type * from "./schema.ts";
 
 /**
  * "waiting": a reply is overdue, but the kernel is known to be connected or has replied before. "none": there is no

@@ -3,7 +3,7 @@
 An entry of `RESOURCES` states the name, the typed parameters, dtype and shape, whether it is a job, what it depends on,
 and which of its arrays an exported page contains. Dispatch, the exported page and the types of the page
 (`js/src/shared/resources.ts`) are derived from it. To add an array, write one decorated function below, and run
-``python js/resource_types.py``.
+``python js/generate_types.py``.
 
 A request states everything that its answer depends on: in its name and `params`, and the `version` of the data and of
 the `embedding` as the page knows them. Parameters that it leaves out have the session's values when it arrives, so that

@@ -142,10 +142,10 @@ class SessionTraits(Synced):
     _esm = bundle("session.js")
     _view_name = traitlets.Unicode(None, allow_none=True).tag(sync=True)  # type: ignore[assignment]
 
-    hover = Checked(None, _node)
+    hover = Checked(None, _node, "number")
     """int or None: The node under the pointer in any view, 0 to n - 1."""
 
-    selection = Checked([], _nodes)
+    selection = Checked([], _nodes, "number[]")
     """list of int: The pinned nodes. A click pins one, Shift-click adds one, Escape clears. Can be set to any list,
     set, range, 1D array or tensor of nodes, or to a boolean array of shape (n,), which selects its True nodes."""
 
@@ -153,7 +153,7 @@ class SessionTraits(Synced):
     """{"image", "ncut", "eigenvector", "clusters", "heatmap", "masks", "channels"}: The layer painted over the images.
     It also colors the points."""
 
-    source = Checked("", _source)
+    source = Checked("", _source, "string")
     """str: The source of the grid whose patches the images show."""
 
     blend = Number(0.7, low=0, high=1)
@@ -162,10 +162,10 @@ class SessionTraits(Synced):
     smooth = Flag(False)
     """bool: Interpolate between patches instead of showing their edges."""
 
-    eigenvector = Checked(1, _eigenvector)
+    eigenvector = Checked(1, _eigenvector, "number")
     """int: The column that the layer "eigenvector" shows, 0 to k - 1; column 0 is the trivial one."""
 
-    n_clusters = Checked(8, _n_clusters)
+    n_clusters = Checked(8, _n_clusters, "number")
     """int: The number of clusters that the layer "clusters" shows, 1 to 64, at most the number of eigenvectors."""
 
     hover_heatmap = Flag(True)
@@ -177,18 +177,18 @@ class SessionTraits(Synced):
     point_size = Number(5.0, low=1, high=40)
     """float in [1, 40]: Diameter of the points in CSS pixels."""
 
-    camera = Checked(None, check_camera)
+    camera = Checked(None, check_camera, "Camera")
     """dict or None: ``{"position": [x, y, z], "target": [x, y, z], "zoom": z}`` of the scatter, ``zoom`` above 0. The
     points can be lists or arrays. None frames all points."""
 
-    objects = Checked([], _objects)
+    objects = Checked([], _objects, "MaskObject[]")
     """list of MaskObject: Named masks with their clicks, boxes and settings. `ncut_widgets.export.check_objects` lists
     the keys and their defaults. Clicks are in pixels of the images."""
 
     active_object = Integer(None)
     """int or None: The index of the object to which clicks are added."""
 
-    clicks = Checked([], _clicks).tag(sync=False)
+    clicks = Checked([], _clicks, "Click[]").tag(sync=False)
     """list of Click: The clicks of the active object, ``{"image", "x", "y", "positive"}``. Setting them without an
     active object adds an object."""
 
@@ -196,34 +196,34 @@ class SessionTraits(Synced):
     """{"guided", "crf"} or None: How views refine masks from patches to pixels, see `refine_mask`. None shows
     patches."""
 
-    selected_cluster = Checked(None, _cluster)
+    selected_cluster = Checked(None, _cluster, "number")
     """int or None: The selected cluster of the layer "clusters"."""
 
-    cluster_names = Checked({}, _cluster_names)
+    cluster_names = Checked({}, _cluster_names, "Record<string, string>")
     """dict of str to str: Names by cluster number, which can be set as int or text and is kept as text. A cluster keeps
     its number, name and color when the number of clusters changes."""
 
-    hidden_clusters = Checked([], _clusters)
+    hidden_clusters = Checked([], _clusters, "number[]")
     """list of int: Set like ``selection``; a boolean array has one entry for each of the most clusters possible."""
 
-    cluster_groups = Checked([], _cluster_groups)
+    cluster_groups = Checked([], _cluster_groups, "number[][]")
     """list of list of int: Merged clusters; each group has its smallest number."""
 
-    hovered_channel = Checked(None, _channel)
+    hovered_channel = Checked(None, _channel, "number")
     """int or None: The channel of the features whose map is previewed in all images."""
 
-    pinned_channels = Checked([], _channels)
+    pinned_channels = Checked([], _channels, "number[]")
     """list of int: The channels that the layer "channels" shows, two or three of them as red, green and blue. Set like
     ``selection``; a boolean array has one entry for each channel."""
 
     attribution = traitlets.Instance(ChannelAttribution, allow_none=True, read_only=True)
     """ChannelAttribution or None: The latest result of `attribute`, or of a view, for these eigenvectors; read-only."""
 
-    recolor_status = Fixed({}, "It reports on the colors: ask for others with `session.recolor(...)`.")
+    recolor_status = Fixed({}, "It reports on the colors: ask for others with `session.recolor(...)`.", "RecolorStatus")
     """dict: ``{"method": ..., "status": "ready", "running" or "failed", "error": text or None}``, the status of
     `recolor`; read-only. The method is None if the colors were passed in."""
 
-    meta = Fixed({}, "It describes the data: replace these with `session.update(...)`.")
+    meta = Fixed({}, "It describes the data: replace these with `session.update(...)`.", "Meta")
     """dict: Description of the data for views; read-only."""
 
     def __init__(self, data: SessionData, **traits: Any) -> None:
