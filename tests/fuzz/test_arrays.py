@@ -16,8 +16,8 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 import ncut_widgets as nw
+from helpers.pages import request
 from ncut_widgets.errors import ConvergenceError, DegenerateWarning, NystromWarning, OutlierWarning
-from session_page import request
 
 pytestmark = pytest.mark.fuzz
 

@@ -12,8 +12,8 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from helpers.pages import Page
 from ncut_widgets import FeatureMaps, PatchGrid, PatchMap, Session
-from session_page import Page
 
 pytestmark = pytest.mark.fuzz
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
 
+from helpers.matrices import noisy_directions
 from ncut_widgets.readouts import Coloring
 
 pytestmark = pytest.mark.gpu
@@ -13,12 +13,10 @@ pytestmark = pytest.mark.gpu
 DEVICE = torch.device("cuda:0")
 
 
-def blobs(n_clusters=5, n_per_cluster=400, n_channels=8):
-    """Return directions around `n_clusters` orthogonal ones on the device, and which."""
-    rng = np.random.default_rng(0)
-    labels = np.repeat(np.arange(n_clusters), n_per_cluster)
-    eig = np.eye(n_channels)[labels] + 0.15 * rng.normal(size=(len(labels), n_channels))
-    return torch.from_numpy(eig.astype(np.float32)).to(DEVICE), torch.from_numpy(labels).to(DEVICE)
+def blobs(n_clusters=5, n_per_cluster=400, **options):
+    """Return `noisy_directions` on the device."""
+    rows, labels = noisy_directions(n_clusters, n_per_cluster, **options)
+    return torch.from_numpy(rows).to(DEVICE), torch.from_numpy(labels).to(DEVICE)
 
 
 @pytest.mark.parametrize(("method", "n_steps"), [("tsne", 500), ("umap", 200)])

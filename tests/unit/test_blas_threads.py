@@ -7,7 +7,7 @@ import threading
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from interrupts import Interrupter, close_all_widgets
+from helpers.interrupts import Interrupter, close_all_widgets
 from ncut_widgets._threads import one_blas_thread
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import ncut_widgets as nw
+from helpers.pages import request
 from ncut_widgets._scaling import SafeScaler
-from session_page import request
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from traitlets import TraitError
 
+from helpers.pages import Page
 from ncut_widgets import Explorer, FeatureMaps, Ncut, PatchGrid, PatchMap, Session, channel_attribution
 from ncut_widgets.widgets.session import attributions as attributions_module
-from session_page import Page
 
 PLANTED = {0: 3, 1: 5}
 

@@ -11,8 +11,9 @@ from sklearn.exceptions import NotFittedError
 from traitlets import TraitError
 
 import ncut_widgets as nw
+from helpers.pages import request
+from helpers.processes import threads
 from ncut_widgets.widgets import explorer as explorer_module
-from session_page import request
 
 
 def run_in_a_loop(cell):
@@ -51,10 +52,6 @@ class Paused(nw.Coloring):
                 check(fraction)
 
         return super().fit(eig, progress=progress, **options)
-
-
-def threads():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("ncut-colors")]
 
 
 def seen(session, trait):
@@ -127,7 +124,7 @@ class TestCancelling:
         session.update(rgb=np.full((144, 3), 0.25))
         assert (session.rgb == 0.25).all()
         assert session.recolor_status == {"method": None, "status": "ready", "error": None}
-        assert threads() == []
+        assert threads("ncut-colors") == []
 
     def test_only_valid_eigenvectors_cancel_it(self, session):
         coloring = Paused()
@@ -145,7 +142,7 @@ class TestCancelling:
         session.recolor(coloring)
         assert coloring.started.wait(20)
         session.close()
-        assert threads() == []
+        assert threads("ncut-colors") == []
 
 
 class TestFailing:
@@ -263,7 +260,7 @@ class TestExplore:
         explorer = nw.explore(nw.sample_images()[:1], n_eig=4, resolution=128, progress=False)
         assert paused.started.wait(20)
         explorer.close()
-        assert threads() == []
+        assert threads("ncut-colors") == []
 
 
 def test_export_shows_progress_of_recolor(session, tmp_path, capsys):

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.pages import Page
 from ncut_widgets import FeatureMaps, Session, extract_features, plot_eigenvectors
 from ncut_widgets.pipeline import embed
-from session_page import Page
 
 CLICK = {"image": 0, "x": 5, "y": 5}
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.pages import Page
 from ncut_widgets import PatchGrid, PatchMap, Session
 from ncut_widgets.export import load_clicks, load_npz, write_session
-from session_page import Page
 
 CLICK = {"image": 0, "x": 5, "y": 5}
 FILES = {"masks": "left/image 0.png", "overlays": "image 0.png", "labels": "image 0.png", "coco": ""}

@@ -13,7 +13,7 @@ from ipywidgets.widgets.widget import _instances
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import ncut_widgets as nw
-from interrupts import Interrupter, close_all_widgets
+from helpers.interrupts import Interrupter, close_all_widgets
 
 POINTS = 15
 

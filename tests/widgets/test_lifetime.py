@@ -13,10 +13,10 @@ from ipywidgets.widgets.widget import _instances
 from jupyter_client.manager import start_new_kernel
 
 import ncut_widgets as nw
+from helpers.pages import request
 from ncut_widgets.widgets._lifetime import free_unreachable
 from ncut_widgets.widgets._trait_types import state_lock
 from ncut_widgets.widgets.session.colors import Colors
-from session_page import request
 
 VIEWS = [nw.ImageGrid, nw.EmbeddingScatter, nw.ClickSegmenter, nw.ClusterPanel, nw.ChannelBars, nw.Explorer]
 

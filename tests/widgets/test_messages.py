@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.pages import Page, elsewhere
 from ncut_widgets import FeatureMaps, PatchGrid, PatchMap, Session
 from ncut_widgets.errors import ConvergenceError
 from ncut_widgets.widgets.session import resources
 from ncut_widgets.widgets.transport import messages
 from ncut_widgets.widgets.transport.jobs import Jobs
 from ncut_widgets.widgets.transport.messages import Answer, reply_to
-from session_page import Page, elsewhere
 
 
 @pytest.fixture

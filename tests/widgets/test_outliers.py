@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ncut_widgets as nw
-from session_page import request
+from helpers.pages import request
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import ncut_widgets as nw
+from helpers.pages import request
 from ncut_widgets.widgets.session.resources import RESOURCES, array_name
-from session_page import request
 
 SCRIPT = Path(__file__).parents[2] / "js" / "generate_types.py"
 CLICK = {"image": 0, "x": 5, "y": 5}

@@ -1,6 +1,5 @@
 """The still image that every view leaves in a notebook for readers without a kernel."""
 
-import io
 import time
 
 import numpy as np
@@ -8,15 +7,12 @@ import pytest
 from PIL import Image
 
 import ncut_widgets as nw
+from helpers.images import opened
 from ncut_widgets.widgets.views import base
 
 VIEWS = [nw.ImageGrid, nw.EmbeddingScatter, nw.ClickSegmenter, nw.ClusterPanel, nw.ChannelBars, nw.Explorer]
 WIDGET = "application/vnd.jupyter.widget-view+json"
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
-
-
-def opened(png):
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
 
 def still(view):

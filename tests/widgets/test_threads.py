@@ -10,6 +10,8 @@ import pytest
 from traitlets import TraitError
 
 import ncut_widgets as nw
+from helpers.pages import request
+from helpers.processes import threads
 from ncut_widgets._process import restores_process_state
 from ncut_widgets._validation import to_tensor
 from ncut_widgets.widgets import _lifetime
@@ -19,7 +21,6 @@ from ncut_widgets.widgets.session.recent import Recent
 from ncut_widgets.widgets.transport import jobs as jobs_module
 from ncut_widgets.widgets.transport.jobs import Jobs
 from ncut_widgets.widgets.transport.messages import Answer, reply_to
-from session_page import request
 
 # How long a thread that has to wait for a lock is waited for, and a thread that has to end.
 BLOCKED, ENDS = 0.1, 20
@@ -31,10 +32,6 @@ def in_a_thread(function):
     thread.start()
     thread.join(BLOCKED)
     return thread
-
-
-def threads(name):
-    return [thread for thread in threading.enumerate() if thread.name.startswith(name)]
 
 
 class TestState:

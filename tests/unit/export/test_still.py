@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers.images import opened
 from ncut_widgets.export.still import BarGroup, BarsPanel, ImagesPanel, LegendEntry, ScatterPanel, render_still
 from ncut_widgets.grid import PatchGrid, PatchMap
 
@@ -43,10 +44,6 @@ def images_panel(images, color=None, **options):
 
 def scatter_panel(n=600, color=(1.0, 0.0, 0.0), **options):
     return ScatterPanel(np.random.default_rng(1).normal(size=(n, 3)), opaque(np.tile(color, (n, 1))), **options)
-
-
-def opened(png):
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
 
 def drawn(*panels, **options):

@@ -12,6 +12,7 @@ import torch
 import transformers as hf
 from PIL import Image
 
+from helpers.processes import torch_seed
 from ncut_widgets.features import extract_features
 from ncut_widgets.features.backbones import TransformersBackbone
 from ncut_widgets.features.backbones.families import FAMILIES
@@ -258,10 +259,8 @@ SHAPES = pytest.mark.parametrize("shape", [(4, 4), (4, 6), (6, 4)], ids=["square
 
 @pytest.fixture(autouse=True)
 def seeded():
-    state = torch.get_rng_state()
-    torch.manual_seed(0)
-    yield
-    torch.set_rng_state(state)
+    with torch_seed():
+        yield
 
 
 def made(case: Case) -> Any:

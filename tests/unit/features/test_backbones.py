@@ -18,6 +18,7 @@ import transformers
 from PIL import Image
 from transformers import BertConfig, BertModel
 
+from helpers.processes import torch_seed
 from ncut_widgets.features import extract_features
 
 PROCESSOR = SimpleNamespace(image_mean=[0.5, 0.5, 0.5], image_std=[0.5, 0.5, 0.5], rescale_factor=1 / 255)
@@ -43,10 +44,8 @@ def load(path, **options):
 
 @pytest.fixture(autouse=True)
 def seeded():
-    state = torch.get_rng_state()
-    torch.manual_seed(0)
-    yield
-    torch.set_rng_state(state)
+    with torch_seed():
+        yield
 
 
 @pytest.fixture

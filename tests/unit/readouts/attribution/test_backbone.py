@@ -11,6 +11,7 @@ import transformers
 from PIL import Image
 from scipy.linalg import polar
 
+from helpers.processes import torch_seed
 from ncut_widgets import Ncut, backbone_attribution, extract_features
 
 PROCESSOR = SimpleNamespace(image_mean=[0.5, 0.5, 0.5], image_std=[0.5, 0.5, 0.5], rescale_factor=1 / 255)
@@ -19,10 +20,8 @@ SIGMA = 2.0
 
 @pytest.fixture(autouse=True)
 def seeded():
-    state = torch.get_rng_state()
-    torch.manual_seed(0)
-    yield
-    torch.set_rng_state(state)
+    with torch_seed():
+        yield
 
 
 @pytest.fixture

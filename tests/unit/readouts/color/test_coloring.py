@@ -9,17 +9,14 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import silhouette_score
 
+from helpers.matrices import noisy_directions
 from ncut_widgets.readouts import Coloring, mspace_color, pca_color, tsne_color, umap_color, umap_sphere_color
 
 METHODS = ("tsne", "umap", "umap_sphere", "pca", "mspace")
 
 
-def blobs(n_clusters=5, n_per_cluster=60, n_channels=8, noise=0.15, seed=0):
-    """Return noisy directions around `n_clusters` orthogonal ones, and the cluster labels."""
-    rng = np.random.default_rng(seed)
-    labels = np.repeat(np.arange(n_clusters), n_per_cluster)
-    eig = np.eye(n_channels)[labels] + noise * rng.normal(size=(len(labels), n_channels))
-    return eig.astype(np.float32), labels
+def blobs(n_clusters=5, n_per_cluster=60, **options):
+    return noisy_directions(n_clusters, n_per_cluster, **options)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -14,6 +14,7 @@ import pytest
 import torch
 from sklearn.metrics import silhouette_score
 
+from helpers.matrices import noisy_directions
 from ncut_widgets.readouts import Coloring
 from ncut_widgets.readouts.color import layout as layout_module
 from ncut_widgets.readouts.color.torchdr import TORCHDR_METHODS, torchdr_layout, uses_torchdr
@@ -26,12 +27,8 @@ def as_on_cuda(monkeypatch):
     monkeypatch.setattr(layout_module, "uses_torchdr", lambda method, device: uses_torchdr(method, cuda))
 
 
-def blobs(n_clusters=3, n_per_cluster=40, noise=0.15, seed=0):
-    """Return noisy directions around `n_clusters` orthogonal ones, and the cluster labels."""
-    rng = np.random.default_rng(seed)
-    labels = np.repeat(np.arange(n_clusters), n_per_cluster)
-    eig = np.eye(8)[labels] + noise * rng.normal(size=(len(labels), 8))
-    return eig.astype(np.float32), labels
+def blobs(n_clusters=3, n_per_cluster=40, **options):
+    return noisy_directions(n_clusters, n_per_cluster, **options)
 
 
 def layout(method, rows, *, n_neighbors=20, seed=0, on_step=lambda: None):

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from helpers.images import iou
 from ncut_widgets import Embedding, click_mask, click_ncut, embed
 
 SIZE = (180, 240)
@@ -80,10 +81,6 @@ def scene(request):
         for name, mask in pixels.items()
     }
     return Scene(embedding, pixels, nodes)
-
-
-def iou(mask, truth):
-    return (mask & truth).sum() / (mask | truth).sum()
 
 
 def mean_iou(scene, mask_of):

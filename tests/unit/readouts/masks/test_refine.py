@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
+from helpers.images import iou
 from ncut_widgets.readouts import DenseCrf, GuidedFilter, refine_heatmap, refine_mask
 
 METHODS = pytest.mark.parametrize("method", ["guided", "crf"])
@@ -37,10 +38,6 @@ def patches_of(inside, stride, rng):
     offsets = rng.integers(-(stride // 2), stride // 2 + 1, size=(2, *(side // stride for side in inside.shape)))
     y, x = (np.indices(offsets.shape[1:]) * stride + stride // 2 + offsets).clip(0, len(inside) - 1)
     return inside[y, x]
-
-
-def iou(a, b):
-    return (a & b).sum() / (a | b).sum()
 
 
 @METHODS
