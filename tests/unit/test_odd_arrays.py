@@ -196,7 +196,9 @@ FUNCTIONS = {
     "ClickNcut cosine": partial(clicked, affinity="cosine"),
     "attribution": attribution,
     "attribution of labels, abs_gradient": partial(attribution, target="labels", method="abs_gradient"),
-    "attribution of nodes, cosine": partial(attribution, target="nodes", affinity="cosine", method="gradient_x_input"),
+    "attribution of nodes, cosine": partial(
+        attribution, target="nodes", ncut=nw.Ncut(affinity="cosine"), method="gradient_x_input"
+    ),
     "attribution by ablation": partial(attribution, method="ablation"),
     "nystrom_propagate": propagated,
     "masks": masks,
