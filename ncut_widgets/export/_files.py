@@ -57,12 +57,12 @@ _ADVICE = {
 
 
 def check_path(path: Any) -> Path:
-    """Return `path` as a `Path`; raise TypeError or ValueError if it cannot be one."""
+    """Return `path` as a `Path`, with "~" expanded; raise TypeError or ValueError if it cannot be one."""
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
         raise TypeError(f"`path` must be a path as text or a pathlib.Path; got {brief(path)}. Pass 'name.ncut', say.")
     if not os.fspath(path) or "\0" in os.fspath(path):
         raise ValueError(f"`path` must be a path without null characters; got {brief(path)}. Pass 'name.ncut', say.")
-    return Path(path)
+    return Path(path).expanduser()
 
 
 def check_target(path: Any) -> Path:

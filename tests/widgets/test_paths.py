@@ -139,3 +139,12 @@ def test_forbidden_file(session, tmp_path, monkeypatch):
 def test_images_that_cannot_be_read(places, place):
     with pytest.raises((OSError, ValueError), match=r"\. (Check|Pass)"):
         nw.load_images(places[place])
+
+
+@pytest.mark.parametrize("name", [*FILES, *FOLDERS])
+def test_tilde_is_the_home_of_the_user(session, name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    write(session, name, "~/written")
+    assert (tmp_path / "home" / "written").exists()
+    assert not (tmp_path / "~").exists()
