@@ -104,6 +104,12 @@ class EuclideanMetric(Metric):
 
     def _unit_and_is_far(self, sample: torch.Tensor) -> tuple[float, bool]:
         spread = float(self.to_points(sample).abs().amax())
+        if not math.isfinite(spread):
+            dtype = str(sample.dtype).removeprefix("torch.")
+            raise ValueError(
+                f"The differences between features must be below {torch.finfo(sample.dtype).max:.1e} in {dtype}; got "
+                f"features from {float(sample.amin()):.1e} to {float(sample.amax()):.1e}. Divide the features by 10."
+            )
         unit = spread if spread > 0 else float(sample.abs().amax()) or 1.0
         return unit, float(self.mean.abs().amax()) > _MAX_UNCENTERED_MEAN * unit
 

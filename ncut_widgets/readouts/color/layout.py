@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from collections.abc import Sequence
@@ -51,9 +52,11 @@ class PrincipalLayout:
     on_sphere = False
 
     def __init__(self, rows: torch.Tensor) -> None:
-        # Float64 holds the squares of float32 values. Float64 values are scaled, because their squares may overflow.
-        self._mean = (rows.double() / len(rows)).sum(0)
-        centered = rows.double() - self._mean
+        # Float64 holds the squares of float32 values. Float64 values are scaled, because sums and squares may overflow;
+        # by a power of two, so that the division is exact.
+        self._unit = math.ldexp(1.0, math.frexp(float(rows.abs().amax()))[1] - 1)
+        self._mean = (rows.double() / self._unit).mean(0)
+        centered = rows.double() / self._unit - self._mean
         largest = centered.abs().amax()
         centered = centered / torch.where(largest > 0, largest, 1)
         _, axes = eigh(centered.T @ centered)
@@ -67,7 +70,8 @@ class PrincipalLayout:
     def place(self, rows: torch.Tensor) -> torch.Tensor:
         # Clamped, so that coordinates can be rotated in their own precision and squared in float64.
         limit = min(torch.finfo(rows.dtype).max / 8, 1e100)
-        return ((rows.double() - self._mean) @ self._axes).clamp(-limit, limit).to(rows.dtype)
+        coords = (rows.double() / self._unit - self._mean) @ self._axes * self._unit
+        return coords.clamp(-limit, limit).to(rows.dtype)
 
 
 class NeighborLayout:
