@@ -87,6 +87,8 @@ def export_bytes(
         files = overlay_files(images, masks, colors=colors, opacity=opacity)
     elif format == "labels":
         files = label_map_files(images, masks, colors=colors)
-    else:
+    elif format == "masks":
         files = mask_files(images, masks)
+    else:
+        raise NotImplementedError(format)
     return name, zip_of(files)

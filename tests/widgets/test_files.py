@@ -67,13 +67,14 @@ class TestFile:
         halves.objects = [{"name": "left", "clicks": [CLICK], "color": "#123456", "threshold": 0.25}]
         halves.active_object, halves.layer, halves.n_clusters, halves.cluster_names = 0, "masks", 3, {"1": "sky"}
         halves.camera = {"position": [1, 2, 3], "target": [0, 0, 0], "zoom": 2}
-        halves.hover, halves.selection = 3, [4, 5]
+        halves.hover, halves.selection, halves.hovered_channel = 3, [4, 5], 1
         again = Session.load(halves.save(tmp_path / "mine.ncut"))
-        left_out = {"meta", "hover", "recolor_status", "layout"}
+        left_out = {"meta", "hover", "hovered_channel", "recolor_status", "layout"}
         for name in set(Session.class_traits(sync=True)) - left_out:
             if not name.startswith("_"):
                 assert getattr(again, name) == getattr(halves, name), name
         assert again.hover is None
+        assert again.hovered_channel is None
         for name in ("eigenvectors", "rgb", "coords", "labels"):
             left, right = getattr(halves, name), getattr(again, name)
             np.testing.assert_array_equal(left() if callable(left) else left, right() if callable(right) else right)

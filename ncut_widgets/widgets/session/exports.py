@@ -64,8 +64,10 @@ class Exports:
             save_masks(images, masks, path)
         elif format == "coco":
             save_coco(images, masks, path)
-        else:
+        elif format == "npz":
             save_npz(images, masks, path)
+        else:
+            raise NotImplementedError(format)
         return path
 
     def content(

@@ -25,8 +25,8 @@ __all__ = ["load_session", "save_session"]
 
 _FORMAT = "ncut_widgets session"
 _EXPECTED = "a session that `Session.save` wrote"
-# Traits that are not saved: descriptions of the data, and the pointer.
-_TRANSIENT_TRAITS = {"meta", "recolor_status", "hover"}
+# Traits that are not saved: descriptions of the data, and what the pointer hovers.
+_TRANSIENT_TRAITS = {"meta", "recolor_status", "hover", "hovered_channel"}
 
 
 def save_session(session: Any, path: str | os.PathLike[str]) -> Path:
