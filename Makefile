@@ -75,7 +75,7 @@ test-py: $(PACKAGE) $(BUNDLES) $(CHROMIUM)
 	@# One process per CPU with one OpenMP thread each: more threads than CPUs would wait for each other.
 	@# In the order of the folders, because tests/browser and tests/notebooks take longest; see tests/conftest.py.
 	@OMP_NUM_THREADS=1 NCUT_CHROMIUM="$$(cat $(CHROMIUM))" \
-	  $(PY) -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
+	  $(PY) -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 fuzz: $(PACKAGE) ## run the fuzz tests with many random examples; EXAMPLES=50000 sets how many (10000)
 	@NCUT_FUZZ_EXAMPLES=$(or $(EXAMPLES),10000) $(PY) -m pytest tests/fuzz
