@@ -58,7 +58,8 @@ class Embedding:
 
     def __repr__(self) -> str:
         n, k = self.eigenvectors.shape
-        return f"Embedding({len(self.images)} images, {n} nodes, {k} eigenvectors)"
+        images = f"{len(self.images)} image{'s' * (len(self.images) != 1)}"
+        return f"Embedding({images}, {n} nodes, {k} eigenvectors)"
 
 
 @restores_process_state
@@ -115,7 +116,7 @@ def embed(
     >>> image = np.zeros((64, 96, 3), dtype=np.uint8)
     >>> image[:, 48:] = (255, 128, 0)
     >>> embed(image, n_eig=2, progress=False)
-    Embedding(1 images, 96 nodes, 2 eigenvectors)
+    Embedding(1 image, 96 nodes, 2 eigenvectors)
     """
     loaded, features = _load(images, features, backbone, layer, resolution, device, progress)
     if n_eig is None:

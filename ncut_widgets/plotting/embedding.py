@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ncut_widgets._validation import check_positive_int
+from ncut_widgets._validation import check_number, check_positive_int
 from ncut_widgets.grid import PatchGrid
 
 from ._inputs import SessionLike, as_session, node_table
@@ -80,6 +80,7 @@ def plot_embedding(
         raise ValueError("`rgb` is required with an array of coordinates. Pass colors of shape (n, 3).")
     colors = np.rint(np.clip(node_table(rgb, "rgb", len(xyz), columns=3), 0, 1) * 255).astype(int)
     n_drawn = check_positive_int(max_points, "max_points")
+    size = check_number(point_size, "point_size", low=0, low_open=True)
     drawn = np.arange(len(xyz))
     if len(xyz) > n_drawn:
         drawn = np.sort(np.random.default_rng(0).choice(len(xyz), n_drawn, replace=False))
@@ -93,7 +94,7 @@ def plot_embedding(
         y=y,
         z=z,
         mode="markers",
-        marker={"size": point_size, "color": [f"rgb({r},{g},{b})" for r, g, b in colors[drawn]], "opacity": 1},
+        marker={"size": size, "color": [f"rgb({r},{g},{b})" for r, g, b in colors[drawn]], "opacity": 1},
         **hover,
     )
     hidden = {"visible": False}

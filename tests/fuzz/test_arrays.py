@@ -369,17 +369,16 @@ def evidence(attribution):
         method=["abs_gradient", "gradient_x_input", "ablation"],
         region=["all", "target"],
         n_eig=[1, 2, 5, 20],
-        solver=["exact", "nystrom"],
-        n_sample=[2, 5, 20],
         n_maps=[0, 3],
     ),
+    options(solver=["exact", "nystrom"], n_sample=[2, 5, 20]),
     st.sampled_from(["labels", "mask", "nodes"]),
     st.integers(2, 8),
 )
-def test_attributions_are_finite(case, graph, chosen, kind, k):
+def test_attributions_are_finite(case, graph, chosen, solver, kind, k):
     X, rng = case.array(), np.random.default_rng(case.seed)
     targets = {"labels": rng.integers(0, k, case.n), "mask": rng.random(case.n) < 0.4, "nodes": np.arange(case.n)[:2]}
-    attribution = answer(nw.channel_attribution, X, targets[kind], **graph, **chosen)
+    attribution = answer(nw.channel_attribution, X, targets[kind], ncut=nw.Ncut(**graph, **solver), **chosen)
     if attribution is None:
         return
     assert_finite(attribution.raw, attribution.scores, attribution.target_scores, attribution.map_data.gradients)

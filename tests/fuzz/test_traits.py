@@ -308,7 +308,7 @@ def test_what_was_taken_can_be_saved_and_exported(widgets):
         saved = {
             name: getattr(session, name)
             for name in _traits(session)
-            if name not in ("meta", "recolor_status", "hover", "tooltip", "tabbable")
+            if name not in ("meta", "recolor_status", "hover", "hovered_channel", "tooltip", "tabbable")
         }
         assert {name: getattr(again, name) for name in saved} == saved
         again.close()

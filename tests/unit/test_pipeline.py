@@ -87,7 +87,7 @@ def test_embed_uses_default_degree_for_built_in_features():
     mean_affinity = np.exp(-square_distances(features.values) / (2 * result.ncut.sigma_**2)).mean()
     assert mean_affinity == pytest.approx(0.015, rel=0.1)
     np.testing.assert_array_equal(result.eigenvectors, Ncut(4, degree=0.015).fit_transform(features))
-    assert repr(result) == "Embedding(1 images, 2560 nodes, 4 eigenvectors)"
+    assert repr(result) == "Embedding(1 image, 2560 nodes, 4 eigenvectors)"
 
 
 def square_distances(values):

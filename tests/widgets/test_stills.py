@@ -50,7 +50,7 @@ def test_jupyter_gets_the_widget_and_a_separate_still(session, kind, monkeypatch
     assert list(published[0]) == ["text/plain", WIDGET]
     assert data["image/png"].startswith(b"\x89PNG")
     assert WIDGET not in data
-    assert data["text/plain"] == f"{kind.__name__}(Session(1 images, 16 nodes, 3 eigenvectors))"
+    assert data["text/plain"] == f"{kind.__name__}(Session(1 image, 16 nodes, 3 eigenvectors))"
     # nbconvert reads it from here.
     assert metadata["image/png"]["alt"].startswith("Still image of the ")
 
@@ -60,7 +60,7 @@ def test_other_hosts_choose_from_one_bundle(session, kind):
     data, metadata = kind(session)._repr_mimebundle_()
     assert data["image/png"].startswith(b"\x89PNG")
     assert WIDGET in data
-    assert metadata["image/png"]["alt"].endswith("of 1 images")
+    assert metadata["image/png"]["alt"].endswith("of 1 image")
 
 
 def test_images_show_the_layer(session):

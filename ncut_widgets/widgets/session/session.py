@@ -665,7 +665,8 @@ class Session(SessionTraits):
 
     def __repr__(self) -> str:
         data = self._data
-        return f"Session({len(data.images)} images, {data.grid.n_nodes} nodes, {data.n_eig} eigenvectors)"
+        images = f"{len(data.images)} image{'s' * (len(data.images) != 1)}"
+        return f"Session({images}, {data.grid.n_nodes} nodes, {data.n_eig} eigenvectors)"
 
 
 Session.__doc__ = cleandoc(str(Session.__doc__)).replace("<attributes>", list_traits(SessionTraits))

@@ -98,7 +98,9 @@ class View(Synced):
         data, metadata = shown
         # The visible colors, because showing the widget must not wait for `recolor`.
         still = {"image/png": render_still(self._panels(wait=False))}
-        about = {"image/png": {"alt": f"Still image of the {self._description} of {len(self.session.images)} images"}}
+        count = len(self.session.images)
+        alt = f"Still image of the {self._description} of {count} image{'s' * (count != 1)}"
+        about = {"image/png": {"alt": alt}}
         if _outputs_are_jupyters():
             publish_display_data(data, metadata)
             return still | {"text/plain": repr(self)}, about
