@@ -58,9 +58,9 @@ async ({ n, rounds }) => {
                  cluster_counts: [2], channel_names: null, abilities: [] };
   const state = { meta, hover: null, selection: [], layer: "ncut", source: "s", blend: 1, smooth: false,
                   eigenvector: 0, n_clusters: 2, hover_heatmap: true, point_size: 3, camera: null,
-                  coloring: { method: null, status: "ready", error: null }, objects: [], active: null,
-                  refine: "none", cluster: null, cluster_names: {}, hidden_clusters: [], cluster_groups: [],
-                  channel: null, channels: [] };
+                  hide_outliers: false, recolor_status: { method: null, status: "ready", error: null }, objects: [],
+                  active_object: null, refine: null, selected_cluster: null, cluster_names: {}, hidden_clusters: [],
+                  cluster_groups: [], hovered_channel: null, pinned_channels: [] };
   const { store } = session.initialize({ model: model(state, { coords, rgb }), signal: new AbortController().signal });
   const element = () => {
     const made = document.createElement("div");
