@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ncut_widgets._validation import check_in
@@ -82,13 +82,9 @@ def export_bytes(
         write_npz(buffer, images, masks)
         return name, buffer.getvalue()
     colors = {item["name"]: item["color"] for item in objects if item.get("name") in masks and "color" in item}
-    files: Iterator[tuple[str, bytes]]
-    if format == "overlays":
-        files = overlay_files(images, masks, colors=colors, opacity=opacity)
-    elif format == "labels":
-        files = label_map_files(images, masks, colors=colors)
-    elif format == "masks":
-        files = mask_files(images, masks)
-    else:
-        raise NotImplementedError(format)
-    return name, zip_of(files)
+    zipped: dict[str, Callable[[], Iterator[tuple[str, bytes]]]] = {
+        "overlays": lambda: overlay_files(images, masks, colors=colors, opacity=opacity),
+        "labels": lambda: label_map_files(images, masks, colors=colors),
+        "masks": lambda: mask_files(images, masks),
+    }
+    return name, zip_of(zipped[format]())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,18 +56,14 @@ class Exports:
         colors = {item["name"]: item["color"] for item in objects}
         resolution = _resolution(format, resolution)
         images, masks = self._in_scene(resolution, source, self._masks.in_images(objects, resolution, refine, source))
-        if format == "overlays":
-            save_overlays(self._data.images, masks, path, colors=colors, opacity=opacity)
-        elif format == "labels":
-            save_label_maps(images, masks, path, colors=colors)
-        elif format == "masks":
-            save_masks(images, masks, path)
-        elif format == "coco":
-            save_coco(images, masks, path)
-        elif format == "npz":
-            save_npz(images, masks, path)
-        else:
-            raise NotImplementedError(format)
+        writers: dict[str, Callable[[], object]] = {
+            "overlays": lambda: save_overlays(self._data.images, masks, path, colors=colors, opacity=opacity),
+            "labels": lambda: save_label_maps(images, masks, path, colors=colors),
+            "masks": lambda: save_masks(images, masks, path),
+            "coco": lambda: save_coco(images, masks, path),
+            "npz": lambda: save_npz(images, masks, path),
+        }
+        writers[format]()
         return path
 
     def content(

@@ -25,8 +25,7 @@ def formula(affinity, X, Z, kernel):
     if affinity == "rbf":
         squared = (X[:, None] - Z).square().sum(2)
         return (-squared / (2 * sigma**2)).exp(), 1 - (-squared / (2 * s**2)).exp()
-    if affinity != "cosine":
-        raise NotImplementedError(affinity)
+    assert affinity == "cosine", f"there is no formula for {affinity!r}"
     cosine = torch.nn.functional.cosine_similarity(X[:, None], Z, dim=2)
     return (-((1 - cosine) ** 2) / (2 * sigma**2)).exp(), (-((1 + cosine) ** 2) / (2 * s**2)).exp()
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from scipy.stats import kstest
 
+from helpers.matrices import WeightedMaps
 from ncut_widgets.ncut import Ncut
 from ncut_widgets.ncut.graph.streaming import sample_of_chunks
 
@@ -63,22 +64,10 @@ def test_fit_chunks_of_few_nodes_equals_fit():
     np.testing.assert_allclose(ncut.transform(X), expected.transform(X), atol=1e-6)
 
 
-class Maps:
-    """The part of weighted feature maps that the engine uses."""
-
-    grid = "a grid"
-
-    def __init__(self, X, weights):
-        self._X, self.weights = X, weights
-
-    def flatten(self):
-        return self._X
-
-
 def test_weights_of_maps_are_kept():
     X, w = nodes(600), np.random.default_rng(0).uniform(0.1, 3, 600)
     expected = Ncut(4).fit(X, sample_weight=w)
-    ncut = Ncut(4).fit_chunks([Maps(X[:100], w[:100]), Maps(X[100:], w[100:])])
+    ncut = Ncut(4).fit_chunks([WeightedMaps(X[:100], w[:100]), WeightedMaps(X[100:], w[100:])])
     np.testing.assert_allclose(ncut.eigenvalues_, expected.eigenvalues_, atol=1e-8)
     np.testing.assert_allclose(ncut.transform(X), expected.transform(X), atol=1e-6)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from helpers.matrices import WeightedMaps
 from ncut_widgets.ncut import Ncut
 
 
@@ -12,26 +13,14 @@ def X():
     return 3 * rng.normal(size=(4, 5))[rng.integers(0, 4, 200)] + rng.normal(size=(200, 5))
 
 
-class Maps:
-    """The part of weighted feature maps that the engine uses."""
-
-    grid = "a grid"
-
-    def __init__(self, X, weights):
-        self._X, self.weights = X, weights
-
-    def flatten(self):
-        return self._X
-
-
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
 def test_sample_weight_overrides_weights_of_maps(X, solver):
     w, other = np.random.default_rng(0).uniform(0.1, 4, (2, 200))
     ncut = Ncut(3, solver=solver)
     expected = ncut.fit_transform(X, sample_weight=w)
-    np.testing.assert_array_equal(ncut.fit_transform(Maps(X, w)), expected)
-    np.testing.assert_array_equal(ncut.fit_transform(Maps(X, other), sample_weight=w), expected)
-    np.testing.assert_array_equal(ncut.fit_transform(Maps(X, None)), ncut.fit_transform(X))
+    np.testing.assert_array_equal(ncut.fit_transform(WeightedMaps(X, w)), expected)
+    np.testing.assert_array_equal(ncut.fit_transform(WeightedMaps(X, other), sample_weight=w), expected)
+    np.testing.assert_array_equal(ncut.fit_transform(WeightedMaps(X, None)), ncut.fit_transform(X))
 
 
 @pytest.mark.parametrize("solver", ["exact", "nystrom"])
